@@ -1,0 +1,256 @@
+"""Arbitrageurs: the outside venue against pools, with capital that can run out.
+
+Each is myopic: it takes the one trade that pays most now, at the size that pays
+most (Angeris et al. 2019; Milionis, Moallemi, Roughgarden 2023), if it pays more
+than its gas, and bids a share of the profit for its place (Daian et al. 2020).
+All three legs are one transaction whose last one must return more than was put
+in, so a race that is lost costs gas and nothing else. Its capital is what it
+holds of the numeraire: a loss shrinks what it may do next (Shleifer, Vishny 1997).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from agents.base import Behaviour, Column
+from agents.tools import (
+    OUTSIDE,
+    bid_of_share,
+    delay,
+    follow_trade,
+    gas_cost,
+    quote_at,
+    refuel,
+    send_trade,
+    worth_the_race,
+)
+import numpy as np
+
+from protocols.constant_product import arbitrage
+from sim.codes import PREVIOUS, Kind
+from sim.compiled import kernel
+from sim.measures import market_price
+from sim.randomness import agent_uniform
+
+if TYPE_CHECKING:
+    from sim.cohort import CohortTable
+    from sim.market import Market
+
+ATTENTION, BID_SHARE, MARGIN, LATENCY, PATIENCE, LEARNING, HITS, CASH, BUSY, RACED = range(10)
+
+
+@kernel
+def round_trip(w, place, numeraire, base, quote, buys, money):
+    """Numeraire that comes back when `money` goes around once.
+
+    Args:
+        buys: Whether the base token is bought in the pool and sold outside.
+    """
+    if buys:
+        amount = money
+        if quote != numeraire:
+            amount = quote_at(w, OUTSIDE, numeraire, quote, amount)
+        amount = quote_at(w, place, quote, base, amount)
+        return quote_at(w, OUTSIDE, base, numeraire, amount)
+    amount = quote_at(w, OUTSIDE, numeraire, base, money)
+    amount = quote_at(w, place, base, quote, amount)
+    if quote != numeraire:
+        amount = quote_at(w, OUTSIDE, quote, numeraire, amount)
+    return amount
+
+
+@kernel
+def best_size(w, place, numeraire, base, quote, buys, most):
+    """Money that earns most on a round trip, and the profit (golden-section search).
+
+    The profit is concave in the money: every leg gives less for more.
+    """
+    ratio = 0.6180339887498949
+    low, high = 0.0, most
+    a, b = high - ratio * (high - low), low + ratio * (high - low)
+    at_a = round_trip(w, place, numeraire, base, quote, buys, a) - a
+    at_b = round_trip(w, place, numeraire, base, quote, buys, b) - b
+    for _ in range(16):
+        if at_a > at_b:
+            high, b, at_b = b, a, at_a
+            a = high - ratio * (high - low)
+            at_a = round_trip(w, place, numeraire, base, quote, buys, a) - a
+        else:
+            low, a, at_a = a, b, at_b
+            b = low + ratio * (high - low)
+            at_b = round_trip(w, place, numeraire, base, quote, buys, b) - b
+    top = round_trip(w, place, numeraire, base, quote, buys, most) - most
+    if top > max(at_a, at_b):  # capital binds
+        return most, top
+    return (a, at_a) if at_a > at_b else (b, at_b)
+
+
+@kernel
+def _edges(w, token):
+    """(price outside when selling, when buying, whether impact must be reckoned with)."""
+    for a in range(w.assets.size):
+        asset = w.assets[a]
+        if asset.token == token:
+            sells = asset.price * (1.0 - asset.spread)
+            return sells, asset.price * (1.0 + asset.spread), asset.units != np.inf
+    return 1.0, 1.0, False
+
+
+@kernel
+def opportunity(w, place, capital):
+    """Most profitable round trip through a pool.
+
+    With a venue of infinite depth the size is the closed form; a finite one makes
+    it smaller, and then it is searched for below that.
+
+    Returns:
+        (money, profit, buys, whether the capital was the limit).
+    """
+    chain = w.chain[0]
+    pool = w.pools[place]
+    base, quote = pool.tokens[0], pool.tokens[1]
+    x = w.books.balances[pool.account, base]
+    y = w.books.balances[pool.account, quote]
+    if not (x > 0.0 and y > 0.0) or capital <= 0.0:
+        return 0.0, 0.0, False, False
+    base_low, base_high, base_moves = _edges(w, base)
+    quote_low, quote_high, quote_moves = _edges(w, quote)
+    _, quote_in = arbitrage(x, y, base_low / quote_high, pool.fee)
+    buys = quote_in > 0.0
+    if buys:
+        money = quote_in * quote_high
+    else:
+        base_in, _ = arbitrage(x, y, base_high / quote_low, pool.fee)
+        if base_in <= 0.0:
+            return 0.0, 0.0, False, False
+        money = base_in * base_high
+    most = min(money, capital)
+    bound = money > capital
+    if base_moves or quote_moves:
+        money, profit = best_size(w, place, chain.numeraire, base, quote, buys, most)
+        return money, profit, buys, bound
+    back = round_trip(w, place, chain.numeraire, base, quote, buys, most)
+    return most, back - most, buys, bound
+
+
+@kernel
+def send_round_trip(w, account, cohort, bid, place, buys, money, least, patience):
+    """Send the legs of a round trip as one transaction."""
+    chain = w.chain[0]
+    pool = w.pools[place]
+    base, quote, numeraire = pool.tokens[0], pool.tokens[1], chain.numeraire
+    if buys:
+        if quote == numeraire:
+            sent = send_trade(w, account, cohort, bid, place, quote, base, money, 0.0, patience)
+        else:
+            sent = send_trade(
+                w, account, cohort, bid, OUTSIDE, numeraire, quote, money, 0.0, patience
+            )
+            if sent:
+                follow_trade(w, place, quote, base, PREVIOUS, 0.0)
+        if sent:
+            follow_trade(w, OUTSIDE, base, numeraire, PREVIOUS, least)
+        return
+    if not send_trade(w, account, cohort, bid, OUTSIDE, numeraire, base, money, 0.0, patience):
+        return
+    if quote == numeraire:
+        follow_trade(w, place, base, quote, PREVIOUS, least)
+    else:
+        follow_trade(w, place, base, quote, PREVIOUS, 0.0)
+        follow_trade(w, OUTSIDE, quote, numeraire, PREVIOUS, least)
+
+
+@kernel
+def decide(w, me):
+    """Send, for each agent that is free and looks, the round trip that pays most."""
+    chain = w.chain[0]
+    gas = chain.gas_cost[Kind.SWAP]
+    best, best_money, best_profit, best_buys = -1, 0.0, 0.0, False
+    enough = np.inf  # capital with which the search would end as it did
+    for i in range(me.rows.shape[0]):
+        my = me.rows[i]
+        if chain.block < my[BUSY]:
+            continue
+        account = me.first + i
+        cash = w.books.balances[account, chain.numeraire]
+        if my[RACED] > 0.0:  # what it holds tells whether it won
+            won = 1.0 if cash > my[CASH] else 0.0
+            my[HITS] += my[LEARNING] * (won - my[HITS])
+            my[RACED] = 0.0
+        if my[ATTENTION] < 1.0 and agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+            continue
+        if cash < enough:
+            # All see the same state: who has no less than one whom capital did not
+            # limit need not search again.
+            best, best_money, best_profit, best_buys = -1, 0.0, 0.0, False
+            enough = cash
+            for k in range(me.places.size):
+                money, profit, buys, bound = opportunity(w, me.places[k], cash)
+                if bound:
+                    enough = np.inf
+                if profit > best_profit:
+                    best, best_money, best_profit, best_buys = me.places[k], money, profit, buys
+        if best < 0:
+            continue
+        profit = best_profit - my[MARGIN] * best_money
+        if not worth_the_race(w, profit, my[BID_SHARE], gas, my[HITS]):
+            continue
+        bid = bid_of_share(w, profit, my[BID_SHARE], gas)
+        if not refuel(w, account, me.ident, gas):
+            continue
+        cost = gas_cost(w, gas, bid)
+        send_round_trip(
+            w,
+            account,
+            me.ident,
+            bid,
+            best,
+            best_buys,
+            best_money,
+            best_money + min(cost, profit),
+            int(my[PATIENCE]),
+        )
+        delay(w, int(my[LATENCY]))
+        my[BUSY] = chain.block + max(int(my[PATIENCE]) + int(my[LATENCY]), 1)
+        my[CASH] = cash
+        my[RACED] = 1.0
+
+
+class Arbitrageur(Behaviour):
+    """Trades pools against the outside venue."""
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "attention": Column("Chance that it looks in a block", "share", 1.0, 0.0, 1.0),
+        "bid_share": Column("Share of a profit that it bids for gas", "share", 0.6, 0.0, 1.0),
+        "margin": Column("Least profit over what it puts in", "share", 0.0, 0.0, 1.0),
+        "latency": Column("Delay from decision to mempool", "blocks", 0.0, 0.0, 100.0),
+        "patience": Column("Time after which an order lapses", "blocks", 1.0, 1.0, 1000.0),
+        "learning": Column("Weight of the last race in what it expects", "share", 0.1, 0.0, 1.0),
+        "hits": Column("Share of races won lately", "share", 0.5, state=True),
+        "cash": Column("Numeraire held before the race under way", "numeraire", 0.0, state=True),
+        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "raced": Column("Whether a race is under way", "0 or 1", 0.0, state=True),
+    }
+    needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
+    searcher: ClassVar[bool] = True
+    decide = staticmethod(decide)
+
+    @classmethod
+    def begin(cls, market: Market, cohort: CohortTable) -> None:
+        """Without the limit of capital, give each more than it can use."""
+        super().begin(market, cohort)
+        if not market.setup.switches.capital_is_finite:
+            give_limitless_capital(market, cohort)
+
+
+def give_limitless_capital(market: Market, cohort: CohortTable) -> None:
+    """Endow each agent with as much numeraire as all pools and lending markets hold."""
+    ledger = market.ledger
+    rows = [ledger.account(name) for name in (*market.pools, *market.lending)]
+    total = sum(
+        float(ledger.balances[row, ledger.token(token)]) * market.venue.price(token)
+        for row in rows
+        for token in (market.numeraire, *market.venue.names)
+    )
+    ledger.endow(cohort.first, market.numeraire, [total] * len(cohort))

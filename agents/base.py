@@ -1,0 +1,325 @@
+"""Agents: real `mesa.Agent` objects, written plainly or as a compiled cohort.
+
+Plain: subclass `MarketAgent`, write ``step()``, call ``self.swap(...)``.
+Cohort: subclass `Behaviour`, declare `columns` and a compiled ``decide(world, me)``
+that sends transactions for all rows at once. Both send the same transactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import mesa
+
+from sim.block import follow, send
+from sim.codes import ALL, PREVIOUS, Kind
+from sim.registry import Column
+
+if TYPE_CHECKING:
+    from sim.cohort import CohortTable
+    from sim.market import Market
+    from sim.scenario import AgentSettings, Scenario
+
+__all__ = ["ALL", "PREVIOUS", "Behaviour", "Column", "MarketAgent"]
+
+
+class MarketAgent(mesa.Agent):
+    """An agent with an account; subclass it and write ``step()``.
+
+    Attributes:
+        market: The market it lives in (Mesa's `model`).
+        name: Of its account.
+        account: Row of its account in the ledger.
+    """
+
+    def __init__(
+        self, market: Market, wallet: Mapping[str, float] | None = None, name: str | None = None
+    ) -> None:
+        """Join a market.
+
+        Args:
+            market: Where.
+            wallet: What it starts with, token units by name; it comes from outside.
+            name: Of its account; default: the class's name and the agent's number.
+
+        Raises:
+            ValueError: If the name is taken or an amount is not finite and >= 0.
+            KeyError: If there is no such token.
+        """
+        super().__init__(market)
+        self.market = market
+        self.name = name or f"{type(self).__name__}-{self.unique_id}"
+        self.account = market.open_account(self, self.name)
+        self._cohort = -1
+        self._batching = False
+        self._batched = 0
+        for token, amount in (wallet or {}).items():
+            market.ledger.mint(self.account, token, amount)
+
+    @property
+    def wallet(self) -> dict[str, float]:
+        """What it holds, token units by name, without what it has none of."""
+        ledger = self.market.ledger
+        held = ledger.balances[self.account]
+        return {token: float(held[i]) for i, token in enumerate(ledger.tokens) if held[i] != 0.0}
+
+    @property
+    def wealth(self) -> float:
+        """Value of all it holds less what it owes, in the numeraire."""
+        return self.market.wealth(self.account)
+
+    def remove(self) -> None:
+        """Stop acting; the account and what is in it stay."""
+        self.market.release(self)
+        super().remove()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make all calls inside one transaction: all are done, or none is."""
+        self._batching, self._batched = True, 0
+        try:
+            yield
+        finally:
+            self._batching = False
+
+    def _call(
+        self,
+        kind: Kind,
+        protocol: int,
+        token_in: str,
+        token_out: str,
+        amount: float,
+        limit: float = 0.0,
+        bid: float | None = None,
+        counterparty: int = -1,
+        second: float = 0.0,
+    ) -> None:
+        market = self.market
+        tokens = market.ledger.token(token_in), market.ledger.token(token_out)
+        call = (int(kind), protocol, *tokens, float(amount), float(limit), counterparty, second)
+        if self._batching and self._batched:
+            follow(market.world, *call)
+        else:
+            if bid is None:
+                chain = market.world.chain[0]
+                bid = 1.25 * max(float(chain["gas_price"]), float(chain["base_fee"]))
+            send(market.world, self.account, self._cohort, float(bid), *call)
+        self._batched += 1
+
+    def swap(
+        self,
+        pool: str,
+        token_in: str,
+        amount: float,
+        minimum: float = 0.0,
+        bid: float | None = None,
+        token_out: str | None = None,
+    ) -> None:
+        """Swap in a pool.
+
+        Args:
+            pool: Name.
+            token_in: Token to pay.
+            amount: Token units; PREVIOUS: what the call before gave; ALL: everything held.
+            minimum: Least amount to receive, else the transaction reverts.
+            bid: Gwei per gas; default: a quarter above the last block's price.
+            token_out: Default: the pool's other token.
+
+        Raises:
+            KeyError: If there is no such pool or token.
+            ValueError: If the pool does not hold the token.
+        """
+        tokens = self.market.pools[pool].tokens
+        if token_in not in tokens:
+            raise ValueError(f"{pool} holds {' and '.join(tokens)}, not {token_in!r}")
+        out = token_out or next(token for token in tokens if token != token_in)
+        self._call(Kind.SWAP, _place(self.market.pools, pool), token_in, out, amount, minimum, bid)
+
+    def add_liquidity(
+        self, pool: str, amounts: Mapping[str, float], minimum: float = 0.0, bid: float | None = None
+    ) -> None:
+        """Add to a pool in its proportion, at most the given amounts, for shares."""
+        first, second = self.market.pools[pool].tokens
+        place = _place(self.market.pools, pool)
+        amount = amounts[first]
+        self._call(
+            Kind.ADD_LIQUIDITY, place, first, second, amount, minimum, bid, second=amounts[second]
+        )
+
+    def remove_liquidity(
+        self, pool: str, shares: float = ALL, minimum: float = 0.0, bid: float | None = None
+    ) -> None:
+        """Give shares of a pool back; `minimum` is of its first token."""
+        share = self.market.pools[pool].share
+        place = _place(self.market.pools, pool)
+        self._call(Kind.REMOVE_LIQUIDITY, place, share, share, shares, minimum, bid)
+
+    def deposit(self, lending: str, token: str, amount: float, bid: float | None = None) -> None:
+        """Deposit in a lending market."""
+        self._lend(Kind.DEPOSIT, lending, token, amount, 0.0, bid)
+
+    def withdraw(self, lending: str, token: str, amount: float, bid: float | None = None) -> None:
+        """Withdraw a deposit from a lending market."""
+        self._lend(Kind.WITHDRAW, lending, token, amount, 0.0, bid)
+
+    def borrow(
+        self,
+        lending: str,
+        token: str,
+        amount: float,
+        least_health: float = 1.0,
+        bid: float | None = None,
+    ) -> None:
+        """Borrow against deposits; reverts if the health factor ended below `least_health`."""
+        self._lend(Kind.BORROW, lending, token, amount, least_health, bid)
+
+    def repay(self, lending: str, token: str, amount: float, bid: float | None = None) -> None:
+        """Repay a debt."""
+        self._lend(Kind.REPAY, lending, token, amount, 0.0, bid)
+
+    def _lend(
+        self, kind: Kind, lending: str, token: str, amount: float, limit: float, bid: float | None
+    ) -> None:
+        place = _place(self.market.lending, lending)
+        self._call(kind, place, token, token, amount, limit, bid)
+
+    def liquidate(
+        self,
+        lending: str,
+        borrower: str,
+        debt: str,
+        collateral: str,
+        amount: float,
+        minimum: float = 0.0,
+        bid: float | None = None,
+    ) -> None:
+        """Repay an amount of an unhealthy account's debt and seize its collateral."""
+        row = self.market.ledger.account(borrower)
+        place = _place(self.market.lending, lending)
+        self._call(Kind.LIQUIDATE, place, debt, collateral, amount, minimum, bid, row)
+
+    def trade_outside(
+        self, token_in: str, token_out: str, amount: float, minimum: float = 0.0
+    ) -> None:
+        """Trade at the outside venue; this takes no gas."""
+        self._call(Kind.VENUE, 0, token_in, token_out, amount, minimum, 0.0)
+
+    def transfer(
+        self, receiver: str, token: str, amount: float, bid: float | None = None
+    ) -> None:
+        """Send tokens to another account."""
+        row = self.market.ledger.account(receiver)
+        self._call(Kind.TRANSFER, 0, token, token, amount, 0.0, bid, row)
+
+    def call(
+        self,
+        protocol: str,
+        token_in: str,
+        token_out: str,
+        amount: float,
+        limit: float = 0.0,
+        bid: float | None = None,
+    ) -> None:
+        """Call a protocol that is written in plain Python."""
+        names = [p.name for p in self.market.custom]
+        if protocol not in names:
+            raise KeyError(f"no plain protocol called {protocol!r}; there are {names}")
+        self._call(Kind.CUSTOM, names.index(protocol), token_in, token_out, amount, limit, bid)
+
+
+def _place(protocols: Mapping[str, Any], name: str) -> int:
+    try:
+        return list(protocols).index(name)
+    except ValueError:
+        raise KeyError(f"no protocol called {name!r}; there are {', '.join(protocols)}") from None
+
+
+class _ColumnValue:
+    """An agent's own cell of a column, as an attribute."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __get__(self, agent: Any, owner: type) -> Any:
+        return self if agent is None else float(agent.cohort.cells[agent.row, self.index])
+
+    def __set__(self, agent: Any, value: float) -> None:
+        agent.cohort.cells[agent.row, self.index] = value
+
+
+class Behaviour(MarketAgent):
+    """An agent whose numbers live in its cohort's table.
+
+    Attributes:
+        cohort: The table.
+        row: Its row there.
+
+    A subclass declares ``columns`` (each then is an attribute of the agent) and one
+    of: a compiled ``decide(world, me)`` that acts for all rows, or a plain ``step()``.
+    """
+
+    columns: ClassVar[Mapping[str, Column]] = {}
+    needs: ClassVar[frozenset[str]] = frozenset()
+    memory_size: ClassVar[int] = 0
+    """Numbers that the cohort as a whole remembers."""
+    searcher: ClassVar[bool] = False
+    """Whether a block that puts arbitrage first puts these first."""
+    begins: ClassVar[int] = 0
+    """Place in the order in which cohorts open their positions: lenders before borrowers."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Make every column an attribute."""
+        super().__init_subclass__(**kwargs)
+        for index, name in enumerate(cls.columns):
+            setattr(cls, name, _ColumnValue(index))
+
+    def __init__(self, market: Market, cohort: CohortTable, row: int) -> None:
+        """Stand for a row of a cohort; `populate` makes them."""
+        mesa.Agent.__init__(self, market)
+        self.market = market
+        self.cohort = cohort
+        self.row = row
+        self._cohort = cohort.ident
+        self._batching = False
+        self._batched = 0
+
+    @property
+    def account(self) -> int:  # type: ignore[override]
+        """Row of its account in the ledger."""
+        return self.cohort.first + self.row
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """Name of its account."""
+        return f"{self.cohort.name}-{self.row}"
+
+    @classmethod
+    def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
+        """Numbers of the protocols and tokens that the cohort knows, as `decide` takes them."""
+        return [list(scenario.pools).index(pool) for pool in settings.pools]
+
+    @classmethod
+    def places_size(cls, scenario: Scenario, settings: AgentSettings) -> int:
+        """How many `places` there are."""
+        return len(cls.places(scenario, settings))
+
+    @classmethod
+    def begin(cls, market: Market, cohort: CohortTable) -> None:
+        """Fill the cohort's places and open its first positions."""
+        cohort.places[:] = cls.places(market.setup, cohort.settings)
+
+    @classmethod
+    def populate(cls, market: Market, cohort: CohortTable) -> None:
+        """Make an agent for every row."""
+        plain = getattr(cls, "decide", None) is None
+        for row in range(len(cohort)):
+            agent = cls(market, cohort, row)
+            if plain:
+                market.join(agent)
+
+
+def token_number(scenario: Scenario, token: str) -> int:
+    """Column of a base token in the ledger."""
+    return [scenario.venue.numeraire, *scenario.venue.assets].index(token)

@@ -1,0 +1,197 @@
+"""Lenders: they compare rates when calm, and run when they fear for their cash.
+
+A lender looks now and then, a large one more often (Liu, Makarov, Schoar 2023 on
+who ran first from UST). When it looks, it leaves with a chance that rises with how
+far utilisation is above its fear threshold, with withdrawals it has seen, and with
+bad debt: a first come, first served queue in which leaving is right if others leave
+(Diamond, Dybvig 1983; Goldstein, Pauzner 2005). A withdrawal takes what cash there
+is. Calm lenders move for yield, slowly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from agents.base import Behaviour, Column, token_number
+from agents.tools import going_bid, refuel
+from protocols import lending
+from sim.block import send
+from sim.codes import ALL, Kind, Reason
+from sim.compiled import kernel
+from sim.ledger import begin
+from sim.randomness import agent_uniform
+
+if TYPE_CHECKING:
+    from sim.cohort import CohortTable
+    from sim.market import Market
+    from sim.scenario import AgentSettings, Scenario
+
+(
+    DEPOSIT,
+    YIELD,
+    YIELD_RESPONSE,
+    FEAR,
+    SENSITIVITY,
+    SOCIAL,
+    BAD_DEBT_FEAR,
+    ATTENTION,
+    SIZE_ATTENTION,
+    PATIENCE,
+    BID,
+    BUSY,
+) = range(12)
+# What the cohort remembers: receipts at the last block, what was withdrawn lately
+# (a decaying share), and the bad debt seen.
+RECEIPTS, FLIGHT = range(2)
+MARKET, TOKEN, RESERVE = range(3)
+FLIGHT_DECAY = math.exp(-1.0 / 100.0)
+"""What is remembered of withdrawals after a block: they are noticed for some 20 minutes."""
+
+
+@kernel
+def fear(used, threshold, sensitivity, flight, social, losses, bad_debt_fear):
+    """Chance to leave when looking.
+
+    Args:
+        used: Utilisation.
+        threshold: Utilisation from which it is afraid.
+        sensitivity: Chance at full utilisation.
+        flight: Share of deposits withdrawn lately.
+        social: Chance per share withdrawn.
+        losses: Bad debt over deposits.
+        bad_debt_fear: Chance per share of deposits lost.
+    """
+    chance = 0.0
+    if used > threshold:
+        chance += sensitivity * (used - threshold) / max(1.0 - threshold, 1e-9)
+    return min(chance + social * flight + bad_debt_fear * losses, 1.0)
+
+
+@kernel
+def decide(w, me):
+    """Withdraw for fear or yield, and come back when it is calm."""
+    chain = w.chain[0]
+    m, token = me.places[MARKET], me.places[TOKEN]
+    reserve = w.reserves[me.places[RESERVE]]
+    market = w.markets[m]
+    deposits, debts, cash = lending.totals(w.books, market, reserve)
+    used = debts / (debts + cash) if debts > 0.0 else 0.0
+    rate = reserve.supply_rate
+    receipts = w.books.supply[reserve.receipt]
+    gone = 0.0
+    if me.memory[RECEIPTS] > 0.0:
+        gone = max(me.memory[RECEIPTS] - receipts, 0.0) / me.memory[RECEIPTS]
+    me.memory[FLIGHT] = me.memory[FLIGHT] * FLIGHT_DECAY + gone
+    me.memory[RECEIPTS] = receipts
+    lost = w.books.storage[reserve.slot + lending.BAD_DEBT]
+    losses = lost / (deposits + lost) if lost > 0.0 else 0.0
+    gas = chain.gas_cost[Kind.WITHDRAW]
+    for i in range(me.rows.shape[0]):
+        my = me.rows[i]
+        if chain.block < my[BUSY] or agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+            continue
+        account = me.first + i
+        held = w.books.balances[account, reserve.receipt]
+        afraid = fear(
+            used,
+            my[FEAR],
+            my[SENSITIVITY],
+            me.memory[FLIGHT],
+            my[SOCIAL],
+            losses,
+            my[BAD_DEBT_FEAR],
+        )
+        draw = agent_uniform(me.key, i, 1)
+        patience = int(my[PATIENCE])
+        if held > 0.0:
+            for_yield = my[YIELD_RESPONSE] * max(my[YIELD] - rate, 0.0)
+            if draw >= min(afraid + for_yield, 1.0) or not refuel(w, account, me.ident, gas):
+                continue
+            worth = held * w.books.storage[reserve.slot + lending.SUPPLY_INDEX]
+            # It takes what there is; the rest stays behind with those who were late.
+            amount = ALL if worth <= cash else cash * 0.999
+            if amount == ALL or amount > 0.01 * worth:
+                bid = going_bid(w, my[BID] * (1.0 + afraid))
+                kind = Kind.WITHDRAW
+                send(
+                    w, account, me.ident, bid, kind, m, token, token, amount, 0.0, -1, 0.0, patience
+                )
+                my[BUSY] = chain.block + patience
+        elif afraid < 0.01 and draw < my[YIELD_RESPONSE] * max(rate - my[YIELD], 0.0):
+            amount = min(my[DEPOSIT], w.books.balances[account, token] * 0.99)
+            if amount > 0.0 and refuel(w, account, me.ident, gas):
+                bid = going_bid(w, my[BID])
+                kind = Kind.DEPOSIT
+                send(
+                    w, account, me.ident, bid, kind, m, token, token, amount, 0.0, -1, 0.0, patience
+                )
+                my[BUSY] = chain.block + patience
+
+
+class Lender(Behaviour):
+    """Deposits in a lending market, for the rate, until it is afraid."""
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "deposit": Column("What it has deposited at the start", "token units", 10_000.0, 0.0),
+        "outside_yield": Column("What it could earn elsewhere", "per year", 0.01, 0.0),
+        "yield_response": Column("Chance to move per unit of yield", "chance per 1", 2.0, 0.0),
+        "fear": Column("Utilisation from which it is afraid", "share", 0.9, 0.0, 1.0),
+        "sensitivity": Column("Chance to leave at full utilisation", "share", 0.5, 0.0, 1.0),
+        "social": Column("Chance to leave per share withdrawn lately", "chance per 1", 1.0, 0.0),
+        "bad_debt_fear": Column("Chance to leave per share lost", "chance per 1", 20.0, 0.0),
+        "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
+        "size_attention": Column("Elasticity of attention to size", "elasticity", 0.3, 0.0),
+        "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+    }
+    needs: ClassVar[frozenset[str]] = frozenset({"lending", "debt"})
+    memory_size: ClassVar[int] = 2
+    decide = staticmethod(decide)
+
+    @classmethod
+    def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
+        """Market, token and reserve."""
+        name, token = settings.lending or "", settings.debt or ""
+        return [
+            list(scenario.lending).index(name),
+            token_number(scenario, token),
+            reserve_number(scenario, name, token),
+        ]
+
+    @classmethod
+    def begin(cls, market: Market, cohort: CohortTable) -> None:
+        """Deposit."""
+        super().begin(market, cohort)
+        m, token, r = (int(place) for place in cohort.places)
+        deposits = cohort.column("deposit")
+        market.ledger.endow(cohort.first, token, deposits)
+        w = market.world
+        for account, amount in zip(cohort.accounts(), deposits, strict=True):
+            if amount > 0.0:
+                begin(w.books)
+                reason, _ = lending.deposit(
+                    w.books, w.markets[m], w.reserves, int(account), token, float(amount)
+                )
+                assert reason == Reason.DONE, Reason(reason)
+        attention = cohort.column("attention")
+        if deposits.size and deposits.mean() > 0.0:
+            size = np.maximum(deposits / deposits.mean(), 1e-3)
+            attention[:] = np.minimum(attention * size ** cohort.column("size_attention"), 1.0)
+        cohort.memory[RECEIPTS] = w.books.supply[int(w.reserves[r]["receipt"])]
+        if not market.setup.switches.lenders_leave:
+            attention[:] = 0.0
+
+
+def reserve_number(scenario: Scenario, lending_name: str, token: str) -> int:
+    """Index of a market's reserve among all reserves."""
+    at = 0
+    for name, settings in scenario.lending.items():
+        if name == lending_name:
+            return at + list(settings.reserves).index(token)
+        at += len(settings.reserves)
+    raise KeyError(lending_name)

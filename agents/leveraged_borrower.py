@@ -1,0 +1,326 @@
+"""Leveraged borrowers: they hold more of an asset than they own, within a band.
+
+Each keeps its leverage (collateral over equity) in a band around a target that
+shrinks as volatility rises, so that falling prices make it sell (Adrian, Shin 2010;
+Aymanns, Farmer 2015). It looks only now and then. When its health factor is below
+its buffer it repays from its wallet, adds collateral from its wallet, or sells
+collateral into a pool, in that order, each as far as it goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from agents.base import Behaviour, Column, token_number
+from agents.lender import reserve_number
+from agents.tools import (
+    OUTSIDE,
+    best_place,
+    follow_trade,
+    going_bid,
+    refuel,
+)
+from protocols import lending
+from sim import venue
+from sim.block import follow, list_debtor, send
+from sim.build import VENUE
+from sim.codes import PREVIOUS, Kind, Reason
+from sim.compiled import kernel
+from sim.errors import ScenarioError
+from sim.ledger import begin, transfer
+from sim.randomness import agent_uniform
+
+if TYPE_CHECKING:
+    from sim.cohort import CohortTable
+    from sim.market import Market
+    from sim.scenario import AgentSettings, Scenario
+
+(
+    EQUITY,
+    LEVERAGE,
+    BAND,
+    BUFFER,
+    ATTENTION,
+    ALARM,
+    VOLATILITY_RESPONSE,
+    STEP,
+    SLIPPAGE,
+    PATIENCE,
+    BID,
+    BUSY,
+) = range(12)
+MARKET, COLLATERAL, DEBT, C_RESERVE, D_RESERVE, ROUTES = range(6)
+
+
+@kernel
+def target_leverage(leverage, response, volatility_ratio):
+    """Target that shrinks with volatility: 1 + (L - 1) / (1 + k (ratio - 1)), ratio >= 1."""
+    return 1.0 + (leverage - 1.0) / (1.0 + response * max(volatility_ratio - 1.0, 0.0))
+
+
+@kernel
+def repayment_to_health(collateral, threshold, debt, health):
+    """Value of collateral to sell and repay so that the health factor becomes `health`.
+
+    From ``(C - x) LT / (D - x) = h``: x = (h D - C LT) / (h - LT), at most D.
+
+    Args:
+        collateral: C, numeraire.
+        threshold: LT, a share.
+        debt: D, numeraire.
+        health: h > LT.
+    """
+    return min(max((health * debt - collateral * threshold) / (health - threshold), 0.0), debt)
+
+
+@kernel
+def _ratio(w, token):
+    for a in range(w.assets.size):
+        if w.assets[a].token == token:
+            return venue.volatility_ratio(w.assets[a])
+    return 1.0
+
+
+@kernel
+def _save(w, me, i, my, prices, standing):
+    """Bring the health factor back over the buffer, by what means there are."""
+    chain = w.chain[0]
+    m, collateral, debt = me.places[MARKET], me.places[COLLATERAL], me.places[DEBT]
+    price_c, price_d = prices
+    worth, threshold, owed, wanted = standing
+    account = me.first + i
+    factor = worth * threshold / owed
+    urgency = 1.0 + 4.0 * max(1.1 - factor, 0.0) / 0.1  # up to five times, at the edge
+    bid = going_bid(w, my[BID] * min(urgency, 5.0))
+    patience = int(my[PATIENCE])
+    repay = repayment_to_health(worth, threshold, owed, wanted)
+    own = w.books.balances[account, debt] * price_d
+    cash = (wanted * owed - worth * threshold) / wanted  # to repay without selling
+    spare = w.books.balances[account, collateral] * price_c
+    if collateral == chain.gas_token:
+        spare *= 0.5  # the rest is for gas
+    add = (wanted * owed - worth * threshold) / threshold
+    if own >= 0.2 * cash:
+        amount = min(cash, own) / price_d
+        kind = Kind.REPAY
+        send(w, account, me.ident, bid, kind, m, debt, debt, amount, 0.0, -1, 0.0, patience)
+        return
+    if spare >= 0.2 * add:
+        amount = min(add, spare) / price_c
+        kind = Kind.DEPOSIT
+        token = collateral
+        send(w, account, me.ident, bid, kind, m, token, token, amount, 0.0, -1, 0.0, patience)
+        return
+    # Collateral can be taken out only as far as the health factor stays above one.
+    free = worth - owed / threshold * 1.0005
+    value = min(repay, free)
+    if value <= 0.001 * worth:
+        return
+    amount = value / price_c
+    place, out = best_place(w, me.places[ROUTES:], collateral, debt, amount)
+    if place < OUTSIDE:
+        return
+    least = out * (1.0 - my[SLIPPAGE])
+    kind = Kind.WITHDRAW
+    token = collateral
+    if send(w, account, me.ident, bid, kind, m, token, token, amount, 0.0, -1, 0.0, patience):
+        follow_trade(w, place, collateral, debt, PREVIOUS, least)
+        follow(w, Kind.REPAY, m, debt, debt, PREVIOUS, 0.0)
+
+
+@kernel
+def _lever(w, me, i, my, price_d, value):
+    """Borrow, buy collateral, deposit it: one loop."""
+    m, collateral, debt = me.places[MARKET], me.places[COLLATERAL], me.places[DEBT]
+    amount = value / price_d
+    place, out = best_place(w, me.places[ROUTES:], debt, collateral, amount)
+    if place < OUTSIDE:
+        return
+    bid = going_bid(w, my[BID])
+    patience = int(my[PATIENCE])
+    account = me.first + i
+    kind = Kind.BORROW
+    if send(w, account, me.ident, bid, kind, m, debt, debt, amount, 1.0, -1, 0.0, patience):
+        follow_trade(w, place, debt, collateral, PREVIOUS, out * (1.0 - my[SLIPPAGE]))
+        follow(w, Kind.DEPOSIT, m, collateral, collateral, PREVIOUS, 0.0)
+
+
+@kernel
+def decide(w, me):
+    """Keep leverage in its band, and the health factor above the buffer."""
+    chain = w.chain[0]
+    m = me.places[MARKET]
+    market = w.markets[m]
+    backing, owing = w.reserves[me.places[C_RESERVE]], w.reserves[me.places[D_RESERVE]]
+    price_c, price_d = w.feeds[backing.feed].price, w.feeds[owing.feed].price
+    ratio = _ratio(w, me.places[COLLATERAL])
+    _, _, cash = lending.totals(w.books, market, owing)
+    gas = chain.gas_cost[Kind.WITHDRAW] + chain.gas_cost[Kind.SWAP] + chain.gas_cost[Kind.REPAY]
+    for i in range(me.rows.shape[0]):
+        my = me.rows[i]
+        if chain.block < my[BUSY]:
+            continue
+        draw = agent_uniform(me.key, i, 0)
+        if draw >= max(my[ATTENTION], my[ALARM]):
+            continue
+        account = me.first + i
+        worth = lending.deposit_of(w.books, backing, account) * price_c
+        owed = lending.debt_of(w.books, owing, account) * price_d
+        if worth <= 0.0:
+            continue
+        factor = worth * backing.threshold / owed if owed > 0.0 else np.inf
+        # Below the buffer an alarm may wake it more often than it looks by itself.
+        looks = my[ATTENTION] if factor >= my[BUFFER] else max(my[ATTENTION], my[ALARM])
+        if draw >= looks:
+            continue
+        aim = target_leverage(my[LEVERAGE], my[VOLATILITY_RESPONSE], ratio)
+        leverage = worth / (worth - owed) if worth > owed else np.inf
+        busy = my[BUSY]
+        if factor < my[BUFFER] or (leverage > aim * (1.0 + my[BAND]) and owed > 0.0):
+            wanted = my[BUFFER] * 1.05
+            if worth > owed and aim > 1.0:
+                # Health factor at the target leverage, where that is the safer aim.
+                wanted = max(wanted, backing.threshold * aim / (aim - 1.0))
+            wanted = max(wanted, backing.threshold * 1.01)
+            if factor < 1.0 or not refuel(w, account, me.ident, gas):
+                continue
+            standing = (worth, backing.threshold, owed, wanted)
+            _save(w, me, i, my, (price_c, price_d), standing)
+            busy = chain.block + my[PATIENCE]
+        elif leverage < aim * (1.0 - my[BAND]):
+            equity = worth - owed
+            value = min((aim - leverage) * equity, my[STEP] * equity)
+            value = min(value, worth * backing.ltv * 0.98 - owed)
+            if (worth + value) * backing.threshold < my[BUFFER] * 1.05 * (owed + value):
+                continue
+            if value > 0.01 * equity and value / price_d <= cash and refuel(
+                w, account, me.ident, gas
+            ):
+                _lever(w, me, i, my, price_d, value)
+                busy = chain.block + my[PATIENCE]
+        my[BUSY] = busy
+
+
+@kernel
+def _open(w, me, loans):
+    """Deposit the collateral and borrow what each holds against it.
+
+    Returns:
+        Row of the first agent that could not, and the reason; -1 if all could.
+    """
+    m, collateral, debt = me.places[MARKET], me.places[COLLATERAL], me.places[DEBT]
+    market = w.markets[m]
+    for i in range(me.rows.shape[0]):
+        account = me.first + i
+        begin(w.books)
+        held = loans[i, 0]
+        reason, _ = lending.deposit(w.books, market, w.reserves, account, collateral, held)
+        if reason == Reason.DONE and loans[i, 1] > 0.0:
+            reason, _ = lending.borrow(
+                w.books, market, w.reserves, w.feeds, account, debt, loans[i, 1], 0.0
+            )
+            list_debtor(w, m, account)
+        if reason != Reason.DONE:
+            return i, reason
+    return -1, Reason.DONE
+
+
+class LeveragedBorrower(Behaviour):
+    """Borrows one token against another to hold more of it."""
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "equity": Column("What it owns at the start", "numeraire", 10_000.0, 0.0),
+        "leverage": Column("Collateral over equity that it aims at", "multiple", 1.5, 1.0, 20.0),
+        "band": Column("Leverage around the aim that it leaves alone", "share", 0.2, 0.0, 1.0),
+        "buffer": Column("Health factor below which it acts", "health factor", 1.2, 1.0, 10.0),
+        "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
+        "alarm": Column("The same below the buffer", "share", 0.02, 0.0, 1.0),
+        "volatility_response": Column("How the aim shrinks", "per unit of ratio", 0.2, 0.0),
+        "step": Column("Most that it borrows at once, over equity", "share", 0.25, 0.0, 10.0),
+        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.03, 0.0, 1.0),
+        "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+    }
+    needs: ClassVar[frozenset[str]] = frozenset({"lending", "collateral", "debt"})
+    begins: ClassVar[int] = 1
+    decide = staticmethod(decide)
+
+    @classmethod
+    def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
+        """Market, collateral, debt, their reserves, and where to trade them."""
+        name = settings.lending or ""
+        collateral, debt = settings.collateral or "", settings.debt or ""
+        return [
+            list(scenario.lending).index(name),
+            token_number(scenario, collateral),
+            token_number(scenario, debt),
+            reserve_number(scenario, name, collateral),
+            reserve_number(scenario, name, debt),
+            *routes(scenario, settings),
+        ]
+
+    @classmethod
+    def begin(cls, market: Market, cohort: CohortTable) -> None:
+        """Open the positions: collateral bought outside with what is borrowed.
+
+        Raises:
+            ScenarioError: If the lending market cannot bear the loans.
+        """
+        super().begin(market, cohort)
+        w, ledger = market.world, market.ledger
+        m, collateral, debt, c, d = (int(place) for place in cohort.places[:ROUTES])
+        backing, owing = w.reserves[c], w.reserves[d]
+        price_c = float(w.feeds[int(backing["feed"])]["price"])
+        price_d = float(w.feeds[int(owing["feed"])]["price"])
+        # No more than the loan-to-value lets it borrow, with a little to spare.
+        most = 1.0 / (1.0 - 0.98 * float(backing["ltv"]))
+        leverage = np.minimum(cohort.column("leverage"), most)
+        equity = cohort.column("equity")
+        loans = np.column_stack([equity * leverage / price_c, equity * (leverage - 1.0) / price_d])
+        ledger.endow(cohort.first, collateral, equity / price_c)
+        bought = loans[:, 0] - equity / price_c
+        market.ledger.transfer(VENUE, cohort.first, collateral, float(bought.sum()))
+        spread = ledger.balances[cohort.first : cohort.first + len(cohort), collateral]
+        if len(cohort):
+            spread[0] -= bought.sum()
+            spread += bought
+        me = cohort.kernel_view()
+        row, reason = _open(w, me, loans)
+        if row >= 0:
+            raise ScenarioError([_refusal(market, cohort, loans, row, Reason(reason))])
+        venue_account = ledger.account(VENUE)
+        for account, loan in zip(cohort.accounts(), loans[:, 1], strict=True):
+            begin(w.books)
+            transfer(w.books, int(account), venue_account, debt, float(loan))
+
+
+def _refusal(
+    market: Market, cohort: CohortTable, loans: np.ndarray, row: int, reason: Reason
+) -> tuple[str, str]:
+    """Field and message of a loan that could not be made at the start."""
+    name, debt = cohort.settings.lending or "", cohort.settings.debt or ""
+    total = float(loans[:, 1].sum())
+    advice = {
+        Reason.NO_CASH: f"all loans are {total:.6g} {debt} and the cash is out; raise "
+        f"lending.{name}.reserves.{debt}.cash or the lenders' deposits, or lower equity, "
+        "leverage or count",
+        Reason.CAP: "a cap is reached; raise supply_cap or borrow_cap, or lower equity or count",
+        Reason.NOT_BORROWABLE: f"{debt} cannot be borrowed; set borrowable = true",
+        Reason.UNHEALTHY: "the loan-to-value does not allow the leverage; lower it",
+    }
+    text = advice.get(reason, reason.name.lower().replace("_", " "))
+    return f"agents.{cohort.name}", f"agent {row} cannot open its position: {text}"
+
+
+def routes(scenario: Scenario, settings: AgentSettings) -> list[int]:
+    """Where a group may trade: its pools, the outside venue if it says so or has no pools."""
+    pools = [list(scenario.pools).index(pool) for pool in settings.pools]
+    if settings.route == "venue":
+        return [OUTSIDE]
+    if settings.route is not None:
+        return [list(scenario.pools).index(settings.route)]
+    return pools or [OUTSIDE]

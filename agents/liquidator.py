@@ -1,0 +1,325 @@
+"""Liquidators: they repay unhealthy debts for a bonus, and sell what they seize.
+
+Each takes the reachable positions that pay most after gas, the slippage of the sale
+and, if it holds what it seizes for a while, the risk of doing so (Qin et al. 2021;
+Perez et al. 2021). Its capital is what it holds; it can be used again when the sale
+is done. Races are won by the bid, a share of the profit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from agents.arbitrageur import give_limitless_capital
+from agents.base import Behaviour, Column
+from agents.leveraged_borrower import routes
+from agents.tools import (
+    OUTSIDE,
+    best_place,
+    bid_of_share,
+    delay,
+    follow_trade,
+    gas_cost,
+    going_bid,
+    quote_at,
+    refuel,
+    send_trade,
+    worth_the_race,
+)
+from protocols import lending
+from sim import venue
+from sim.block import follow, send
+from sim.codes import ALL, PREVIOUS, Kind
+from sim.compiled import kernel
+from sim.measures import market_price
+from sim.randomness import agent_uniform
+
+if TYPE_CHECKING:
+    from sim.cohort import CohortTable
+    from sim.market import Market
+    from sim.scenario import AgentSettings, Scenario
+
+(
+    ATTENTION,
+    MARGIN,
+    BID_SHARE,
+    HOLD,
+    RISK_AVERSION,
+    MOST,
+    LATENCY,
+    PATIENCE,
+    LEARNING,
+    SLIPPAGE,
+    HITS,
+    RACED,
+    WEALTH,
+    BUSY,
+    SELL_AT,
+    SELLING,
+) = range(16)
+MARKET, ROUTES = range(2)
+
+
+@kernel
+def _pair(w, market, borrower):
+    """The borrower's largest debt and largest collateral. Returns (debt, collateral) reserves."""
+    d = c = -1
+    most_d = most_c = 0.0
+    for r in range(market.first, market.first + market.size):
+        reserve = w.reserves[r]
+        price = w.feeds[reserve.feed].price
+        owed = lending.debt_of(w.books, reserve, borrower) * price
+        held = lending.deposit_of(w.books, reserve, borrower) * price if reserve.collateral else 0.0
+        if owed > most_d:
+            d, most_d = r, owed
+        if held > most_c:
+            c, most_c = r, held
+    return d, c
+
+
+@kernel
+def _deviation(w, token, blocks):
+    """Standard deviation of the log price over some blocks, as volatility lately was."""
+    for a in range(w.assets.size):
+        if w.assets[a].token == token:
+            return math.sqrt(w.assets[a].seen_variance * blocks)
+    return 0.0
+
+
+@kernel
+def assess(w, me, my, m, borrower, factor, capital):
+    """What liquidating a position would pay.
+
+    Args:
+        factor: Its health factor.
+        capital: Numeraire that can be spent.
+
+    Returns:
+        (profit before gas, money to spend, debt repaid, collateral received, proceeds,
+        place of the sale, debt reserve, collateral reserve).
+    """
+    chain = w.chain[0]
+    nothing = (0.0, 0.0, 0.0, 0.0, 0.0, -2, -1, -1)
+    market = w.markets[m]
+    d, c = _pair(w, market, borrower)
+    if d < 0 or c < 0:
+        return nothing
+    owing, backing = w.reserves[d], w.reserves[c]
+    debt, collateral = owing.token, backing.token
+    unit = 1.0
+    if debt != chain.numeraire:
+        # With the spread and a little of the price's movement until it is bought.
+        unit = market_price(w, debt) * 1.002
+    most = capital / unit
+    rules = (market.close_factor, market.full_close_below, market.bonus_share)
+    repaid, _, received = lending.liquidation(
+        lending.deposit_of(w.books, backing, borrower),
+        w.feeds[backing.feed].price,
+        lending.debt_of(w.books, owing, borrower),
+        w.feeds[owing.feed].price,
+        most,
+        backing.bonus,
+        factor,
+        rules,
+    )
+    cash = w.books.balances[market.account, collateral]
+    if received > cash:  # the market cannot pay out more than it has
+        repaid *= cash / received * 0.999
+        received = cash * 0.999
+    if repaid <= 0.0 or received <= 0.0:
+        return nothing
+    money = repaid * unit
+    if my[HOLD] > 0.0:
+        risk = my[RISK_AVERSION] * _deviation(w, collateral, my[HOLD])
+        worth = received * market_price(w, collateral) * (1.0 - min(risk, 1.0))
+        return worth - money, money, repaid, received, worth, OUTSIDE, d, c
+    place, out = best_place(w, me.places[ROUTES:], collateral, debt, received)
+    worth = out * market_price(w, debt)
+    if debt != chain.numeraire:
+        outside = best_place(w, me.places[ROUTES:], collateral, chain.numeraire, received)
+        if outside[1] > worth:
+            place, out, worth = outside[0], outside[1], outside[1]
+            return worth - money, money, repaid, received, out, place, d, c
+    return worth - money, money, repaid, received, out, place, d, c
+
+
+@kernel
+def _strike(w, me, i, my, m, borrower, plan, bid):
+    """Send a liquidation, with the purchase of the debt's token before and the sale after."""
+    profit, money, repaid, received, out, place, d, c = plan
+    chain = w.chain[0]
+    debt, collateral = w.reserves[d].token, w.reserves[c].token
+    account, patience = me.first + i, int(my[PATIENCE])
+    least = received * 0.98
+    kind = Kind.LIQUIDATE
+    if debt == chain.numeraire:
+        sent = send(
+            w,
+            account,
+            me.ident,
+            bid,
+            kind,
+            m,
+            debt,
+            collateral,
+            repaid,
+            least,
+            borrower,
+            0.0,
+            patience,
+        )
+    else:
+        sent = send_trade(
+            w, account, me.ident, bid, OUTSIDE, chain.numeraire, debt, money, repaid, patience
+        )
+        if sent:
+            follow(w, kind, m, debt, collateral, repaid, least, borrower)
+    if not sent:
+        return False
+    if my[HOLD] <= 0.0:
+        # Sold for whichever pays more, the debt's token or the numeraire, and only
+        # if it does not turn the profit into a loss.
+        floor = out * (1.0 - my[SLIPPAGE])
+        target = debt
+        if quote_at(w, place, collateral, debt, received) < out * 0.999:
+            target = chain.numeraire
+        follow_trade(w, place, collateral, target, PREVIOUS, floor)
+        if target != chain.numeraire:
+            follow_trade(w, OUTSIDE, target, chain.numeraire, PREVIOUS, 0.0)
+    else:
+        my[SELL_AT] = chain.block + my[HOLD]
+        my[SELLING] = float(collateral)
+    return True
+
+
+@kernel
+def _sell_inventory(w, me, i, my):
+    """Sell what was seized and held, at the best place."""
+    chain = w.chain[0]
+    token = int(my[SELLING])
+    account = me.first + i
+    held = w.books.balances[account, token]
+    amount = ALL
+    if token == chain.gas_token:  # some of it stays for gas
+        keep = 16.0 * chain.gas_cost[Kind.LIQUIDATE] * max(chain.gas_price, 1.0) * 1e-9
+        held = held - keep
+        amount = held
+    my[SELL_AT] = 0.0
+    if held <= 0.0:
+        return
+    place, out = best_place(w, me.places[ROUTES:], token, chain.numeraire, held)
+    if place < OUTSIDE:
+        place, out = OUTSIDE, quote_at(w, OUTSIDE, token, chain.numeraire, held)
+    bid = going_bid(w, 1.1)
+    send_trade(
+        w, account, me.ident, bid, place, token, chain.numeraire, amount, 0.0, int(my[PATIENCE])
+    )
+
+
+@kernel
+def decide(w, me):
+    """Liquidate what pays, and sell what was held long enough."""
+    chain = w.chain[0]
+    m = me.places[MARKET]
+    market = w.markets[m]
+    unhealthy = 0
+    for k in range(market.debtors):
+        unhealthy += w.health[m, k] < 1.0
+    gas = chain.gas_cost[Kind.LIQUIDATE] + chain.gas_cost[Kind.SWAP]
+    for i in range(me.rows.shape[0]):
+        my = me.rows[i]
+        account = me.first + i
+        if my[SELL_AT] > 0.0 and chain.block >= my[SELL_AT] and chain.block >= my[BUSY]:
+            _sell_inventory(w, me, i, my)
+            my[BUSY] = chain.block + my[PATIENCE]
+            continue
+        if unhealthy == 0 or chain.block < my[BUSY]:
+            continue
+        if my[ATTENTION] < 1.0 and agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+            continue
+        capital = w.books.balances[account, chain.numeraire]
+        if my[RACED] > 0.0:
+            won = 1.0 if _holdings(w, account) > my[WEALTH] else 0.0
+            my[HITS] += my[LEARNING] * (won - my[HITS])
+            my[RACED] = 0.0
+        sent = 0
+        start = int(agent_uniform(me.key, i, 1) * market.debtors)
+        fuelled = refuel(w, account, me.ident, gas)
+        for step in range(market.debtors):
+            if sent >= my[MOST] or capital <= 0.0 or not fuelled:
+                break
+            k = (start + step) % market.debtors
+            factor = w.health[m, k]
+            if not factor < 1.0:
+                continue
+            plan = assess(w, me, my, m, w.debtors[m, k], factor, capital)
+            profit, money = plan[0], plan[1]
+            profit -= my[MARGIN] * money
+            if profit <= 0.0 or not worth_the_race(w, profit, my[BID_SHARE], gas, my[HITS]):
+                continue
+            bid = bid_of_share(w, profit, my[BID_SHARE], gas)
+            if my[HOLD] <= 0.0 and gas_cost(w, gas, bid) > profit:
+                continue
+            if _strike(w, me, i, my, m, w.debtors[m, k], plan, bid):
+                delay(w, int(my[LATENCY]))
+                capital -= money
+                sent += 1
+        if sent > 0:
+            my[BUSY] = chain.block + my[PATIENCE] + my[LATENCY]
+            my[RACED] = 1.0
+            my[WEALTH] = _holdings(w, account)
+
+
+@kernel
+def _holdings(w, account):
+    """Value of the base tokens that an account holds, at the venue's prices."""
+    total = w.books.balances[account, w.chain[0].numeraire]
+    for a in range(w.assets.size):
+        total += w.books.balances[account, w.assets[a].token] * w.assets[a].price
+    return total
+
+
+class Liquidator(Behaviour):
+    """Liquidates unhealthy positions of a lending market."""
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "attention": Column("Chance that it looks in a block", "share", 1.0, 0.0, 1.0),
+        "margin": Column("Least profit over what it spends", "share", 0.005, 0.0, 1.0),
+        "bid_share": Column("Share of a profit that it bids for gas", "share", 0.4, 0.0, 1.0),
+        "hold": Column("Time for which it holds what it seizes", "blocks", 0.0, 0.0),
+        "risk_aversion": Column("Discount per deviation of the held price", "multiple", 0.5, 0.0),
+        "most": Column("Positions that it takes on at once", "number", 3.0, 1.0),
+        "latency": Column("Delay from decision to mempool", "blocks", 0.0, 0.0, 100.0),
+        "patience": Column("Time after which an order lapses", "blocks", 2.0, 1.0, 1000.0),
+        "learning": Column("Weight of the last race in what it expects", "share", 0.1, 0.0, 1.0),
+        "slippage": Column("Worse sale than quoted that it accepts", "share", 0.02, 0.0, 1.0),
+        "hits": Column("Share of races won lately", "share", 0.5, state=True),
+        "raced": Column("Whether a race is under way", "0 or 1", 0.0, state=True),
+        "held_before": Column("What it held before that race", "numeraire", 0.0, state=True),
+        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "sell_at": Column("Block at which it sells what it holds", "block", 0.0, state=True),
+        "selling": Column("Token that it holds for sale", "number", 0.0, state=True),
+    }
+    needs: ClassVar[frozenset[str]] = frozenset({"lending", "wallet"})
+    searcher: ClassVar[bool] = True
+    decide = staticmethod(decide)
+
+    @classmethod
+    def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
+        """Market, and where to sell."""
+        market = list(scenario.lending).index(settings.lending or "")
+        return [market, *routes(scenario, settings)]
+
+    @classmethod
+    def begin(cls, market: Market, cohort: CohortTable) -> None:
+        """Cut what the scenario's switches cut: the sale, or the limit of capital."""
+        super().begin(market, cohort)
+        if not market.setup.switches.liquidators_sell:
+            cohort.column("hold")[:] = math.inf
+            cohort.column("risk_aversion")[:] = 0.0
+        if not market.setup.switches.capital_is_finite:
+            give_limitless_capital(market, cohort)
+
+

@@ -1,0 +1,282 @@
+"""Liquidity providers: in for the fees, out on loss or volatility.
+
+Each has one pool. At a review it compares the pool's fee yield over the time since
+the last one with the expected loss-versus-rebalancing, ``sigma^2 / 8`` a year
+(Milionis et al. 2022), and its hurdle: it comes if the yield beats both (Lehar,
+Parlour 2021; Hasbrouck, Rivera, Saleh 2022), and goes if it falls short of the loss
+alone. Between reviews it goes at once when it has lost more than it tolerates
+against holding, or volatility is so many times the normal one (Heimbach, Wang,
+Wattenhofer 2021: slow to come, quick to go).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from agents.base import Behaviour, Column
+from agents.tools import OUTSIDE, follow_trade, going_bid, refuel, send_trade
+from protocols.constant_product import impermanent_loss
+from sim import venue
+from sim.block import follow, send
+from sim.build import HOLDERS
+from sim.codes import ALL, Kind
+from sim.compiled import kernel
+from sim.errors import ScenarioError
+from sim.measures import market_price
+from sim.randomness import agent_uniform, generator
+
+if TYPE_CHECKING:
+    from sim.cohort import CohortTable
+    from sim.market import Market
+
+(
+    STAKE,
+    HURDLE,
+    TOLERANCE,
+    VOLATILITY,
+    REVIEW,
+    ATTENTION,
+    PATIENCE,
+    SELLS,
+    BID,
+    POOL,
+    IN,
+    NEXT,
+    ENTRY,
+    FEES,
+    FEES_AT,
+    BUSY,
+) = range(16)
+
+
+@kernel
+def pool_stress(w, pool):
+    """(variance a year, volatility over normal) of a pool's relative price.
+
+    Each token moves by itself: variances add, and the worse ratio counts.
+    """
+    chain = w.chain[0]
+    variance, ratio = 0.0, 1.0
+    for i in range(pool.size):
+        for a in range(w.assets.size):
+            asset = w.assets[a]
+            if asset.token == pool.tokens[i]:
+                variance += asset.seen_variance * venue.YEAR / chain.seconds
+                ratio = max(ratio, venue.volatility_ratio(asset))
+    return variance, ratio
+
+
+@kernel
+def _leave(w, me, i, my, place):
+    """Take everything out, and sell a part of the volatile token outside."""
+    pool = w.pools[place]
+    account = me.first + i
+    chain = w.chain[0]
+    gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY]
+    if not refuel(w, account, me.ident, gas):
+        return
+    shares = w.books.balances[account, pool.share]
+    base = pool.tokens[0]
+    out = shares / w.books.supply[pool.share] * w.books.balances[pool.account, base]
+    bid = going_bid(w, my[BID])
+    patience = int(my[PATIENCE])
+    sent = send(
+        w,
+        account,
+        me.ident,
+        bid,
+        Kind.REMOVE_LIQUIDITY,
+        place,
+        pool.share,
+        pool.share,
+        ALL,
+        0.0,
+        -1,
+        0.0,
+        patience,
+    )
+    if sent and my[SELLS] > 0.0 and base != chain.numeraire:
+        # What comes out is known only then: a little less is sold for sure.
+        follow_trade(w, OUTSIDE, base, chain.numeraire, out * my[SELLS] * 0.98, 0.0)
+    my[BUSY] = chain.block + patience
+    my[NEXT] = chain.block + patience + int(my[REVIEW])
+
+
+@kernel
+def _enter(w, me, i, my, place):
+    """Turn the stake into both tokens outside, and add them."""
+    chain = w.chain[0]
+    pool = w.pools[place]
+    account = me.first + i
+    gas = chain.gas_cost[Kind.ADD_LIQUIDITY]
+    if not refuel(w, account, me.ident, gas):
+        return
+    half = 0.5 * my[STAKE]
+    patience = int(my[PATIENCE])
+    bid = going_bid(w, my[BID])
+    amounts = np.zeros(2)
+    short = 0.0
+    for k in range(2):
+        token = pool.tokens[k]
+        price = market_price(w, token)
+        amounts[k] = half / price
+        if token != chain.numeraire:
+            lacks = max(amounts[k] - 0.99 * w.books.balances[account, token], 0.0)
+            short += lacks * price * 1.01
+    own = 0.0
+    for k in range(2):
+        if pool.tokens[k] == chain.numeraire:
+            own = half
+    cash = w.books.balances[account, chain.numeraire]
+    if cash < (short + own) * 1.001:  # it has lost some of its stake
+        scale = cash / ((short + own) * 1.001) if short + own > 0.0 else 0.0
+        if scale < 0.1:
+            my[NEXT] = chain.block + int(my[REVIEW])
+            return
+        amounts *= scale
+    began = False
+    for k in range(2):
+        token = pool.tokens[k]
+        if token == chain.numeraire:
+            continue
+        lacks = max(amounts[k] - 0.99 * w.books.balances[account, token], 0.0)
+        money = lacks * market_price(w, token) * 1.01
+        if money > 0.0:
+            if began:
+                follow_trade(w, OUTSIDE, chain.numeraire, token, money, 0.0)
+            else:
+                began = send_trade(
+                    w,
+                    account,
+                    me.ident,
+                    bid,
+                    OUTSIDE,
+                    chain.numeraire,
+                    token,
+                    money,
+                    0.0,
+                    patience,
+                )
+    call = (Kind.ADD_LIQUIDITY, place, pool.tokens[0], pool.tokens[1], amounts[0] * 0.99, 0.0)
+    if began:
+        follow(w, *call, -1, amounts[1] * 0.99)
+    else:
+        send(w, account, me.ident, bid, *call, -1, amounts[1] * 0.99, patience)
+    my[BUSY] = chain.block + patience
+    my[NEXT] = chain.block + patience + int(my[REVIEW])
+
+
+@kernel
+def decide(w, me):
+    """Review, enter and leave."""
+    chain = w.chain[0]
+    for i in range(me.rows.shape[0]):
+        my = me.rows[i]
+        if chain.block < my[BUSY]:
+            continue
+        review = chain.block >= my[NEXT]
+        if not review and agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+            continue
+        place = int(my[POOL])
+        pool = w.pools[place]
+        account = me.first + i
+        holds = w.books.balances[account, pool.share] > 0.0
+        x = w.books.balances[pool.account, pool.tokens[0]]
+        y = w.books.balances[pool.account, pool.tokens[1]]
+        if not (x > 0.0 and y > 0.0):
+            continue
+        variance, ratio = pool_stress(w, pool)
+        if holds and my[IN] == 0.0:  # its entry has gone through
+            my[IN] = 1.0
+            my[ENTRY] = y / x
+        my[IN] = 1.0 if holds else 0.0
+        if holds:
+            loss = -impermanent_loss(y / x / my[ENTRY])
+            if loss > my[TOLERANCE] or ratio > my[VOLATILITY]:
+                _leave(w, me, i, my, place)
+                continue
+        if not review:
+            continue
+        worth = 2.0 * y * market_price(w, pool.tokens[1])
+        span = (chain.block - my[FEES_AT]) * chain.seconds / venue.YEAR
+        earned = (pool.fees - my[FEES]) / worth / span if span > 0.0 and worth > 0.0 else 0.0
+        my[FEES], my[FEES_AT] = pool.fees, chain.block
+        my[NEXT] = chain.block + int(my[REVIEW])
+        excess = earned - variance / 8.0
+        if holds and excess < 0.0:
+            _leave(w, me, i, my, place)
+        elif not holds and excess > my[HURDLE] and ratio < 0.5 * (1.0 + my[VOLATILITY]):
+            _enter(w, me, i, my, place)
+
+
+class LiquidityProvider(Behaviour):
+    """Provides liquidity to one pool while that pays."""
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "stake": Column("What it puts in", "numeraire", 100_000.0, 0.0),
+        "hurdle": Column("Yield that it wants over the expected loss", "per year", 0.05),
+        "tolerance": Column("Loss against holding at which it goes", "share", 0.1, 0.0),
+        "volatility": Column("Volatility over normal at which it goes", "multiple", 6.0, 1.0),
+        "review": Column("Time between two reviews", "blocks", 1000.0, 1.0),
+        "attention": Column("Chance to look between reviews", "share", 0.05, 0.0, 1.0),
+        "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
+        "sells": Column("Part of the volatile token sold on leaving", "share", 0.3, 0.0, 1.0),
+        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "pool": Column("Its pool", "number", 0.0, state=True),
+        "inside": Column("Whether it is in", "0 or 1", 1.0, state=True),
+        "next": Column("Block of its next review", "block", 0.0, state=True),
+        "entry": Column("Pool's price when it came", "quote per base", 0.0, state=True),
+        "fees": Column("Pool's fees at its last review", "numeraire", 0.0, state=True),
+        "fees_at": Column("Block of its last review", "block", 0.0, state=True),
+        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+    }
+    needs: ClassVar[frozenset[str]] = frozenset({"pools"})
+    decide = staticmethod(decide)
+
+    @classmethod
+    def begin(cls, market: Market, cohort: CohortTable) -> None:
+        """Take the stakes over from the outside holders of the pools' shares.
+
+        Raises:
+            ScenarioError: If the stakes exceed what outside holders have of a pool.
+        """
+        super().begin(market, cohort)
+        n = len(cohort)
+        if n == 0:
+            return
+        cohort.column("pool")[:] = cohort.places[np.arange(n) % len(cohort.places)]
+        review = cohort.column("review")
+        phase = generator(market.seed_number, f"{cohort.name}:phase").random(n)
+        cohort.column("next")[:] = np.ceil(review * phase)
+        if not market.setup.switches.providers_leave:
+            cohort.column("tolerance")[:] = math.inf
+            cohort.column("volatility")[:] = math.inf
+            cohort.column("next")[:] = math.inf
+        ledger = market.ledger
+        holders = ledger.account(HOLDERS)
+        for p, pool in enumerate(market.pools.values()):
+            mine = np.flatnonzero(cohort.column("pool") == p)
+            if not mine.size:
+                continue
+            worth = sum(a * market.venue.price(t) for t, a in pool.reserves.items())
+            shares = cohort.column("stake")[mine] / worth * ledger.supply(pool.share)
+            column = ledger.token(pool.share)
+            if shares.sum() > ledger.balances[holders, column]:
+                total = cohort.column("stake")[mine].sum()
+                raise ScenarioError(
+                    [
+                        (
+                            f"agents.{cohort.name}.stake",
+                            f"stakes of {total:.4g} exceed what is left of {pool.name}, which is "
+                            f"worth {worth:.4g}; lower the stake or the count, or raise "
+                            f"pools.{pool.name}.reserves",
+                        )
+                    ]
+                )
+            ledger.balances[cohort.first + mine, column] += shares
+            ledger.balances[holders, column] -= shares.sum()
+            cohort.column("entry")[mine] = pool.spot_price()

@@ -1,0 +1,116 @@
+"""Noise traders: swaps for reasons of their own, in clusters, of all sizes.
+
+Arrivals excite themselves (a discrete Hawkes process: Hawkes 1971; Bacry,
+Mastromatteo, Muzy 2015): with heat h, the recent activity of all traders over
+what their base rates alone would give, trader i acts in a block with probability
+``rate_i (1 + branching_i h)``. Sizes are lognormal, a few with a Pareto tail
+(Gabaix et al. 2003), sides a coin that a slow common mood weights.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from agents.base import Behaviour, Column
+from agents.tools import going_bid, quote_at
+from sim.block import send
+from sim.codes import Kind
+from sim.compiled import kernel
+from sim.measures import market_price
+from sim.randomness import agent_normal, agent_uniform, normal
+
+if TYPE_CHECKING:
+    from sim.cohort import CohortTable
+    from sim.market import Market
+
+RATE, BRANCHING, MEMORY, SIZE, SPREAD, TAIL, TAIL_SHAPE, HERDING, MOOD, SLIPPAGE, BID = range(11)
+# What the cohort remembers.
+HEAT, EXPECTED, DECAY, BRANCH, MOOD_NOW, MOOD_DECAY = range(6)
+# Draws of an agent in a block.
+_ACT, _POOL, _SIDE, _SIZE, _TAIL = range(5)
+
+
+@kernel
+def decide(w, me):
+    """Send this block's swaps.
+
+    Memory: heat, swaps a block that base rates alone would give, its decay, the
+    mean branching, the mood in [-1, 1] and the mood's decay.
+    """
+    chain = w.chain[0]
+    heat = me.memory[HEAT]
+    mood = me.memory[MOOD_NOW]
+    acted = 0
+    pools = me.places.size
+    for i in range(me.rows.shape[0]):
+        my = me.rows[i]
+        if agent_uniform(me.key, i, _ACT) >= my[RATE] * (1.0 + my[BRANCHING] * heat):
+            continue
+        acted += 1
+        place = me.places[min(int(agent_uniform(me.key, i, _POOL) * pools), pools - 1)]
+        pool = w.pools[place]
+        base, quote = pool.tokens[0], pool.tokens[1]
+        buys = agent_uniform(me.key, i, _SIDE) < 0.5 + 0.5 * my[HERDING] * mood
+        money = my[SIZE] * math.exp(my[SPREAD] * agent_normal(me.key, i, _SIZE))
+        tail = agent_uniform(me.key, i, _TAIL)
+        if tail < my[TAIL]:
+            money *= (tail / my[TAIL]) ** (-1.0 / my[TAIL_SHAPE])
+        token_in, token_out = (quote, base) if buys else (base, quote)
+        account = me.first + i
+        price = market_price(w, token_in)
+        if price <= 0.0:
+            continue
+        amount = min(money / price, w.books.balances[account, token_in])
+        if amount * price < 1e-6:
+            continue
+        least = quote_at(w, place, token_in, token_out, amount) * (1.0 - my[SLIPPAGE])
+        bid = going_bid(w, my[BID])
+        send(w, account, me.ident, bid, Kind.SWAP, place, token_in, token_out, amount, least)
+    if me.memory[EXPECTED] > 0.0:
+        # The heat is an average of recent activity, so that its mean is
+        # 1 / (1 - branching) and the process is stable for branching below one.
+        now = acted / me.memory[EXPECTED]
+        me.memory[HEAT] += (1.0 - me.memory[DECAY]) * (now - heat)
+    if me.memory[MOOD_DECAY] > 0.0:
+        keep = me.memory[MOOD_DECAY]
+        fresh = normal(me.key, -1) * math.sqrt(1.0 - keep * keep) * 0.5
+        me.memory[MOOD_NOW] = min(max(keep * mood + fresh, -1.0), 1.0)
+
+
+class NoiseTrader(Behaviour):
+    """Swaps for reasons that the model does not know."""
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "rate": Column("Swaps that it starts by itself", "per block", 0.01, 0.0, 1.0),
+        "branching": Column("Swaps that a swap of others sets off", "share", 0.4, 0.0, 0.95),
+        "memory": Column("Time over which activity is noticed", "blocks", 50.0, 1.0),
+        "size": Column("Median size of a swap", "numeraire", 1000.0, 0.0),
+        "spread": Column("Standard deviation of the log of sizes", "log", 1.0, 0.0, 5.0),
+        "tail": Column("Share of swaps whose size has a Pareto tail", "share", 0.02, 0.0, 1.0),
+        "tail_shape": Column("Exponent of that tail", "exponent", 1.6, 1.01),
+        "herding": Column("How far the common mood weights the side", "share", 0.1, 0.0, 1.0),
+        "mood": Column("Time that the common mood lasts", "blocks", 1000.0, 0.0),
+        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.02, 0.0, 1.0),
+        "bid": Column("Gas bid over the going price", "multiple", 1.1, 0.0),
+    }
+    needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
+    memory_size: ClassVar[int] = 6
+    decide = staticmethod(decide)
+
+    @classmethod
+    def begin(cls, market: Market, cohort: CohortTable) -> None:
+        """Start at the activity that the base rates have in the long run."""
+        super().begin(market, cohort)
+        if not len(cohort):
+            return
+        m = cohort.memory
+        rate, branching = cohort.column("rate"), cohort.column("branching")
+        m[EXPECTED] = rate.sum()
+        if m[EXPECTED] > 0.0:
+            m[BRANCH] = (rate @ branching) / m[EXPECTED]
+        m[HEAT] = 1.0 / (1.0 - m[BRANCH]) if m[BRANCH] else 1.0
+        m[DECAY] = math.exp(-1.0 / cohort.column("memory").mean())
+        mood = cohort.column("mood").mean()
+        m[MOOD_DECAY] = math.exp(-1.0 / mood) if mood > 0.0 else 0.0

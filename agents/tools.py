@@ -1,0 +1,161 @@
+"""What behaviours share: quotes over several venues, gas in money, learning from races."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from protocols.constant_product import amount_out
+from protocols.pool import position
+from sim import venue
+from sim.block import FeeMarket, follow, send
+from sim.codes import Kind
+from sim.compiled import kernel
+from sim.measures import market_price
+
+OUTSIDE = -1
+"""The outside venue, in a list of places to trade."""
+GWEI = 1e-9
+
+
+@kernel
+def gas_cost(w, gas, bid):
+    """Cost of an amount of gas at a bid in gwei, in the numeraire."""
+    chain = w.chain[0]
+    if chain.fee_market == FeeMarket.OFF:
+        return 0.0
+    return gas * bid * GWEI * market_price(w, chain.gas_token)
+
+
+@kernel
+def going_bid(w, multiple):
+    """A bid that is a multiple of what got into the last block, gwei."""
+    chain = w.chain[0]
+    # A base fee can rise by an eighth until the transaction is in.
+    return max(chain.gas_price, chain.base_fee * 1.125) * multiple
+
+
+@kernel
+def bid_of_share(w, profit, share, gas):
+    """Bid that spends a share of a profit on gas, but never less than the going one asks."""
+    chain = w.chain[0]
+    if chain.fee_market == FeeMarket.OFF:
+        return 0.0
+    price = market_price(w, chain.gas_token)
+    return max(profit * share / (gas * GWEI * price), going_bid(w, 1.0))
+
+
+@kernel
+def quote_at(w, place, token_in, token_out, amount):
+    """What a pool, or the outside venue, would give now; 0 where it cannot."""
+    if place == OUTSIDE:
+        out = venue.quote(w.books, w.assets, w.chain[0].numeraire, token_in, token_out, amount)
+        return out if out == out else 0.0
+    pool = w.pools[place]
+    if position(pool, token_in) < 0 or position(pool, token_out) < 0:
+        return 0.0
+    x = w.books.balances[pool.account, token_in]
+    y = w.books.balances[pool.account, token_out]
+    return amount_out(x, y, amount, pool.fee) if x > 0.0 and y > 0.0 else 0.0
+
+
+@kernel
+def best_place(w, places, token_in, token_out, amount):
+    """The place that gives most for an amount, gas in the account. Returns (place, amount out)."""
+    best, most, highest = -2, 0.0, -np.inf
+    price = market_price(w, token_out)
+    for i in range(places.size):
+        out = quote_at(w, places[i], token_in, token_out, amount)
+        if out <= 0.0:
+            continue
+        worth = out * price
+        if places[i] != OUTSIDE:
+            worth -= gas_cost(w, w.chain[0].gas_cost[Kind.SWAP], w.chain[0].gas_price)
+        if worth > highest:
+            best, most, highest = places[i], out, worth
+    return best, most
+
+
+@kernel
+def follow_trade(w, place, token_in, token_out, amount, minimum):
+    """Add a trade at a place to the transaction that was sent last."""
+    kind = Kind.VENUE if place == OUTSIDE else Kind.SWAP
+    follow(w, kind, max(place, 0), token_in, token_out, amount, minimum)
+
+
+@kernel
+def send_trade(w, account, cohort, bid, place, token_in, token_out, amount, minimum, patience):
+    """Send a trade at a place as a transaction of its own."""
+    kind = Kind.VENUE if place == OUTSIDE else Kind.SWAP
+    return send(
+        w,
+        account,
+        cohort,
+        bid,
+        kind,
+        max(place, 0),
+        token_in,
+        token_out,
+        amount,
+        minimum,
+        -1,
+        0.0,
+        patience,
+    )
+
+
+@kernel
+def delay(w, blocks):
+    """Let the transaction sent last arrive some blocks late."""
+    head = w.chain[0].bundle_head
+    if head >= 0 and blocks > 0:
+        w.mempool[head].arrived += blocks
+        w.mempool[head].expires += blocks
+
+
+@kernel
+def refuel(w, account, cohort, gas):
+    """Buy the gas token outside when less than four transactions' worth is left.
+
+    Args:
+        gas: Of a typical transaction.
+
+    Returns:
+        Whether it holds enough for one transaction now.
+    """
+    chain = w.chain[0]
+    if chain.fee_market == FeeMarket.OFF:
+        return True
+    token = chain.gas_token
+    need = gas * max(chain.gas_price, chain.base_fee) * GWEI
+    held = w.books.balances[account, token]
+    if held < 4.0 * need and token != chain.numeraire:
+        money = 16.0 * need * market_price(w, token)
+        if w.books.balances[account, chain.numeraire] >= money:
+            send_trade(
+                w, account, cohort, 0.0, OUTSIDE, chain.numeraire, token, money, 0.0, 1
+            )
+    return held >= need
+
+
+@kernel
+def worth_the_race(w, profit, share, gas, hits):
+    """Whether a profit is worth bidding for, when some races are lost.
+
+    A race won pays the profit less the bid; one that is lost costs the gas of a
+    revert. The chance to win is what the agent has seen lately, and never below
+    one in twenty: who never tries never learns.
+
+    Args:
+        profit: Before gas, in the numeraire.
+        share: Of the profit that is bid.
+        gas: Of the transaction.
+        hits: Share of its races that the agent has won lately.
+    """
+    chain = w.chain[0]
+    if chain.fee_market == FeeMarket.OFF:
+        return profit > 0.0
+    cost = gas_cost(w, gas, bid_of_share(w, profit, share, gas))
+    chance = max(hits, 0.05)
+    return chance * (profit - cost) > (1.0 - chance) * cost * chain.revert_gas
+
+

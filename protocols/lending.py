@@ -1,0 +1,612 @@
+"""Pooled lending in Aave's manner: deposit, borrow, be liquidated.
+
+A market holds several reserves. A deposit is a receipt token and a debt is a
+debt token, both kept in scaled units: what they are worth is units times an
+interest index that grows each block (Aave v1 white paper, section 3; Aave v2,
+"aTokens and the scaled balance"). Symbols: U utilisation, R rate per year.
+
+For each reserve the books must say: cash + debts = deposits (those of the
+treasury included). Interest, the reserve factor, liquidations and the write-off
+of bad debt keep that to rounding; `LendingMarket.audit` checks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sim.codes import ALL, Reason
+from sim.compiled import kernel
+from sim.ledger import Ledger, LedgerError, burn, mint, store, transfer
+
+YEAR = 365.0 * 86_400.0
+"""Seconds of a year, as interest rates count it."""
+
+MARKET = np.dtype(
+    [
+        ("account", "i8"),
+        ("treasury", "i8"),
+        ("first", "i8"),  # its reserves are [first, first + size)
+        ("size", "i8"),
+        ("close_factor", "f8"),  # share of a debt that one liquidation may repay
+        ("full_close_below", "f8"),  # health factor below which it may be all of it
+        ("bonus_share", "f8"),  # protocol's share of the liquidation bonus
+        ("debtors", "i8"),  # how many accounts are listed as debtors
+        ("slot", "i8"),  # first of its slots in the ledger's storage
+    ]
+)
+RESERVE = np.dtype(
+    [
+        ("market", "i8"),
+        ("token", "i8"),
+        ("receipt", "i8"),
+        ("debt", "i8"),
+        ("feed", "i8"),
+        ("collateral", "i8"),
+        ("borrowable", "i8"),
+        ("ltv", "f8"),
+        ("threshold", "f8"),
+        ("bonus", "f8"),
+        ("base_rate", "f8"),  # per year, like the slopes
+        ("slope1", "f8"),
+        ("slope2", "f8"),
+        ("optimal", "f8"),
+        ("reserve_factor", "f8"),
+        ("supply_cap", "f8"),  # token units
+        ("borrow_cap", "f8"),
+        ("slot", "i8"),
+        ("borrow_rate", "f8"),  # per year, of the last block
+        ("supply_rate", "f8"),
+    ]
+)
+
+# Slots of a reserve in the ledger's storage, from its `slot` on.
+SUPPLY_INDEX, BORROW_INDEX, BAD_DEBT, LIQUIDATED, SEIZED, WRITTEN_TO_DEPOSITORS = range(6)
+RESERVE_SLOTS = 6
+# Slots of a market.
+LIQUIDATIONS, LIQUIDATED_VALUE, BAD_DEBT_VALUE, DEPOSITOR_LOSS_VALUE = range(4)
+MARKET_SLOTS = 4
+
+NOTHING = 1e-9
+"""Value in the numeraire below which a position counts as empty."""
+
+
+@kernel
+def borrow_rate(utilisation, base, slope1, slope2, optimal):
+    """Two-slope rate: R0 + s1 U/Uo up to the optimum, then R0 + s1 + s2 (U - Uo)/(1 - Uo).
+
+    Args:
+        utilisation: U, debts over deposits, in [0, 1].
+        base: R0, per year.
+        slope1: s1, per year.
+        slope2: s2, per year.
+        optimal: Uo, in (0, 1).
+
+    Returns:
+        Rate per year that borrowers pay.
+    """
+    if utilisation <= optimal:
+        return base + slope1 * utilisation / optimal
+    return base + slope1 + slope2 * (utilisation - optimal) / (1.0 - optimal)
+
+
+@kernel
+def supply_rate(rate, utilisation, reserve_factor):
+    """Rate per year that depositors earn: R U (1 - reserve factor)."""
+    return rate * utilisation * (1.0 - reserve_factor)
+
+
+@kernel
+def health_factor(collateral_value, threshold, debt_value):
+    """Collateral at its liquidation threshold over debt; inf without debt.
+
+    Args:
+        collateral_value: In the numeraire.
+        threshold: Liquidation threshold, a share (of several, their weighted mean).
+        debt_value: In the numeraire.
+    """
+    return collateral_value * threshold / debt_value if debt_value > 0.0 else np.inf
+
+
+@kernel
+def leverage(loan_to_value, loops):
+    """Exposure over equity after n loops: (1 - l^(n + 1)) / (1 - l)."""
+    return (1.0 - loan_to_value ** (loops + 1)) / (1.0 - loan_to_value)
+
+
+@kernel
+def liquidation(
+    collateral, collateral_price, debt, debt_price, repay, bonus, health, rules
+):
+    """What a liquidation repays and seizes (Aave v3, LiquidationLogic).
+
+    Args:
+        collateral: The borrower's, token units.
+        collateral_price: Numeraire per unit.
+        debt: The borrower's, token units.
+        debt_price: Numeraire per unit.
+        repay: What the liquidator offers to repay, token units.
+        bonus: Share that a liquidator receives on top.
+        health: The borrower's health factor.
+        rules: (close factor, health factor below which all may be repaid,
+            protocol's share of the bonus).
+
+    Returns:
+        (repaid, seized, to the liquidator), the first in units of the debt's token,
+        the others in units of the collateral's.
+    """
+    close_factor, full_close_below, bonus_share = rules
+    most = debt if health < full_close_below else debt * close_factor
+    repaid = min(repay, most)
+    seized = repaid * debt_price / collateral_price * (1.0 + bonus)
+    if seized > collateral:
+        seized = collateral
+        repaid = min(repaid, collateral * collateral_price / (debt_price * (1.0 + bonus)))
+    protocol = (seized - seized / (1.0 + bonus)) * bonus_share
+    return repaid, seized, seized - protocol
+
+
+@kernel
+def debt_of(books, reserve, account):
+    """What an account owes of a reserve, token units."""
+    return books.balances[account, reserve.debt] * books.storage[reserve.slot + BORROW_INDEX]
+
+
+@kernel
+def deposit_of(books, reserve, account):
+    """What an account has deposited in a reserve, token units."""
+    return books.balances[account, reserve.receipt] * books.storage[reserve.slot + SUPPLY_INDEX]
+
+
+@kernel
+def totals(books, market, reserve):
+    """(deposits, debts, cash) of a reserve, token units."""
+    deposits = books.supply[reserve.receipt] * books.storage[reserve.slot + SUPPLY_INDEX]
+    debts = books.supply[reserve.debt] * books.storage[reserve.slot + BORROW_INDEX]
+    return deposits, debts, books.balances[market.account, reserve.token]
+
+
+@kernel
+def utilisation(books, market, reserve):
+    """Debts over debts and cash, in [0, 1]; 0 for an empty reserve."""
+    _, debts, cash = totals(books, market, reserve)
+    return debts / (debts + cash) if debts > 0.0 else 0.0
+
+
+@kernel
+def standing(books, market, reserves, feeds, account):
+    """An account's position in a market, at the oracle's prices.
+
+    Returns:
+        (collateral value, value it may be borrowed against, value at the
+        liquidation thresholds, debt value), all in the numeraire.
+    """
+    collateral = borrowable = threshold = debt = 0.0
+    for r in range(market.first, market.first + market.size):
+        reserve = reserves[r]
+        price = feeds[reserve.feed].price
+        if reserve.collateral:
+            value = deposit_of(books, reserve, account) * price
+            collateral += value
+            borrowable += value * reserve.ltv
+            threshold += value * reserve.threshold
+        debt += debt_of(books, reserve, account) * price
+    return collateral, borrowable, threshold, debt
+
+
+@kernel
+def health(books, market, reserves, feeds, account):
+    """Health factor of an account; inf without debt."""
+    _, _, threshold, debt = standing(books, market, reserves, feeds, account)
+    return threshold / debt if debt > 0.0 else np.inf
+
+
+@kernel
+def reserve_at(market, reserves, token):
+    """Index of a market's reserve of a token, -1 where it has none."""
+    for r in range(market.first, market.first + market.size):
+        if reserves[r].token == token:
+            return r
+    return -1
+
+
+@kernel
+def deposit(books, market, reserves, sender, token, amount):
+    """Deposit tokens for receipts. Returns (reason, amount)."""
+    r = reserve_at(market, reserves, token)
+    if amount == ALL:
+        amount = books.balances[sender, token]
+    if r < 0 or not amount > 0.0:
+        return Reason.INVALID, 0.0
+    reserve = reserves[r]
+    index = books.storage[reserve.slot + SUPPLY_INDEX]
+    if index <= 0.0:  # the depositors have lost everything
+        return Reason.EMPTY_POOL, 0.0
+    if books.supply[reserve.receipt] * index + amount > reserve.supply_cap:
+        return Reason.CAP, 0.0
+    if not transfer(books, sender, market.account, token, amount):
+        return Reason.INSUFFICIENT_BALANCE, 0.0
+    mint(books, sender, reserve.receipt, amount / index)
+    return Reason.DONE, amount
+
+
+@kernel
+def withdraw(books, market, reserves, feeds, sender, token, amount):
+    """Give receipts back for tokens, as far as there is cash and the debt stays covered.
+
+    Returns:
+        (reason, amount).
+    """
+    r = reserve_at(market, reserves, token)
+    if r < 0:
+        return Reason.INVALID, 0.0
+    reserve = reserves[r]
+    index = books.storage[reserve.slot + SUPPLY_INDEX]
+    held = books.balances[sender, reserve.receipt]
+    units = held if amount == ALL else amount / index
+    if amount == ALL:
+        amount = held * index
+    if not amount > 0.0:
+        return Reason.INVALID, 0.0
+    if amount > books.balances[market.account, token]:
+        return Reason.NO_CASH, 0.0
+    if not burn(books, sender, reserve.receipt, units):
+        return Reason.INSUFFICIENT_BALANCE, 0.0
+    transfer(books, market.account, sender, token, amount)
+    if health(books, market, reserves, feeds, sender) < 1.0:
+        return Reason.UNHEALTHY, 0.0
+    return Reason.DONE, amount
+
+
+@kernel
+def borrow(books, market, reserves, feeds, sender, token, amount, least_health):
+    """Borrow against deposits, up to their loan-to-value. Returns (reason, amount).
+
+    Args:
+        least_health: Health factor below which the sender does not want to end.
+    """
+    r = reserve_at(market, reserves, token)
+    if r < 0 or not amount > 0.0:
+        return Reason.INVALID, 0.0
+    reserve = reserves[r]
+    if not reserve.borrowable:
+        return Reason.NOT_BORROWABLE, 0.0
+    _, debts, cash = totals(books, market, reserve)
+    if amount > cash:
+        return Reason.NO_CASH, 0.0
+    if debts + amount > reserve.borrow_cap:
+        return Reason.CAP, 0.0
+    mint(books, sender, reserve.debt, amount / books.storage[reserve.slot + BORROW_INDEX])
+    transfer(books, market.account, sender, token, amount)
+    _, borrowable, threshold, debt = standing(books, market, reserves, feeds, sender)
+    if debt > borrowable or threshold < least_health * debt:
+        return Reason.UNHEALTHY, 0.0
+    return Reason.DONE, amount
+
+
+@kernel
+def repay(books, market, reserves, sender, debtor, token, amount):
+    """Repay a debt, the sender's or another's, at most all of it. Returns (reason, amount)."""
+    r = reserve_at(market, reserves, token)
+    if r < 0:
+        return Reason.INVALID, 0.0
+    reserve = reserves[r]
+    owed = debt_of(books, reserve, debtor)
+    if owed <= 0.0:
+        return Reason.NO_DEBT, 0.0
+    if amount == ALL:
+        amount = min(owed, books.balances[sender, token])
+    if not amount > 0.0:
+        return Reason.INVALID, 0.0
+    if amount >= owed:
+        amount, units = owed, books.balances[debtor, reserve.debt]
+    else:
+        units = amount / books.storage[reserve.slot + BORROW_INDEX]
+    if not transfer(books, sender, market.account, token, amount):
+        return Reason.INSUFFICIENT_BALANCE, 0.0
+    burn(books, debtor, reserve.debt, units)
+    return Reason.DONE, amount
+
+
+@kernel
+def _write_off(books, market, reserves, feeds, debtor):
+    """Write off what an account without collateral still owes.
+
+    The treasury's deposits bear it first, then all depositors through the index
+    of their receipts.
+    """
+    for r in range(market.first, market.first + market.size):
+        reserve = reserves[r]
+        owed = debt_of(books, reserve, debtor)
+        if owed <= 0.0:
+            continue
+        price = feeds[reserve.feed].price
+        slot = reserve.slot
+        index = books.storage[slot + SUPPLY_INDEX]
+        burn(books, debtor, reserve.debt, books.balances[debtor, reserve.debt])
+        borne = min(owed, books.balances[market.treasury, reserve.receipt] * index)
+        burn(books, market.treasury, reserve.receipt, borne / index)
+        rest = owed - borne
+        if rest > 0.0:
+            deposits = books.supply[reserve.receipt] * index
+            store(books, slot + SUPPLY_INDEX, index * max(1.0 - rest / deposits, 0.0))
+        store(books, slot + BAD_DEBT, books.storage[slot + BAD_DEBT] + owed)
+        lost = slot + WRITTEN_TO_DEPOSITORS
+        store(books, lost, books.storage[lost] + rest)
+        total = market.slot + BAD_DEBT_VALUE
+        store(books, total, books.storage[total] + owed * price)
+        total = market.slot + DEPOSITOR_LOSS_VALUE
+        store(books, total, books.storage[total] + rest * price)
+
+
+@kernel
+def liquidate(
+    books, market, reserves, feeds, sender, borrower, debt_token, collateral_token, amount, minimum
+):
+    """Repay part of an unhealthy debt and seize collateral with a bonus.
+
+    Args:
+        amount: To repay, units of `debt_token`; more than may be repaid is cut.
+        minimum: Least collateral to receive.
+
+    Returns:
+        (reason, collateral received, debt repaid).
+    """
+    d = reserve_at(market, reserves, debt_token)
+    c = reserve_at(market, reserves, collateral_token)
+    if d < 0 or c < 0 or sender == borrower:
+        return Reason.INVALID, 0.0, 0.0
+    owing, backing = reserves[d], reserves[c]
+    if not backing.collateral:
+        return Reason.NOT_COLLATERAL, 0.0, 0.0
+    factor = health(books, market, reserves, feeds, borrower)
+    if not factor < 1.0:
+        return Reason.NOT_LIQUIDATABLE, 0.0, 0.0
+    owed = debt_of(books, owing, borrower)
+    held = deposit_of(books, backing, borrower)
+    if owed <= 0.0 or held <= 0.0:
+        return Reason.NO_DEBT, 0.0, 0.0
+    if amount == ALL:
+        amount = books.balances[sender, debt_token]
+    if not amount > 0.0:
+        return Reason.INVALID, 0.0, 0.0
+    price_c, price_d = feeds[backing.feed].price, feeds[owing.feed].price
+    rules = (market.close_factor, market.full_close_below, market.bonus_share)
+    repaid, seized, received = liquidation(
+        held, price_c, owed, price_d, amount, backing.bonus, factor, rules
+    )
+    if not received >= minimum:
+        return Reason.LIMIT, 0.0, 0.0
+    if received > books.balances[market.account, collateral_token]:
+        return Reason.NO_CASH, 0.0, 0.0
+    reason, repaid = repay(books, market, reserves, sender, borrower, debt_token, repaid)
+    if reason != Reason.DONE:
+        return reason, 0.0, 0.0
+    index = books.storage[backing.slot + SUPPLY_INDEX]
+    units = books.balances[borrower, backing.receipt] if seized >= held else seized / index
+    # The protocol's part stays deposited, as receipts of the treasury.
+    transfer(books, borrower, market.treasury, backing.receipt, (seized - received) / index)
+    burn(books, borrower, backing.receipt, units - (seized - received) / index)
+    transfer(books, market.account, sender, collateral_token, received)
+
+    slot = market.slot
+    value = repaid * price_d
+    store(books, slot + LIQUIDATIONS, books.storage[slot + LIQUIDATIONS] + 1.0)
+    store(books, slot + LIQUIDATED_VALUE, books.storage[slot + LIQUIDATED_VALUE] + value)
+    store(books, owing.slot + LIQUIDATED, books.storage[owing.slot + LIQUIDATED] + repaid)
+    store(books, backing.slot + SEIZED, books.storage[backing.slot + SEIZED] + seized)
+    left, _, _, debt = standing(books, market, reserves, feeds, borrower)
+    if left <= NOTHING and debt > 0.0:
+        _write_off(books, market, reserves, feeds, borrower)
+    return Reason.DONE, received, repaid
+
+
+@kernel
+def accrue(books, market, reserves, seconds):
+    """Charge a block's interest at the rate of the block's end.
+
+    Borrowers' index grows by R dt. Of the interest, the reserve factor goes to
+    the treasury as new receipts and the rest into the depositors' index.
+    """
+    dt = seconds / YEAR
+    for r in range(market.first, market.first + market.size):
+        reserve = reserves[r]
+        deposits, debts, cash = totals(books, market, reserve)
+        if debts <= 0.0:
+            reserve.borrow_rate = reserve.base_rate
+            reserve.supply_rate = 0.0
+            continue
+        used = debts / (debts + cash)
+        rate = borrow_rate(
+            used, reserve.base_rate, reserve.slope1, reserve.slope2, reserve.optimal
+        )
+        reserve.borrow_rate = rate
+        reserve.supply_rate = supply_rate(rate, used, reserve.reserve_factor)
+        slot = reserve.slot
+        interest = debts * rate * dt
+        books.storage[slot + BORROW_INDEX] *= 1.0 + rate * dt
+        earned = interest * (1.0 - reserve.reserve_factor) if deposits > 0.0 else 0.0
+        if earned > 0.0:
+            books.storage[slot + SUPPLY_INDEX] *= 1.0 + earned / deposits
+        index = books.storage[slot + SUPPLY_INDEX]
+        if index <= 0.0:
+            continue
+        units = (interest - earned) / index
+        books.balances[market.treasury, reserve.receipt] += units
+        books.supply[reserve.receipt] += units
+
+
+class LendingMarket:
+    """A lending market as a person holds it, reading the arrays that the kernels write."""
+
+    def __init__(
+        self,
+        name: str,
+        ledger: Ledger,
+        record: npt.NDArray[np.void],
+        reserves: npt.NDArray[np.void],
+        feeds: npt.NDArray[np.void],
+        debtors: npt.NDArray[np.int64],
+    ) -> None:
+        """Hold a market.
+
+        Args:
+            name: As in the scenario.
+            ledger: The books.
+            record: MARKET[1], a view of the market's record.
+            reserves: RESERVE[n], of all markets.
+            feeds: FEED[n], of all oracles.
+            debtors: int64[accounts], rows of the accounts that may have debts.
+        """
+        self.name = name
+        self.ledger = ledger
+        self.record = record
+        self._all = reserves
+        self._feeds = feeds
+        self._debtors = debtors
+        first = int(record["first"][0])
+        mine = reserves[first : first + int(record["size"][0])]
+        self._index = {ledger.tokens[int(r["token"])]: first + i for i, r in enumerate(mine)}
+
+    def __repr__(self) -> str:
+        return f"<LendingMarket {self.name}: {', '.join(self._index)}>"
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """Names of the tokens that have a reserve."""
+        return tuple(self._index)
+
+    def reserve(self, token: str) -> np.void:
+        """Record of a token's reserve, a live view.
+
+        Raises:
+            ValueError: If the market has no such reserve.
+        """
+        if token not in self._index:
+            raise ValueError(f"{self.name} has reserves of {', '.join(self._index)}, not {token!r}")
+        return self._all[self._index[token]]
+
+    def _totals(self, token: str) -> tuple[float, float, float]:
+        return totals(self.ledger.books, self.record[0], self.reserve(token))
+
+    def deposits(self, token: str) -> float:
+        """All deposits of a token with their interest, token units."""
+        return self._totals(token)[0]
+
+    def debts(self, token: str) -> float:
+        """All debts of a token with their interest, token units."""
+        return self._totals(token)[1]
+
+    def cash(self, token: str) -> float:
+        """What is there to be withdrawn or borrowed, token units."""
+        return self._totals(token)[2]
+
+    def utilisation(self, token: str) -> float:
+        """Debts over debts and cash, in [0, 1]."""
+        return float(utilisation(self.ledger.books, self.record[0], self.reserve(token)))
+
+    def borrow_rate(self, token: str) -> float:
+        """What borrowers pay at the present utilisation, per year."""
+        r = self.reserve(token)
+        return float(
+            borrow_rate(
+                self.utilisation(token), r["base_rate"], r["slope1"], r["slope2"], r["optimal"]
+            )
+        )
+
+    def supply_rate(self, token: str) -> float:
+        """What depositors earn at the present utilisation, per year."""
+        factor = self.reserve(token)["reserve_factor"]
+        return float(supply_rate(self.borrow_rate(token), self.utilisation(token), factor))
+
+    def deposit_of(self, account: str | int, token: str) -> float:
+        """An account's deposit with its interest, token units."""
+        return float(
+            deposit_of(self.ledger.books, self.reserve(token), self.ledger.account(account))
+        )
+
+    def debt_of(self, account: str | int, token: str) -> float:
+        """An account's debt with its interest, token units."""
+        return float(debt_of(self.ledger.books, self.reserve(token), self.ledger.account(account)))
+
+    def health_factor(self, account: str | int) -> float:
+        """Health factor of an account at the oracle's prices; inf without debt."""
+        row = self.ledger.account(account)
+        return float(health(self.ledger.books, self.record[0], self._all, self._feeds, row))
+
+    def positions(self) -> pd.DataFrame:
+        """All accounts with a debt, most endangered first.
+
+        Returns:
+            A row per account: account, collateral_value, threshold_value, debt_value
+            (numeraire, at the oracle's prices), health_factor, loan_to_value.
+        """
+        rows = []
+        for row in sorted(set(self._debtors[: int(self.record["debtors"][0])].tolist())):
+            value, _, threshold, debt = standing(
+                self.ledger.books, self.record[0], self._all, self._feeds, row
+            )
+            if debt > 0.0:
+                name = self.ledger.accounts[row]
+                ratio = debt / value if value > 0.0 else np.inf
+                rows.append((name, value, threshold, debt, threshold / debt, ratio))
+        columns = [
+            "account",
+            "collateral_value",
+            "threshold_value",
+            "debt_value",
+            "health_factor",
+            "loan_to_value",
+        ]
+        frame = pd.DataFrame(rows, columns=columns)
+        return frame.sort_values("health_factor", kind="stable", ignore_index=True)
+
+    def watch(self, debtors: npt.NDArray[np.int64]) -> None:
+        """Read the list of debtors from another array, after the books have grown."""
+        self._debtors = debtors
+
+    def _total(self, slot: int) -> float:
+        return float(self.ledger.books.storage[int(self.record["slot"][0]) + slot])
+
+    @property
+    def liquidations(self) -> int:
+        """Liquidations since the start."""
+        return int(self._total(LIQUIDATIONS))
+
+    @property
+    def liquidated_value(self) -> float:
+        """Debt repaid by liquidations since the start, numeraire at the oracle's prices."""
+        return self._total(LIQUIDATED_VALUE)
+
+    @property
+    def bad_debt(self) -> float:
+        """Debt written off since the start, numeraire at the oracle's prices."""
+        return self._total(BAD_DEBT_VALUE)
+
+    def audit(self, tolerance: float = 1e-9) -> float:
+        """Check cash + debts = deposits for each reserve.
+
+        Returns:
+            The largest gap relative to deposits.
+
+        Raises:
+            LedgerError: If a gap exceeds the tolerance.
+        """
+        worst = 0.0
+        for token in self._index:
+            deposits, debts, cash = self._totals(token)
+            gap = abs(cash + debts - deposits) / max(deposits, 1.0)
+            if not gap <= tolerance:
+                raise LedgerError(
+                    f"{self.name} {token}: cash {cash!r} + debts {debts!r} != deposits {deposits!r}"
+                )
+            worst = max(worst, gap)
+        return worst
+
+
+def reserve_names(market: str, tokens: Sequence[str]) -> list[tuple[str, str]]:
+    """(receipt, debt) token names of a market's reserves, in order."""
+    return [(f"{market}-{token}", f"{market}-{token}-debt") for token in tokens]

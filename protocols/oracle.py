@@ -1,0 +1,157 @@
+"""Oracles: what protocols believe a price is, and when they learn better.
+
+A feed reads a source (the outside venue, a pool's spot price or its time-weighted
+average, a pool share's fair value), sees it `lag` blocks late, and publishes it
+when it has moved by more than `deviation` or is older than `heartbeat` blocks,
+as Chainlink's feeds do. A time-weighted average is the mean of the pool's
+block-end prices over a window, as Uniswap v2's cumulative price gives it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from protocols.constant_product import spot_price
+from protocols.pool import position
+from sim.compiled import kernel
+from sim.ledger import Ledger
+
+VENUE, POOL_SPOT, POOL_TWAP, FIXED, SHARE = range(5)
+SOURCES = {
+    "venue": VENUE,
+    "pool_spot": POOL_SPOT,
+    "pool_twap": POOL_TWAP,
+    "fixed": FIXED,
+    "share": SHARE,
+}
+
+FEED = np.dtype(
+    [
+        ("token", "i8"),
+        ("asset", "i8"),  # of the venue; -1: worth one
+        ("exogenous", "i8"),  # 1: without the agents' impact on the venue
+        ("source", "i8"),
+        ("pool", "i8"),
+        ("quote", "i8"),  # feed of the pool's other token; -1: that token is worth one
+        ("first", "i8"),  # feeds of the two tokens of a share's pool
+        ("second", "i8"),
+        ("lag", "i8"),  # blocks
+        ("heartbeat", "i8"),  # blocks
+        ("deviation", "f8"),  # share
+        ("window", "i8"),  # blocks
+        ("price", "f8"),  # what is published, numeraire per token
+        ("cumulative", "f8"),  # sum of the pool's block-end prices
+        ("reads", "i8"),
+        ("updated", "i8"),  # block of the last publication
+        ("frozen_until", "i8"),  # it publishes nothing before this block
+    ]
+)
+
+
+@kernel
+def fair_share_price(reserve_0, reserve_1, price_0, price_1, supply):
+    """Value of a constant-product share that a swap cannot move: 2 sqrt(x y p q) / supply.
+
+    The reserves are put where outside prices would put them, so that moving the
+    pool's price does not move it (the fair reserves of Alpha Homora's oracle).
+    """
+    return 2.0 * math.sqrt(reserve_0 * reserve_1 * price_0 * price_1) / supply
+
+
+@kernel
+def pool_price(books, pools, feeds, feed):
+    """Price of a feed's token in its pool, in the numeraire."""
+    pool = pools[feed.pool]
+    base = position(pool, feed.token)
+    price = spot_price(books, pool, base, 1 - base)
+    return price * feeds[feed.quote].price if feed.quote >= 0 else price
+
+
+@kernel
+def _reading(books, pools, feeds, feed, ring, outside):
+    """What the source says now; NaN where it says nothing."""
+    if feed.source == VENUE:
+        return outside
+    if feed.source == FIXED:
+        return feed.price
+    if feed.source == SHARE:
+        pool = pools[feed.pool]
+        supply = books.supply[pool.share]
+        if supply <= 0.0:
+            return np.nan
+        return fair_share_price(
+            books.balances[pool.account, pool.tokens[0]],
+            books.balances[pool.account, pool.tokens[1]],
+            feeds[feed.first].price,
+            feeds[feed.second].price,
+            supply,
+        )
+    price = pool_price(books, pools, feeds, feed)
+    if feed.source == POOL_SPOT:
+        return price
+    if math.isnan(price):  # an emptied pool goes on at the last published price
+        price = feed.price
+    # The ring holds cumulative prices, one a block; slot `ring.size // 2` onwards is
+    # for the lag. A window that is not full yet averages what there is.
+    half = ring.size // 2
+    feed.cumulative += price
+    span = min(feed.window, feed.reads)
+    before = ring[(feed.reads - span) % half] if span > 0 else feed.cumulative - price
+    ring[feed.reads % half] = feed.cumulative
+    return (feed.cumulative - before) / max(span, 1)
+
+
+@kernel
+def read(books, pools, feeds, f, ring, outside, block):
+    """Let a feed see its source, and publish if it is time.
+
+    Args:
+        feeds: FEED[n]; `f` is the one that reads.
+        ring: float64, the feed's memory; its halves hold at least ``window + 1``
+            cumulative prices and ``lag + 1`` readings.
+        outside: Price of the feed's token at the venue, in the numeraire.
+        block: Number of the block about to be made.
+    """
+    feed = feeds[f]
+    reading = _reading(books, pools, feeds, feed, ring, outside)
+    half = ring.size // 2
+    ring[half + feed.reads % half] = reading
+    seen = ring[half + (feed.reads - min(feed.lag, feed.reads)) % half]
+    feed.reads += 1
+    if math.isnan(seen) or block < feed.frozen_until:
+        return
+    moved = abs(seen / feed.price - 1.0) if feed.price > 0.0 else np.inf
+    stale = feed.heartbeat > 0 and block - feed.updated >= feed.heartbeat
+    if moved > feed.deviation or stale:
+        feed.price = seen
+        feed.updated = block
+
+
+class Oracle:
+    """A feed as a person holds it."""
+
+    def __init__(self, name: str, ledger: Ledger, record: np.ndarray) -> None:
+        """Hold a feed; `record` is FEED[1], a view of the market's feeds."""
+        self.name = name
+        self.ledger = ledger
+        self.record = record
+
+    def __repr__(self) -> str:
+        return f"<Oracle {self.name}: {self.token} at {self.price:.6g}>"
+
+    @property
+    def token(self) -> str:
+        """Token whose price this is."""
+        return self.ledger.tokens[int(self.record["token"][0])]
+
+    @property
+    def price(self) -> float:
+        """Price that protocols see, numeraire per token."""
+        return float(self.record["price"][0])
+
+    @property
+    def updated(self) -> int:
+        """Block of the last publication."""
+        return int(self.record["updated"][0])

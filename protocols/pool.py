@@ -1,0 +1,140 @@
+"""What all pools have in common: their record, their counters, and the handle people hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.compiled import kernel
+from sim.ledger import Ledger, store
+
+MOST_TOKENS = 8
+
+POOL = np.dtype(
+    [
+        ("kind", "i8"),
+        ("account", "i8"),  # row that holds the reserves
+        ("treasury", "i8"),  # row that receives the protocol's part of the fee
+        ("share", "i8"),  # column of the pool's share
+        ("size", "i8"),  # number of tokens
+        ("slot", "i8"),  # first of its slots in the ledger's storage
+        ("tokens", "i8", (MOST_TOKENS,)),
+        ("fee", "f8"),  # share of the amount that is paid in
+        ("protocol_fee", "f8"),  # share of the fee
+        ("volume", "f8"),  # since the start, numeraire at the time of each swap
+        ("fees", "f8"),
+        ("seen", "f8", (MOST_TOKENS,)),  # amounts paid in that `volume` has counted
+        ("start", "f8", (MOST_TOKENS,)),  # reserves per share at the start
+    ]
+)
+
+CONSTANT_PRODUCT = 0
+KINDS = {"constant_product": CONSTANT_PRODUCT}
+
+COUNTERS = 2
+"""Slots per token: amount paid in over the pool's life, and fees paid, in token units."""
+
+
+@kernel
+def position(pool, token):
+    """Index of a token in a pool, -1 where the pool does not hold it."""
+    for i in range(pool.size):
+        if pool.tokens[i] == token:
+            return i
+    return -1
+
+
+@kernel
+def count_swap(books, pool, i, amount, fee):
+    """Add a swap to the pool's counters of volume and fees of its i-th token."""
+    slot = pool.slot + COUNTERS * i
+    return store(books, slot, books.storage[slot] + amount) and store(
+        books, slot + 1, books.storage[slot + 1] + fee
+    )
+
+
+class Pool:
+    """A pool as a person holds it, reading the arrays that the kernels write.
+
+    A kind of pool subclasses this and gives `spot_price` and `quote`.
+    """
+
+    kind = ""
+
+    def __init__(
+        self, name: str, ledger: Ledger, record: npt.NDArray[np.void], tokens: Sequence[str]
+    ) -> None:
+        """Hold a pool.
+
+        Args:
+            name: As in the scenario.
+            ledger: The books its reserves are in.
+            record: POOL[1], a view of the market's pools.
+            tokens: Names, in the pool's order.
+        """
+        self.name = name
+        self.ledger = ledger
+        self.record = record
+        self.tokens = tuple(tokens)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{amount:.6g} {token}" for token, amount in self.reserves.items())
+        return f"<{type(self).__name__} {self.name}: {inside}>"
+
+    @property
+    def fee(self) -> float:
+        """Share of the amount paid in that stays with the providers (and the protocol)."""
+        return float(self.record["fee"][0])
+
+    @property
+    def share(self) -> str:
+        """Name of the token that is a share of the pool."""
+        return self.ledger.tokens[int(self.record["share"][0])]
+
+    @property
+    def reserves(self) -> dict[str, float]:
+        """What the pool holds, token units by name."""
+        row = int(self.record["account"][0])
+        return {token: self.ledger.balance(row, token) for token in self.tokens}
+
+    def _reserve(self, token: str) -> float:
+        if token not in self.tokens:
+            raise ValueError(f"{self.name} holds {' and '.join(self.tokens)}, not {token!r}")
+        return self.ledger.balance(int(self.record["account"][0]), token)
+
+    @property
+    def volume(self) -> dict[str, float]:
+        """Amounts paid in by swaps since the start, token units by name."""
+        return self._counter(0)
+
+    @property
+    def fees(self) -> dict[str, float]:
+        """Fees paid by swaps since the start, token units by name."""
+        return self._counter(1)
+
+    def _counter(self, which: int) -> dict[str, float]:
+        slot = int(self.record["slot"][0]) + which
+        storage = self.ledger.books.storage
+        return {token: float(storage[slot + COUNTERS * i]) for i, token in enumerate(self.tokens)}
+
+    def spot_price(self, base: str | None = None, quote: str | None = None) -> float:
+        """Marginal price without fee, units of `quote` per unit of `base`.
+
+        Args:
+            base: Default: the pool's first token.
+            quote: Default: its last.
+
+        Raises:
+            ValueError: If the pool does not hold one of them.
+        """
+        raise NotImplementedError
+
+    def quote(self, token_in: str, token_out: str, amount: float) -> float:
+        """Amount of `token_out` that a swap of `amount` of `token_in` would give now.
+
+        Raises:
+            ValueError: If the pool does not hold one of them, or the amount is negative.
+        """
+        raise NotImplementedError

@@ -1,0 +1,643 @@
+"""The block: a mempool, an order, a capacity with a price, and atomic execution.
+
+Agents `send` transactions of one or more calls. The block orders them, takes what
+fits beside the rest of the world's demand, and executes one after the other: a
+call that fails takes its whole transaction back, which pays its gas all the same
+and leaves a receipt with the reason.
+
+The rest of the world is a demand curve: gas that others would buy at a price of at
+least b is ``V limit Phi((ln m - ln b) / s)``, with bids lognormal around m. When
+there is room for all, nobody pays more than the base fee asks; when there is not,
+the lowest bids wait. EIP-1559 moves the base fee by up to an eighth a block
+(Buterin et al. 2019); ``first_price`` is Ethereum before August 2021.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import IntEnum
+
+import numpy as np
+
+from protocols import constant_product, lending
+from protocols.pool import CONSTANT_PRODUCT
+from sim import venue
+from sim.codes import ALL, PREVIOUS, Kind, Reason
+from sim.compiled import kernel
+from sim.ledger import begin, burn, mint, overflowed, transfer, undo
+from sim.randomness import bits, normal_quantile
+
+GWEI = 1e-9
+NEVER = 2**31 - 1
+
+
+class Ordering(IntEnum):
+    """How a block orders transactions."""
+
+    GAS_AUCTION = 0
+    RANDOM = 1
+    FIRST_COME = 2
+    ARBITRAGE_FIRST = 3
+
+
+class FeeMarket(IntEnum):
+    """How gas is priced."""
+
+    OFF = 0
+    EIP1559 = 1
+    FIRST_PRICE = 2
+
+
+@kernel
+def follow(w, kind, protocol, token_in, token_out, amount, limit, counterparty=-1, second=0.0):
+    """Add a call to the transaction that was sent last.
+
+    Args:
+        kind: A `Kind`.
+        protocol: Index of the pool or lending market (`Kind` says which).
+        token_in: Token paid, deposited, withdrawn, borrowed, repaid (then the debt's).
+        token_out: Token received (of a liquidation: the collateral).
+        amount: Units of `token_in`, or PREVIOUS or ALL.
+        limit: Least outcome that the sender accepts: amount out of a swap or a
+            liquidation, shares of an entry, health factor after a borrowing.
+        counterparty: Account of the borrower, or of a transfer's receiver.
+        second: Amount of the pool's second token, of an entry.
+
+    Returns:
+        Whether the mempool took it.
+    """
+    chain = w.chain[0]
+    n = chain.waiting
+    head = chain.bundle_head
+    if head < 0:
+        return False
+    if n >= w.mempool.size:  # the transaction cannot be whole: take it back
+        chain.waiting = head
+        chain.bundle_head = -1
+        chain.lost += 1
+        return False
+    first = w.mempool[head]
+    entry = w.mempool[n]
+    entry.number = first.number
+    entry.sender = first.sender
+    entry.cohort = first.cohort
+    entry.arrived = first.arrived
+    entry.expires = first.expires
+    entry.counterparty = counterparty
+    entry.protocol = protocol
+    entry.token_in = token_in
+    entry.token_out = token_out
+    entry.kind = kind
+    entry.calls = 0
+    entry.gone = 0
+    entry.amount = amount
+    entry.second = second
+    entry.limit = limit
+    entry.gas = 0.0
+    entry.bid = first.bid
+    first.calls += 1
+    first.gas += chain.gas_cost[kind]
+    chain.waiting = n + 1
+    return True
+
+
+@kernel
+def send(
+    w,
+    sender,
+    cohort,
+    bid,
+    kind,
+    protocol,
+    token_in,
+    token_out,
+    amount,
+    limit,
+    counterparty=-1,
+    second=0.0,
+    patience=0,
+):
+    """Send a transaction of one call; `follow` adds more calls to it.
+
+    Args:
+        sender: Account.
+        cohort: Of the sender, or -1.
+        bid: Most that it pays for a unit of gas, gwei.
+        patience: Blocks it is good for; 0: as long as the scenario says.
+        kind, protocol, token_in, token_out, amount, limit, counterparty, second:
+            As in `follow`.
+
+    Returns:
+        Whether the mempool took it.
+    """
+    chain = w.chain[0]
+    n = chain.waiting
+    if n >= w.mempool.size:
+        chain.bundle_head = -1
+        chain.lost += 1
+        return False
+    entry = w.mempool[n]
+    entry.number = chain.next_number
+    entry.sender = sender
+    entry.cohort = cohort
+    entry.arrived = chain.block
+    entry.expires = chain.block + (patience if patience > 0 else chain.expiry) - 1
+    entry.counterparty = counterparty
+    entry.protocol = protocol
+    entry.token_in = token_in
+    entry.token_out = token_out
+    entry.kind = kind
+    entry.calls = 1
+    entry.gone = 0
+    entry.amount = amount
+    entry.second = second
+    entry.limit = limit
+    entry.gas = chain.gas_cost[kind]
+    entry.bid = bid
+    chain.bundle_head = n
+    chain.waiting = n + 1
+    chain.next_number += 1
+    chain.sent += 1
+    return True
+
+
+_EXPONENT_SHIFT = np.uint64(32)
+_RANDOM_BITS = np.uint64(13)
+_RANDOM_SHIFT = np.uint64(51)
+_DIGIT = np.uint64(11)
+_DIGITS = 4
+_MASK = np.uint64(2047)
+_TOP = np.uint64((1 << 31) - 1)
+_FLAG = np.uint64(1 << 31)
+
+
+@kernel
+def _bid_rank(bid, pad):
+    """31 bits that fall as the bid rises, to a relative precision of 1e-6."""
+    pad[0] = max(bid, 0.0)
+    return _TOP - min(pad.view(np.uint64)[0] >> _EXPONENT_SHIFT, _TOP)
+
+
+@kernel
+def _sort(w, n):
+    """Sort the first n of the queue by their keys, stably (radix sort, 4 digits of 11 bits)."""
+    if n <= 40:
+        for i in range(1, n):
+            key, item = w.keys[0, i], w.queue[i]
+            j = i - 1
+            while j >= 0 and w.keys[0, j] > key:
+                w.keys[0, j + 1] = w.keys[0, j]
+                w.queue[j + 1] = w.queue[j]
+                j -= 1
+            w.keys[0, j + 1] = key
+            w.queue[j + 1] = item
+        return
+    half = w.queue.size // 2
+    counts = np.zeros((_DIGITS, 2048), np.int64)
+    for i in range(n):
+        key = w.keys[0, i]
+        for d in range(_DIGITS):
+            counts[d, (key >> (np.uint64(d) * _DIGIT)) & _MASK] += 1
+    source = 0
+    for d in range(_DIGITS):
+        shift = np.uint64(d) * _DIGIT
+        total = 0
+        trivial = False
+        for c in range(2048):
+            count = counts[d, c]
+            trivial |= count == n
+            counts[d, c] = total
+            total += count
+        if trivial:  # all keys have this digit in common
+            continue
+        target = 1 - source
+        for i in range(n):
+            key = w.keys[source, i]
+            c = (key >> shift) & _MASK
+            at = counts[d, c]
+            counts[d, c] = at + 1
+            w.keys[target, at] = key
+            w.queue[target * half + at] = w.queue[source * half + i]
+        source = target
+    if source == 1:
+        for i in range(n):
+            w.queue[i] = w.queue[half + i]
+
+
+@kernel
+def _order(w):
+    """Put the waiting transactions into the block's order. Returns their number and gas."""
+    chain = w.chain[0]
+    pad = np.empty(1, np.float64)
+    n = 0
+    gas = 0.0
+    i = 0
+    while i < chain.waiting:
+        call = w.mempool[i]
+        draw = bits(chain.key, call.number) >> _RANDOM_SHIFT
+        if chain.ordering == Ordering.RANDOM:
+            rank = bits(chain.key, call.number) >> _EXPONENT_SHIFT >> np.uint64(1)
+        elif chain.ordering == Ordering.FIRST_COME:
+            rank = np.uint64(call.arrived)
+        else:
+            rank = _bid_rank(call.bid, pad)
+            if chain.ordering == Ordering.ARBITRAGE_FIRST:
+                rank >>= np.uint64(1)
+                if call.cohort < 0 or not w.cohorts[call.cohort].searcher:
+                    rank |= _FLAG >> np.uint64(1)
+        w.keys[0, n] = (rank << _RANDOM_BITS) | draw
+        w.queue[n] = i
+        gas += call.gas
+        n += 1
+        i += call.calls
+    _sort(w, n)
+    return n, gas
+
+
+@kernel
+def _phi(z):
+    return 0.5 * math.erfc(-z / math.sqrt(2.0))
+
+
+@kernel
+def outside_demand(chain):
+    """(gas wanted at any price, median bid) of the rest of the world in this block."""
+    surge = chain.surge if chain.block < chain.surge_until else 1.0
+    wanted = chain.outside_gas * chain.gas_limit
+    wanted *= math.exp(chain.quantity_response * chain.stress) * surge
+    median = chain.outside_median * math.exp(chain.price_response * chain.stress) * surge
+    return wanted, median
+
+
+@kernel
+def _wanted_above(bid, wanted, median, sigma):
+    """Gas that others would buy at `bid` or more."""
+    if wanted <= 0.0:
+        return 0.0
+    if bid <= 0.0:
+        return wanted
+    return wanted * _phi((math.log(median) - math.log(bid)) / sigma)
+
+
+@kernel
+def open_block(w):
+    """Order the mempool and see what the rest of the world wants."""
+    chain = w.chain[0]
+    worst = 0.0
+    for a in range(w.assets.size):
+        worst = max(worst, math.log(max(venue.volatility_ratio(w.assets[a]), 1.0)))
+    chain.stress += chain.stress_memory * (worst - chain.stress)
+    n, gas = _order(w)
+    chain.queue_at = 0
+    chain.queue_length = n
+    chain.gas_bought = 0.0
+    chain.bundle_call = -1
+    chain.gas_used = gas  # wanted by the agents, until the block is closed
+
+
+@kernel
+def _included(chain, call, crowded, wanted, median):
+    """Whether a transaction gets into the block."""
+    if chain.fee_market == FeeMarket.OFF or call.gas <= 0.0:  # nothing of it is on the chain
+        return True
+    if call.bid < chain.base_fee:
+        return False
+    if not crowded:
+        return True
+    if chain.ordering == Ordering.GAS_AUCTION or chain.ordering == Ordering.ARBITRAGE_FIRST:
+        others = _wanted_above(call.bid, wanted, median, chain.outside_sigma)
+    else:  # no bid helps: the rest of the world is in the queue in its proportion
+        others = _wanted_above(chain.base_fee, wanted, median, chain.outside_sigma)
+        others = chain.gas_limit * others / (others + chain.gas_used)
+    return chain.gas_bought + call.gas + others <= chain.gas_limit
+
+
+@kernel
+def _pay_gas(w, call):
+    """Charge a transaction's gas: the base fee is burnt, the rest is the producer's."""
+    chain = w.chain[0]
+    due = call.gas * call.bid * GWEI
+    if due <= 0.0:
+        return True
+    burnt = call.gas * chain.base_fee * GWEI
+    token = chain.gas_token
+    if w.books.balances[call.sender, token] < due:
+        return False
+    burn(w.books, call.sender, token, burnt)
+    transfer(w.books, call.sender, chain.producer, token, due - burnt)
+    return True
+
+
+@kernel
+def _refund_gas(w, call):
+    """Give back the gas that a reverted transaction did not come to use."""
+    chain = w.chain[0]
+    unused = call.gas * (1.0 - chain.revert_gas)
+    if chain.fee_market == FeeMarket.OFF or unused <= 0.0:
+        return
+    tip = unused * (call.bid - chain.base_fee) * GWEI
+    mint(w.books, call.sender, chain.gas_token, unused * chain.base_fee * GWEI)
+    transfer(w.books, chain.producer, call.sender, chain.gas_token, tip)
+    chain.gas_bought -= unused
+
+
+@kernel
+def perform(w, call, previous):
+    """Carry out one call. Returns (reason, amount in, amount out)."""
+    books = w.books
+    amount = call.amount
+    if amount == PREVIOUS:
+        amount = previous
+    kind = call.kind
+    sender, token_in, token_out = call.sender, call.token_in, call.token_out
+    out = 0.0
+    if kind == Kind.SWAP:
+        if amount == ALL:
+            amount = books.balances[sender, token_in]
+        pool = w.pools[call.protocol]
+        if pool.kind == CONSTANT_PRODUCT:
+            reason, out = constant_product.swap(
+                books, pool, sender, token_in, token_out, amount, call.limit
+            )
+        else:
+            reason = Reason.INVALID
+    elif kind == Kind.VENUE:
+        if amount == ALL:
+            amount = books.balances[sender, token_in]
+        chain = w.chain[0]
+        reason, out = venue.trade(
+            books,
+            w.assets,
+            chain.venue,
+            chain.numeraire,
+            sender,
+            token_in,
+            token_out,
+            amount,
+            call.limit,
+        )
+    elif kind == Kind.ADD_LIQUIDITY:
+        pool = w.pools[call.protocol]
+        reason, out = constant_product.add(books, pool, sender, amount, call.second, call.limit)
+    elif kind == Kind.REMOVE_LIQUIDITY:
+        pool = w.pools[call.protocol]
+        if amount == ALL:
+            amount = books.balances[sender, pool.share]
+        reason, out = constant_product.remove(books, pool, sender, amount, call.limit)
+    elif kind == Kind.TRANSFER:
+        if amount == ALL:
+            amount = books.balances[sender, token_in]
+        reason = Reason.INVALID
+        if amount > 0.0 and 0 <= call.counterparty < books.balances.shape[0]:
+            moved = transfer(books, sender, call.counterparty, token_in, amount)
+            reason = Reason.DONE if moved else Reason.INSUFFICIENT_BALANCE
+            out = amount
+    else:
+        return _lend(w, call, amount)
+    return reason, amount, out
+
+
+@kernel
+def _lend(w, call, amount):
+    """The calls of lending markets. Returns (reason, amount in, amount out)."""
+    books, m = w.books, call.protocol
+    if m < 0 or m >= w.markets.size:
+        return Reason.INVALID, amount, 0.0
+    market = w.markets[m]
+    sender, token_in = call.sender, call.token_in
+    kind = call.kind
+    reason = Reason.INVALID
+    out = 0.0
+    if kind == Kind.DEPOSIT:
+        reason, out = lending.deposit(books, market, w.reserves, sender, token_in, amount)
+        amount = out
+    elif kind == Kind.WITHDRAW:
+        reason, out = lending.withdraw(
+            books, market, w.reserves, w.feeds, sender, token_in, amount
+        )
+        amount = out
+    elif kind == Kind.BORROW:
+        reason, out = lending.borrow(
+            books, market, w.reserves, w.feeds, sender, token_in, amount, call.limit
+        )
+        if reason == Reason.DONE:
+            list_debtor(w, m, sender)
+    elif kind == Kind.REPAY:
+        debtor = call.counterparty if call.counterparty >= 0 else sender
+        reason, out = lending.repay(books, market, w.reserves, sender, debtor, token_in, amount)
+        amount = out
+    elif kind == Kind.LIQUIDATE:
+        reason, out, amount = lending.liquidate(
+            books,
+            market,
+            w.reserves,
+            w.feeds,
+            sender,
+            call.counterparty,
+            token_in,
+            call.token_out,
+            amount,
+            call.limit,
+        )
+    return reason, amount, out
+
+
+@kernel
+def list_debtor(w, m, account):
+    """Put an account on a market's list of debtors, once."""
+    if w.since[m, account] == -2:
+        market = w.markets[m]
+        w.debtors[m, market.debtors] = account
+        market.debtors += 1
+        w.since[m, account] = -1
+
+
+@kernel
+def watch_debtors(w):
+    """Compute every debtor's health at this block's oracle prices; drop who owes nothing."""
+    block = w.chain[0].block
+    for m in range(w.markets.size):
+        market = w.markets[m]
+        kept = 0
+        for i in range(market.debtors):
+            account = w.debtors[m, i]
+            factor = lending.health(w.books, market, w.reserves, w.feeds, account)
+            if factor == np.inf:
+                w.since[m, account] = -2
+                continue
+            w.debtors[m, kept] = account
+            w.health[m, kept] = factor
+            kept += 1
+            if factor >= 1.0:
+                w.since[m, account] = -1
+            elif w.since[m, account] < 0:
+                w.since[m, account] = block
+        market.debtors = kept
+
+
+@kernel
+def _write_receipt(w, call, index, calls, reason, amount_in, amount_out):
+    chain = w.chain[0]
+    if not chain.keep_receipts or chain.receipts >= w.receipts.size:
+        return
+    r = w.receipts[chain.receipts]
+    chain.receipts += 1
+    r.block = chain.block
+    r.number = call.number
+    r.call = index
+    r.calls = calls
+    r.cohort = call.cohort
+    r.kind = call.kind
+    r.status = reason
+    r.token_in = call.token_in
+    r.token_out = call.token_out
+    r.sender = call.sender
+    r.counterparty = call.counterparty
+    r.protocol = call.protocol
+    r.waited = chain.block - call.arrived
+    r.possible = -1
+    r.amount_in = amount_in
+    r.amount_out = amount_out
+    r.gas = call.gas
+    r.gas_price = call.bid if chain.fee_market != FeeMarket.OFF else 0.0
+    if call.kind == Kind.LIQUIDATE and call.counterparty >= 0 and reason == Reason.DONE:
+        r.possible = chain.block - max(w.since[call.protocol, call.counterparty], 0)
+
+
+@kernel
+def _fail_receipts(w, calls, reason):
+    """Mark the receipts that a transaction has left so far as reverted."""
+    chain = w.chain[0]
+    if chain.keep_receipts:
+        for n in range(max(chain.receipts - calls, 0), chain.receipts):
+            w.receipts[n].status = reason
+            w.receipts[n].amount_out = 0.0
+
+
+@kernel
+def execute(w, reason, amount_out):
+    """Execute the block's transactions in order.
+
+    A call of kind CUSTOM belongs to a protocol written in Python: the loop stops
+    there and returns its place in the mempool, with the amount in
+    ``chain.bundle_previous``. Called again with how that ended, it goes on.
+
+    Args:
+        reason: How the custom call that stopped the loop ended.
+        amount_out: What it gave.
+
+    Returns:
+        Place of the custom call in the mempool, or -1 when the block is done.
+    """
+    chain = w.chain[0]
+    wanted, median = outside_demand(chain)
+    floor = chain.base_fee
+    demand = chain.gas_used + _wanted_above(floor, wanted, median, chain.outside_sigma)
+    crowded = demand > chain.gas_limit
+    resumed = chain.bundle_call >= 0
+    while chain.queue_at < chain.queue_length:
+        head = w.queue[chain.queue_at]
+        first = w.mempool[head]
+        calls = first.calls
+        k = 0
+        previous = 0.0
+        ended = Reason.DONE
+        if resumed:
+            k = chain.bundle_call
+            previous = chain.bundle_previous
+        else:
+            if first.arrived > chain.block or not _included(chain, first, crowded, wanted, median):
+                chain.queue_at += 1
+                continue
+            first.gone = 1
+            if chain.fee_market != FeeMarket.OFF:
+                begin(w.books)
+                if not _pay_gas(w, first):
+                    w.tally[first.cohort, Reason.NO_GAS_MONEY] += 1
+                    _write_receipt(w, first, 0, calls, Reason.NO_GAS_MONEY, first.amount, 0.0)
+                    chain.queue_at += 1
+                    continue
+                chain.gas_bought += first.gas
+            begin(w.books)
+        while k < calls:
+            call = w.mempool[head + k]
+            if call.kind == Kind.CUSTOM:
+                if not resumed:
+                    chain.bundle_call = k
+                    chain.bundle_previous = previous
+                    return head + k
+                resumed = False
+                chain.bundle_call = -1
+                ended = reason
+                amount_in = previous if call.amount == PREVIOUS else call.amount
+                out = amount_out
+            else:
+                ended, amount_in, out = perform(w, call, previous)
+            if overflowed(w.books):
+                ended = Reason.TOO_LONG
+            _write_receipt(w, call, k, calls, ended, amount_in, out)
+            k += 1
+            if ended != Reason.DONE:
+                undo(w.books, 0)
+                _refund_gas(w, first)
+                _fail_receipts(w, k, ended)
+                break
+            previous = out
+        w.tally[first.cohort, ended] += 1
+        chain.queue_at += 1
+    return -1
+
+
+@kernel
+def close_block(w):
+    """Move the base fee, note what gas cost, and drop what was done or has expired."""
+    chain = w.chain[0]
+    if chain.fee_market != FeeMarket.OFF:
+        _price_gas(chain)
+    else:
+        chain.gas_used = 0.0
+    kept = 0
+    i = 0
+    while i < chain.waiting:
+        calls = w.mempool[i].calls
+        head = w.mempool[i]
+        if not head.gone and chain.block >= head.expires:
+            head.gone = 1
+            w.tally[head.cohort, Reason.EXPIRED] += 1
+            _write_receipt(w, head, 0, calls, Reason.EXPIRED, head.amount, 0.0)
+        if not head.gone:
+            if kept != i:
+                for k in range(calls):
+                    w.mempool[kept + k] = w.mempool[i + k]
+            kept += calls
+        i += calls
+    chain.waiting = kept
+    chain.bundle_head = -1
+
+
+@kernel
+def _price_gas(chain):
+    """Price of the block's gas, and the next base fee."""
+    wanted, median = outside_demand(chain)
+    sigma = chain.outside_sigma
+    left = max(chain.gas_limit - chain.gas_bought, 0.0)
+    taking = _wanted_above(chain.base_fee, wanted, median, sigma)
+    price = chain.base_fee
+    if taking > left:
+        # The lowest bid that got in leaves just this much demand above it.
+        share = min(max(left / wanted, 1e-12), 1.0 - 1e-12)
+        price = max(price, median * math.exp(-sigma * normal_quantile(share)))
+        taking = left
+    chain.gas_price = price
+    chain.gas_used = (chain.gas_bought + taking) / chain.gas_limit
+    chain.mean_gas_price = price
+    if wanted > 0.0:
+        z = (math.log(price) - math.log(median)) / sigma if price > 0.0 else -np.inf
+        above = _phi(-z)
+        if above > 1e-300:
+            # Mean of a lognormal above a point.
+            mean = median * math.exp(0.5 * sigma * sigma) * _phi(sigma - z) / above
+            chain.mean_gas_price = max(mean, price)
+    if chain.fee_market == FeeMarket.EIP1559:
+        change = (2.0 * chain.gas_used - 1.0) / 8.0
+        chain.base_fee = max(chain.base_fee * (1.0 + change), chain.least_base_fee)

@@ -1,0 +1,438 @@
+"""From a scenario to the arrays of a market, and the state it starts in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from protocols import lending as lending_protocol
+from protocols import oracle as oracle_protocol
+from protocols import pool as pool_protocol
+from protocols.constant_product import add
+from sim import registry, venue
+from sim.block import FeeMarket, Ordering
+from sim.codes import Kind, Reason
+from sim.errors import ScenarioError
+from sim.ledger import Ledger, begin
+from sim.prices import read_prices
+from sim.randomness import generator, stream_key
+from sim.venue import ASSET, bridge
+from sim.world import CALL, CHAIN, COHORT, MEASURE, RECEIPT, World
+
+if TYPE_CHECKING:
+    from sim.scenario import Scenario
+
+VENUE, PRODUCER, HOLDERS, TREASURY = "venue", "producer", "holders", "treasury"
+LEAST_MEMPOOL = 4096
+"""Calls that a mempool has room for, at least; two for every agent else."""
+
+
+def share_name(pool: str) -> str:
+    """Name of the token that is a share of a pool."""
+    return f"{pool}-share"
+
+
+class Layout:
+    """Who and what there is: names of accounts and tokens, in the ledger's order."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        """Lay out a scenario."""
+        s = scenario
+        self.pools = list(s.pools)
+        self.markets = list(s.lending)
+        self.treasuries = {m: f"{m}-treasury" for m in self.markets}
+        self.special = [VENUE, PRODUCER, HOLDERS, TREASURY, *self.treasuries.values()]
+        names = [*self.special, *self.pools, *self.markets]
+        self.first: dict[str, int] = {}
+        for cohort, settings in s.agents.items():
+            self.first[cohort] = len(names)
+            names += [f"{cohort}-{i}" for i in range(settings.count)]
+        self.accounts = names
+        self.tokens = [s.venue.numeraire, *s.venue.assets]
+        self.issuers: dict[str, str] = {}
+        for pool in self.pools:
+            self.tokens.append(share_name(pool))
+            self.issuers[share_name(pool)] = pool
+        for market in self.markets:
+            reserves = s.lending[market].reserves
+            for pair in lending_protocol.reserve_names(market, list(reserves)):
+                self.tokens += pair
+                self.issuers.update(dict.fromkeys(pair, market))
+
+
+def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -> World:
+    """Make the arrays of a market, with everybody's wallet and the pools still empty."""
+    agents = sum(settings.count for settings in scenario.agents.values())
+    accounts = len(layout.accounts)
+    capacity = max(LEAST_MEMPOOL, 2 * agents)
+    markets, reserves = _markets(scenario, ledger, layout)
+    feeds, rings = _feeds(scenario, ledger)
+    assets, cholesky, paths = _assets(scenario, ledger, seed)
+    cohorts, columns, memory, places = _cohorts(scenario, layout, seed)
+    tokens = len(layout.tokens)
+    keep = scenario.measures.receipts == "all"
+    classes = len(scenario.agents) + len(layout.special)
+    return World(
+        books=ledger.books,
+        chain=_chain(scenario, ledger, seed),
+        assets=assets,
+        cholesky=cholesky,
+        paths=paths,
+        pools=_pools(scenario, ledger),
+        markets=markets,
+        reserves=reserves,
+        feeds=feeds,
+        rings=rings,
+        debtors=np.zeros((max(len(markets), 1), accounts if len(markets) else 1), np.int64),
+        since=np.full((max(len(markets), 1), accounts if len(markets) else 1), -2, np.int64),
+        health=np.zeros((max(len(markets), 1), accounts if len(markets) else 1)),
+        mempool=np.zeros(capacity, CALL),
+        queue=np.zeros(2 * capacity, np.int64),
+        keys=np.zeros((2, capacity), np.uint64),
+        receipts=np.zeros(capacity + 65_536 if keep else 1, RECEIPT),
+        tally=np.zeros((len(cohorts) + 1, len(Reason)), np.int64),
+        cohorts=cohorts,
+        cells=np.zeros(columns),
+        memory=np.zeros(memory),
+        places=np.zeros(places, np.int64),
+        values=np.zeros(tokens),
+        measures=np.zeros(1, MEASURE),
+        table=np.zeros((1, 1)),
+        rows=np.array([0, scenario.measures.every], np.int64),
+        sums=np.zeros((len(cohorts) + 1, tokens)),
+        start=np.zeros((classes, tokens)),
+        start_worth=np.zeros(classes),
+        scratch=np.zeros(accounts),
+    )
+
+
+def _chain(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
+    chain = np.zeros(1, CHAIN)
+    c, b = chain[0], s.block
+    c["seconds"] = b.seconds
+    c["numeraire"] = ledger.token(s.venue.numeraire)
+    c["venue"] = ledger.account(VENUE)
+    c["producer"] = ledger.account(PRODUCER)
+    c["gas_token"] = ledger.token(b.gas_token)
+    c["ordering"] = Ordering[b.ordering.upper()]
+    market = b.fee_market if s.switches.gas_binds else "off"
+    c["fee_market"] = FeeMarket[market.upper()]
+    c["stream"] = stream_key(seed, "block")
+    c["venue_stream"] = stream_key(seed, "venue")
+    c["expiry"] = b.expiry
+    c["gas_limit"] = b.gas_limit
+    c["revert_gas"] = b.revert_gas
+    c["base_fee"] = b.base_fee if market == "eip1559" else 0.0
+    c["least_base_fee"] = b.min_base_fee
+    c["outside_gas"] = b.outside.gas
+    c["outside_median"] = b.outside.bid_median
+    c["outside_sigma"] = b.outside.bid_sigma
+    c["price_response"] = b.outside.volatility_response
+    c["quantity_response"] = b.outside.quantity_response
+    c["stress_memory"] = 1.0 - math.exp(-1.0 / b.outside.memory)
+    c["surge"] = 1.0
+    c["gas_price"] = c["base_fee"]
+    c["keep_receipts"] = s.measures.receipts == "all"
+    c["next_number"] = 1
+    c["bundle_head"] = -1
+    c["bundle_call"] = -1
+    costs = b.gas.model_dump()
+    for kind in Kind:
+        c["gas_cost"][kind] = costs[kind.name.lower()]
+    return chain
+
+
+def _assets(
+    s: Scenario, ledger: Ledger, seed: int
+) -> tuple[npt.NDArray[np.void], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The venue's assets, the factor of their correlation, and replayed log prices."""
+    names = list(s.venue.assets)
+    assets = np.zeros(len(names), ASSET)
+    dt = s.block.seconds / venue.YEAR
+    paths = _paths(s, seed)
+    for i, (name, a) in enumerate(s.venue.assets.items()):
+        r = assets[i]
+        price = math.exp(paths[name][0]) if name in paths else a.price
+        variance = a.volatility**2 * dt
+        r["token"] = ledger.token(name)
+        r["process"] = venue.PROCESSES[a.process]
+        r["path"] = list(paths).index(name) if name in paths else 0
+        r["slot"] = _asset_slot(i)
+        r["x"] = r["anchor"] = math.log(price)
+        r["price"] = r["before"] = price
+        r["drift"] = a.drift * dt
+        r["sigma"] = math.sqrt(variance)
+        r["variance"] = variance
+        r["jump_chance"] = a.jump_rate * dt
+        r["jump_mean"], r["jump_sd"] = a.jump_mean, a.jump_sd
+        r["reversion"] = a.reversion * dt
+        r["vol_of_vol"] = a.vol_of_vol * dt
+        r["leverage"] = a.leverage
+        r["alpha"], r["beta"] = a.alpha, a.beta
+        r["depth"] = a.depth if s.switches.venue_depth_is_finite else math.inf
+        r["depth_exponent"] = a.depth_exponent
+        r["depth_multiple"] = 1.0
+        if a.process == "constant":
+            variance = 0.0
+        if a.process == "jumps":
+            variance += a.jump_rate * dt * (a.jump_mean**2 + a.jump_sd**2)
+        r["normal_variance"] = r["seen_variance"] = variance
+        r["memory"] = 1.0 - math.exp(-1.0 / a.volatility_memory)
+        r["permanent"] = a.permanent
+        r["decay"] = 0.5 ** (1.0 / a.half_life)
+        r["spread"] = a.spread
+        r["units"] = venue.depth_units(r, 0)
+    matrix = np.eye(len(names))
+    for pair, value in s.venue.correlation.items():
+        i, j = (names.index(n) for n in pair.split(":"))
+        matrix[i, j] = matrix[j, i] = value
+    rows = [*paths.values()] or [np.zeros(1)]
+    return assets, np.linalg.cholesky(matrix), np.ascontiguousarray(rows)
+
+
+def _paths(s: Scenario, seed: int) -> dict[str, npt.NDArray[np.float64]]:
+    """Log price paths of the assets that are bridged or replayed, float64[blocks + 1]."""
+    paths: dict[str, npt.NDArray[np.float64]] = {}
+    replayed = {n: a.symbol or n for n, a in s.venue.assets.items() if a.process == "replay"}
+    if replayed:
+        found = read_prices(s.price_file(), replayed, s.start, s.blocks, s.block.seconds)
+        paths.update({name: np.log(prices) for name, prices in found.items()})
+    for name, a in s.venue.assets.items():
+        if a.process == "bridge":
+            times, prices = s.bridge_points(name)  # in blocks
+            sigma = a.volatility * math.sqrt(s.block.seconds / venue.YEAR)
+            rng = generator(seed, f"bridge:{name}")
+            paths[name] = bridge(times, prices, s.blocks, sigma, rng)
+    return paths
+
+
+def _asset_slot(i: int) -> int:
+    return i * venue.ASSET_SLOTS
+
+
+def _pool_slot(s: Scenario, p: int) -> int:
+    return _asset_slot(len(s.venue.assets)) + p * pool_protocol.COUNTERS * pool_protocol.MOST_TOKENS
+
+
+def slots(s: Scenario) -> int:
+    """Numbers that the protocols of a scenario keep in the ledger's storage."""
+    reserves = sum(len(m.reserves) for m in s.lending.values())
+    return (
+        _pool_slot(s, len(s.pools))
+        + len(s.lending) * lending_protocol.MARKET_SLOTS
+        + reserves * lending_protocol.RESERVE_SLOTS
+    )
+
+
+def _pools(s: Scenario, ledger: Ledger) -> npt.NDArray[np.void]:
+    pools = np.zeros(len(s.pools), pool_protocol.POOL)
+    for p, (name, settings) in enumerate(s.pools.items()):
+        r = pools[p]
+        r["kind"] = pool_protocol.KINDS[settings.kind]
+        r["account"] = ledger.account(name)
+        r["treasury"] = ledger.account(TREASURY)
+        r["share"] = ledger.token(share_name(name))
+        r["size"] = len(settings.tokens)
+        r["slot"] = _pool_slot(s, p)
+        r["tokens"][: len(settings.tokens)] = [ledger.token(t) for t in settings.tokens]
+        r["fee"] = settings.fee
+        r["protocol_fee"] = settings.protocol_fee
+    return pools
+
+
+def _markets(
+    s: Scenario, ledger: Ledger, layout: Layout
+) -> tuple[npt.NDArray[np.void], npt.NDArray[np.void]]:
+    markets = np.zeros(len(s.lending), lending_protocol.MARKET)
+    reserves = np.zeros(
+        sum(len(m.reserves) for m in s.lending.values()), lending_protocol.RESERVE
+    )
+    at = 0
+    slot = _pool_slot(s, len(s.pools))
+    feeds = list(s.oracles)
+    for m, (name, settings) in enumerate(s.lending.items()):
+        r = markets[m]
+        r["account"] = ledger.account(name)
+        r["treasury"] = ledger.account(layout.treasuries[name])
+        r["first"], r["size"] = at, len(settings.reserves)
+        r["close_factor"] = settings.close_factor
+        r["full_close_below"] = settings.full_close_below
+        r["bonus_share"] = settings.bonus_share
+        r["slot"] = slot
+        slot += lending_protocol.MARKET_SLOTS
+        names = lending_protocol.reserve_names(name, list(settings.reserves))
+        for (token, t), (receipt, debt) in zip(settings.reserves.items(), names, strict=True):
+            v = reserves[at]
+            v["market"] = m
+            v["token"], v["receipt"] = ledger.token(token), ledger.token(receipt)
+            v["debt"] = ledger.token(debt)
+            v["feed"] = feeds.index(t.oracle or token)
+            v["collateral"], v["borrowable"] = t.collateral, t.borrowable
+            for field in ("ltv", "threshold", "bonus", "base_rate", "slope1", "slope2"):
+                v[field] = getattr(t, field)
+            for field in ("optimal", "reserve_factor", "supply_cap", "borrow_cap"):
+                v[field] = getattr(t, field)
+            v["slot"] = slot
+            ledger.books.storage[slot + lending_protocol.SUPPLY_INDEX] = 1.0
+            ledger.books.storage[slot + lending_protocol.BORROW_INDEX] = 1.0
+            slot += lending_protocol.RESERVE_SLOTS
+            at += 1
+    return markets, reserves
+
+
+def _feeds(s: Scenario, ledger: Ledger) -> tuple[npt.NDArray[np.void], npt.NDArray[np.float64]]:
+    feeds = np.zeros(len(s.oracles), oracle_protocol.FEED)
+    names, assets, pools = list(s.oracles), list(s.venue.assets), list(s.pools)
+    memory = 2
+    for f, settings in enumerate(s.oracles.values()):
+        r = feeds[f]
+        source = settings.source
+        if not s.switches.oracle_reads_market and source in ("venue", "pool_spot", "pool_twap"):
+            source, r["exogenous"] = "venue", 1
+        r["token"] = ledger.token(settings.token)
+        r["asset"] = assets.index(settings.token) if settings.token in assets else -1
+        r["source"] = oracle_protocol.SOURCES[source]
+        r["pool"] = pools.index(settings.pool) if settings.pool else 0
+        r["quote"] = names.index(settings.quote) if settings.quote else -1
+        if source == "share":
+            tokens = s.pools[settings.pool or ""].tokens
+            r["first"], r["second"] = (_feed_of(s, token) for token in tokens)
+        r["lag"], r["heartbeat"] = settings.lag, settings.heartbeat
+        r["deviation"], r["window"] = settings.deviation, settings.window
+        if source == "fixed":
+            r["price"] = settings.price
+        memory = max(memory, settings.lag + 1, settings.window + 1)
+    return feeds, np.zeros((len(feeds), 2 * memory))
+
+
+def _feed_of(s: Scenario, token: str) -> int:
+    for f, settings in enumerate(s.oracles.values()):
+        if settings.token == token and settings.source != "share":
+            return f
+    raise ScenarioError([("oracles", f"a share's fair price needs an oracle of {token}; add one")])
+
+
+def _cohorts(s: Scenario, layout: Layout, seed: int) -> tuple[npt.NDArray[np.void], int, int, int]:
+    """The cohorts' records, and how many cells, memories and places they need."""
+    cohorts = np.zeros(len(s.agents), COHORT)
+    cells = memory = places = 0
+    for c, (name, settings) in enumerate(s.agents.items()):
+        behaviour: Any = registry.behaviour(settings.kind)
+        r = cohorts[c]
+        r["key"] = stream_key(seed, f"agents:{name}")
+        r["first"], r["size"] = layout.first[name], settings.count
+        r["columns"] = len(behaviour.columns)
+        r["cells"], r["memory"], r["places"] = cells, memory, places
+        r["memory_size"] = behaviour.memory_size
+        r["places_size"] = behaviour.places_size(s, settings)
+        r["searcher"] = behaviour.searcher
+        cells += settings.count * len(behaviour.columns)
+        memory += behaviour.memory_size
+        places += int(r["places_size"])
+    return cohorts, max(cells, 1), max(memory, 1), max(places, 1)
+
+
+def fund(scenario: Scenario, ledger: Ledger, world: World) -> None:
+    """Fill the venue's inventory, the pools and the lending markets' first cash.
+
+    All of it is put up by the account of outside holders (the venue's by the venue).
+    """
+    s = scenario
+    ledger.mint(VENUE, s.venue.numeraire, s.venue.inventory)
+    for name, asset in s.venue.assets.items():
+        ledger.mint(VENUE, name, asset.inventory)
+    holders = ledger.account(HOLDERS)
+    for p, settings in enumerate(s.pools.values()):
+        amounts = [settings.reserves[token] for token in settings.tokens]
+        for token, amount in zip(settings.tokens, amounts, strict=True):
+            ledger.mint(holders, token, amount)
+        begin(ledger.books)
+        add(ledger.books, world.pools[p], holders, *amounts, 0.0)
+        supply = ledger.supply(int(world.pools[p]["share"]))
+        world.pools[p]["start"][: len(amounts)] = [amount / supply for amount in amounts]
+    for m, market in enumerate(s.lending.values()):
+        for token, reserve in market.reserves.items():
+            if reserve.cash > 0.0:
+                ledger.mint(holders, token, reserve.cash)
+                begin(ledger.books)
+                lending_protocol.deposit(
+                    ledger.books,
+                    world.markets[m],
+                    world.reserves,
+                    holders,
+                    ledger.token(token),
+                    reserve.cash,
+                )
+
+
+def first_prices(world: World) -> None:
+    """Give every oracle the price that it starts with."""
+    for _ in range(2):  # a pool's other token may be priced by a later feed
+        for feed in world.feeds:
+            source = int(feed["source"])
+            if source == oracle_protocol.VENUE:
+                a = int(feed["asset"])
+                feed["price"] = world.assets[a]["price"] if a >= 0 else 1.0
+            elif source == oracle_protocol.SHARE:
+                pool = world.pools[int(feed["pool"])]
+                balances = world.books.balances[int(pool["account"])]
+                first, second = (float(world.feeds[int(feed[n])]["price"]) for n in _PAIR)
+                reserves = [float(balances[int(pool["tokens"][i])]) for i in range(2)]
+                supply = float(world.books.supply[int(pool["share"])])
+                feed["price"] = oracle_protocol.fair_share_price(*reserves, first, second, supply)
+            elif source != oracle_protocol.FIXED:
+                feed["price"] = oracle_protocol.pool_price(
+                    world.books, world.pools, world.feeds, feed
+                )
+
+
+_PAIR = ("first", "second")
+
+
+def underlying(world: World, holdings: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Holdings with shares, receipts and debts replaced by the base tokens behind them.
+
+    Args:
+        holdings: float64[tokens].
+
+    Returns:
+        float64[tokens]; a debt counts negatively.
+    """
+    found = holdings.copy()
+    for _ in range(2):
+        for pool in world.pools:
+            share = int(pool["share"])
+            part, found[share] = found[share] / max(world.books.supply[share], 1e-300), 0.0
+            for i in range(int(pool["size"])):
+                token = int(pool["tokens"][i])
+                found[token] += part * world.books.balances[int(pool["account"]), token]
+        for r in world.reserves:
+            token, slot = int(r["token"]), int(r["slot"])
+            storage = world.books.storage
+            receipts, debts = found[int(r["receipt"])], found[int(r["debt"])]
+            found[token] += receipts * storage[slot + lending_protocol.SUPPLY_INDEX]
+            found[token] -= debts * storage[slot + lending_protocol.BORROW_INDEX]
+            found[int(r["receipt"])] = found[int(r["debt"])] = 0.0
+    return found
+
+
+def draw_columns(
+    columns: Mapping[str, Any], given: Mapping[str, Any], size: int, seed: int, cohort: str
+) -> npt.NDArray[np.float64]:
+    """Draw every agent's numbers, each column from a stream of its own.
+
+    Returns:
+        float64[agents, columns].
+    """
+    cells = np.zeros((size, len(columns)))
+    for i, (name, column) in enumerate(columns.items()):
+        source = given.get(name, column.default)
+        if isinstance(source, int | float):
+            cells[:, i] = source
+        else:
+            cells[:, i] = source.draw(generator(seed, f"{cohort}:{name}"), size)
+    return cells

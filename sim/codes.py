@@ -1,0 +1,55 @@
+"""Numbers that kernels use for what a call does, and for why it failed."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Kind(IntEnum):
+    """What a call does."""
+
+    SWAP = 0
+    ADD_LIQUIDITY = 1
+    REMOVE_LIQUIDITY = 2
+    DEPOSIT = 3
+    WITHDRAW = 4
+    BORROW = 5
+    REPAY = 6
+    LIQUIDATE = 7
+    VENUE = 8
+    TRANSFER = 9
+    CUSTOM = 10
+    """Handed to a protocol written in plain Python."""
+
+
+class Reason(IntEnum):
+    """How a call ended: done, or why its whole transaction was reverted."""
+
+    DONE = 0
+    INSUFFICIENT_BALANCE = 1
+    LIMIT = 2
+    """The outcome would have been worse than the sender's limit (slippage)."""
+    UNHEALTHY = 3
+    """The position would end below the health that is required."""
+    NOT_LIQUIDATABLE = 4
+    NO_CASH = 5
+    """The lending market has lent out what is asked for."""
+    CAP = 6
+    NOT_COLLATERAL = 7
+    NOT_BORROWABLE = 8
+    NO_DEBT = 9
+    INVALID = 10
+    """The call makes no sense: a negative amount, a token the protocol does not hold."""
+    EMPTY_POOL = 11
+    VENUE_EMPTY = 12
+    EXPIRED = 13
+    """It waited in the mempool longer than it was good for."""
+    NO_GAS_MONEY = 14
+    TOO_LONG = 15
+    """It wrote more cells than the undo journal holds."""
+
+
+PREVIOUS = -1.0
+"""As an amount: what the call before, in the same transaction, gave out."""
+ALL = -2.0
+"""As an amount: all that the sender holds (or owes, when it repays)."""

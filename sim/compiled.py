@@ -1,0 +1,164 @@
+"""Compiled kernels: how they are made, cached, announced and called through an address.
+
+Numba's own disk cache notices an edit only in the file that defines the cached
+function, not in what that function calls from other files. So the cache folder
+is keyed by a hash of every source that can end up inside a kernel: an edit
+anywhere starts a new folder, and a stale kernel cannot run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba import njit, types
+from numba.core import cgutils, event
+from numba.extending import intrinsic
+
+_PACKAGES = ("sim", "protocols", "agents")
+_KEEP_SECONDS = 30 * 86_400.0
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _sources_hash() -> str:
+    """Hash of every file that can end up inside a kernel, and of what compiles it."""
+    digest = hashlib.sha256()
+    parts = (numba.__version__, platform.python_version(), platform.machine(), sys.platform)
+    digest.update("|".join(parts).encode())
+    root = Path(__file__).resolve().parent.parent
+    for package in _PACKAGES:
+        for file in sorted((root / package).glob("*.py")):
+            digest.update(file.name.encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:20]
+
+
+@cache
+def cache_folder() -> Path:
+    """Folder of the compiled kernels of exactly these sources.
+
+    ``UNDERTOW_CACHE`` names its parent; without it the user's cache folder is
+    used, and where that cannot be written, a folder of this user under the
+    system's temporary one.
+    """
+    name = f"kernels-{_sources_hash()}"
+    parents = []
+    if chosen := os.environ.get("UNDERTOW_CACHE"):
+        parents.append(Path(chosen))
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        parents.append(Path(base) / "undertow")
+    try:
+        parents.append(Path.home() / ".cache" / "undertow")
+    except RuntimeError:  # no home folder, as in some containers
+        pass
+    user = getattr(os, "getuid", lambda: "user")()
+    parents.append(Path(tempfile.gettempdir()) / f"undertow-{user}")
+    for parent in parents:
+        if _writable(parent / name):
+            _forget_old(parent, keep=name)
+            return parent / name
+    return Path(tempfile.mkdtemp(prefix="undertow-"))
+
+
+def _forget_old(parent: Path, keep: str) -> None:
+    """Remove kernels of sources that nobody has run for a month."""
+    os.utime(parent / keep)
+    for folder in parent.glob("kernels-*"):
+        try:
+            if folder.name != keep and time.time() - folder.stat().st_mtime > _KEEP_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # another process was quicker
+            continue
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function with Numba, cached on disk under `cache_folder`.
+
+    Floating point follows IEEE 754 to the letter (no fast-math), so that the
+    same scenario and seed give the same bits. Division by zero gives inf or
+    NaN, as in NumPy, and is for the caller to exclude.
+    """
+    before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+    numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
+    try:
+        return njit(cache=True, error_model="numpy", boundscheck=False)(function)
+    finally:
+        numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
+
+
+class _CompileListener(event.Listener):
+    """Calls `told` with a kernel's name whenever one starts to compile."""
+
+    def __init__(self, told: Callable[[str], None]) -> None:
+        self.told = told
+
+    def on_start(self, event: Any) -> None:
+        self.told(event.data["dispatcher"].py_func.__name__)
+
+    def on_end(self, event: Any) -> None:
+        """Nothing to tell: the next start, or the end of the work, says it."""
+
+
+@contextmanager
+def compilation_told_to(told: Callable[[str], None]) -> Iterator[None]:
+    """Within this context `told(name)` is called for each kernel that is compiled.
+
+    Kernels that come from the cache are not compiled and not told.
+    """
+    with event.install_listener("numba:compile", _CompileListener(told)):
+        yield
+
+
+def address_of(dispatcher: Any, signature: tuple[Any, ...]) -> int:
+    """Machine address of a kernel compiled for a signature, for `call_at`.
+
+    Args:
+        dispatcher: What `kernel` returned.
+        signature: Numba types of the arguments.
+    """
+    dispatcher.compile(signature)
+    result = dispatcher.overloads[signature]
+    return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
+
+
+@intrinsic
+def call_at(typing_context, address, world, cohort):  # type: ignore[no-untyped-def]
+    """Call the kernel at `address` as ``kernel(world, cohort)``; it returns nothing.
+
+    This lets one compiled loop call behaviours that it does not know, at the
+    price of a function pointer (13 ns), without compiling the loop anew for
+    every combination of agents.
+    """
+    arguments = (world, cohort)
+    signature = types.none(types.int64, *arguments)
+
+    def codegen(context, builder, _signature, values):  # type: ignore[no-untyped-def]
+        function_type = context.call_conv.get_function_type(types.none, arguments)
+        pointer = builder.inttoptr(values[0], function_type.as_pointer())
+        status, _ = context.call_conv.call_function(
+            builder, pointer, types.none, arguments, values[1:]
+        )
+        with cgutils.if_unlikely(builder, status.is_error):
+            context.call_conv.return_status_propagate(builder, status)
+        return context.get_dummy_value()
+
+    return signature, codegen

@@ -1,0 +1,33 @@
+"""Errors that a person can act on: each names a field and says what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be run.
+
+    Attributes:
+        problems: (dotted field, what is wrong and what to do), all that were found.
+    """
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        """Report problems, a line each."""
+        self.problems = list(problems)
+        super().__init__("\n".join(f"{field}: {text}" for field, text in self.problems))
+
+
+class PriceFileError(ScenarioError):
+    """A price file that cannot be replayed; the fields are the file and the place in it."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The known words, the closest first if one is close; for the end of a message."""
+    names = [str(name) for name in known]
+    if not names:
+        return "there are none"
+    close = difflib.get_close_matches(word, names, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known: {', '.join(names)}"

@@ -1,0 +1,128 @@
+"""The compiled block: the phases of `sim.market.Market.step`, and a loop over them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from protocols import lending, oracle
+from sim import block, venue
+from sim.compiled import call_at, kernel
+from sim.ledger import worst_leak
+from sim.measures import measure, settle_pools, sum_classes
+from sim.randomness import block_key
+from sim.world import Cohort
+
+FINE, LEAK, NEGATIVE = 0, 1, 2
+
+
+@kernel
+def move_outside_prices(w):
+    """Start the next block and move the venue's prices."""
+    chain = w.chain[0]
+    chain.block += 1
+    chain.key = block_key(chain.stream, chain.block)
+    key = block_key(chain.venue_stream, chain.block)
+    venue.move(w.books, w.assets, w.cholesky, w.paths, key, chain.block)
+
+
+@kernel
+def read_oracles(w):
+    """Let every oracle read its source, and see which debtors are in danger."""
+    number = w.chain[0].block
+    for f in range(w.feeds.size):
+        outside = 1.0
+        a = w.feeds[f].asset
+        if a >= 0:
+            outside = math.exp(w.assets[a].x) if w.feeds[f].exogenous else w.assets[a].price
+        oracle.read(w.books, w.pools, w.feeds, f, w.rings[f], outside, number)
+    block.watch_debtors(w)
+
+
+@kernel
+def let_agents_decide(w):
+    """Let every compiled cohort send its transactions."""
+    number = w.chain[0].block
+    for c in range(w.cohorts.size):
+        cohort = w.cohorts[c]
+        if cohort.address == 0 or cohort.size == 0:
+            continue
+        cells = w.cells[cohort.cells : cohort.cells + cohort.size * cohort.columns]
+        me = Cohort(
+            cells.reshape((cohort.size, cohort.columns)),
+            w.memory[cohort.memory : cohort.memory + cohort.memory_size],
+            w.places[cohort.places : cohort.places + cohort.places_size],
+            cohort.first,
+            c,
+            block_key(cohort.key, number),
+        )
+        call_at(cohort.address, w, me)
+
+
+@kernel
+def accrue(w):
+    """Charge interest, and value the block's swaps."""
+    for m in range(w.markets.size):
+        lending.accrue(w.books, w.markets[m], w.reserves, w.chain[0].seconds)
+    settle_pools(w)
+
+
+@kernel
+def take_measures(w):
+    """Write a row of measures if this block is one of those that are collected."""
+    number = w.chain[0].block
+    if w.rows[0] < w.table.shape[0] and number % w.rows[1] == 0:
+        measure(w, number)
+
+
+@kernel
+def audit(w, tolerance):
+    """Check the books. Returns FINE, LEAK or NEGATIVE."""
+    sound = sum_classes(w)
+    sums = np.zeros(w.books.supply.size)
+    for c in range(w.sums.shape[0]):
+        sums += w.sums[c]
+    gap, _ = worst_leak(w.books, sums)
+    if not gap <= tolerance:
+        return LEAK
+    if not sound:
+        return NEGATIVE
+    for r in range(w.reserves.size):
+        reserve = w.reserves[r]
+        deposits, debts, cash = lending.totals(w.books, w.markets[reserve.market], reserve)
+        if not abs(cash + debts - deposits) <= tolerance * max(deposits, 1.0):
+            return LEAK
+    return FINE
+
+
+@kernel
+def advance(w, blocks, audit_every, tolerance):
+    """Make blocks until so many are made, or Python has to empty a buffer.
+
+    Args:
+        blocks: Most blocks to make.
+        audit_every: Blocks between two sums over the whole ledger.
+        tolerance: Relative leak that passes as rounding.
+
+    Returns:
+        (blocks made, how the last audit ended).
+    """
+    chain = w.chain[0]
+    for made in range(blocks):
+        full = chain.receipts + w.mempool.size > w.receipts.size and chain.keep_receipts
+        if full or w.rows[0] >= w.table.shape[0]:
+            return made, FINE
+        move_outside_prices(w)
+        read_oracles(w)
+        let_agents_decide(w)
+        block.open_block(w)
+        block.execute(w, 0, 0.0)
+        block.close_block(w)
+        accrue(w)
+        take_measures(w)
+        if chain.block % audit_every == 0:
+            verdict = audit(w, tolerance)
+            if verdict != FINE:
+                return made + 1, verdict
+    return blocks, FINE

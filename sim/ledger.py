@@ -1,0 +1,412 @@
+"""The ledger: everything of value is a column of one table, and four primitives move it.
+
+``balances[account, token]`` holds every position of everybody: base assets,
+pool shares, deposit receipts, debts. Value moves by transfer, mint, burn, and
+by the undo journal, which takes a failed transaction back to the last bit.
+Protocols keep the few numbers that a transaction may change (an interest index,
+a volume counter) in `storage`, under the same journal.
+
+Conservation is therefore a property of this file: a column always sums to what
+was minted less what was burnt, and `Ledger.audit` checks it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.compiled import kernel
+
+JOURNAL_ENTRY = np.dtype([("table", "i8"), ("row", "i8"), ("column", "i8"), ("old", "f8")])
+JOURNAL_LENGTH = 4096
+"""Writes that one transaction may make; one that makes more is reverted."""
+
+BALANCE, SUPPLY, STORAGE = 0, 1, 2
+
+DUST = 1e-12
+"""Relative excess over a balance that is read as "all of it" (rounding of a division)."""
+
+
+class Books(NamedTuple):
+    """The ledger's arrays, as kernels take them.
+
+    Attributes:
+        balances: float64[accounts, tokens], in token units; a debt is a positive
+            holding of a debt token.
+        supply: float64[tokens], minted less burnt.
+        storage: float64[slots], protocols' numbers.
+        journal: Undo entries of the transaction under way.
+        head: int64[2], number of entries in the journal, and 1 after a write
+            was refused because it is full.
+    """
+
+    balances: npt.NDArray[np.float64]
+    supply: npt.NDArray[np.float64]
+    storage: npt.NDArray[np.float64]
+    journal: npt.NDArray[np.void]
+    head: npt.NDArray[np.int64]
+
+
+@kernel
+def _remember(books, table, row, column, old):
+    """Note a cell's value before it is written; the caller has asked for `room`."""
+    entry = books.journal[books.head[0]]
+    entry.table = table
+    entry.row = row
+    entry.column = column
+    entry.old = old
+    books.head[0] += 1
+
+
+@kernel
+def begin(books):
+    """Start a transaction: what came before can no longer be undone."""
+    books.head[0] = 0
+    books.head[1] = 0
+
+
+@kernel
+def room(books, writes):
+    """Whether the journal can take so many more writes; else the transaction must fail."""
+    if books.head[0] + writes > books.journal.size:
+        books.head[1] = 1
+        return False
+    return True
+
+
+@kernel
+def overflowed(books):
+    """Whether the transaction under way wrote more than the journal can take back."""
+    return books.head[1] != 0
+
+
+@kernel
+def undo(books, mark):
+    """Take back every write after the journal's `mark`, last first."""
+    for n in range(books.head[0] - 1, mark - 1, -1):
+        entry = books.journal[n]
+        if entry.table == BALANCE:
+            books.balances[entry.row, entry.column] = entry.old
+        elif entry.table == SUPPLY:
+            books.supply[entry.column] = entry.old
+        else:
+            books.storage[entry.column] = entry.old
+    books.head[0] = mark
+    books.head[1] = 0
+
+
+@kernel
+def transfer(books, source, target, token, amount):
+    """Move an amount between accounts.
+
+    Args:
+        source: Account that pays.
+        target: Account that receives.
+        token: Column.
+        amount: Token units.
+
+    Returns:
+        Whether it was done: not for a negative or NaN amount, nor for more than
+        the source holds (beyond a rounding of 1e-12 of it).
+    """
+    held = books.balances[source, token]
+    if not (amount >= 0.0 and amount <= held * (1.0 + DUST)) or not room(books, 2):
+        return False
+    if amount > held:
+        amount = held
+    if source == target:
+        return True
+    there = books.balances[target, token]
+    _remember(books, BALANCE, source, token, held)
+    _remember(books, BALANCE, target, token, there)
+    books.balances[source, token] = held - amount
+    books.balances[target, token] = there + amount
+    return True
+
+
+@kernel
+def mint(books, target, token, amount):
+    """Create an amount for an account. False for a negative, infinite or NaN amount."""
+    if not (amount >= 0.0 and amount < np.inf) or not room(books, 2):
+        return False
+    there = books.balances[target, token]
+    _remember(books, BALANCE, target, token, there)
+    _remember(books, SUPPLY, 0, token, books.supply[token])
+    books.balances[target, token] = there + amount
+    books.supply[token] += amount
+    return True
+
+
+@kernel
+def burn(books, source, token, amount):
+    """Destroy an amount that an account holds. False where it holds less than that."""
+    held = books.balances[source, token]
+    if not (amount >= 0.0 and amount <= held * (1.0 + DUST)) or not room(books, 2):
+        return False
+    if amount > held:
+        amount = held
+    _remember(books, BALANCE, source, token, held)
+    _remember(books, SUPPLY, 0, token, books.supply[token])
+    books.balances[source, token] = held - amount
+    books.supply[token] -= amount
+    return True
+
+
+@kernel
+def store(books, slot, value):
+    """Write one of a protocol's numbers, under the journal."""
+    if not room(books, 1):
+        return False
+    _remember(books, STORAGE, 0, slot, books.storage[slot])
+    books.storage[slot] = value
+    return True
+
+
+@kernel
+def column_sums(books, first, last, sums):
+    """Add the balances of accounts [first, last) to `sums`, float64[tokens].
+
+    Returns:
+        Whether every one of them is a number that is not negative.
+    """
+    sound = True
+    tokens = books.balances.shape[1]
+    for account in range(first, last):
+        for token in range(tokens):
+            held = books.balances[account, token]
+            sums[token] += held
+            sound &= held >= 0.0
+    return sound
+
+
+@kernel
+def worst_leak(books, sums):
+    """Largest relative gap between a column's sum and its supply, and the column.
+
+    Relative to the supply, or to one unit of the token where less than that is out.
+    """
+    worst, where = 0.0, -1
+    for token in range(sums.size):
+        gap = abs(sums[token] - books.supply[token]) / max(abs(books.supply[token]), 1.0)
+        if not gap <= worst:  # a NaN is the worst leak of all
+            worst, where = gap, token
+    return worst, where
+
+
+class LedgerError(RuntimeError):
+    """The books do not balance: value was made or lost outside the four primitives."""
+
+
+class Ledger:
+    """The books with names.
+
+    Attributes:
+        accounts: Names, in row order.
+        tokens: Names, in column order.
+        issuers: Protocol that issues each token, or "" for a base asset.
+        books: The arrays, as kernels take them.
+    """
+
+    def __init__(
+        self,
+        accounts: Sequence[str],
+        tokens: Sequence[str],
+        issuers: Mapping[str, str] | None = None,
+        slots: int = 0,
+        tolerance: float = 1e-9,
+    ) -> None:
+        """Open empty books.
+
+        Args:
+            accounts: Names, each once.
+            tokens: Names, each once.
+            issuers: Issuing protocol by token; a token left out is nobody's.
+            slots: Numbers that protocols may store.
+            tolerance: Relative leak that `audit` lets pass as rounding.
+
+        Raises:
+            ValueError: If a name appears twice or an issuer is of an unknown token.
+        """
+        for what, names in (("account", accounts), ("token", tokens)):
+            twice = sorted(name for name, n in Counter(names).items() if n > 1)
+            if twice:
+                raise ValueError(f"{what} names must differ; used twice: {twice}")
+        if unknown := set(issuers or ()) - set(tokens):
+            raise ValueError(f"issuers names tokens that do not exist: {sorted(unknown)}")
+        self.accounts = list(accounts)
+        self.tokens = list(tokens)
+        self.issuers = {token: (issuers or {}).get(token, "") for token in tokens}
+        self.tolerance = tolerance
+        self._account = {name: row for row, name in enumerate(self.accounts)}
+        self._token = {name: column for column, name in enumerate(self.tokens)}
+        self.books = Books(
+            balances=np.zeros((len(self.accounts), len(self.tokens))),
+            supply=np.zeros(len(self.tokens)),
+            storage=np.zeros(max(slots, 1)),
+            journal=np.zeros(JOURNAL_LENGTH, JOURNAL_ENTRY),
+            head=np.zeros(2, np.int64),
+        )
+
+    @property
+    def balances(self) -> npt.NDArray[np.float64]:
+        """Holdings, float64[accounts, tokens], in token units."""
+        return self.books.balances
+
+    def account(self, name: str | int) -> int:
+        """Row of an account.
+
+        Raises:
+            KeyError: If there is no such account.
+        """
+        if isinstance(name, int | np.integer):
+            return int(name)
+        try:
+            return self._account[name]
+        except KeyError:
+            raise KeyError(f"no account called {name!r}") from None
+
+    def token(self, name: str | int) -> int:
+        """Column of a token.
+
+        Raises:
+            KeyError: If there is no such token.
+        """
+        if isinstance(name, int | np.integer):
+            return int(name)
+        try:
+            return self._token[name]
+        except KeyError:
+            raise KeyError(f"no token called {name!r}; there are {', '.join(self.tokens)}") from None
+
+    def balance(self, account: str | int, token: str | int) -> float:
+        """What an account holds of a token, in token units."""
+        return float(self.balances[self.account(account), self.token(token)])
+
+    def supply(self, token: str | int) -> float:
+        """Amount of a token that is out: minted less burnt, in token units."""
+        return float(self.books.supply[self.token(token)])
+
+    def open_account(self, name: str) -> int:
+        """Add an empty account.
+
+        Returns:
+            Its row.
+
+        Raises:
+            ValueError: If the name is taken.
+        """
+        if name in self._account:
+            raise ValueError(f"there is an account called {name!r} already")
+        row = len(self.accounts)
+        self.accounts.append(name)
+        self._account[name] = row
+        wider = np.vstack([self.balances, np.zeros((1, len(self.tokens)))])
+        self.books = self.books._replace(balances=wider)
+        return row
+
+    def add_token(self, name: str, issuer: str = "") -> int:
+        """Add a token that nobody holds yet.
+
+        Returns:
+            Its column.
+
+        Raises:
+            ValueError: If the name is taken.
+        """
+        if name in self._token:
+            raise ValueError(f"there is a token called {name!r} already")
+        column = len(self.tokens)
+        self.tokens.append(name)
+        self._token[name] = column
+        self.issuers[name] = issuer
+        wider = np.ascontiguousarray(
+            np.hstack([self.balances, np.zeros((len(self.accounts), 1))])
+        )
+        supply = np.append(self.books.supply, 0.0)
+        self.books = self.books._replace(balances=wider, supply=supply)
+        return column
+
+    def mint(self, account: str | int, token: str | int, amount: float) -> None:
+        """Create an amount for an account, outside any transaction.
+
+        Raises:
+            ValueError: If the amount is negative, infinite or NaN.
+        """
+        begin(self.books)
+        if not mint(self.books, self.account(account), self.token(token), float(amount)):
+            raise ValueError(f"cannot mint {amount} {token}: give a finite amount >= 0")
+
+    def burn(self, account: str | int, token: str | int, amount: float) -> None:
+        """Destroy an amount that an account holds, outside any transaction.
+
+        Raises:
+            ValueError: If the account holds less than that.
+        """
+        begin(self.books)
+        if not burn(self.books, self.account(account), self.token(token), float(amount)):
+            raise ValueError(
+                f"cannot burn {amount} {token}: {account} holds {self.balance(account, token)}"
+            )
+
+    def transfer(
+        self, source: str | int, target: str | int, token: str | int, amount: float
+    ) -> None:
+        """Move an amount between accounts, outside any transaction.
+
+        Raises:
+            ValueError: If the source holds less than that.
+        """
+        begin(self.books)
+        rows = self.account(source), self.account(target)
+        if not transfer(self.books, *rows, self.token(token), float(amount)):
+            raise ValueError(
+                f"cannot move {amount} {token}: {source} holds {self.balance(source, token)}"
+            )
+
+    def endow(
+        self, first: int, token: str | int, amounts: npt.NDArray[np.float64] | Iterable[float]
+    ) -> None:
+        """Mint an amount for each of a run of accounts, as a scenario starts.
+
+        Args:
+            first: Row of the first account.
+            token: Column or name.
+            amounts: float64[n], token units, for rows first, first + 1, ...
+
+        Raises:
+            ValueError: If an amount is negative or not finite.
+        """
+        given = np.asarray(amounts, dtype=np.float64)
+        if not (np.isfinite(given).all() and (given >= 0.0).all()):
+            raise ValueError(f"cannot endow accounts with {token}: amounts must be finite and >= 0")
+        column = self.token(token)
+        self.balances[first : first + given.size, column] += given
+        self.books.supply[column] += given.sum()
+
+    def audit(self) -> float:
+        """Check that every column sums to its supply and that nothing is negative.
+
+        Returns:
+            The largest relative gap, which is rounding.
+
+        Raises:
+            LedgerError: If a gap exceeds the tolerance, or a balance is negative or NaN.
+        """
+        sums = np.zeros(len(self.tokens))
+        sound = column_sums(self.books, 0, len(self.accounts), sums)
+        gap, column = worst_leak(self.books, sums)
+        if not gap <= self.tolerance:
+            raise LedgerError(
+                f"{self.tokens[column]} leaks: accounts hold {sums[column]!r}, "
+                f"{self.books.supply[column]!r} is out"
+            )
+        if not sound:
+            row, column = np.argwhere(~(self.balances >= 0.0))[0]
+            raise LedgerError(
+                f"{self.accounts[row]} holds {self.balances[row, column]!r} {self.tokens[column]}"
+            )
+        return float(gap)

@@ -1,0 +1,433 @@
+"""The market: a Mesa model in which a step is a block."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mesa
+import networkx as nx
+import numpy as np
+import pandas as pd
+from numba import types, typeof
+
+from protocols.constant_product import ConstantProductPool
+from protocols.lending import LendingMarket
+from protocols.oracle import Oracle
+from protocols.pool import Pool
+from sim import block, build, kernel, registry
+from sim.cohort import CohortTable
+from sim.collector import BlockCollector
+from sim.compiled import address_of, compilation_told_to
+from sim.exposure import exposure_network
+from sim.ledger import Ledger, LedgerError
+from sim.measures import catalogue, chosen, records, sum_classes, value_tokens
+from sim.receipts import ReceiptBook
+from sim.scenario import Scenario
+from sim.shocks import Shocks
+from sim.venue import Venue
+from sim.world import Cohort, World
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agents.base import MarketAgent
+    from protocols.custom import CustomProtocol
+
+CHUNK = 512
+"""Blocks that the compiled loop makes before Python looks up."""
+_CELLS_A_BLOCK = 65_536
+"""Cells of the ledger that the automatic audit sums per block, on average."""
+
+
+class Market(mesa.Model):
+    """A network of pools and lending markets, its agents, and the world outside.
+
+    Attributes:
+        setup: The scenario, fully resolved.
+        seed_number: The seed of every stream of draws.
+        ledger: Everything of value.
+        venue: The outside venue.
+        pools: Pools by name.
+        lending: Lending markets by name.
+        oracles: Oracles by name.
+        cohorts: Groups of agents by name, their numbers in tables.
+        datacollector: A row of measures per collected block.
+    """
+
+    def __init__(
+        self,
+        setup: Scenario | str | Path | Mapping[str, Any] = "calm",
+        rng: int | None = None,
+        reporters: Mapping[str, Callable[[Market], float]] | None = None,
+    ) -> None:
+        """Open a market.
+
+        Args:
+            setup: A scenario, its name, a path to its file, or its content.
+            rng: Seed; default: the scenario's.
+            reporters: Further measures, called with the market at each collected block.
+
+        Raises:
+            ScenarioError: If the scenario cannot be run; it names the fields.
+        """
+        if isinstance(setup, Mapping):
+            setup = Scenario.from_dict(dict(setup))
+        elif not isinstance(setup, Scenario):
+            setup = Scenario.load(setup)
+        self.seed_number = int(setup.rng if rng is None else rng)
+        super().__init__(rng=self.seed_number)
+        self.setup = setup
+        layout = build.Layout(setup)
+        self.ledger = Ledger(
+            layout.accounts,
+            layout.tokens,
+            layout.issuers,
+            slots=build.slots(setup),
+            tolerance=setup.audit.tolerance,
+        )
+        self.world = build.build_world(setup, self.ledger, layout, self.seed_number)
+        self.special_accounts = list(layout.special)
+        self._hold_protocols()
+        build.fund(setup, self.ledger, self.world)
+        build.first_prices(self.world)
+        self.cohorts = self._gather_cohorts()
+        self._plain: list[MarketAgent] = []
+        self.custom: list[CustomProtocol] = []
+        self._begin()
+        self.receipt_book = ReceiptBook(self)
+        self.measures = chosen(catalogue(self, setup.measures.trade_size), setup.measures.keep)
+        self.datacollector = BlockCollector(self, self.measures, dict(reporters or {}))
+        self._resize_table()
+        self.shocks = Shocks(self)
+        self._audit_every = setup.audit.every or max(
+            1, math.ceil(self.ledger.balances.size / _CELLS_A_BLOCK)
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"<Market {self.setup.title!r}: block {self.block} of {self.setup.blocks}, "
+            f"{len(self.agents)} agents, {len(self.pools)} pools, "
+            f"{len(self.lending)} lending markets>"
+        )
+
+    # What there is
+
+    @property
+    def block(self) -> int:
+        """Number of the last block made; 0 before the first."""
+        return int(self.world.chain[0]["block"])
+
+    @property
+    def numeraire(self) -> str:
+        """Token in which everything is valued."""
+        return self.setup.venue.numeraire
+
+    def price(self, token: str) -> float:
+        """Value of a token at the venue's prices, numeraire per unit (of a debt: negative)."""
+        value_tokens(self.world)
+        return float(self.world.values[self.ledger.token(token)])
+
+    def wealth(self, account: str | int) -> float:
+        """Value of all that an account holds less what it owes, in the numeraire."""
+        value_tokens(self.world)
+        return float(self.ledger.balances[self.ledger.account(account)] @ self.world.values)
+
+    def receipts(self) -> pd.DataFrame:
+        """All receipts so far, a row per call, in the order of execution."""
+        return self.receipt_book.frame()
+
+    def exposure(self) -> nx.DiGraph:
+        """Who is exposed to whom, read off the ledger; edge weight in the numeraire."""
+        return exposure_network(self)
+
+    # What happens in a block
+
+    def step(self) -> None:
+        """Make one block."""
+        self.shocks.strike(self.block + 1)
+        kernel.move_outside_prices(self.world)
+        kernel.read_oracles(self.world)
+        self._let_agents_decide()
+        self._execute()
+        kernel.accrue(self.world)
+        kernel.take_measures(self.world)
+        self._audit()
+        self._empty_buffers()
+
+    def _let_agents_decide(self) -> None:
+        kernel.let_agents_decide(self.world)
+        for agent in list(self._plain):
+            agent.step()
+
+    def _execute(self) -> None:
+        block.open_block(self.world)
+        place = block.execute(self.world, 0, 0.0)
+        while place >= 0:  # a protocol in plain Python has its turn
+            reason, out = self._call_custom(place)
+            place = block.execute(self.world, int(reason), out)
+        block.close_block(self.world)
+
+    def _audit(self) -> None:
+        if self.block % self._audit_every == 0:
+            self._raise_if(kernel.audit(self.world, self.ledger.tolerance))
+
+    def run(self, blocks: int | None = None, progress: bool = False) -> Market:
+        """Make blocks, as many as the scenario says or as are asked for.
+
+        Where every agent and protocol is compiled, all phases run in one compiled
+        loop; the results are the same to the bit.
+
+        Args:
+            blocks: How many; default: up to the scenario's.
+            progress: Show a progress bar on standard error.
+
+        Returns:
+            The market itself.
+
+        Raises:
+            LedgerError: If an audit finds a leak.
+            ValueError: If `blocks` is negative.
+        """
+        if blocks is None:
+            blocks = max(self.setup.blocks - self.block, 0)
+        if blocks < 0:
+            raise ValueError(f"blocks must be >= 0, not {blocks}")
+        last = self.block + blocks
+        with _bar(progress, blocks, self.setup.title) as advanced:
+            while self.block < last:
+                before = self.block
+                self._make_blocks(min(last - self.block, CHUNK))
+                advanced(self.block - before)
+        self._raise_if(kernel.audit(self.world, self.ledger.tolerance))
+        return self
+
+    def _make_blocks(self, most: int) -> None:
+        """Make some blocks: in the compiled loop where nothing needs Python, else one by one."""
+        if self._plain or self.custom or self.datacollector.reporters or self._mesa_events():
+            for _ in range(most):
+                self.step()
+            return
+        self.shocks.strike(self.block + 1)
+        most = min(most, self.shocks.blocks_until_next(self.block))
+        made, verdict = kernel.advance(
+            self.world, most, self._audit_every, self.ledger.tolerance
+        )
+        self._count_steps(made)
+        self._raise_if(verdict)
+        self._empty_buffers()
+
+    def _raise_if(self, verdict: int) -> None:
+        if verdict == kernel.FINE:
+            return
+        self.ledger.audit()
+        for market in self.lending.values():
+            market.audit(self.ledger.tolerance)
+        raise LedgerError(f"block {self.block} failed its audit")  # pragma: no cover
+
+    def _empty_buffers(self) -> None:
+        self.datacollector.take(self.world)
+        self.receipt_book.take(self.world)
+
+    def _count_steps(self, made: int) -> None:
+        """Tell Mesa of steps that the compiled loop made."""
+        self.steps += made
+        schedule = getattr(self, "_default_schedule", None)
+        if schedule is not None and made:  # Mesa 3.5 keeps a clock of its own
+            self._move_clock(schedule, made)
+
+    def _move_clock(self, schedule: Any, made: int) -> None:
+        """Move Mesa 3.5's clock on, and its schedule of steps with it."""
+        from mesa.time import Schedule
+
+        schedule.stop()
+        self.time += float(made)
+        fresh = type(schedule)(
+            self, self._do_step, Schedule(interval=1.0, start=self.time + 1.0), schedule.priority
+        )
+        self._default_schedule = fresh.start()
+
+    def _mesa_events(self) -> bool:
+        """Whether somebody has scheduled events of Mesa's between blocks."""
+        events = getattr(self, "_event_list", None)
+        return events is not None and len(events) > 1
+
+    # Making it
+
+    def _hold_protocols(self) -> None:
+        w, s = self.world, self.setup
+        self.venue = Venue(
+            self.ledger, w.assets, self.ledger.account(build.VENUE), int(w.chain[0]["numeraire"])
+        )
+        self.pools: dict[str, Pool] = {
+            name: ConstantProductPool(name, self.ledger, w.pools[p : p + 1], settings.tokens)
+            for p, (name, settings) in enumerate(s.pools.items())
+        }
+        self.lending: dict[str, LendingMarket] = {
+            name: LendingMarket(
+                name, self.ledger, w.markets[m : m + 1], w.reserves, w.feeds, w.debtors[m]
+            )
+            for m, name in enumerate(s.lending)
+        }
+        self.oracles: dict[str, Oracle] = {
+            name: Oracle(name, self.ledger, w.feeds[f : f + 1]) for f, name in enumerate(s.oracles)
+        }
+
+    def _gather_cohorts(self) -> dict[str, CohortTable]:
+        w = self.world
+        cohorts = {}
+        for c, (name, settings) in enumerate(self.setup.agents.items()):
+            behaviour: Any = registry.behaviour(settings.kind)
+            r = w.cohorts[c]
+            size, columns, start = (int(r[n]) for n in ("size", "columns", "cells"))
+            cells = w.cells[start : start + size * columns].reshape(size, columns)
+            cells[:] = build.draw_columns(
+                behaviour.columns, settings.columns, size, self.seed_number, name
+            )
+            memory = w.memory[int(r["memory"]) :][: int(r["memory_size"])]
+            places = w.places[int(r["places"]) :][: int(r["places_size"])]
+            cohorts[name] = CohortTable(
+                name, behaviour, settings, c, int(r["first"]), cells, memory, places
+            )
+            for token, distribution in settings.wallet.items():
+                rng = build.generator(self.seed_number, f"{name}:wallet:{token}")
+                self.ledger.endow(int(r["first"]), token, distribution.draw(rng, size))
+        return cohorts
+
+    def _begin(self) -> None:
+        """Let each cohort open its positions, register its agents, and note the start."""
+        order = sorted(self.cohorts.values(), key=lambda c: c.behaviour.begins)
+        for cohort in order:
+            cohort.behaviour.begin(self, cohort)
+        value_tokens(self.world)
+        for cohort in self.cohorts.values():
+            cohort.behaviour.populate(self, cohort)
+        block.watch_debtors(self.world)
+        self._address_behaviours()
+        self.note_start()
+
+    def note_start(self) -> None:
+        """Make what everybody holds now the start that losses and results are counted from."""
+        w = self.world
+        value_tokens(w)
+        sum_classes(w)
+        classes = [*w.sums[: len(self.cohorts)]]
+        classes += [w.books.balances[self.ledger.account(n)] for n in self.special_accounts]
+        for row, holdings in enumerate(classes):
+            w.start[row] = build.underlying(w, holdings)
+            w.start_worth[row] = w.start[row] @ w.values
+
+    def _address_behaviours(self) -> None:
+        """Compile the behaviours, or find them in the cache, and note their addresses."""
+        me = Cohort(
+            self.world.cells.reshape(1, -1),
+            self.world.memory,
+            self.world.places,
+            0,
+            0,
+            np.uint64(0),
+        )
+        signature = (typeof(self.world), typeof(me))
+        for cohort in self.cohorts.values():
+            decide = getattr(cohort.behaviour, "decide", None)
+            if decide is not None:
+                address = address_of(decide, signature)
+                self.world.cohorts[cohort.ident]["address"] = address
+
+    def _resize_table(self) -> None:
+        rows = CHUNK // self.setup.measures.every + 2
+        table = records(self.measures)
+        self.world = self.world._replace(measures=table, table=np.zeros((rows, table.size)))
+
+    # Growing it
+
+    def open_account(self, agent: MarketAgent, name: str) -> int:
+        """Open an account for an agent that joins by itself, and let it step every block.
+
+        Returns:
+            The account's row.
+
+        Raises:
+            ValueError: If the name is taken.
+        """
+        row = self.ledger.open_account(name)
+        w = self.world
+
+        def wider(array: Any, fill: float = 0) -> Any:
+            extra = np.full((array.shape[0], 1), fill, array.dtype)
+            return np.ascontiguousarray(np.hstack([array, extra]))
+
+        grown = {"books": self.ledger.books, "scratch": np.zeros(len(self.ledger.accounts))}
+        if len(w.markets):
+            grown |= {
+                "debtors": wider(w.debtors),
+                "since": wider(w.since, -2),
+                "health": wider(w.health),
+            }
+        self.world = w._replace(**grown)
+        for m, market in enumerate(self.lending.values()):
+            market.watch(self.world.debtors[m])
+        self.join(agent)
+        return row
+
+    def join(self, agent: MarketAgent) -> None:
+        """Let an agent step every block, after the compiled ones."""
+        self._plain.append(agent)
+
+    def release(self, agent: MarketAgent) -> None:
+        """Let an agent step no more."""
+        if agent in self._plain:
+            self._plain.remove(agent)
+
+    def _call_custom(self, place: int) -> tuple[int, float]:
+        """Let a plain protocol carry out its call."""
+        call = self.world.mempool[place]
+        amount = float(call["amount"])
+        if amount == block.PREVIOUS:
+            amount = float(self.world.chain[0]["bundle_previous"])
+        protocol = self.custom[int(call["protocol"])]
+        return protocol.perform(call, amount)
+
+
+@contextmanager
+def _bar(show: bool, blocks: int, title: str) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error; says so while kernels compile."""
+    if not show:
+        yield lambda n: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns: Sequence[Any] = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("blocks"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
+        task = bar.add_task(title, total=blocks)
+        compiled = 0
+
+        def told(name: str) -> None:
+            nonlocal compiled
+            compiled += 1
+            bar.update(task, description=f"compiling kernels, once ({compiled}: {name})")
+
+        def advanced(n: int) -> None:
+            bar.update(task, advance=n, description=title)
+
+        with compilation_told_to(told):
+            yield advanced

@@ -1,0 +1,520 @@
+"""Measures: what a row of the results says, and the kernel that fills it.
+
+A measure is a small record (a code and what it is about), so that only what a
+scenario keeps is computed. Names are dotted: ``pool.eth-usdc.imbalance``.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum, auto
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from protocols import lending
+from protocols.constant_product import amount_out, impermanent_loss, spot_price
+from protocols.pool import COUNTERS
+from sim import venue
+from sim.codes import Reason
+from sim.compiled import kernel
+from sim.ledger import column_sums
+from sim.world import MEASURE
+
+if TYPE_CHECKING:
+    from sim.market import Market
+
+
+class Code(IntEnum):
+    """What is measured; `a`, `b` and `c` of a measure's record say of what."""
+
+    VENUE_PRICE = auto()
+    VENUE_DEPTH = auto()
+    VENUE_VOLATILITY = auto()
+    ORACLE_PRICE = auto()
+    POOL_PRICE = auto()
+    POOL_MISPRICING = auto()
+    POOL_IMBALANCE = auto()
+    POOL_VALUE = auto()
+    POOL_DEPTH = auto()
+    POOL_SLIPPAGE = auto()
+    POOL_VOLUME = auto()
+    POOL_FEES = auto()
+    POOL_IMPERMANENT_LOSS = auto()
+    POOL_RETURN = auto()
+    POOLS_PRICE = auto()
+    POOLS_DISPERSION = auto()
+    POOLS_MISPRICING = auto()
+    POOLS_VALUE = auto()
+    POOLS_VOLUME = auto()
+    RESERVE_UTILISATION = auto()
+    RESERVE_BORROW_RATE = auto()
+    RESERVE_SUPPLY_RATE = auto()
+    RESERVE_DEPOSITS = auto()
+    RESERVE_DEBTS = auto()
+    RESERVE_CASH = auto()
+    RESERVE_WITHDRAWABLE = auto()
+    MARKET_LIQUIDATIONS = auto()
+    MARKET_LIQUIDATED = auto()
+    MARKET_BAD_DEBT = auto()
+    MARKET_DEPOSITOR_LOSS = auto()
+    MARKET_DEBT = auto()
+    MARKET_COLLATERAL = auto()
+    MARKET_LEVERAGE = auto()
+    MARKET_DEBTORS = auto()
+    MARKET_HEALTH = auto()
+    MARKET_ENDANGERED = auto()
+    MARKET_SHORTFALL = auto()
+    GAS_PRICE = auto()
+    GAS_MEAN = auto()
+    GAS_BASE_FEE = auto()
+    GAS_USED = auto()
+    GAS_WAITING = auto()
+    TRANSACTIONS = auto()
+    CLASS_WEALTH = auto()
+    CLASS_LOSS = auto()
+    CLASS_RESULT = auto()
+    ACCOUNT_WEALTH = auto()
+    ACCOUNT_LOSS = auto()
+    ACCOUNT_RESULT = auto()
+
+
+_CLASS_CODES = (Code.CLASS_WEALTH, Code.CLASS_LOSS, Code.CLASS_RESULT)
+
+FALL = 0.10
+"""Fall of all collateral prices at which debts count as endangered."""
+
+
+@kernel
+def value_tokens(w):
+    """Value every token in the numeraire, at the venue's prices.
+
+    A share is worth its part of the reserves, a receipt its deposit, a debt token
+    what is owed, negatively. Two passes, so that a share may hold receipts and a
+    receipt be of shares.
+    """
+    w.values[:] = 0.0
+    w.values[w.chain[0].numeraire] = 1.0
+    for a in range(w.assets.size):
+        w.values[w.assets[a].token] = venue.price_now(w.books, w.assets[a])
+    for _ in range(2):
+        for p in range(w.pools.size):
+            pool = w.pools[p]
+            supply = w.books.supply[pool.share]
+            worth = 0.0
+            for i in range(pool.size):
+                token = pool.tokens[i]
+                worth += w.books.balances[pool.account, token] * w.values[token]
+            w.values[pool.share] = worth / supply if supply > 0.0 else 0.0
+        for r in range(w.reserves.size):
+            reserve = w.reserves[r]
+            value = w.values[reserve.token]
+            slot = reserve.slot
+            w.values[reserve.receipt] = value * w.books.storage[slot + lending.SUPPLY_INDEX]
+            w.values[reserve.debt] = -value * w.books.storage[slot + lending.BORROW_INDEX]
+
+
+@kernel
+def sum_classes(w):
+    """Sum the holdings of each class of agents, and of all other accounts.
+
+    Returns:
+        Whether all balances are numbers that are not negative.
+    """
+    w.sums[:] = 0.0
+    sound = True
+    last = w.cohorts.size
+    at = 0
+    for c in range(last):  # cohorts lie in the order of their accounts
+        cohort = w.cohorts[c]
+        sound &= column_sums(w.books, at, cohort.first, w.sums[last])
+        at = cohort.first + cohort.size
+        sound &= column_sums(w.books, cohort.first, at, w.sums[c])
+    sound &= column_sums(w.books, at, w.books.balances.shape[0], w.sums[last])
+    return sound
+
+
+@kernel
+def settle_pools(w):
+    """Value the swaps of the block just made, at the venue's prices of its start."""
+    for p in range(w.pools.size):
+        pool = w.pools[p]
+        for i in range(pool.size):
+            slot = pool.slot + COUNTERS * i
+            paid = w.books.storage[slot] - pool.seen[i]
+            if paid > 0.0:
+                worth = market_price(w, pool.tokens[i])
+                pool.volume += paid * worth
+                pool.fees += paid * pool.fee * worth
+                pool.seen[i] = w.books.storage[slot]
+
+
+@kernel
+def market_price(w, token):
+    """Price of a base token at the start of the block; of another as last valued."""
+    if token == w.chain[0].numeraire:
+        return 1.0
+    for a in range(w.assets.size):
+        if w.assets[a].token == token:
+            return w.assets[a].price
+    return w.values[token]
+
+
+@kernel
+def _pool_worth(w, pool):
+    worth = 0.0
+    for i in range(pool.size):
+        worth += w.books.balances[pool.account, pool.tokens[i]] * w.values[pool.tokens[i]]
+    return worth
+
+
+@kernel
+def _pool_measure(w, pool, code, size):
+    """One measure of a pool; `size` is the standard trade in the numeraire."""
+    base, quote = pool.tokens[0], pool.tokens[1]
+    x = w.books.balances[pool.account, base]
+    y = w.books.balances[pool.account, quote]
+    price = spot_price(w.books, pool, 0, 1)
+    if code == Code.POOL_PRICE:
+        return price
+    if code == Code.POOL_MISPRICING:
+        return price / (w.values[base] / w.values[quote]) - 1.0
+    if code == Code.POOL_IMBALANCE:
+        vx, vy = x * w.values[base], y * w.values[quote]
+        return (vx - vy) / (vx + vy) if vx + vy > 0.0 else np.nan
+    if code == Code.POOL_VALUE:
+        return _pool_worth(w, pool)
+    if code == Code.POOL_DEPTH:
+        # Base that must be sold for the spot price to fall one per cent.
+        return x * (1.0 / math.sqrt(0.99) - 1.0) / (1.0 - pool.fee) * w.values[base]
+    if code == Code.POOL_SLIPPAGE:
+        if not (x > 0.0 and y > 0.0 and w.values[base] > 0.0):
+            return np.nan
+        amount = size / w.values[base]
+        return 1.0 - amount_out(x, y, amount, pool.fee) / (amount * price)
+    if code == Code.POOL_VOLUME:
+        return pool.volume
+    if code == Code.POOL_FEES:
+        return pool.fees
+    if code == Code.POOL_IMPERMANENT_LOSS:
+        return impermanent_loss(price / (pool.start[1] / pool.start[0]))
+    supply = w.books.supply[pool.share]  # POOL_RETURN
+    held = pool.start[0] * w.values[base] + pool.start[1] * w.values[quote]
+    return _pool_worth(w, pool) / supply / held - 1.0 if supply > 0.0 and held > 0.0 else np.nan
+
+
+@kernel
+def _pools_measure(w, code):
+    """One measure over all pools that quote in the numeraire (values: over all)."""
+    numeraire = w.chain[0].numeraire
+    lowest, highest, total, gap, n = np.inf, -np.inf, 0.0, 0.0, 0
+    for p in range(w.pools.size):
+        pool = w.pools[p]
+        if code == Code.POOLS_VALUE:
+            total += _pool_worth(w, pool)
+        elif code == Code.POOLS_VOLUME:
+            total += pool.volume
+        elif pool.tokens[1] == numeraire:
+            price = spot_price(w.books, pool, 0, 1)
+            lowest, highest = min(lowest, price), max(highest, price)
+            gap = max(gap, abs(price / w.values[pool.tokens[0]] - 1.0))
+            total += price
+            n += 1
+    if code == Code.POOLS_DISPERSION:
+        return highest - lowest if n > 0 else np.nan
+    if code == Code.POOLS_MISPRICING:
+        return gap
+    if code == Code.POOLS_PRICE:
+        return total / n if n > 0 else np.nan
+    return total
+
+
+@kernel
+def _reserve_measure(w, reserve, code):
+    deposits, debts, cash = lending.totals(w.books, w.markets[reserve.market], reserve)
+    used = debts / (debts + cash) if debts > 0.0 else 0.0
+    if code == Code.RESERVE_UTILISATION:
+        return used
+    if code == Code.RESERVE_DEPOSITS:
+        return deposits
+    if code == Code.RESERVE_DEBTS:
+        return debts
+    if code == Code.RESERVE_CASH:
+        return cash
+    if code == Code.RESERVE_WITHDRAWABLE:
+        return min(cash / deposits, 1.0) if deposits > 0.0 else 1.0
+    rate = lending.borrow_rate(
+        used, reserve.base_rate, reserve.slope1, reserve.slope2, reserve.optimal
+    )
+    if code == Code.RESERVE_BORROW_RATE:
+        return rate
+    return lending.supply_rate(rate, used, reserve.reserve_factor)
+
+
+@kernel
+def _positions_measure(w, m, code):
+    """One measure over all positions of a lending market, at the oracle's prices."""
+    market = w.markets[m]
+    total = 0.0
+    worth = 0.0
+    owed = 0.0
+    for i in range(market.debtors):
+        collateral, _, threshold, debt = lending.standing(
+            w.books, market, w.reserves, w.feeds, w.debtors[m, i]
+        )
+        worth += collateral
+        owed += debt
+        if code == Code.MARKET_SHORTFALL:
+            total += max(debt - collateral, 0.0)
+        elif code == Code.MARKET_ENDANGERED:
+            total += debt if debt > 0.0 and threshold * (1.0 - FALL) < debt else 0.0
+        elif code == Code.MARKET_DEBTORS:
+            total += debt > 0.0
+    if code == Code.MARKET_DEBT:
+        return owed
+    if code == Code.MARKET_COLLATERAL:
+        return worth
+    if code == Code.MARKET_LEVERAGE:
+        return worth / (worth - owed) if worth > owed else np.nan
+    return total
+
+
+@kernel
+def _health_quantile(w, m, share):
+    """Quantile of the health factors of a market's debtors as of this block; NaN without any.
+
+    Linear between order statistics, as NumPy's default.
+    """
+    n = w.markets[m].debtors
+    count = 0
+    for i in range(n):
+        factor = lending.health(
+            w.books, w.markets[m], w.reserves, w.feeds, w.debtors[m, i]
+        )
+        if factor < np.inf:
+            w.scratch[count] = factor
+            count += 1
+    if count == 0:
+        return np.nan
+    if share == 0.0:
+        return w.scratch[:count].min()
+    w.scratch[:count].sort()
+    at = share * (count - 1)
+    low = int(math.floor(at))
+    high = min(low + 1, count - 1)
+    return w.scratch[low] + (at - low) * (w.scratch[high] - w.scratch[low])
+
+
+@kernel
+def _worth(holdings, values):
+    total = 0.0
+    for token in range(values.size):
+        total += holdings[token] * values[token]
+    return total
+
+
+@kernel
+def _holdings_measure(w, holdings, row, kind):
+    """Wealth (0), loss since the start (1) or result against holding (2) of some holdings."""
+    now = _worth(holdings, w.values)
+    if kind == 0:
+        return now
+    if kind == 1:
+        return w.start_worth[row] - now
+    return now - _worth(w.start[row], w.values)
+
+
+@kernel
+def measure(w, block):
+    """Write a row of measures."""
+    value_tokens(w)
+    chain = w.chain[0]
+    row = w.table[w.rows[0]]
+    w.rows[0] += 1
+    row[0] = block
+    summed = False
+    for i in range(1, w.measures.size):
+        code, a, b, c = w.measures[i].code, w.measures[i].a, w.measures[i].b, w.measures[i].c
+        value = np.nan
+        if code <= Code.VENUE_VOLATILITY:
+            asset = w.assets[a]
+            if code == Code.VENUE_PRICE:
+                value = w.values[asset.token]
+            elif code == Code.VENUE_DEPTH:
+                value = asset.units * venue.ONE_PER_CENT * asset.price
+            else:
+                value = math.sqrt(asset.seen_variance * venue.YEAR / chain.seconds)
+        elif code == Code.ORACLE_PRICE:
+            value = w.feeds[a].price
+        elif code <= Code.POOL_RETURN:
+            value = _pool_measure(w, w.pools[a], code, c)
+        elif code <= Code.POOLS_VOLUME:
+            value = _pools_measure(w, code)
+        elif code <= Code.RESERVE_WITHDRAWABLE:
+            value = _reserve_measure(w, w.reserves[a], code)
+        elif code <= Code.MARKET_DEPOSITOR_LOSS:
+            value = w.books.storage[w.markets[a].slot + code - Code.MARKET_LIQUIDATIONS]
+        elif code == Code.MARKET_HEALTH:
+            value = _health_quantile(w, a, c)
+        elif code <= Code.MARKET_SHORTFALL:
+            value = _positions_measure(w, a, code)
+        elif code == Code.GAS_PRICE:
+            value = chain.gas_price
+        elif code == Code.GAS_MEAN:
+            value = chain.mean_gas_price
+        elif code == Code.GAS_BASE_FEE:
+            value = chain.base_fee
+        elif code == Code.GAS_USED:
+            value = chain.gas_used
+        elif code == Code.GAS_WAITING:
+            value = float(chain.waiting)
+        elif code == Code.TRANSACTIONS:
+            value = float(w.tally[:, a].sum())
+        elif code <= Code.CLASS_RESULT:
+            if w.cohorts[a].size <= 256:  # few accounts: no need to sum all of them
+                w.sums[a] = 0.0
+                first = w.cohorts[a].first
+                column_sums(w.books, first, first + w.cohorts[a].size, w.sums[a])
+            elif not summed:
+                sum_classes(w)
+                summed = True
+            value = _holdings_measure(w, w.sums[a], a, code - Code.CLASS_WEALTH)
+        else:
+            value = _holdings_measure(
+                w, w.books.balances[a], b, code - Code.ACCOUNT_WEALTH
+            )
+        row[i] = value
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure with its name.
+
+    Attributes:
+        name: Dotted, as in the results.
+        code: What is measured.
+        a: Index of what it is of.
+        b: Row of a special account among the starts.
+        c: A number: a quantile, a trade's size.
+        unit: Of the value.
+    """
+
+    name: str
+    code: Code
+    a: int = 0
+    b: int = 0
+    c: float = 0.0
+    unit: str = ""
+
+
+_POOL_MEASURES = (
+    ("price", Code.POOL_PRICE, "quote per base"),
+    ("mispricing", Code.POOL_MISPRICING, "share"),
+    ("imbalance", Code.POOL_IMBALANCE, "share"),
+    ("value", Code.POOL_VALUE, "numeraire"),
+    ("depth", Code.POOL_DEPTH, "numeraire"),
+    ("slippage", Code.POOL_SLIPPAGE, "share"),
+    ("volume", Code.POOL_VOLUME, "numeraire, since the start"),
+    ("fees", Code.POOL_FEES, "numeraire, since the start"),
+    ("impermanent_loss", Code.POOL_IMPERMANENT_LOSS, "share"),
+    ("provider_return", Code.POOL_RETURN, "share, against holding"),
+)
+_POOLS_MEASURES = (
+    ("price", Code.POOLS_PRICE, "numeraire"),
+    ("dispersion", Code.POOLS_DISPERSION, "numeraire"),
+    ("mispricing", Code.POOLS_MISPRICING, "share"),
+    ("value", Code.POOLS_VALUE, "numeraire"),
+    ("volume", Code.POOLS_VOLUME, "numeraire, since the start"),
+)
+_RESERVE_MEASURES = (
+    ("utilisation", Code.RESERVE_UTILISATION, "share"),
+    ("borrow_rate", Code.RESERVE_BORROW_RATE, "per year"),
+    ("supply_rate", Code.RESERVE_SUPPLY_RATE, "per year"),
+    ("deposits", Code.RESERVE_DEPOSITS, "token units"),
+    ("debts", Code.RESERVE_DEBTS, "token units"),
+    ("cash", Code.RESERVE_CASH, "token units"),
+    ("withdrawable", Code.RESERVE_WITHDRAWABLE, "share of deposits"),
+)
+_MARKET_MEASURES = (
+    ("liquidations", Code.MARKET_LIQUIDATIONS, "since the start"),
+    ("liquidated", Code.MARKET_LIQUIDATED, "numeraire, since the start"),
+    ("bad_debt", Code.MARKET_BAD_DEBT, "numeraire, since the start"),
+    ("depositor_loss", Code.MARKET_DEPOSITOR_LOSS, "numeraire, since the start"),
+    ("debt", Code.MARKET_DEBT, "numeraire"),
+    ("collateral", Code.MARKET_COLLATERAL, "numeraire"),
+    ("leverage", Code.MARKET_LEVERAGE, "collateral over equity"),
+    ("debtors", Code.MARKET_DEBTORS, "accounts"),
+    ("endangered", Code.MARKET_ENDANGERED, "numeraire of debt, at -10 %"),
+    ("shortfall", Code.MARKET_SHORTFALL, "numeraire"),
+)
+_GAS_MEASURES = (
+    ("price", Code.GAS_PRICE, "gwei"),
+    ("mean", Code.GAS_MEAN, "gwei"),
+    ("base_fee", Code.GAS_BASE_FEE, "gwei"),
+    ("used", Code.GAS_USED, "share of the limit"),
+    ("waiting", Code.GAS_WAITING, "calls"),
+)
+QUANTILES = (("min", 0.0), ("q05", 0.05), ("q25", 0.25), ("median", 0.5))
+CLASSES = (
+    ("wealth", Code.CLASS_WEALTH, Code.ACCOUNT_WEALTH),
+    ("loss", Code.CLASS_LOSS, Code.ACCOUNT_LOSS),
+    ("result", Code.CLASS_RESULT, Code.ACCOUNT_RESULT),
+)
+
+
+def catalogue(market: Market, trade_size: float) -> list[Measure]:
+    """Every measure that a market has, in the order of the results' columns."""
+    found = []
+    for a, name in enumerate(market.venue.names):
+        found += [
+            Measure(f"venue.{name}.price", Code.VENUE_PRICE, a, unit="numeraire"),
+            Measure(f"venue.{name}.depth", Code.VENUE_DEPTH, a, unit="numeraire"),
+            Measure(f"venue.{name}.volatility", Code.VENUE_VOLATILITY, a, unit="per root year"),
+        ]
+    for f, name in enumerate(market.oracles):
+        found.append(Measure(f"oracle.{name}.price", Code.ORACLE_PRICE, f, unit="numeraire"))
+    for p, name in enumerate(market.pools):
+        for what, code, unit in _POOL_MEASURES:
+            found.append(Measure(f"pool.{name}.{what}", code, p, c=trade_size, unit=unit))
+    if market.pools:
+        found += [Measure(f"pools.{what}", code, unit=unit) for what, code, unit in _POOLS_MEASURES]
+    r = 0
+    for m, (name, lender) in enumerate(market.lending.items()):
+        for token in lender.tokens:
+            for what, code, unit in _RESERVE_MEASURES:
+                found.append(Measure(f"lending.{name}.{token}.{what}", code, r, unit=unit))
+            r += 1
+        for what, code, unit in _MARKET_MEASURES:
+            found.append(Measure(f"lending.{name}.{what}", code, m, unit=unit))
+        for what, share in QUANTILES:
+            full = f"lending.{name}.health_{what}"
+            found.append(Measure(full, Code.MARKET_HEALTH, m, c=share, unit="health factor"))
+    found += [Measure(f"gas.{what}", code, unit=unit) for what, code, unit in _GAS_MEASURES]
+    for reason in Reason:
+        full = f"transactions.{reason.name.lower()}"
+        found.append(Measure(full, Code.TRANSACTIONS, int(reason), unit="since the start"))
+    for what, of_class, of_account in CLASSES:
+        for c, name in enumerate(market.cohorts):
+            found.append(Measure(f"{what}.{name}", of_class, c, unit="numeraire"))
+        for row, name in enumerate(market.special_accounts, start=len(market.cohorts)):
+            account = market.ledger.account(name)
+            found.append(Measure(f"{what}.{name}", of_account, account, row, unit="numeraire"))
+    return found
+
+
+def chosen(measures: Sequence[Measure], patterns: Iterable[str]) -> list[Measure]:
+    """The measures whose names match one of the patterns (`*` and `?` as in file names)."""
+    wanted = list(patterns)
+    return [m for m in measures if any(fnmatch.fnmatchcase(m.name, p) for p in wanted)]
+
+
+def records(measures: Sequence[Measure]) -> npt.NDArray[np.void]:
+    """MEASURE[n + 1], as the kernel takes them; the first is the block's number."""
+    table = np.zeros(len(measures) + 1, MEASURE)
+    for i, m in enumerate(measures, start=1):
+        table[i] = (m.code, m.a, m.b, m.c)
+    return table

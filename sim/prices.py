@@ -1,0 +1,168 @@
+"""Recorded prices, read so that a block can replay them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sim.errors import PriceFileError, did_you_mean
+
+_BAR = ("open", "high", "low", "close")
+
+
+def read_prices(
+    path: str | Path, symbols: Mapping[str, str], start: datetime, blocks: int, seconds: float
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Read the prices of some assets at every block's boundary.
+
+    A file has the columns ``ts`` (ISO 8601, or seconds or milliseconds since 1970;
+    UTC; of a bar its open), ``symbol``, and ``close`` or ``price``. With ``open``,
+    ``high`` and ``low`` as well, the path inside a bar runs through both extremes,
+    the one against the bar's direction first; without, it is log-linear from close
+    to close, each close at the end of its bar. A ``price`` holds at its own time.
+
+    Args:
+        path: CSV or Parquet.
+        symbols: Symbol in the file of each asset.
+        start: Time of block 0 (UTC).
+        blocks: How many.
+        seconds: Between two.
+
+    Returns:
+        For each asset float64[blocks + 1], numeraire per unit.
+
+    Raises:
+        PriceFileError: If the file cannot be replayed over that window.
+    """
+    file = Path(path)
+    table = _load(file)
+    times = _times(file, table)
+    grid = start.timestamp() + seconds * np.arange(blocks + 1)
+    found = {}
+    there = sorted(set(table["symbol"].astype(str)))
+    for asset, symbol in symbols.items():
+        rows = np.flatnonzero((table["symbol"].astype(str) == symbol).to_numpy())
+        if rows.size == 0:
+            text = f"no symbol {symbol!r} for {asset}; {did_you_mean(symbol, there)}"
+            raise PriceFileError([(file.name, text)])
+        found[asset] = _path(file, table.iloc[rows], times[rows], rows, symbol, grid)
+    return found
+
+
+def _load(file: Path) -> pd.DataFrame:
+    if not file.is_file():
+        raise PriceFileError([(file.name, f"there is no file {file}; give a CSV or Parquet file")])
+    try:
+        parquet = file.suffix.lower() in (".parquet", ".pq")
+        table = pd.read_parquet(file) if parquet else pd.read_csv(file)
+    except Exception as error:  # pandas and pyarrow raise a dozen kinds
+        text = f"cannot be read as CSV or Parquet ({type(error).__name__}: {error})"
+        raise PriceFileError([(file.name, text.splitlines()[0])]) from error
+    missing = [c for c in ("ts", "symbol") if c not in table]
+    if "close" not in table and "price" not in table:
+        missing.append("close (or price)")
+    if missing:
+        text = f"lacks {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"
+        raise PriceFileError([(file.name, f"{text}; rename or add columns")])
+    if table.empty:
+        raise PriceFileError([(file.name, "holds no rows")])
+    return table
+
+
+def _row(file: Path, index: int) -> str:
+    return f"{file.name} row {index + 2}"  # as an editor counts, under a header
+
+
+def _times(file: Path, table: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Seconds since 1970 of every row."""
+    ts = table["ts"]
+    if pd.api.types.is_numeric_dtype(ts):
+        seconds = ts.to_numpy(dtype=float)
+        if np.nanmax(np.abs(seconds)) > 1e11:  # after the year 5000: milliseconds
+            seconds = seconds / 1000.0
+    else:
+        parsed = pd.to_datetime(ts, utc=True, errors="coerce", format="ISO8601")
+        since = (parsed - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+        seconds = since.to_numpy(dtype=float)
+    bad = np.flatnonzero(~np.isfinite(seconds))
+    if bad.size:
+        text = f"ts {ts.iloc[bad[0]]!r} is not a time; give ISO 8601 or seconds since 1970, UTC"
+        raise PriceFileError([(_row(file, int(bad[0])), text)])
+    return seconds
+
+
+def _path(
+    file: Path,
+    table: pd.DataFrame,
+    times: npt.NDArray[np.float64],
+    rows: npt.NDArray[np.intp],
+    symbol: str,
+    grid: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Prices of one symbol at the times of the grid."""
+    step = np.diff(times)
+    wrong = np.flatnonzero(step <= 0.0)
+    if wrong.size:
+        i = int(wrong[0]) + 1
+        what = "repeats" if step[i - 1] == 0.0 else "is before"
+        text = f"{symbol}: {_iso(times[i])} {what} {_iso(times[i - 1])}; sort by ts, one row a time"
+        raise PriceFileError([(_row(file, int(rows[i])), text)])
+    names = [c for c in (*_BAR, "price") if c in table]
+    values = table[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+    bad = np.argwhere(~(np.isfinite(values) & (values > 0.0)))
+    if bad.size:
+        i, j = (int(n) for n in bad[0])
+        shown = table[names[j]].iloc[i]
+        text = f"{symbol}: {names[j]} is {shown}; give a number above 0, or take the row out"
+        raise PriceFileError([(_row(file, int(rows[i])), text)])
+    length = float(np.median(step)) if step.size else 0.0
+    bars = "close" in names
+    end = times[-1] + (length if bars else 0.0)
+    if times[0] > grid[0] or end < grid[-1]:
+        text = (
+            f"{symbol} covers {_iso(times[0])} to {_iso(end)}, the run needs {_iso(grid[0])} to "
+            f"{_iso(grid[-1])}; move start, lower blocks, or give a longer file"
+        )
+        raise PriceFileError([(file.name, text)])
+    inside = (times[1:] > grid[0]) & (times[:-1] < grid[-1])
+    gaps = np.flatnonzero(inside & (step > 1.5 * length))
+    if gaps.size:
+        i = int(gaps[0])
+        text = (
+            f"{symbol}: nothing between {_iso(times[i])} and {_iso(times[i + 1])}, where rows are "
+            f"{length:g} s apart; fill the gap or choose another window"
+        )
+        raise PriceFileError([(_row(file, int(rows[i])), text)])
+    if not bars:
+        return np.exp(np.interp(grid, times, np.log(values[:, names.index("price")])))
+    if all(name in names for name in _BAR):
+        knots, prices = _through_extremes(times, length, values[:, :4])
+    else:
+        close = values[:, names.index("close")]
+        first = values[0, names.index("open")] if "open" in names else close[0]
+        knots = np.concatenate(([times[0]], times + length))
+        prices = np.concatenate(([first], close))
+    return np.exp(np.interp(grid, knots, np.log(prices)))
+
+
+def _through_extremes(
+    times: npt.NDArray[np.float64], length: float, bars: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Times and prices of a path through open, both extremes and close of every bar."""
+    opens, highs, lows, closes = bars.T
+    rising = closes >= opens
+    points = np.column_stack(
+        [opens, np.where(rising, lows, highs), np.where(rising, highs, lows), closes]
+    )
+    # The close is put a little before the next open, so that both are seen.
+    at = times[:, None] + length * np.array([0.0, 1.0 / 3.0, 2.0 / 3.0, 0.999])
+    return at.ravel(), points.ravel()
+
+
+def _iso(seconds: float) -> str:
+    return pd.Timestamp(seconds, unit="s", tz="UTC").strftime("%Y-%m-%dT%H:%M:%SZ")

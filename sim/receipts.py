@@ -1,0 +1,99 @@
+"""Receipts of all calls, with names instead of numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sim.codes import Kind, Reason
+from sim.world import RECEIPT, World
+
+if TYPE_CHECKING:
+    from sim.market import Market
+
+_LENDING = (Kind.DEPOSIT, Kind.WITHDRAW, Kind.BORROW, Kind.REPAY, Kind.LIQUIDATE)
+_POOLS = (Kind.SWAP, Kind.ADD_LIQUIDITY, Kind.REMOVE_LIQUIDITY)
+
+
+class ReceiptBook:
+    """Keeps receipts as the kernels wrote them, until somebody asks."""
+
+    def __init__(self, market: Market) -> None:
+        """Keep the receipts of a market."""
+        self.market = market
+        self._chunks: list[npt.NDArray[np.void]] = []
+
+    def take(self, world: World) -> None:
+        """Take over what the kernels have written."""
+        n = int(world.chain[0]["receipts"])
+        if n:
+            self._chunks.append(world.receipts[:n].copy())
+            world.chain[0]["receipts"] = 0
+
+    def records(self) -> npt.NDArray[np.void]:
+        """All receipts so far, RECEIPT[n], in the order of execution."""
+        if len(self._chunks) > 1:
+            self._chunks = [np.concatenate(self._chunks)]
+        return self._chunks[0] if self._chunks else np.zeros(0, RECEIPT)
+
+    def frame(self) -> pd.DataFrame:
+        """All receipts so far, a row per call.
+
+        Columns: block; transaction (its number) and call (place in it); sender,
+        cohort, kind, protocol, token_in, amount_in, token_out, amount_out,
+        counterparty; gas (units, of the whole transaction) and gas_price (gwei);
+        status ("done" or "reverted" or "expired"), reason; waited (blocks in the
+        mempool); possible (of a liquidation: blocks since it first was possible).
+        """
+        r = self.records()
+        market = self.market
+        accounts = np.array([*market.ledger.accounts, ""], dtype=object)
+        tokens = np.array([*market.ledger.tokens, ""], dtype=object)
+        cohorts = np.array([*market.cohorts, ""], dtype=object)
+        status = np.where(
+            r["status"] == Reason.DONE,
+            "done",
+            np.where(r["status"] == Reason.EXPIRED, "expired", "reverted"),
+        )
+        return pd.DataFrame(
+            {
+                "block": r["block"],
+                "transaction": r["number"],
+                "call": r["call"].astype(np.int64),
+                "sender": pd.Categorical(accounts[r["sender"]]),
+                "cohort": pd.Categorical(cohorts[r["cohort"]]),
+                "kind": pd.Categorical(_names(Kind)[r["kind"]]),
+                "protocol": pd.Categorical(self._protocols(r)),
+                "token_in": pd.Categorical(tokens[r["token_in"]]),
+                "amount_in": r["amount_in"],
+                "token_out": pd.Categorical(tokens[r["token_out"]]),
+                "amount_out": r["amount_out"],
+                "counterparty": pd.Categorical(accounts[r["counterparty"]]),
+                "gas": r["gas"],
+                "gas_price": r["gas_price"],
+                "status": pd.Categorical(status),
+                "reason": pd.Categorical(_names(Reason)[r["status"]]),
+                "waited": r["waited"].astype(np.int64),
+                "possible": r["possible"].astype(np.int64),
+            }
+        )
+
+    def _protocols(self, r: npt.NDArray[np.void]) -> npt.NDArray[np.object_]:
+        names = np.full(r.size, "venue", dtype=object)
+        for kinds, protocols in (
+            (_POOLS, [*self.market.pools]),
+            (_LENDING, [*self.market.lending]),
+            ((Kind.CUSTOM,), [p.name for p in self.market.custom]),
+        ):
+            among = np.isin(r["kind"], kinds)
+            if among.any():
+                names[among] = np.array([*protocols, ""], dtype=object)[r["protocol"][among]]
+        names[r["kind"] == Kind.TRANSFER] = ""
+        return names
+
+
+def _names(codes: type[Kind] | type[Reason]) -> npt.NDArray[np.object_]:
+    return np.array([code.name.lower() for code in codes], dtype=object)

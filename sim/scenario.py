@@ -1,0 +1,941 @@
+"""Scenarios: the starting state of a market, and the shocks from outside.
+
+A scenario is a TOML file. It may extend another one, every field can be overridden
+by its dotted path, and all of it is checked before anything runs: each problem is
+reported with its field and a remedy.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import tomli_w
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+
+from sim import registry
+from sim.distribution import Distribution, Finite, NotNegative, Positive
+from sim.errors import ScenarioError, did_you_mean
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Fee = Annotated[float, Field(ge=0.0, lt=1.0)]
+Depth = Annotated[float, Field(gt=0.0)]
+Blocks = Annotated[int, Field(ge=0)]
+Switch = bool
+
+
+def _utc(value: Any) -> Any:
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    return value
+
+
+Moment = Annotated[datetime, BeforeValidator(_utc)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GasCosts(_Table):
+    """Gas of each kind of call, units: typical receipts of Uniswap v2 and Aave v2 on Ethereum."""
+
+    swap: NotNegative = 110_000.0
+    add_liquidity: NotNegative = 160_000.0
+    remove_liquidity: NotNegative = 170_000.0
+    deposit: NotNegative = 220_000.0
+    withdraw: NotNegative = 240_000.0
+    borrow: NotNegative = 310_000.0
+    repay: NotNegative = 200_000.0
+    liquidate: NotNegative = 450_000.0
+    venue: NotNegative = Field(0.0, description="The outside venue is not on the chain.")
+    transfer: NotNegative = 50_000.0
+    custom: NotNegative = 200_000.0
+
+
+class OutsideDemand(_Table):
+    """Demand of the rest of the world for the block's gas."""
+
+    gas: NotNegative = Field(0.5, description="At a price of zero, share of the limit.")
+    bid_median: Positive = Field(20.0, description="Of its bids, gwei.")
+    bid_sigma: Positive = Field(1.0, description="Standard deviation of the log of its bids.")
+    volatility_response: NotNegative = Field(
+        0.0, description="Elasticity of its bids to volatility over its normal."
+    )
+    quantity_response: NotNegative = Field(
+        0.0, description="Elasticity of its quantity to volatility over its normal."
+    )
+    memory: Positive = Field(50.0, description="Time over which it notices, blocks.")
+
+
+class BlockSettings(_Table):
+    """The block and its fee market."""
+
+    seconds: Positive = Field(12.0, description="Between two blocks.")
+    ordering: Literal["gas_auction", "random", "first_come", "arbitrage_first"] = "gas_auction"
+    fee_market: Literal["eip1559", "first_price", "off"] = "eip1559"
+    gas_limit: Positive = Field(30e6, description="Gas a block.")
+    gas_token: str = Field("eth", description="Token in which gas is paid.")
+    base_fee: NotNegative = Field(20.0, description="At the start, gwei.")
+    min_base_fee: NotNegative = Field(0.1, description="Gwei.")
+    revert_gas: Share = Field(
+        0.3, description="Share of its gas that a reverted transaction uses."
+    )
+    expiry: Annotated[int, Field(ge=1)] = Field(
+        50, description="Life of a waiting transaction whose sender says nothing, blocks."
+    )
+    gas: GasCosts = GasCosts()
+    outside: OutsideDemand = OutsideDemand()
+
+
+class AssetSettings(_Table):
+    """An asset of the outside venue."""
+
+    price: Positive = Field(description="At the start, numeraire per unit.")
+    process: Literal[
+        "constant", "gbm", "jumps", "heston", "garch", "mean_reverting", "bridge", "replay"
+    ] = "gbm"
+    drift: Finite = Field(0.0, description="Per year.")
+    volatility: NotNegative = Field(0.8, description="Normal one, per root year.")
+    jump_rate: NotNegative = Field(0.0, description="Per year.")
+    jump_mean: Finite = Field(0.0, description="Mean of the log of a jump.")
+    jump_sd: NotNegative = Field(0.0, description="Its standard deviation.")
+    reversion: NotNegative = Field(
+        0.0, description="Of the variance (heston) or price (mean_reverting), per year."
+    )
+    vol_of_vol: NotNegative = Field(0.0, description="Heston's, per year.")
+    leverage: Annotated[float, Field(ge=-1.0, le=1.0)] = Field(
+        0.0, description="Heston's correlation of variance and price."
+    )
+    alpha: Share = Field(0.0, description="GARCH: weight of the last squared return.")
+    beta: Share = Field(0.0, description="GARCH: weight of the last variance.")
+    points: list[tuple[Moment | float, Positive]] = Field(
+        default=[], description="Of a bridge: (time or hours since the start, price)."
+    )
+    symbol: str | None = Field(None, description="Its name in a price file.")
+    depth: Depth = Field(
+        math.inf, description="Sale that moves the price one per cent, numeraire; inf: none does."
+    )
+    depth_exponent: NotNegative = Field(
+        1.0, description="Depth falls as (normal volatility / volatility) to this power."
+    )
+    volatility_memory: Positive = Field(100.0, description="Of the volatility seen, blocks.")
+    permanent: Share = Field(0.3, description="Share of the impact that stays.")
+    half_life: Positive = Field(50.0, description="Of the rest, blocks.")
+    spread: Fee = Field(0.0005, description="Half of it, share of the price.")
+    inventory: NotNegative = Field(1e6, description="What the venue holds, token units.")
+
+
+class VenueSettings(_Table):
+    """The outside venue."""
+
+    numeraire: str = Field("usdc", description="Token that is worth one.")
+    inventory: NotNegative = Field(1e9, description="What the venue holds of it.")
+    assets: dict[str, AssetSettings] = Field(min_length=1)
+    correlation: dict[str, Annotated[float, Field(ge=-1.0, le=1.0)]] = Field(
+        default={}, description='Of shocks, by "a:b".'
+    )
+
+
+POOL_KINDS = ("constant_product",)
+
+
+class PoolSettings(_Table):
+    """A pool."""
+
+    kind: str = "constant_product"
+    tokens: list[str] = Field(min_length=2, max_length=2)
+    reserves: dict[str, Positive] = Field(description="At the start, token units.")
+    fee: Fee = Field(0.003, description="Share of the amount paid in.")
+    protocol_fee: Share = Field(0.0, description="Share of the fee.")
+
+
+class ReserveSettings(_Table):
+    """A reserve of a lending market."""
+
+    collateral: bool = True
+    borrowable: bool = True
+    ltv: Share = Field(0.0, description="Value that may be borrowed against it.")
+    threshold: Share = Field(0.0, description="Value at which it counts for the health factor.")
+    bonus: NotNegative = Field(0.0, description="Of liquidators, share.")
+    base_rate: NotNegative = Field(0.0, description="Per year.")
+    slope1: NotNegative = Field(0.04, description="Per year, up to the optimum.")
+    slope2: NotNegative = Field(0.6, description="Per year, from there to full utilisation.")
+    optimal: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.8, description="Utilisation.")
+    reserve_factor: Share = Field(0.1, description="Treasury's share of interest.")
+    supply_cap: Depth = Field(math.inf, description="Token units.")
+    borrow_cap: Depth = Field(math.inf, description="Token units.")
+    cash: NotNegative = Field(
+        0.0, description="Deposited at the start by outside holders, token units."
+    )
+    oracle: str | None = Field(None, description="Default: the one called like the token.")
+
+
+class LendingSettings(_Table):
+    """A lending market."""
+
+    close_factor: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        0.5, description="Share of a debt that one liquidation may repay."
+    )
+    full_close_below: NotNegative = Field(
+        0.95, description="Health factor below which it may be all of it."
+    )
+    bonus_share: Share = Field(0.1, description="Protocol's share of the liquidation bonus.")
+    reserves: dict[str, ReserveSettings] = Field(min_length=1)
+
+
+class OracleSettings(_Table):
+    """An oracle of one token's price."""
+
+    token: str
+    source: Literal["venue", "pool_spot", "pool_twap", "fixed", "share"] = "venue"
+    pool: str | None = Field(None, description="That it reads, or whose share it prices.")
+    price: Positive | None = Field(None, description="Of a fixed one, numeraire.")
+    quote: str | None = Field(
+        None, description="Oracle of the pool's other token; default: that is worth one."
+    )
+    lag: Blocks = Field(0, description="Blocks.")
+    heartbeat: Blocks = Field(0, description="Longest time without an update, blocks; 0: none.")
+    deviation: NotNegative = Field(0.0, description="Move that makes it update, share.")
+    window: Annotated[int, Field(ge=1)] = Field(30, description="Of a pool_twap, blocks.")
+
+
+class AgentSettings(BaseModel):
+    """A group of agents; every field that is not listed here is a column of its class."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: str
+    count: Annotated[int, Field(ge=0)]
+    wallet: dict[str, Distribution] = {}
+    pools: list[str] = []
+    lending: str | None = None
+    collateral: str | None = None
+    debt: str | None = Field(None, description="Token borrowed; of lenders: token lent.")
+    route: str | None = Field(None, description='Where to trade: a pool or "venue".')
+    columns: dict[str, Distribution] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _columns_apart(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "columns" in data:
+            return data
+        own = {k: v for k, v in data.items() if k in cls.model_fields}
+        return own | {"columns": {k: v for k, v in data.items() if k not in cls.model_fields}}
+
+    @model_serializer(mode="plain")
+    def _flat(self) -> dict[str, Any]:
+        names = ("kind", "count", "pools", "lending", "collateral", "debt", "route")
+        own = {name: getattr(self, name) for name in names}
+        own["wallet"] = {k: v.model_dump() for k, v in self.wallet.items()}
+        return own | {k: v.model_dump() for k, v in self.columns.items()}
+
+
+class _Shock(_Table):
+    block: Annotated[int, Field(ge=1)] | None = None
+    at: Moment | NotNegative | None = Field(None, description="Time, or hours since the start.")
+
+    @model_validator(mode="after")
+    def _one_time(self) -> _Shock:
+        if (self.block is None) == (self.at is None):
+            raise ValueError("give either block (a number) or at (a time, or hours)")
+        return self
+
+
+class PriceJump(_Shock):
+    """The outside price of an asset jumps."""
+
+    kind: Literal["price_jump"]
+    asset: str
+    size: Annotated[float, Field(gt=-1.0, allow_inf_nan=False)] = Field(description="Share.")
+
+
+class WhaleSale(_Shock):
+    """Somebody from outside sells."""
+
+    kind: Literal["whale_sale"]
+    token: str
+    amount: Positive = Field(description="Token units.")
+    target: str = Field("venue", description='A pool, or "venue".')
+    blocks: Annotated[int, Field(ge=1)] = Field(1, description="Over which it is spread.")
+
+
+class ProviderExit(_Shock):
+    """Providers take a share of what they have out of a pool."""
+
+    kind: Literal["provider_exit"]
+    pool: str
+    share: Annotated[float, Field(gt=0.0, le=1.0)]
+    agents: str | None = Field(None, description="Of this group only.")
+
+
+class GasSurge(_Shock):
+    """The rest of the world wants more gas and bids more for it."""
+
+    kind: Literal["gas_surge"]
+    multiple: Positive
+    blocks: Annotated[int, Field(ge=1)]
+
+
+class OracleFreeze(_Shock):
+    """An oracle publishes nothing."""
+
+    kind: Literal["oracle_freeze"]
+    oracle: str
+    blocks: Annotated[int, Field(ge=1)]
+
+
+class Withdrawal(_Shock):
+    """Depositors withdraw a share of their deposits."""
+
+    kind: Literal["withdrawal"]
+    lending: str
+    token: str
+    share: Annotated[float, Field(gt=0.0, le=1.0)]
+    agents: str | None = Field(None, description="Of this group only.")
+
+
+class DepthLoss(_Shock):
+    """A share of the outside venue's depth vanishes."""
+
+    kind: Literal["depth_loss"]
+    asset: str
+    share: Share
+    blocks: Annotated[int, Field(ge=1)]
+
+
+Shock = Annotated[
+    PriceJump | WhaleSale | ProviderExit | GasSurge | OracleFreeze | Withdrawal | DepthLoss,
+    Field(discriminator="kind"),
+]
+SHOCK_KINDS = tuple(
+    get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(get_args(Shock)[0])
+)
+
+
+class MeasureSettings(_Table):
+    """What is measured, and how often."""
+
+    every: Annotated[int, Field(ge=1)] = Field(1, description="Blocks between two rows.")
+    keep: list[str] = Field(["*"], description="Names, with * and ? as in file names.")
+    receipts: Literal["all", "none"] = "all"
+    trade_size: Positive = Field(10_000.0, description="The standard trade, numeraire.")
+
+
+class AuditSettings(_Table):
+    """How often the whole ledger is summed."""
+
+    every: Blocks = Field(0, description="Blocks; 0: every block unless the ledger is large.")
+    tolerance: Positive = Field(1e-9, description="Relative leak that passes as rounding.")
+
+
+class Switches(_Table):
+    """Mechanisms without which a spiral would not emerge; cut one as a control."""
+
+    oracle_reads_market: Switch = Field(
+        True, description="Oracles read prices that agents move; off: the venue's without impact."
+    )
+    liquidators_sell: Switch = Field(
+        True, description="Liquidators sell what they seize; off: they keep it."
+    )
+    capital_is_finite: Switch = Field(
+        True, description="Arbitrageurs and liquidators can run out of capital."
+    )
+    providers_leave: Switch = Field(True, description="Liquidity providers may leave.")
+    lenders_leave: Switch = Field(True, description="Lenders may withdraw.")
+    gas_binds: Switch = Field(True, description="Blocks have a capacity, and gas a price.")
+    venue_depth_is_finite: Switch = Field(
+        True, description="What agents trade outside moves the price there."
+    )
+
+
+class PriceSettings(_Table):
+    """Recorded prices for the assets that replay them."""
+
+    file: str
+
+
+def _time_in_blocks(at: datetime | float, start: datetime, seconds: float) -> float:
+    if isinstance(at, datetime):
+        return (at - start).total_seconds() / seconds
+    return float(at) * 3600.0 / seconds
+
+
+class Scenario(BaseModel):
+    """A market's starting state, its agents and the shocks from outside."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str
+    description: str = ""
+    blocks: Annotated[int, Field(ge=1)] = Field(description="Length of a run.")
+    rng: int = Field(1, description="Seed, where a run names no other.")
+    start: Annotated[
+        Moment, PlainSerializer(lambda value: value, return_type=datetime)
+    ] = datetime(2020, 1, 1, tzinfo=UTC)
+    block: BlockSettings = BlockSettings()
+    venue: VenueSettings
+    pools: dict[str, PoolSettings] = {}
+    lending: dict[str, LendingSettings] = {}
+    oracles: dict[str, OracleSettings] = {}
+    agents: dict[str, AgentSettings] = {}
+    shocks: list[Shock] = []
+    measures: MeasureSettings = MeasureSettings()
+    audit: AuditSettings = AuditSettings()
+    switches: Switches = Switches()
+    prices: PriceSettings | None = None
+
+    # Loading
+
+    @staticmethod
+    def names() -> list[str]:
+        """Names of the scenarios that come with the package."""
+        return sorted(_shipped())
+
+    @staticmethod
+    def titles() -> dict[str, str]:
+        """Their titles, by name."""
+        found = {}
+        for name, path in sorted(_shipped().items()):
+            found[name] = str(_resolve(path, ()).get("title", ""))
+        return found
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> Scenario:
+        """Load a scenario by its name or from its file.
+
+        Raises:
+            ScenarioError: If it cannot be run.
+        """
+        return cls.from_dict(_resolve(_find(str(name_or_path), Path()), ()))
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Scenario:
+        """Make a scenario of the content of a file.
+
+        Raises:
+            ScenarioError: If it cannot be run.
+        """
+        if "extends" in content:
+            content = _extend(dict(content), Path(), ())
+        try:
+            scenario = cls.model_validate(dict(content))
+        except ValidationError as error:
+            raise ScenarioError(_problems(error)) from None
+        if problems := _check(scenario):
+            raise ScenarioError(problems)
+        return scenario
+
+    def override(self, values: Mapping[str, Any]) -> Scenario:
+        """A scenario with other values at dotted paths.
+
+        Raises:
+            ScenarioError: If a path or the result makes no sense.
+        """
+        content = self.to_dict()
+        for path, value in values.items():
+            _set(content, path, value)
+        return Scenario.from_dict(content)
+
+    def with_overrides(self, items: Iterable[str]) -> Scenario:
+        """A scenario with ``path=value`` items applied; values are written as in TOML.
+
+        Raises:
+            ScenarioError: If an item, a path or the result makes no sense.
+        """
+        values = {}
+        for item in items:
+            path, equals, text = item.partition("=")
+            if not equals or not path.strip():
+                raise ScenarioError([(item, "give path=value, as in pools.eth-usdc.fee=0.001")])
+            values[path.strip()] = _toml_value(text.strip())
+        return self.override(values)
+
+    def with_prices(self, file: str | Path) -> Scenario:
+        """A scenario in which every asset that has a symbol replays a price file.
+
+        Raises:
+            ScenarioError: If no asset has a symbol.
+        """
+        content = self.to_dict()
+        replayed = [a for a in content["venue"]["assets"].values() if a.get("symbol")]
+        if not replayed:
+            text = "no asset has a symbol; set venue.assets.<name>.symbol to its name in the file"
+            raise ScenarioError([("venue.assets", text)])
+        for asset in replayed:
+            asset["process"] = "replay"
+        content["prices"] = {"file": str(Path(file).absolute())}
+        return Scenario.from_dict(content)
+
+    # Saving
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of a file that makes this scenario, defaults included."""
+        return _without_none(self.model_dump())
+
+    def to_toml(self) -> str:
+        """A file that makes this scenario, defaults included."""
+        return tomli_w.dumps(self.to_dict())
+
+    # What it says of time
+
+    def block_of(self, shock: Any) -> int:
+        """Block in which a shock strikes."""
+        if shock.block is not None:
+            return int(shock.block)
+        return max(1, math.ceil(_time_in_blocks(shock.at, self.start, self.block.seconds)))
+
+    def bridge_points(
+        self, asset: str
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """(times in blocks, prices) of the points that an asset's bridge goes through."""
+        points = self.venue.assets[asset].points
+        times = [_time_in_blocks(at, self.start, self.block.seconds) for at, _ in points]
+        return np.array(times), np.array([price for _, price in points])
+
+    def price_file(self) -> Path:
+        """The file of recorded prices."""
+        return Path(self.prices.file if self.prices else "")
+
+    def time_of(self, block: int) -> datetime:
+        """Time at which a block is made."""
+        return datetime.fromtimestamp(self.start.timestamp() + block * self.block.seconds, UTC)
+
+    def warnings(self) -> list[tuple[str, str]]:
+        """What may be run but is unwise, as (field, text)."""
+        found = []
+        for name, market in self.lending.items():
+            for token, r in market.reserves.items():
+                if r.collateral and r.threshold * (1.0 + r.bonus) > 1.0:
+                    field = f"lending.{name}.reserves.{token}.threshold"
+                    text = (
+                        "threshold x (1 + bonus) is above 1: liquidations at the threshold "
+                        "leave bad debt (Warmuz, Chaudhary, Pinna 2022)"
+                    )
+                    found.append((field, text))
+        return found
+
+
+# Finding and merging files
+
+
+@cache
+def _shipped() -> dict[str, Path]:
+    folder = resources.files("runs") / "scenarios"
+    return {Path(str(f)).stem: Path(str(f)) for f in folder.iterdir() if f.name.endswith(".toml")}
+
+
+def _find(name: str, beside: Path) -> Path:
+    """File of a scenario: a name, or a path (relative to the file that names it)."""
+    shipped = _shipped()
+    if name in shipped:
+        return shipped[name]
+    path = beside / name
+    if path.is_file():
+        return path
+    if name.endswith(".toml") or "/" in name or "\\" in name:
+        raise ScenarioError([(name, f"there is no file {path}")])
+    raise ScenarioError(
+        [(name, f"no such scenario; {did_you_mean(name, sorted(shipped))}, or the path of a file")]
+    )
+
+
+def _resolve(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
+    """Content of a file with what it extends merged in."""
+    path = path.resolve()
+    if path in chain:
+        names = " -> ".join(p.name for p in (*chain[chain.index(path) :], path))
+        raise ScenarioError([("extends", f"goes in a circle: {names}; take one of them out")])
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError([(path.name, f"is not TOML: {error}")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError([(path.name, f"cannot be read: {error}")]) from None
+    prices = content.get("prices")
+    if isinstance(prices, dict) and isinstance(prices.get("file"), str):
+        prices["file"] = str(path.parent / prices["file"])
+    return _extend(content, path.parent, (*chain, path))
+
+
+def _extend(content: dict[str, Any], beside: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
+    parent_name = content.pop("extends", None)
+    removed = content.pop("remove", [])
+    if parent_name is None:
+        if removed:
+            raise ScenarioError([("remove", "only makes sense with extends; take it out")])
+        return content
+    if not isinstance(parent_name, str):
+        raise ScenarioError([("extends", "give the name or the path of one scenario")])
+    parent = _resolve(_find(parent_name, beside), chain)
+    for path in removed:
+        _remove(parent, str(path))
+    return _merge(parent, content)
+
+
+def _merge(parent: dict[str, Any], child: Mapping[str, Any]) -> dict[str, Any]:
+    """The child's values over the parent's, table by table.
+
+    A table that says of what kind it is (a distribution) is replaced whole, since
+    the parent's numbers would make no sense in it.
+    """
+    merged = dict(parent)
+    for key, value in child.items():
+        old = merged.get(key)
+        if isinstance(value, dict) and isinstance(old, dict) and "distribution" not in value:
+            merged[key] = _merge(old, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _remove(content: dict[str, Any], path: str) -> None:
+    *parents, last = path.split(".")
+    table: Any = content
+    for key in parents:
+        table = table.get(key, {}) if isinstance(table, dict) else {}
+    if not isinstance(table, dict) or last not in table:
+        raise ScenarioError([("remove", f"there is no {path} in what it extends")])
+    del table[last]
+
+
+def _set(content: dict[str, Any], path: str, value: Any) -> None:
+    """Set a value at a dotted path; the tables on the way must exist."""
+    *parents, last = path.split(".")
+    table: Any = content
+    for i, key in enumerate(parents):
+        table = _child(table, key, ".".join(parents[: i + 1]))
+        if isinstance(table, int | float) and not isinstance(table, bool):
+            break
+    if isinstance(table, list):
+        at = _list_index(table, last, path)
+        table[at] = value
+    elif isinstance(table, dict):
+        if isinstance(table.get(last), dict) and isinstance(value, dict):
+            value = _merge(table[last], value)
+        table[last] = value
+    else:
+        raise ScenarioError([(path, f"{'.'.join(parents)} is a value, not a table")])
+
+
+def _child(table: Any, key: str, path: str) -> Any:
+    if isinstance(table, list):
+        return table[_list_index(table, key, path)]
+    if not isinstance(table, dict):
+        raise ScenarioError([(path, "there is a value on the way, not a table")])
+    if key not in table:
+        # Tables that are optional are made; a misspelt one is caught when validated.
+        if key in ("prices",):
+            table[key] = {}
+        else:
+            raise ScenarioError([(path, f"no such field; {did_you_mean(key, table)}")])
+    return table[key]
+
+
+def _list_index(values: list[Any], key: str, path: str) -> int:
+    if not key.isdigit() or int(key) >= len(values):
+        text = f"{key!r} is no place in a list of {len(values)}; give 0 to {len(values) - 1}"
+        raise ScenarioError([(path, text)])
+    return int(key)
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(v) for v in value]
+    return value
+
+
+# Checking
+
+
+def _problems(error: ValidationError) -> list[tuple[str, str]]:
+    """What pydantic found, in words, by dotted field."""
+    found = []
+    for item in error.errors():
+        path = [str(part) for part in item["loc"]]
+        path = [p for i, p in enumerate(path) if not _is_internal(p, path[:i])]
+        field = ".".join(path)
+        kind, given, context = item["type"], item.get("input"), item.get("ctx", {})
+        if kind == "extra_forbidden":
+            text = f"unknown field; {did_you_mean(path[-1], _siblings(path[:-1]))}"
+        elif kind == "missing":
+            text = "is missing; give it"
+        elif kind in ("union_tag_invalid", "union_tag_not_found"):
+            expected = context.get("expected_tags", "")
+            text = f"unknown kind; give one of {expected}"
+            text = text if expected else "needs a kind"
+        elif kind == "value_error":
+            text = str(context.get("error", item["msg"]))
+        elif kind.startswith(("less_than", "greater_than")):
+            bound = ", ".join(f"{_BOUNDS[k]} {v:g}" for k, v in context.items() if k in _BOUNDS)
+            text = f"{given!r} is out of range; give a number {bound}"
+        elif kind == "finite_number":
+            text = f"{given!r} is not a finite number; give one"
+        else:
+            text = f"{item['msg'][:1].lower()}{item['msg'][1:]} (given {given!r})"
+        if kind != "value_error" and path and path[-1] in ("fee",):
+            text += " (a share of the amount traded, below 1: 0.003 is 30 basis points)"
+        found.append((field or "scenario", text))
+    return found
+
+
+_BOUNDS = {"gt": "above", "ge": "of at least", "lt": "below", "le": "of at most"}
+_TAGS = frozenset(SHOCK_KINDS) | {
+    "constant",
+    "uniform",
+    "normal",
+    "lognormal",
+    "pareto",
+    "beta",
+    "choice",
+    "columns",
+}
+
+
+def _is_internal(part: str, before: list[str]) -> bool:
+    """Whether a part of pydantic's path is not in the file: the tag of a union, our own table."""
+    if part.startswith(("function-", "tagged-union", "datetime", "float", "constrained")):
+        return True
+    if part in _TAGS and before:
+        return before[0] in ("agents", "shocks")
+    return False
+
+
+def _siblings(path: list[str]) -> list[str]:
+    """Fields that are known beside one, for a hint."""
+    model: Any = Scenario
+    for part in path:
+        fields = getattr(model, "model_fields", None)
+        if fields is None:
+            return []
+        if part in fields:
+            model = _model_of(fields[part].annotation)
+        # else: a name in a dictionary of the same model
+    return sorted(getattr(model, "model_fields", {}))
+
+
+def _model_of(annotation: Any) -> Any:
+    """The model inside an annotation such as dict[str, Model]."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in get_args(annotation):
+        if (found := _model_of(part)) is not None:
+            return found
+    return None
+
+
+def _check(s: Scenario) -> list[tuple[str, str]]:
+    """All that pydantic cannot see: names that do not exist, numbers that contradict each other."""
+    found: list[tuple[str, str]] = []
+
+    def known(field: str, name: str | None, names: Iterable[str], what: str) -> None:
+        names = list(names)
+        if name is not None and name not in names:
+            found.append((field, f"unknown {what} {name!r}; {did_you_mean(name, names)}"))
+
+    base = [s.venue.numeraire, *s.venue.assets]
+    issued = [f"{pool}-share" for pool in s.pools]
+    for market, settings in s.lending.items():
+        issued += [f"{market}-{t}{end}" for t in settings.reserves for end in ("", "-debt")]
+    tokens = [*base, *issued]
+    names = ["venue", "producer", "holders", "treasury", *s.pools, *s.lending, *s.agents]
+    for name in {n for n in names if names.count(n) > 1}:
+        found.append((name, "two things are called so; rename one"))
+    for name in {t for t in tokens if tokens.count(t) > 1}:
+        found.append((name, "two tokens are called so; rename a pool, market or asset"))
+    known("block.gas_token", s.block.gas_token, base, "token")
+    found += _check_venue(s)
+    for name, pool in s.pools.items():
+        field = f"pools.{name}"
+        known(f"{field}.kind", pool.kind, POOL_KINDS, "kind of pool")
+        for token in pool.tokens:
+            known(f"{field}.tokens", token, tokens, "token")
+        if len(set(pool.tokens)) < len(pool.tokens):
+            found.append((f"{field}.tokens", "hold a token twice; give different ones"))
+        elif set(pool.reserves) != set(pool.tokens):
+            text = f"must be of {' and '.join(pool.tokens)}, not {' and '.join(pool.reserves)}"
+            found.append((f"{field}.reserves", text))
+        elif not set(pool.tokens) <= set(base):
+            text = f"only {', '.join(base)} can be put in at the start"
+            found.append((f"{field}.tokens", text))
+    for name, oracle in s.oracles.items():
+        field = f"oracles.{name}"
+        known(f"{field}.token", oracle.token, tokens, "token")
+        known(f"{field}.pool", oracle.pool, s.pools, "pool")
+        known(f"{field}.quote", oracle.quote, s.oracles, "oracle")
+        if oracle.source in ("pool_spot", "pool_twap", "share") and oracle.pool is None:
+            found.append((f"{field}.pool", f"is missing; source = {oracle.source!r} needs one"))
+        if oracle.source == "fixed" and oracle.price is None:
+            found.append((f"{field}.price", 'is missing; source = "fixed" needs one'))
+        if oracle.source == "venue" and oracle.token not in base:
+            text = f"the venue does not trade {oracle.token}; use a pool, fixed or share"
+            found.append((f"{field}.source", text))
+        reads = s.pools.get(oracle.pool or "")
+        if oracle.source in ("pool_spot", "pool_twap") and reads is not None:
+            if oracle.token not in reads.tokens:
+                text = f"{oracle.pool} does not hold {oracle.token}; name a pool that does"
+                found.append((f"{field}.pool", text))
+            elif oracle.quote is None and s.venue.numeraire not in reads.tokens:
+                other = next(t for t in reads.tokens if t != oracle.token)
+                text = f"is missing; name an oracle of {other}, in which {oracle.pool} quotes"
+                found.append((f"{field}.quote", text))
+    for name, market in s.lending.items():
+        for token, r in market.reserves.items():
+            field = f"lending.{name}.reserves.{token}"
+            known(field, token, [t for t in tokens if not t.startswith(f"{name}-")], "token")
+            known(f"{field}.oracle", r.oracle or token, s.oracles, "oracle")
+            oracle = s.oracles.get(r.oracle or token)
+            if oracle is not None and oracle.token != token:
+                text = f"oracle {r.oracle or token!r} prices {oracle.token}, not {token}"
+                found.append((f"{field}.oracle", f"{text}; name one of {token}"))
+            if r.collateral and r.threshold < r.ltv:
+                text = (
+                    f"{r.threshold} is below the loan-to-value {r.ltv}: positions could be "
+                    "liquidated as soon as they are opened; raise it, or lower ltv"
+                )
+                found.append((f"{field}.threshold", text))
+            if r.cash > 0.0 and token not in base:
+                found.append((f"{field}.cash", f"only {', '.join(base)} can be put in"))
+    for name, group in s.agents.items():
+        found += _check_group(s, name, group, tokens, base)
+    for i, shock in enumerate(s.shocks):
+        field = f"shocks.{i}"
+        targets = {
+            "asset": (s.venue.assets, "asset"),
+            "token": (base, "token"),
+            "pool": (s.pools, "pool"),
+            "oracle": (s.oracles, "oracle"),
+            "lending": (s.lending, "lending market"),
+            "agents": (s.agents, "group of agents"),
+            "target": (["venue", *s.pools], "place to sell"),
+        }
+        for attribute, (there, what) in targets.items():
+            known(f"{field}.{attribute}", getattr(shock, attribute, None), there, what)
+        if isinstance(shock, WhaleSale) and shock.target in s.pools:
+            known(f"{field}.token", shock.token, s.pools[shock.target].tokens, "token of the pool")
+        if isinstance(shock, Withdrawal) and shock.lending in s.lending:
+            there = s.lending[shock.lending].reserves
+            known(f"{field}.token", shock.token, there, "reserve")
+    return found
+
+
+def _check_venue(s: Scenario) -> list[tuple[str, str]]:
+    found = []
+    assets = list(s.venue.assets)
+    if s.venue.numeraire in assets:
+        text = "is among the assets; it is worth one, take it out of them"
+        found.append(("venue.numeraire", text))
+    matrix = np.eye(len(assets))
+    for pair, value in s.venue.correlation.items():
+        a, _, b = pair.partition(":")
+        if a not in assets or b not in assets or a == b:
+            text = f'name two different assets as "a:b"; there are {", ".join(assets)}'
+            found.append((f"venue.correlation.{pair}", text))
+        else:
+            i, j = assets.index(a), assets.index(b)
+            matrix[i, j] = matrix[j, i] = value
+    if np.linalg.eigvalsh(matrix).min() <= 1e-10:
+        text = "contradict each other (the matrix is not positive definite); bring them nearer to 0"
+        found.append(("venue.correlation", text))
+    for name, a in s.venue.assets.items():
+        field = f"venue.assets.{name}"
+        if a.process == "bridge":
+            times = [_time_in_blocks(at, s.start, s.block.seconds) for at, _ in a.points]
+            if len(times) < 2 or any(x >= y for x, y in zip(times, times[1:], strict=False)):
+                text = "a bridge needs two points or more, in the order of time"
+                found.append((f"{field}.points", text))
+        if a.process == "garch" and a.alpha + a.beta >= 1.0:
+            text = f"alpha + beta is {a.alpha + a.beta:g}; below 1 the variance stays finite"
+            found.append((f"{field}.beta", text))
+        if a.process == "replay":
+            if a.symbol is None:
+                found.append((f"{field}.symbol", "is missing; give its name in the price file"))
+            if s.prices is None:
+                found.append(("prices.file", f"is missing; {name} replays one"))
+        if math.isnan(a.depth):
+            found.append((f"{field}.depth", "is not a number; give one above 0, or inf"))
+    return found
+
+
+_KEYS = {"pools": "pools", "lending": "lending", "collateral": "collateral", "debt": "debt"}
+
+
+def _check_group(
+    s: Scenario, name: str, group: AgentSettings, tokens: list[str], base: list[str]
+) -> list[tuple[str, str]]:
+    """What is wrong with a group of agents."""
+    found: list[tuple[str, str]] = []
+    field = f"agents.{name}"
+    try:
+        behaviour = registry.behaviour(group.kind)
+    except ScenarioError as error:
+        return [(f"{field}.kind", error.problems[0][1])]
+
+    def known(key: str, value: str | None, names: Iterable[str], what: str) -> None:
+        names = list(names)
+        if value is not None and value not in names:
+            found.append((f"{field}.{key}", f"unknown {what} {value!r}; {did_you_mean(value, names)}"))
+
+    settable = {n: c for n, c in behaviour.columns.items() if not c.state}
+    for column, distribution in group.columns.items():
+        if column not in settable:
+            text = f"unknown field of a {group.kind}; {did_you_mean(column, settable)}"
+            found.append((f"{field}.{column}", text))
+            continue
+        low, high = distribution.support()
+        c = settable[column]
+        if low < c.low or high > c.high:
+            reach = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+            text = (
+                f"{reach} leaves the range {c.low:g} to {c.high:g} ({c.unit}); "
+                f"{'change it' if low == high else 'set at_least or at_most'}"
+            )
+            found.append((f"{field}.{column}", text))
+    for token, amount in group.wallet.items():
+        known(f"wallet.{token}", token, base, "token")
+        if amount.support()[0] < 0.0:
+            text = "may be negative; set at_least = 0"
+            found.append((f"{field}.wallet.{token}", text))
+    for pool in group.pools:
+        known("pools", pool, s.pools, "pool")
+    known("lending", group.lending, s.lending, "lending market")
+    known("route", group.route, ["venue", *s.pools], "place to trade")
+    reserves = s.lending[group.lending].reserves if group.lending in s.lending else {}
+    for key in ("collateral", "debt"):
+        if group.lending in s.lending:
+            known(key, getattr(group, key), [t for t in reserves if t in base], "reserve")
+    for key in sorted(behaviour.needs):
+        if not getattr(group, key):
+            found.append((f"{field}.{key}", f"is missing; a {group.kind} needs it"))
+    return found
+
+
+SHOCKS: TypeAdapter[Any] = TypeAdapter(Shock)
+"""Reads one shock as a scenario states it."""

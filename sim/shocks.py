@@ -1,0 +1,156 @@
+"""Shocks from outside: all that a scenario may say about the future."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from protocols.lending import SUPPLY_INDEX
+from sim.block import NEVER, send
+from sim.build import HOLDERS
+from sim.codes import ALL, Kind
+from sim.venue import depth_units
+
+if TYPE_CHECKING:
+    from sim.market import Market
+
+TOP_BID = 1e6
+"""Gwei per gas that a shock's own transactions bid, which puts them first."""
+
+
+class Shocks:
+    """The shocks of a market, struck at the start of their blocks."""
+
+    def __init__(self, market: Market) -> None:
+        """Take the shocks of the market's scenario, in the order of their blocks."""
+        self.market = market
+        self.pending: list[tuple[int, Any]] = []
+        for shock in market.setup.shocks:
+            first = market.setup.block_of(shock)
+            for i in range(getattr(shock, "blocks", 1) if shock.kind == "whale_sale" else 1):
+                self.pending.append((first + i, shock))
+        self.pending.sort(key=lambda item: item[0])
+        self.struck: list[tuple[int, Any]] = []
+
+    def blocks_until_next(self, block: int) -> int:
+        """Blocks that can be made after `block` before a shock has to strike."""
+        return max(self.pending[0][0] - block - 1, 1) if self.pending else 2**62
+
+    def strike(self, block: int) -> None:
+        """Strike all shocks that are due at the start of a block."""
+        while self.pending and self.pending[0][0] <= block:
+            at, shock = self.pending.pop(0)
+            self.now(shock, block)
+            self.struck.append((at, shock))
+
+    def now(self, shock: Any, block: int) -> None:
+        """Strike one shock at the start of a block, whether the scenario holds it or not.
+
+        Args:
+            shock: A shock as a scenario states it (`sim.scenario.Shock`).
+            block: The block about to be made.
+        """
+        getattr(self, f"_{shock.kind}")(shock, block)
+
+    def _price_jump(self, shock: Any, block: int) -> None:
+        asset = self._asset(shock.asset)
+        asset["x"] += math.log1p(shock.size)
+        asset["anchor"] += math.log1p(shock.size)
+
+    def _asset(self, name: str) -> Any:
+        return self.market.venue.asset(name)
+
+    def _depth_loss(self, shock: Any, block: int) -> None:
+        asset = self._asset(shock.asset)
+        asset["depth_multiple"] = max(1.0 - shock.share, 1e-9)
+        asset["depth_until"] = block + shock.blocks
+        asset["units"] = depth_units(asset, block)
+
+    def _gas_surge(self, shock: Any, block: int) -> None:
+        chain = self.market.world.chain[0]
+        chain["surge"] = shock.multiple
+        chain["surge_until"] = block + shock.blocks
+
+    def _oracle_freeze(self, shock: Any, block: int) -> None:
+        self.market.oracles[shock.oracle].record["frozen_until"] = block + shock.blocks
+
+    def _whale_sale(self, shock: Any, block: int) -> None:
+        """Mint the whale's part of this block and sell it for the numeraire or the other token."""
+        market = self.market
+        whale = market.ledger.account(HOLDERS)
+        amount = shock.amount / shock.blocks
+        market.ledger.mint(whale, shock.token, amount)
+        self._comes_from_outside(shock.token, amount)
+        token = market.ledger.token(shock.token)
+        if shock.target == "venue":
+            numeraire = int(market.world.chain[0]["numeraire"])
+            self._send(block, whale, Kind.VENUE, 0, token, numeraire, amount)
+        else:
+            pool = market.pools[shock.target]
+            other = next(t for t in pool.tokens if t != shock.token)
+            p = list(market.pools).index(shock.target)
+            self._send(block, whale, Kind.SWAP, p, token, market.ledger.token(other), amount)
+
+    def _comes_from_outside(self, token: str, amount: float) -> None:
+        """Count what a shock brings in as held from the start, so that it is nobody's gain."""
+        world = self.market.world
+        row = len(self.market.cohorts) + self.market.special_accounts.index(HOLDERS)
+        world.start[row, self.market.ledger.token(token)] += amount
+        world.start_worth[row] += amount * self.market.price(token)
+
+    def _provider_exit(self, shock: Any, block: int) -> None:
+        """Holders of a pool's share take a part of what they hold out of it."""
+        market = self.market
+        pool = market.pools[shock.pool]
+        column = market.ledger.token(pool.share)
+        p = list(market.pools).index(shock.pool)
+        for row in self._holders(shock.agents, column):
+            shares = float(market.ledger.balances[row, column]) * shock.share
+            self._send(block, row, Kind.REMOVE_LIQUIDITY, p, column, column, shares)
+
+    def _withdrawal(self, shock: Any, block: int) -> None:
+        """Depositors take a part of what they have deposited out of a lending market."""
+        market = self.market
+        lender = market.lending[shock.lending]
+        reserve = lender.reserve(shock.token)
+        m = list(market.lending).index(shock.lending)
+        index = market.ledger.books.storage[int(reserve["slot"]) + SUPPLY_INDEX]
+        column = int(reserve["receipt"])
+        for row in self._holders(shock.agents, column):
+            held = float(market.ledger.balances[row, column])
+            amount = ALL if shock.share >= 1.0 else held * index * shock.share
+            token = int(reserve["token"])
+            self._send(block, row, Kind.WITHDRAW, m, token, token, amount)
+
+    def _holders(self, cohort: str | None, column: int) -> list[int]:
+        """Accounts of a cohort (None: of everybody but protocols) that hold a token."""
+        market = self.market
+        held = market.ledger.balances[:, column] > 0.0
+        if cohort is not None:
+            rows = np.zeros_like(held)
+            rows[market.cohorts[cohort].accounts()] = True
+            held &= rows
+        else:
+            for name in (*market.pools, *market.lending):
+                held[market.ledger.account(name)] = False
+        return [int(row) for row in np.flatnonzero(held)]
+
+    def _send(
+        self, block: int, sender: int, kind: Kind, protocol: int, *call: float
+    ) -> None:
+        """Send a transaction that takes no gas from the agents' blocks."""
+        market = self.market
+        token_in, token_out, amount = call
+        chain = market.world.chain[0]
+        chain["block"] += 1  # it arrives in the block about to be made
+        cohort = next(
+            (c.ident for c in market.cohorts.values() if c.first <= sender < c.first + len(c)), -1
+        )
+        patience = NEVER // 2
+        tokens = int(token_in), int(token_out)
+        order = (int(kind), protocol, *tokens, float(amount), 0.0, -1, 0.0, patience)
+        send(market.world, sender, cohort, TOP_BID, *order)
+        market.world.mempool[int(chain["bundle_head"])]["gas"] = 0.0
+        chain["block"] -= 1

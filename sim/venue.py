@@ -1,0 +1,356 @@
+"""The outside venue: where prices come from, and what it costs to trade there.
+
+A price is ``exp(x + permanent + transient)``: x moves by its own process, the two
+others by what agents trade. The venue's depth is finite, thins when volatility
+rises, and its maker's inventory is an account of the ledger like any other.
+
+Impact. With Q the depth in token units per unit of log price, selling q moves the
+log price by -q/Q and pays the integral of the price along the way,
+``p Q (1 - exp(-q/Q))``; buying back the same amount costs exactly that, so no round
+trip earns anything (the linear, permanent case of Huberman and Stanzl 2004). A
+share of the impact stays, the rest decays exponentially (Obizhaeva and Wang 2013).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.codes import Reason
+from sim.compiled import kernel
+from sim.ledger import Ledger, store, transfer
+from sim.randomness import normal, uniform
+
+CONSTANT, GBM, JUMPS, HESTON, GARCH, MEAN_REVERTING, PATH = range(7)
+PROCESSES = {
+    "constant": CONSTANT,
+    "gbm": GBM,
+    "jumps": JUMPS,
+    "heston": HESTON,
+    "garch": GARCH,
+    "mean_reverting": MEAN_REVERTING,
+    "bridge": PATH,
+    "replay": PATH,
+}
+ONE_PER_CENT = math.log(1.01)
+YEAR = 365.25 * 86_400.0
+"""Seconds of a year, as volatilities and drifts count it."""
+
+ASSET = np.dtype(
+    [
+        ("token", "i8"),
+        ("process", "i8"),
+        ("path", "i8"),  # row in the paths that are replayed
+        ("slot", "i8"),  # of its slots in the ledger's storage
+        ("x", "f8"),  # log price without the agents' impact
+        ("anchor", "f8"),  # log price that a mean-reverting process returns to
+        ("drift", "f8"),  # of the price, per block, like all that follows
+        ("sigma", "f8"),
+        ("variance", "f8"),  # now, of Heston and GARCH
+        ("jump_chance", "f8"),
+        ("jump_mean", "f8"),
+        ("jump_sd", "f8"),
+        ("reversion", "f8"),
+        ("vol_of_vol", "f8"),
+        ("leverage", "f8"),  # correlation of variance and price
+        ("alpha", "f8"),
+        ("beta", "f8"),
+        ("depth", "f8"),  # numeraire that moves the price one per cent, in normal times
+        ("depth_exponent", "f8"),
+        ("depth_multiple", "f8"),  # what shocks leave of it
+        ("depth_until", "i8"),  # block at which that ends
+        ("normal_variance", "f8"),  # a block's, which the depth is stated at
+        ("seen_variance", "f8"),  # a block's, as lately seen
+        ("memory", "f8"),  # weight of the last block in it
+        ("permanent", "f8"),  # share of the impact
+        ("decay", "f8"),  # of the rest, a block
+        ("spread", "f8"),  # half of it, a share of the price
+        ("price", "f8"),  # at the start of the block, numeraire per unit
+        ("before", "f8"),  # and of the block before
+        ("units", "f8"),  # Q at the start of the block; inf: no impact
+    ]
+)
+
+# Slots of an asset in the ledger's storage, from its `slot` on. Impacts are log prices.
+PERMANENT, TRANSIENT, VOLUME = range(3)
+ASSET_SLOTS = 3
+
+# Positions of an asset's draws in the venue's stream of a block.
+_SHOCK, _VARIANCE, _JUMP, _JUMP_SIZE, _PER_ASSET = 0, 1, 2, 3, 4
+
+
+@kernel
+def _diffusion(asset, shock, key, position):
+    """Log return of one block of the asset's own process, given its correlated shock."""
+    process = asset.process
+    if process == CONSTANT:
+        return 0.0
+    if process == MEAN_REVERTING:
+        return asset.reversion * (asset.anchor - asset.x) + asset.sigma * shock
+    if process == HESTON:
+        # Full truncation (Lord, Koekkoek, van Dijk 2010).
+        v = max(asset.variance, 0.0)
+        other = normal(key, position + _VARIANCE)
+        rho = asset.leverage
+        w = rho * shock + math.sqrt(1.0 - rho * rho) * other
+        asset.variance += (
+            asset.reversion * (asset.sigma**2 - v) + asset.vol_of_vol * math.sqrt(v) * w
+        )
+        return asset.drift - 0.5 * v + math.sqrt(v) * shock
+    if process == GARCH:
+        # GARCH(1,1) with the long-run variance sigma^2 (Bollerslev 1986).
+        v = asset.variance
+        e = math.sqrt(v) * shock
+        asset.variance = (
+            asset.sigma**2 * (1.0 - asset.alpha - asset.beta) + asset.alpha * e * e + asset.beta * v
+        )
+        return asset.drift - 0.5 * v + e
+    step = asset.drift - 0.5 * asset.sigma**2 + asset.sigma * shock
+    if process == JUMPS and uniform(key, position + _JUMP) < asset.jump_chance:
+        # Merton 1976, compensated so that the drift is the price's own.
+        step += asset.jump_mean + asset.jump_sd * normal(key, position + _JUMP_SIZE)
+    if process == JUMPS:
+        mean = math.exp(asset.jump_mean + 0.5 * asset.jump_sd**2) - 1.0
+        step -= asset.jump_chance * mean
+    return step
+
+
+@kernel
+def move(books, assets, cholesky, paths, key, block):
+    """Move all outside prices by one block, let impact decay, and set the depth.
+
+    Args:
+        assets: ASSET[n].
+        cholesky: float64[n, n], lower factor of the shocks' correlation.
+        paths: float64[rows, blocks + 1], log prices that are replayed.
+        key: The venue's stream of this block.
+        block: Number of the block, from 1; row 0 of a path is the start.
+    """
+    for a in range(assets.size):
+        asset = assets[a]
+        if asset.process == PATH:
+            row = paths[asset.path]
+            last = row.size - 1
+            asset.x += row[min(block, last)] - row[min(block - 1, last)]
+        else:
+            shock = 0.0
+            for b in range(a + 1):
+                if cholesky[a, b] != 0.0:
+                    shock += cholesky[a, b] * normal(key, b * _PER_ASSET + _SHOCK)
+            asset.x += _diffusion(asset, shock, key, a * _PER_ASSET)
+        books.storage[asset.slot + TRANSIENT] *= asset.decay
+        mark(books, asset)
+        change = math.log(asset.price / asset.before)
+        asset.seen_variance += asset.memory * (change * change - asset.seen_variance)
+        asset.units = depth_units(asset, block)
+
+
+@kernel
+def mark(books, asset):
+    """Set the asset's price of the block."""
+    asset.before = asset.price
+    asset.price = price_now(books, asset)
+
+
+@kernel
+def price_now(books, asset):
+    """Mid price, with all impact until now, numeraire per unit."""
+    slot = asset.slot
+    return math.exp(asset.x + books.storage[slot + PERMANENT] + books.storage[slot + TRANSIENT])
+
+
+@kernel
+def volatility_ratio(asset):
+    """Volatility as lately seen over the normal one; 1 for an asset that has none."""
+    if asset.normal_variance <= 0.0:
+        return 1.0
+    return math.sqrt(asset.seen_variance / asset.normal_variance)
+
+
+@kernel
+def depth_units(asset, block):
+    """Q, token units per unit of log price.
+
+    Depth in the numeraire is the stated one times
+    ``(normal volatility / volatility lately seen) ** exponent``, never above the stated one.
+    """
+    value = asset.depth
+    if block < asset.depth_until:
+        value *= asset.depth_multiple
+    if value == np.inf:
+        return np.inf
+    thinner = max(volatility_ratio(asset), 1.0) ** asset.depth_exponent
+    return value / thinner / (ONE_PER_CENT * asset.price)
+
+
+@kernel
+def _impact(books, asset, log_change):
+    slot = asset.slot
+    lasting = log_change * asset.permanent
+    store(books, slot + PERMANENT, books.storage[slot + PERMANENT] + lasting)
+    store(books, slot + TRANSIENT, books.storage[slot + TRANSIENT] + log_change - lasting)
+
+
+@kernel
+def proceeds(books, asset, amount):
+    """What selling an amount there would pay now, in the numeraire."""
+    price = price_now(books, asset) * (1.0 - asset.spread)
+    if asset.units == np.inf:
+        return price * amount
+    return price * asset.units * -math.expm1(-amount / asset.units)
+
+
+@kernel
+def purchase(books, asset, money):
+    """How much an amount of the numeraire would buy there now, token units."""
+    price = price_now(books, asset) * (1.0 + asset.spread)
+    if asset.units == np.inf:
+        return money / price
+    return asset.units * math.log1p(money / (price * asset.units))
+
+
+@kernel
+def _asset_of(assets, token):
+    for a in range(assets.size):
+        if assets[a].token == token:
+            return a
+    return -1
+
+
+@kernel
+def quote(books, assets, numeraire, token_in, token_out, amount):
+    """What a trade at the venue would give now, token units; NaN for an unknown token."""
+    money = amount
+    if token_in != numeraire:
+        a = _asset_of(assets, token_in)
+        if a < 0:
+            return np.nan
+        money = proceeds(books, assets[a], amount)
+    if token_out == numeraire:
+        return money
+    a = _asset_of(assets, token_out)
+    return purchase(books, assets[a], money) if a >= 0 else np.nan
+
+
+@kernel
+def trade(books, assets, venue, numeraire, sender, token_in, token_out, amount, minimum):
+    """Trade at the venue, moving its prices.
+
+    Args:
+        venue: Account of its maker.
+        numeraire: Token in which it quotes; a trade of two others goes through it.
+        minimum: Least amount to receive.
+
+    Returns:
+        (reason, amount out).
+    """
+    if token_in == token_out or not amount > 0.0:
+        return Reason.INVALID, 0.0
+    out = quote(books, assets, numeraire, token_in, token_out, amount)
+    if math.isnan(out):
+        return Reason.INVALID, 0.0
+    if not out >= minimum:
+        return Reason.LIMIT, 0.0
+    if not transfer(books, sender, venue, token_in, amount):
+        return Reason.INSUFFICIENT_BALANCE, 0.0
+    if not transfer(books, venue, sender, token_out, out):
+        return Reason.VENUE_EMPTY, 0.0
+    if token_in != numeraire:
+        asset = assets[_asset_of(assets, token_in)]
+        _count(books, asset, amount)
+        if asset.units != np.inf:
+            _impact(books, asset, -amount / asset.units)
+    if token_out != numeraire:
+        asset = assets[_asset_of(assets, token_out)]
+        _count(books, asset, out)
+        if asset.units != np.inf:
+            _impact(books, asset, out / asset.units)
+    return Reason.DONE, out
+
+
+@kernel
+def _count(books, asset, amount):
+    store(books, asset.slot + VOLUME, books.storage[asset.slot + VOLUME] + amount)
+
+
+def bridge(
+    knots: npt.NDArray[np.float64],
+    prices: npt.NDArray[np.float64],
+    blocks: int,
+    sigma: float,
+    rng: np.random.Generator,
+) -> npt.NDArray[np.float64]:
+    """Log price path through stated points, a Brownian bridge between each two.
+
+    Args:
+        knots: float64[n], times of the points in blocks since the start, rising;
+            before the first and after the last the price is theirs.
+        prices: float64[n], prices at the points.
+        blocks: Length of the path.
+        sigma: Standard deviation of a block's log return.
+        rng: Draws the bridge.
+
+    Returns:
+        float64[blocks + 1], log prices at block boundaries.
+    """
+    shocks = rng.standard_normal(blocks) * sigma
+    walk = np.concatenate(([0.0], np.cumsum(shocks)))
+    at = np.clip(knots, 0.0, float(blocks))
+    grid = np.arange(blocks + 1, dtype=np.float64)
+    # A walk less its own line through the knots is zero at each of them.
+    loose = walk - np.interp(grid, at, np.interp(at, grid, walk))
+    loose[(grid < at[0]) | (grid > at[-1])] = 0.0
+    return np.asarray(np.interp(grid, knots, np.log(prices)) + loose)
+
+
+class Venue:
+    """The outside venue as a person holds it."""
+
+    def __init__(
+        self, ledger: Ledger, assets: npt.NDArray[np.void], account: int, numeraire: int
+    ) -> None:
+        """Hold the venue; `assets` is ASSET[n], the market's own array."""
+        self.ledger = ledger
+        self.assets = assets
+        self.account = account
+        self.numeraire = numeraire
+        self._row = {ledger.tokens[int(a["token"])]: i for i, a in enumerate(assets)}
+
+    def __repr__(self) -> str:
+        prices = ", ".join(f"{name} {self.price(name):.6g}" for name in self._row)
+        return f"<Venue: {prices}>"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Tokens that have a price of their own here."""
+        return tuple(self._row)
+
+    def asset(self, token: str) -> np.void:
+        """Record of an asset, a live view.
+
+        Raises:
+            ValueError: If the venue does not trade it.
+        """
+        if token not in self._row:
+            raise ValueError(f"the venue trades {', '.join(self._row)}, not {token!r}")
+        return self.assets[self._row[token]]
+
+    def price(self, token: str) -> float:
+        """Mid price with all impact until now, numeraire per unit; 1 for the numeraire."""
+        if self.ledger.token(token) == self.numeraire:
+            return 1.0
+        return float(price_now(self.ledger.books, self.asset(token)))
+
+    def depth(self, token: str) -> float:
+        """Sale that would now move the price by one per cent, in the numeraire."""
+        asset = self.asset(token)
+        return float(asset["units"] * ONE_PER_CENT * asset["price"])
+
+    def quote(self, token_in: str, token_out: str, amount: float) -> float:
+        """What a trade would give now, token units."""
+        tokens = self.ledger.token(token_in), self.ledger.token(token_out)
+        return float(
+            quote(self.ledger.books, self.assets, self.numeraire, *tokens, float(amount))
+        )

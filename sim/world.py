@@ -1,0 +1,208 @@
+"""The state of a market as kernels take it: a named tuple of few, structured arrays."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.ledger import Books
+
+KINDS = 16
+"""Room for kinds of call in the table of gas costs."""
+
+CHAIN = np.dtype(
+    [
+        ("block", "i8"),  # number of the block being made, from 1
+        ("seconds", "f8"),  # between blocks
+        ("numeraire", "i8"),  # token
+        ("venue", "i8"),  # account
+        ("producer", "i8"),  # account that receives priority fees
+        ("gas_token", "i8"),
+        ("ordering", "i8"),
+        ("fee_market", "i8"),
+        ("stream", "u8"),  # of the block's own draws
+        ("key", "u8"),  # that stream in this block
+        ("venue_stream", "u8"),
+        ("expiry", "i8"),  # blocks
+        ("gas_limit", "f8"),  # gas a block
+        ("revert_gas", "f8"),  # share of its gas that a reverted transaction uses
+        ("base_fee", "f8"),  # gwei
+        ("least_base_fee", "f8"),  # gwei
+        ("outside_gas", "f8"),  # demand of the rest of the world, share of the limit
+        ("outside_median", "f8"),  # of its bids, gwei
+        ("outside_sigma", "f8"),  # of the log of its bids
+        ("price_response", "f8"),  # elasticity of its bids to volatility
+        ("quantity_response", "f8"),
+        ("stress_memory", "f8"),  # weight of the last block in what it notices
+        ("stress", "f8"),  # log of volatility over normal, as it is noticed
+        ("surge", "f8"),  # multiple that a shock puts on outside bids and quantity
+        ("surge_until", "i8"),  # block
+        ("gas_price", "f8"),  # least bid that went in, gwei
+        ("mean_gas_price", "f8"),  # of what the rest of the world paid, gwei
+        ("gas_used", "f8"),  # share of the limit
+        ("waiting", "i8"),  # calls in the mempool
+        ("next_number", "i8"),  # of the next transaction
+        ("lost", "i8"),  # transactions refused because the mempool was full
+        ("sent", "i8"),
+        ("receipts", "i8"),  # rows used
+        ("keep_receipts", "i8"),
+        ("bundle_head", "i8"),  # where the transaction under execution starts
+        ("bundle_call", "i8"),  # its call that waits for a plain protocol
+        ("bundle_previous", "f8"),
+        ("bundle_mark", "i8"),
+        ("queue_at", "i8"),
+        ("queue_length", "i8"),
+        ("gas_bought", "f8"),  # by the transactions of this block
+        ("gas_cost", "f8", (KINDS,)),  # gas of each kind of call
+    ]
+)
+
+CALL = np.dtype(
+    [
+        ("number", "i8"),  # of the transaction
+        ("sender", "i4"),
+        ("arrived", "i4"),  # block
+        ("expires", "i4"),  # last block it is good for
+        ("counterparty", "i4"),  # account: borrower, receiver
+        ("protocol", "i4"),  # index among its kind
+        ("cohort", "i2"),
+        ("token_in", "i2"),
+        ("token_out", "i2"),
+        ("calls", "i2"),  # of the transaction, on its first call; 0 on the others
+        ("kind", "i2"),
+        ("gone", "i2"),  # 1: leaves the mempool at the end of the block
+        ("amount", "f8"),
+        ("second", "f8"),  # a second amount, where a call has two
+        ("limit", "f8"),
+        ("gas", "f8"),  # units, on the first call: of the whole transaction
+        ("bid", "f8"),  # gwei per unit of gas
+    ]
+)
+
+RECEIPT = np.dtype(
+    [
+        ("block", "i8"),
+        ("number", "i8"),
+        ("call", "i2"),
+        ("calls", "i2"),
+        ("cohort", "i2"),
+        ("kind", "i2"),
+        ("status", "i2"),
+        ("token_in", "i2"),
+        ("token_out", "i2"),
+        ("sender", "i4"),
+        ("counterparty", "i4"),
+        ("protocol", "i4"),
+        ("waited", "i4"),  # blocks in the mempool
+        ("possible", "i4"),  # of a liquidation: blocks since it first was possible
+        ("amount_in", "f8"),
+        ("amount_out", "f8"),
+        ("gas", "f8"),
+        ("gas_price", "f8"),
+    ]
+)
+
+COHORT = np.dtype(
+    [
+        ("address", "i8"),  # of its compiled behaviour; 0: it acts in Python
+        ("key", "u8"),  # of its stream of draws
+        ("first", "i8"),  # row of its first account
+        ("size", "i8"),  # agents
+        ("columns", "i8"),
+        ("cells", "i8"),  # where its columns start
+        ("memory", "i8"),  # where its common memory starts, and its length
+        ("memory_size", "i8"),
+        ("places", "i8"),  # where its list of places starts, and its length
+        ("places_size", "i8"),
+        ("searcher", "i8"),  # 1: goes first where the block puts arbitrage first
+    ]
+)
+
+MEASURE = np.dtype([("code", "i4"), ("a", "i4"), ("b", "i4"), ("c", "f8")])
+
+
+class World(NamedTuple):
+    """Everything that happens, happens in these arrays.
+
+    Attributes:
+        books: The ledger.
+        chain: CHAIN[1], the block and its fee market.
+        assets: ASSET[n] of the venue; `cholesky` float64[n, n] correlates them and
+            `paths` float64[rows, blocks + 1] are log prices that are replayed.
+        pools: POOL[n].
+        markets: MARKET[n], lending markets; `reserves` RESERVE[n] of all of them.
+        feeds: FEED[n], oracles; `rings` float64[n, length] is their memory.
+        debtors: int64[markets, accounts], rows that may have a debt;
+            `since` int64[markets, accounts], block since which an account can be
+            liquidated, -1 while it cannot, -2 where it is not listed.
+        health: float64[markets, accounts], health factors in the order of
+            `debtors`, as of this block's oracle prices.
+        mempool: CALL[n]; `queue` int64[n] and `keys` uint64[2, n] order it.
+        receipts: RECEIPT[n].
+        tally: int64[cohorts + 1, reasons], transactions by how they ended; the
+            last row is of senders without a cohort.
+        cohorts: COHORT[n].
+        cells: float64, the cohorts' columns one after the other;
+            `memory` float64 and `places` int64 likewise.
+        values: float64[tokens], numeraire per unit, as last measured.
+        measures: MEASURE[n], what is measured; `table` float64[rows, n] the results
+            and `rows` int64[2] how many rows are filled, and the blocks between two.
+        sums: float64[cohorts + 1, tokens], holdings by class as last summed.
+        start: float64[classes, tokens], what cohorts and then special accounts held
+            at the start, in base tokens (a share as its part of the reserves);
+            `start_worth` float64[classes] its value then.
+        scratch: float64[n], for sorting.
+    """
+
+    books: Books
+    chain: npt.NDArray[np.void]
+    assets: npt.NDArray[np.void]
+    cholesky: npt.NDArray[np.float64]
+    paths: npt.NDArray[np.float64]
+    pools: npt.NDArray[np.void]
+    markets: npt.NDArray[np.void]
+    reserves: npt.NDArray[np.void]
+    feeds: npt.NDArray[np.void]
+    rings: npt.NDArray[np.float64]
+    debtors: npt.NDArray[np.int64]
+    since: npt.NDArray[np.int64]
+    health: npt.NDArray[np.float64]
+    mempool: npt.NDArray[np.void]
+    queue: npt.NDArray[np.int64]
+    keys: npt.NDArray[np.uint64]
+    receipts: npt.NDArray[np.void]
+    tally: npt.NDArray[np.int64]
+    cohorts: npt.NDArray[np.void]
+    cells: npt.NDArray[np.float64]
+    memory: npt.NDArray[np.float64]
+    places: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+    measures: npt.NDArray[np.void]
+    table: npt.NDArray[np.float64]
+    rows: npt.NDArray[np.int64]
+    sums: npt.NDArray[np.float64]
+    start: npt.NDArray[np.float64]
+    start_worth: npt.NDArray[np.float64]
+    scratch: npt.NDArray[np.float64]
+
+
+class Cohort(NamedTuple):
+    """A cohort as its compiled behaviour takes it.
+
+    Attributes:
+        rows: float64[agents, columns].
+        memory: float64[n], what the cohort as a whole remembers.
+        places: int64[n], the protocols it knows; what they mean is the behaviour's.
+        first: Account of its first agent; agent i has account ``first + i``.
+        ident: Its number.
+        key: Its stream of draws in this block.
+    """
+
+    rows: npt.NDArray[np.float64]
+    memory: npt.NDArray[np.float64]
+    places: npt.NDArray[np.int64]
+    first: int
+    ident: int
+    key: np.uint64
