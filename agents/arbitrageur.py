@@ -29,7 +29,7 @@ import numpy as np
 
 from protocols.constant_product import arbitrage
 from sim.codes import PREVIOUS, Kind
-from sim.compiled import kernel
+from sim.compiled import inner
 from sim.measures import market_price
 from sim.randomness import agent_uniform
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 ATTENTION, BID_SHARE, MARGIN, LATENCY, PATIENCE, LEARNING, HITS, CASH, BUSY, RACED = range(10)
 
 
-@kernel
+@inner
 def round_trip(w, place, numeraire, base, quote, buys, money):
     """Numeraire that comes back when `money` goes around once.
 
@@ -60,7 +60,7 @@ def round_trip(w, place, numeraire, base, quote, buys, money):
     return amount
 
 
-@kernel
+@inner
 def best_size(w, place, numeraire, base, quote, buys, most):
     """Money that earns most on a round trip, and the profit (golden-section search).
 
@@ -86,7 +86,7 @@ def best_size(w, place, numeraire, base, quote, buys, most):
     return (a, at_a) if at_a > at_b else (b, at_b)
 
 
-@kernel
+@inner
 def _edges(w, token):
     """(price outside when selling, when buying, whether impact must be reckoned with)."""
     for a in range(w.assets.size):
@@ -97,7 +97,7 @@ def _edges(w, token):
     return 1.0, 1.0, False
 
 
-@kernel
+@inner
 def opportunity(w, place, capital):
     """Most profitable round trip through a pool.
 
@@ -134,7 +134,7 @@ def opportunity(w, place, capital):
     return most, back - most, buys, bound
 
 
-@kernel
+@inner
 def send_round_trip(w, account, cohort, bid, place, buys, money, least, patience):
     """Send the legs of a round trip as one transaction."""
     chain = w.chain[0]
@@ -161,7 +161,7 @@ def send_round_trip(w, account, cohort, bid, place, buys, money, least, patience
         follow_trade(w, OUTSIDE, quote, numeraire, PREVIOUS, least)
 
 
-@kernel
+@inner
 def decide(w, me):
     """Send, for each agent that is free and looks, the round trip that pays most."""
     chain = w.chain[0]

@@ -21,7 +21,7 @@ from agents.tools import going_bid, refuel
 from protocols import lending
 from sim.block import send
 from sim.codes import ALL, Kind, Reason
-from sim.compiled import kernel
+from sim.compiled import inner, kernel
 from sim.ledger import begin
 from sim.randomness import agent_uniform
 
@@ -71,7 +71,7 @@ def fear(used, threshold, sensitivity, flight, social, losses, bad_debt_fear):
     return min(chance + social * flight + bad_debt_fear * losses, 1.0)
 
 
-@kernel
+@inner
 def decide(w, me):
     """Withdraw for fear or yield, and come back when it is calm."""
     chain = w.chain[0]

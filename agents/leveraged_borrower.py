@@ -28,7 +28,7 @@ from sim import venue
 from sim.block import follow, list_debtor, send
 from sim.build import VENUE
 from sim.codes import PREVIOUS, Kind, Reason
-from sim.compiled import kernel
+from sim.compiled import inner, kernel
 from sim.errors import ScenarioError
 from sim.ledger import begin, transfer
 from sim.randomness import agent_uniform
@@ -76,7 +76,7 @@ def repayment_to_health(collateral, threshold, debt, health):
     return min(max((health * debt - collateral * threshold) / (health - threshold), 0.0), debt)
 
 
-@kernel
+@inner
 def _ratio(w, token):
     for a in range(w.assets.size):
         if w.assets[a].token == token:
@@ -84,7 +84,7 @@ def _ratio(w, token):
     return 1.0
 
 
-@kernel
+@inner
 def _save(w, me, i, my, prices, standing):
     """Bring the health factor back over the buffer, by what means there are."""
     chain = w.chain[0]
@@ -131,7 +131,7 @@ def _save(w, me, i, my, prices, standing):
         follow(w, Kind.REPAY, m, debt, debt, PREVIOUS, 0.0)
 
 
-@kernel
+@inner
 def _lever(w, me, i, my, price_d, value):
     """Borrow, buy collateral, deposit it: one loop."""
     m, collateral, debt = me.places[MARKET], me.places[COLLATERAL], me.places[DEBT]
@@ -148,7 +148,7 @@ def _lever(w, me, i, my, price_d, value):
         follow(w, Kind.DEPOSIT, m, collateral, collateral, PREVIOUS, 0.0)
 
 
-@kernel
+@inner
 def decide(w, me):
     """Keep leverage in its band, and the health factor above the buffer."""
     chain = w.chain[0]

@@ -32,7 +32,7 @@ from protocols import lending
 from sim import venue
 from sim.block import follow, send
 from sim.codes import ALL, PREVIOUS, Kind
-from sim.compiled import kernel
+from sim.compiled import inner
 from sim.measures import market_price
 from sim.randomness import agent_uniform
 
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 MARKET, ROUTES = range(2)
 
 
-@kernel
+@inner
 def _pair(w, market, borrower):
     """The borrower's largest debt and largest collateral. Returns (debt, collateral) reserves."""
     d = c = -1
@@ -79,7 +79,7 @@ def _pair(w, market, borrower):
     return d, c
 
 
-@kernel
+@inner
 def _deviation(w, token, blocks):
     """Standard deviation of the log price over some blocks, as volatility lately was."""
     for a in range(w.assets.size):
@@ -88,7 +88,7 @@ def _deviation(w, token, blocks):
     return 0.0
 
 
-@kernel
+@inner
 def assess(w, me, my, m, borrower, factor, capital):
     """What liquidating a position would pay.
 
@@ -145,7 +145,7 @@ def assess(w, me, my, m, borrower, factor, capital):
     return worth - money, money, repaid, received, out, place, d, c
 
 
-@kernel
+@inner
 def _strike(w, me, i, my, m, borrower, plan, bid):
     """Send a liquidation, with the purchase of the debt's token before and the sale after."""
     profit, money, repaid, received, out, place, d, c = plan
@@ -194,7 +194,7 @@ def _strike(w, me, i, my, m, borrower, plan, bid):
     return True
 
 
-@kernel
+@inner
 def _sell_inventory(w, me, i, my):
     """Sell what was seized and held, at the best place."""
     chain = w.chain[0]
@@ -218,7 +218,7 @@ def _sell_inventory(w, me, i, my):
     )
 
 
-@kernel
+@inner
 def decide(w, me):
     """Liquidate what pays, and sell what was held long enough."""
     chain = w.chain[0]
@@ -272,7 +272,7 @@ def decide(w, me):
             my[WEALTH] = _holdings(w, account)
 
 
-@kernel
+@inner
 def _holdings(w, account):
     """Value of the base tokens that an account holds, at the venue's prices."""
     total = w.books.balances[account, w.chain[0].numeraire]

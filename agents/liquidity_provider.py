@@ -24,7 +24,7 @@ from sim import venue
 from sim.block import follow, send
 from sim.build import HOLDERS
 from sim.codes import ALL, Kind
-from sim.compiled import kernel
+from sim.compiled import inner
 from sim.errors import ScenarioError
 from sim.measures import market_price
 from sim.randomness import agent_uniform, generator
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 ) = range(16)
 
 
-@kernel
+@inner
 def pool_stress(w, pool):
     """(variance a year, volatility over normal) of a pool's relative price.
 
@@ -70,7 +70,7 @@ def pool_stress(w, pool):
     return variance, ratio
 
 
-@kernel
+@inner
 def _leave(w, me, i, my, place):
     """Take everything out, and sell a part of the volatile token outside."""
     pool = w.pools[place]
@@ -106,7 +106,7 @@ def _leave(w, me, i, my, place):
     my[NEXT] = chain.block + patience + int(my[REVIEW])
 
 
-@kernel
+@inner
 def _enter(w, me, i, my, place):
     """Turn the stake into both tokens outside, and add them."""
     chain = w.chain[0]
@@ -170,7 +170,7 @@ def _enter(w, me, i, my, place):
     my[NEXT] = chain.block + patience + int(my[REVIEW])
 
 
-@kernel
+@inner
 def decide(w, me):
     """Review, enter and leave."""
     chain = w.chain[0]

@@ -17,7 +17,7 @@ from agents.base import Behaviour, Column
 from agents.tools import going_bid, quote_at
 from sim.block import send
 from sim.codes import Kind
-from sim.compiled import kernel
+from sim.compiled import inner
 from sim.measures import market_price
 from sim.randomness import agent_normal, agent_uniform, normal
 
@@ -32,7 +32,7 @@ HEAT, EXPECTED, DECAY, BRANCH, MOOD_NOW, MOOD_DECAY = range(6)
 _ACT, _POOL, _SIDE, _SIZE, _TAIL = range(5)
 
 
-@kernel
+@inner
 def decide(w, me):
     """Send this block's swaps.
 

@@ -9,7 +9,7 @@ from protocols.pool import position
 from sim import venue
 from sim.block import FeeMarket, follow, send
 from sim.codes import Kind
-from sim.compiled import kernel
+from sim.compiled import inner
 from sim.measures import market_price
 
 OUTSIDE = -1
@@ -17,7 +17,7 @@ OUTSIDE = -1
 GWEI = 1e-9
 
 
-@kernel
+@inner
 def gas_cost(w, gas, bid):
     """Cost of an amount of gas at a bid in gwei, in the numeraire."""
     chain = w.chain[0]
@@ -26,7 +26,7 @@ def gas_cost(w, gas, bid):
     return gas * bid * GWEI * market_price(w, chain.gas_token)
 
 
-@kernel
+@inner
 def going_bid(w, multiple):
     """A bid that is a multiple of what got into the last block, gwei."""
     chain = w.chain[0]
@@ -34,7 +34,7 @@ def going_bid(w, multiple):
     return max(chain.gas_price, chain.base_fee * 1.125) * multiple
 
 
-@kernel
+@inner
 def bid_of_share(w, profit, share, gas):
     """Bid that spends a share of a profit on gas, but never less than the going one asks."""
     chain = w.chain[0]
@@ -44,7 +44,7 @@ def bid_of_share(w, profit, share, gas):
     return max(profit * share / (gas * GWEI * price), going_bid(w, 1.0))
 
 
-@kernel
+@inner
 def quote_at(w, place, token_in, token_out, amount):
     """What a pool, or the outside venue, would give now; 0 where it cannot."""
     if place == OUTSIDE:
@@ -58,7 +58,7 @@ def quote_at(w, place, token_in, token_out, amount):
     return amount_out(x, y, amount, pool.fee) if x > 0.0 and y > 0.0 else 0.0
 
 
-@kernel
+@inner
 def best_place(w, places, token_in, token_out, amount):
     """The place that gives most for an amount, gas in the account. Returns (place, amount out)."""
     best, most, highest = -2, 0.0, -np.inf
@@ -75,14 +75,14 @@ def best_place(w, places, token_in, token_out, amount):
     return best, most
 
 
-@kernel
+@inner
 def follow_trade(w, place, token_in, token_out, amount, minimum):
     """Add a trade at a place to the transaction that was sent last."""
     kind = Kind.VENUE if place == OUTSIDE else Kind.SWAP
     follow(w, kind, max(place, 0), token_in, token_out, amount, minimum)
 
 
-@kernel
+@inner
 def send_trade(w, account, cohort, bid, place, token_in, token_out, amount, minimum, patience):
     """Send a trade at a place as a transaction of its own."""
     kind = Kind.VENUE if place == OUTSIDE else Kind.SWAP
@@ -103,7 +103,7 @@ def send_trade(w, account, cohort, bid, place, token_in, token_out, amount, mini
     )
 
 
-@kernel
+@inner
 def delay(w, blocks):
     """Let the transaction sent last arrive some blocks late."""
     head = w.chain[0].bundle_head
@@ -112,7 +112,7 @@ def delay(w, blocks):
         w.mempool[head].expires += blocks
 
 
-@kernel
+@inner
 def refuel(w, account, cohort, gas):
     """Buy the gas token outside when less than four transactions' worth is left.
 
@@ -137,7 +137,7 @@ def refuel(w, account, cohort, gas):
     return held >= need
 
 
-@kernel
+@inner
 def worth_the_race(w, profit, share, gas, hits):
     """Whether a profit is worth bidding for, when some races are lost.
 

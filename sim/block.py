@@ -23,7 +23,7 @@ from protocols import constant_product, lending
 from protocols.pool import CONSTANT_PRODUCT
 from sim import venue
 from sim.codes import ALL, PREVIOUS, Kind, Reason
-from sim.compiled import kernel
+from sim.compiled import inner, kernel
 from sim.ledger import begin, burn, mint, overflowed, transfer, undo
 from sim.randomness import bits, normal_quantile
 
@@ -132,6 +132,9 @@ def send(
     """
     chain = w.chain[0]
     n = chain.waiting
+    if w.retired[sender]:
+        chain.bundle_head = -1
+        return False
     if n >= w.mempool.size:
         chain.bundle_head = -1
         chain.lost += 1
@@ -171,14 +174,14 @@ _TOP = np.uint64((1 << 31) - 1)
 _FLAG = np.uint64(1 << 31)
 
 
-@kernel
+@inner
 def _bid_rank(bid, pad):
     """31 bits that fall as the bid rises, to a relative precision of 1e-6."""
     pad[0] = max(bid, 0.0)
     return _TOP - min(pad.view(np.uint64)[0] >> _EXPONENT_SHIFT, _TOP)
 
 
-@kernel
+@inner
 def _sort(w, n):
     """Sort the first n of the queue by their keys, stably (radix sort, 4 digits of 11 bits)."""
     if n <= 40:
@@ -224,7 +227,7 @@ def _sort(w, n):
             w.queue[i] = w.queue[half + i]
 
 
-@kernel
+@inner
 def _order(w):
     """Put the waiting transactions into the block's order. Returns their number and gas."""
     chain = w.chain[0]
@@ -254,7 +257,7 @@ def _order(w):
     return n, gas
 
 
-@kernel
+@inner
 def _phi(z):
     return 0.5 * math.erfc(-z / math.sqrt(2.0))
 
@@ -269,7 +272,7 @@ def outside_demand(chain):
     return wanted, median
 
 
-@kernel
+@inner
 def _wanted_above(bid, wanted, median, sigma):
     """Gas that others would buy at `bid` or more."""
     if wanted <= 0.0:
@@ -295,7 +298,7 @@ def open_block(w):
     chain.gas_used = gas  # wanted by the agents, until the block is closed
 
 
-@kernel
+@inner
 def _included(chain, call, crowded, wanted, median):
     """Whether a transaction gets into the block."""
     if chain.fee_market == FeeMarket.OFF or call.gas <= 0.0:  # nothing of it is on the chain
@@ -312,7 +315,7 @@ def _included(chain, call, crowded, wanted, median):
     return chain.gas_bought + call.gas + others <= chain.gas_limit
 
 
-@kernel
+@inner
 def _pay_gas(w, call):
     """Charge a transaction's gas: the base fee is burnt, the rest is the producer's."""
     chain = w.chain[0]
@@ -328,7 +331,7 @@ def _pay_gas(w, call):
     return True
 
 
-@kernel
+@inner
 def _refund_gas(w, call):
     """Give back the gas that a reverted transaction did not come to use."""
     chain = w.chain[0]
@@ -341,7 +344,7 @@ def _refund_gas(w, call):
     chain.gas_bought -= unused
 
 
-@kernel
+@inner
 def perform(w, call, previous):
     """Carry out one call. Returns (reason, amount in, amount out)."""
     books = w.books
@@ -349,18 +352,23 @@ def perform(w, call, previous):
     if amount == PREVIOUS:
         amount = previous
     kind = call.kind
-    sender, token_in, token_out = call.sender, call.token_in, call.token_out
+    # One width of integers everywhere, or every callee would be compiled for each.
+    sender, place = np.int64(call.sender), np.int64(call.protocol)
+    token_in, token_out = np.int64(call.token_in), np.int64(call.token_out)
+    other = np.int64(call.counterparty)
     out = 0.0
+    reason = Reason.INVALID
+    pooled = kind <= Kind.REMOVE_LIQUIDITY
+    if pooled and not 0 <= place < w.pools.size:
+        return reason, amount, out
     if kind == Kind.SWAP:
         if amount == ALL:
             amount = books.balances[sender, token_in]
-        pool = w.pools[call.protocol]
+        pool = w.pools[place]
         if pool.kind == CONSTANT_PRODUCT:
             reason, out = constant_product.swap(
                 books, pool, sender, token_in, token_out, amount, call.limit
             )
-        else:
-            reason = Reason.INVALID
     elif kind == Kind.VENUE:
         if amount == ALL:
             amount = books.balances[sender, token_in]
@@ -377,35 +385,32 @@ def perform(w, call, previous):
             call.limit,
         )
     elif kind == Kind.ADD_LIQUIDITY:
-        pool = w.pools[call.protocol]
+        pool = w.pools[place]
         reason, out = constant_product.add(books, pool, sender, amount, call.second, call.limit)
     elif kind == Kind.REMOVE_LIQUIDITY:
-        pool = w.pools[call.protocol]
+        pool = w.pools[place]
         if amount == ALL:
             amount = books.balances[sender, pool.share]
         reason, out = constant_product.remove(books, pool, sender, amount, call.limit)
     elif kind == Kind.TRANSFER:
         if amount == ALL:
             amount = books.balances[sender, token_in]
-        reason = Reason.INVALID
-        if amount > 0.0 and 0 <= call.counterparty < books.balances.shape[0]:
-            moved = transfer(books, sender, call.counterparty, token_in, amount)
+        if amount > 0.0 and 0 <= other < books.balances.shape[0]:
+            moved = transfer(books, sender, other, token_in, amount)
             reason = Reason.DONE if moved else Reason.INSUFFICIENT_BALANCE
             out = amount
     else:
-        return _lend(w, call, amount)
+        return _lend(w, kind, place, sender, other, token_in, token_out, amount, call.limit)
     return reason, amount, out
 
 
-@kernel
-def _lend(w, call, amount):
+@inner
+def _lend(w, kind, m, sender, other, token_in, token_out, amount, limit):
     """The calls of lending markets. Returns (reason, amount in, amount out)."""
-    books, m = w.books, call.protocol
+    books = w.books
     if m < 0 or m >= w.markets.size:
         return Reason.INVALID, amount, 0.0
     market = w.markets[m]
-    sender, token_in = call.sender, call.token_in
-    kind = call.kind
     reason = Reason.INVALID
     out = 0.0
     if kind == Kind.DEPOSIT:
@@ -418,31 +423,32 @@ def _lend(w, call, amount):
         amount = out
     elif kind == Kind.BORROW:
         reason, out = lending.borrow(
-            books, market, w.reserves, w.feeds, sender, token_in, amount, call.limit
+            books, market, w.reserves, w.feeds, sender, token_in, amount, limit
         )
         if reason == Reason.DONE:
             list_debtor(w, m, sender)
     elif kind == Kind.REPAY:
-        debtor = call.counterparty if call.counterparty >= 0 else sender
+        debtor = other if other >= 0 else sender
         reason, out = lending.repay(books, market, w.reserves, sender, debtor, token_in, amount)
         amount = out
     elif kind == Kind.LIQUIDATE:
-        reason, out, amount = lending.liquidate(
-            books,
-            market,
-            w.reserves,
-            w.feeds,
-            sender,
-            call.counterparty,
-            token_in,
-            call.token_out,
-            amount,
-            call.limit,
-        )
+        if 0 <= other < books.balances.shape[0]:
+            reason, out, amount = lending.liquidate(
+                books,
+                market,
+                w.reserves,
+                w.feeds,
+                sender,
+                other,
+                token_in,
+                token_out,
+                amount,
+                limit,
+            )
     return reason, amount, out
 
 
-@kernel
+@inner
 def list_debtor(w, m, account):
     """Put an account on a market's list of debtors, once."""
     if w.since[m, account] == -2:
@@ -475,7 +481,7 @@ def watch_debtors(w):
         market.debtors = kept
 
 
-@kernel
+@inner
 def _write_receipt(w, call, index, calls, reason, amount_in, amount_out):
     chain = w.chain[0]
     if not chain.keep_receipts or chain.receipts >= w.receipts.size:
@@ -504,7 +510,7 @@ def _write_receipt(w, call, index, calls, reason, amount_in, amount_out):
         r.possible = chain.block - max(w.since[call.protocol, call.counterparty], 0)
 
 
-@kernel
+@inner
 def _fail_receipts(w, calls, reason):
     """Mark the receipts that a transaction has left so far as reverted."""
     chain = w.chain[0]
@@ -615,7 +621,7 @@ def close_block(w):
     chain.bundle_head = -1
 
 
-@kernel
+@inner
 def _price_gas(chain):
     """Price of the block's gas, and the next base fee."""
     wanted, median = outside_demand(chain)

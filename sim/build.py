@@ -90,6 +90,7 @@ def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -
         debtors=np.zeros((max(len(markets), 1), accounts if len(markets) else 1), np.int64),
         since=np.full((max(len(markets), 1), accounts if len(markets) else 1), -2, np.int64),
         health=np.zeros((max(len(markets), 1), accounts if len(markets) else 1)),
+        retired=np.zeros(accounts, np.uint8),
         mempool=np.zeros(capacity, CALL),
         queue=np.zeros(2 * capacity, np.int64),
         keys=np.zeros((2, capacity), np.uint64),

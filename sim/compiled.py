@@ -97,10 +97,26 @@ def kernel(function: Callable[..., Any]) -> Any:
     same scenario and seed give the same bits. Division by zero gives inf or
     NaN, as in NumPy, and is for the caller to exclude.
     """
+    return _compiled(function)
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """Compile a function that only kernels call, and `call_at`.
+
+    As `kernel`, without the wrapper that takes Python's objects apart. For a
+    function of a whole `World` that wrapper takes longer to compile than the
+    function itself.
+    """
+    return _compiled(function, no_cpython_wrapper=True)
+
+
+def _compiled(function: Callable[..., Any], **options: bool) -> Any:
     before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
     numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
     try:
-        return njit(cache=True, error_model="numpy", boundscheck=False)(function)
+        return njit(
+            cache=True, error_model="numpy", boundscheck=False, no_cfunc_wrapper=True, **options
+        )(function)
     finally:
         numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
 

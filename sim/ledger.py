@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.compiled import kernel
+from sim.structure import Structure
 
 JOURNAL_ENTRY = np.dtype([("table", "i8"), ("row", "i8"), ("column", "i8"), ("old", "f8")])
 JOURNAL_LENGTH = 4096
@@ -31,7 +32,7 @@ DUST = 1e-12
 """Relative excess over a balance that is read as "all of it" (rounding of a division)."""
 
 
-class Books(NamedTuple):
+class Books(Structure):
     """The ledger's arrays, as kernels take them.
 
     Attributes:
@@ -44,6 +45,13 @@ class Books(NamedTuple):
             was refused because it is full.
     """
 
+    fields: ClassVar[Mapping[str, Any]] = {
+        "balances": ("f8", 2),
+        "supply": ("f8", 1),
+        "storage": ("f8", 1),
+        "journal": (JOURNAL_ENTRY, 1),
+        "head": ("i8", 1),
+    }
     balances: npt.NDArray[np.float64]
     supply: npt.NDArray[np.float64]
     storage: npt.NDArray[np.float64]

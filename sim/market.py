@@ -361,7 +361,11 @@ class Market(mesa.Model):
             extra = np.full((array.shape[0], 1), fill, array.dtype)
             return np.ascontiguousarray(np.hstack([array, extra]))
 
-        grown = {"books": self.ledger.books, "scratch": np.zeros(len(self.ledger.accounts))}
+        grown = {
+            "books": self.ledger.books,
+            "scratch": np.zeros(len(self.ledger.accounts)),
+            "retired": np.append(w.retired, np.uint8(0)),
+        }
         if len(w.markets):
             grown |= {
                 "debtors": wider(w.debtors),
@@ -379,7 +383,8 @@ class Market(mesa.Model):
         self._plain.append(agent)
 
     def release(self, agent: MarketAgent) -> None:
-        """Let an agent step no more."""
+        """Let an agent step and send no more; what it owns and owes stays."""
+        self.world.retired[agent.account] = 1
         if agent in self._plain:
             self._plain.remove(agent)
 

@@ -21,7 +21,7 @@ from protocols.constant_product import amount_out, impermanent_loss, spot_price
 from protocols.pool import COUNTERS
 from sim import venue
 from sim.codes import Reason
-from sim.compiled import kernel
+from sim.compiled import inner, kernel
 from sim.ledger import column_sums
 from sim.world import MEASURE
 
@@ -138,7 +138,7 @@ def sum_classes(w):
     return sound
 
 
-@kernel
+@inner
 def settle_pools(w):
     """Value the swaps of the block just made, at the venue's prices of its start."""
     for p in range(w.pools.size):
@@ -153,7 +153,7 @@ def settle_pools(w):
                 pool.seen[i] = w.books.storage[slot]
 
 
-@kernel
+@inner
 def market_price(w, token):
     """Price of a base token at the start of the block; of another as last valued."""
     if token == w.chain[0].numeraire:
@@ -164,7 +164,7 @@ def market_price(w, token):
     return w.values[token]
 
 
-@kernel
+@inner
 def _pool_worth(w, pool):
     worth = 0.0
     for i in range(pool.size):
@@ -172,7 +172,7 @@ def _pool_worth(w, pool):
     return worth
 
 
-@kernel
+@inner
 def _pool_measure(w, pool, code, size):
     """One measure of a pool; `size` is the standard trade in the numeraire."""
     base, quote = pool.tokens[0], pool.tokens[1]
@@ -207,7 +207,7 @@ def _pool_measure(w, pool, code, size):
     return _pool_worth(w, pool) / supply / held - 1.0 if supply > 0.0 and held > 0.0 else np.nan
 
 
-@kernel
+@inner
 def _pools_measure(w, code):
     """One measure over all pools that quote in the numeraire (values: over all)."""
     numeraire = w.chain[0].numeraire
@@ -233,7 +233,7 @@ def _pools_measure(w, code):
     return total
 
 
-@kernel
+@inner
 def _reserve_measure(w, reserve, code):
     deposits, debts, cash = lending.totals(w.books, w.markets[reserve.market], reserve)
     used = debts / (debts + cash) if debts > 0.0 else 0.0
@@ -255,7 +255,7 @@ def _reserve_measure(w, reserve, code):
     return lending.supply_rate(rate, used, reserve.reserve_factor)
 
 
-@kernel
+@inner
 def _positions_measure(w, m, code):
     """One measure over all positions of a lending market, at the oracle's prices."""
     market = w.markets[m]
@@ -283,7 +283,7 @@ def _positions_measure(w, m, code):
     return total
 
 
-@kernel
+@inner
 def _health_quantile(w, m, share):
     """Quantile of the health factors of a market's debtors as of this block; NaN without any.
 
@@ -309,7 +309,7 @@ def _health_quantile(w, m, share):
     return w.scratch[low] + (at - low) * (w.scratch[high] - w.scratch[low])
 
 
-@kernel
+@inner
 def _worth(holdings, values):
     total = 0.0
     for token in range(values.size):
@@ -317,7 +317,7 @@ def _worth(holdings, values):
     return total
 
 
-@kernel
+@inner
 def _holdings_measure(w, holdings, row, kind):
     """Wealth (0), loss since the start (1) or result against holding (2) of some holdings."""
     now = _worth(holdings, w.values)

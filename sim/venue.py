@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.codes import Reason
-from sim.compiled import kernel
+from sim.compiled import inner, kernel
 from sim.ledger import Ledger, store, transfer
 from sim.randomness import normal, uniform
 
@@ -81,7 +81,7 @@ ASSET_SLOTS = 3
 _SHOCK, _VARIANCE, _JUMP, _JUMP_SIZE, _PER_ASSET = 0, 1, 2, 3, 4
 
 
-@kernel
+@inner
 def _diffusion(asset, shock, key, position):
     """Log return of one block of the asset's own process, given its correlated shock."""
     process = asset.process
@@ -185,7 +185,7 @@ def depth_units(asset, block):
     return value / thinner / (ONE_PER_CENT * asset.price)
 
 
-@kernel
+@inner
 def _impact(books, asset, log_change):
     slot = asset.slot
     lasting = log_change * asset.permanent
@@ -211,7 +211,7 @@ def purchase(books, asset, money):
     return asset.units * math.log1p(money / (price * asset.units))
 
 
-@kernel
+@inner
 def _asset_of(assets, token):
     for a in range(assets.size):
         if assets[a].token == token:
@@ -270,7 +270,7 @@ def trade(books, assets, venue, numeraire, sender, token_in, token_out, amount, 
     return Reason.DONE, out
 
 
-@kernel
+@inner
 def _count(books, asset, amount):
     store(books, asset.slot + VOLUME, books.storage[asset.slot + VOLUME] + amount)
 

@@ -1,13 +1,19 @@
-"""The state of a market as kernels take it: a named tuple of few, structured arrays."""
+"""The state of a market as kernels take it: one pointer to few, structured arrays."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from protocols.lending import MARKET, RESERVE
+from protocols.oracle import FEED
+from protocols.pool import POOL
 from sim.ledger import Books
+from sim.structure import Structure
+from sim.venue import ASSET
 
 KINDS = 16
 """Room for kinds of call in the table of gas costs."""
@@ -123,7 +129,7 @@ COHORT = np.dtype(
 MEASURE = np.dtype([("code", "i4"), ("a", "i4"), ("b", "i4"), ("c", "f8")])
 
 
-class World(NamedTuple):
+class World(Structure):
     """Everything that happens, happens in these arrays.
 
     Attributes:
@@ -139,6 +145,7 @@ class World(NamedTuple):
             liquidated, -1 while it cannot, -2 where it is not listed.
         health: float64[markets, accounts], health factors in the order of
             `debtors`, as of this block's oracle prices.
+        retired: uint8[accounts], 1 for who may send nothing any more.
         mempool: CALL[n]; `queue` int64[n] and `keys` uint64[2, n] order it.
         receipts: RECEIPT[n].
         tally: int64[cohorts + 1, reasons], transactions by how they ended; the
@@ -156,6 +163,39 @@ class World(NamedTuple):
         scratch: float64[n], for sorting.
     """
 
+    fields: ClassVar[Mapping[str, Any]] = {
+        "books": Books,
+        "chain": (CHAIN, 1),
+        "assets": (ASSET, 1),
+        "cholesky": ("f8", 2),
+        "paths": ("f8", 2),
+        "pools": (POOL, 1),
+        "markets": (MARKET, 1),
+        "reserves": (RESERVE, 1),
+        "feeds": (FEED, 1),
+        "rings": ("f8", 2),
+        "debtors": ("i8", 2),
+        "since": ("i8", 2),
+        "health": ("f8", 2),
+        "retired": ("u1", 1),
+        "mempool": (CALL, 1),
+        "queue": ("i8", 1),
+        "keys": ("u8", 2),
+        "receipts": (RECEIPT, 1),
+        "tally": ("i8", 2),
+        "cohorts": (COHORT, 1),
+        "cells": ("f8", 1),
+        "memory": ("f8", 1),
+        "places": ("i8", 1),
+        "values": ("f8", 1),
+        "measures": (MEASURE, 1),
+        "table": ("f8", 2),
+        "rows": ("i8", 1),
+        "sums": ("f8", 2),
+        "start": ("f8", 2),
+        "start_worth": ("f8", 1),
+        "scratch": ("f8", 1),
+    }
     books: Books
     chain: npt.NDArray[np.void]
     assets: npt.NDArray[np.void]
@@ -169,6 +209,7 @@ class World(NamedTuple):
     debtors: npt.NDArray[np.int64]
     since: npt.NDArray[np.int64]
     health: npt.NDArray[np.float64]
+    retired: npt.NDArray[np.uint8]
     mempool: npt.NDArray[np.void]
     queue: npt.NDArray[np.int64]
     keys: npt.NDArray[np.uint64]

@@ -1,0 +1,217 @@
+"""Benchmarks beside a peer, in one run: ``python -m runs.bench``.
+
+Each line is ``name ours peer ratio``. The two sides take turns, round by round, and
+the medians are compared, so that a machine whose speed drifts does not decide.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sim import Market, Scenario
+
+MEASURES = [
+    "venue.eth.price",
+    "pools.price",
+    "pools.dispersion",
+    "pools.mispricing",
+    "pools.value",
+    "pools.volume",
+    "lending.bank.debt",
+    "lending.bank.health_min",
+    "lending.bank.liquidations",
+    "result.arbitrageurs",
+]
+ROUNDS = 7
+
+
+def same_market(noise: int) -> Scenario:
+    """The market of the plain-Mesa peer, as a scenario.
+
+    N noise traders that act with probability 0.2 and swap a lognormal amount on a
+    random one of 10 pools, 10 arbitrageurs, 50 leveraged borrowers, 5 liquidators, one
+    lending market, a price that moves one per cent a block, 10 measures a block, no gas.
+    """
+    pools = [f"pool-{i}" for i in range(10)]
+    block = 12.0
+    per_root_year = 0.01 * (365.25 * 86_400.0 / block) ** 0.5
+    return Scenario.from_dict(
+        {
+            "title": f"plain Mesa's market, {noise} noise traders",
+            "blocks": 1_000_000,
+            "block": {"fee_market": "off", "ordering": "random", "seconds": block},
+            "venue": {
+                "inventory": 1e12,
+                "assets": {
+                    "eth": {
+                        "price": 2000.0,
+                        "volatility": per_root_year,
+                        "spread": 0.0,
+                        "inventory": 1e9,
+                    }
+                },
+            },
+            "pools": {
+                p: {"tokens": ["eth", "usdc"], "reserves": {"eth": 1000.0, "usdc": 2e6}}
+                for p in pools
+            },
+            "oracles": {
+                "eth": {"token": "eth", "source": "pool_spot", "pool": pools[0]},
+                "usdc": {"token": "usdc", "source": "fixed", "price": 1.0},
+            },
+            "lending": {
+                "bank": {
+                    "reserves": {
+                        "eth": {"ltv": 0.8, "threshold": 0.85, "bonus": 0.05, "borrowable": False},
+                        "usdc": {"collateral": False, "cash": 5e6},
+                    }
+                }
+            },
+            "agents": {
+                "noise": {
+                    "kind": "noise_trader",
+                    "count": noise,
+                    "pools": pools,
+                    "wallet": {"eth": 10.0, "usdc": 20_000.0},
+                    "rate": 0.2,
+                    "branching": 0.0,
+                    "size": 54.6,
+                    "spread": 1.0,
+                    "tail": 0.0,
+                    "herding": 0.0,
+                    "mood": 0.0,
+                },
+                "arbitrageurs": {
+                    "kind": "arbitrageur",
+                    "count": 10,
+                    "pools": pools,
+                    "wallet": {"usdc": 1e6},
+                },
+                "borrowers": {
+                    "kind": "leveraged_borrower",
+                    "count": 50,
+                    "lending": "bank",
+                    "collateral": "eth",
+                    "debt": "usdc",
+                    "pools": pools,
+                    "equity": 10_000.0,
+                    "leverage": {"distribution": "uniform", "low": 2.0, "high": 3.5},
+                    "attention": 0.02,
+                },
+                "liquidators": {
+                    "kind": "liquidator",
+                    "count": 5,
+                    "lending": "bank",
+                    "pools": pools,
+                    "wallet": {"usdc": 1e6},
+                },
+            },
+            "measures": {"keep": MEASURES, "receipts": "none"},
+        }
+    )
+
+
+def load_peer(path: Path) -> ModuleType | None:
+    """The plain-Mesa model, if its file is there."""
+    if not path.is_file():
+        return None
+    spec = importlib.util.spec_from_file_location("plain_mesa", path)
+    if spec is None or spec.loader is None:
+        return None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def blocks_per_second(step: Callable[[int], Any], blocks: int) -> float:
+    """Blocks that `step(blocks)` makes in a second."""
+    start = time.perf_counter()
+    step(blocks)
+    return blocks / (time.perf_counter() - start)
+
+
+def beside_plain_mesa(peer: ModuleType, noise: int) -> tuple[float, float]:
+    """Median blocks per second of this project and of the peer, in turns."""
+    ours = Market(same_market(noise), rng=1)
+    ours.run(50)
+    theirs = peer.DefiModel(noise, rng=1)
+
+    def step_peer(blocks: int) -> None:
+        for _ in range(blocks):
+            theirs.step()
+
+    step_peer(3)
+    quick = max(200, 2_000_000 // (noise + 100))
+    slow = max(10, 100_000 // (noise + 100))
+    pairs = [
+        (blocks_per_second(ours.run, quick), blocks_per_second(step_peer, slow))
+        for _ in range(ROUNDS)
+    ]
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+
+
+def a_million_agents() -> tuple[float, float]:
+    """(GiB, blocks per second) of a run with 1,000,000 agents, in this process."""
+    market = Market(same_market(1_000_000), rng=1)
+    market.run(2)
+    rate = blocks_per_second(market.run, 10)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, rate
+
+
+def first_block(cache: str | None) -> float:
+    """Seconds from the start of a new process to the first block of the calm scenario."""
+    env = dict(os.environ)
+    if cache is not None:
+        env["UNDERTOW_CACHE"] = cache
+    code = "from sim import Market; Market('calm').run(1)"
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True, env=env)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Print a line per comparison."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peer", default="../shared/bench/plain_mesa.py", help="peer's file")
+    parser.add_argument("--million", action="store_true", help="only the million agents")
+    parser.add_argument("--cold", action="store_true", help="also the first start ever")
+    options = parser.parse_args()
+    if options.million:
+        memory, rate = a_million_agents()
+        print(f"agents_1000000_GiB {memory:.2f} 4.00 {4.0 / memory:.2f}x")
+        print(f"agents_1000000_blocks_per_s {rate:.1f} - -")
+        return
+    peer = load_peer(Path(options.peer))
+    print("name ours peer ratio")
+    if peer is None:
+        print(f"(no peer at {options.peer}: give --peer)", file=sys.stderr)
+    else:
+        for noise in (100, 1_000, 10_000):
+            ours, theirs = beside_plain_mesa(peer, noise)
+            name = f"blocks_per_s_{noise}_noise_traders"
+            print(f"{name} {ours:,.0f} {theirs:,.0f} {ours / theirs:.1f}x", flush=True)
+    # In a process of its own, so that its peak memory is only its own.
+    subprocess.run([sys.executable, "-m", "runs.bench", "--million"], check=True)
+    warm = min(first_block(None) for _ in range(2))
+    print(f"warm_start_s {warm:.2f} 3.00 {3.0 / warm:.2f}x")
+    if options.cold:
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as folder:
+            cold = first_block(folder)
+        print(f"cold_start_s {cold:.1f} 60.0 {60.0 / cold:.2f}x")
+
+
+if __name__ == "__main__":
+    main()
