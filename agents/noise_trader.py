@@ -13,6 +13,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from agents.base import Behaviour, Column
 from agents.tools import going_bid, quote_at
 from sim.block import send
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from sim.market import Market
 
 RATE, BRANCHING, MEMORY, SIZE, SPREAD, TAIL, TAIL_SHAPE, HERDING, MOOD, SLIPPAGE, BID = range(11)
+LEAST = 1e-6
+"""Value in the numeraire below which nobody swaps."""
 # What the cohort remembers.
 HEAT, EXPECTED, DECAY, BRANCH, MOOD_NOW, MOOD_DECAY = range(6)
 # Draws of an agent in a block.
@@ -42,28 +46,31 @@ def decide(w, me):
     chain = w.chain[0]
     heat = me.memory[HEAT]
     mood = me.memory[MOOD_NOW]
-    acted = 0
     pools = me.places.size
-    for i in range(me.rows.shape[0]):
+    # Who acts is found first and without branches, which a processor cannot foresee.
+    n = me.rows.shape[0]
+    actors = np.empty(n + 1, np.int64)
+    acted = 0
+    for i in range(n):
+        chance = me.rows[i, RATE] * (1.0 + me.rows[i, BRANCHING] * heat)
+        actors[acted] = i
+        acted += agent_uniform(me.key, i, _ACT) < chance
+    for j in range(acted):
+        i = actors[j]
         my = me.rows[i]
-        if agent_uniform(me.key, i, _ACT) >= my[RATE] * (1.0 + my[BRANCHING] * heat):
-            continue
-        acted += 1
         place = me.places[min(int(agent_uniform(me.key, i, _POOL) * pools), pools - 1)]
         pool = w.pools[place]
-        base, quote = pool.tokens[0], pool.tokens[1]
         buys = agent_uniform(me.key, i, _SIDE) < 0.5 + 0.5 * my[HERDING] * mood
+        token_in, token_out = pool.tokens[int(buys)], pool.tokens[1 - int(buys)]
         money = my[SIZE] * math.exp(my[SPREAD] * agent_normal(me.key, i, _SIZE))
-        tail = agent_uniform(me.key, i, _TAIL)
-        if tail < my[TAIL]:
-            money *= (tail / my[TAIL]) ** (-1.0 / my[TAIL_SHAPE])
-        token_in, token_out = (quote, base) if buys else (base, quote)
+        if my[TAIL] > 0.0:
+            tail = agent_uniform(me.key, i, _TAIL)
+            if tail < my[TAIL]:
+                money *= (tail / my[TAIL]) ** (-1.0 / my[TAIL_SHAPE])
         account = me.first + i
         price = market_price(w, token_in)
-        if price <= 0.0:
-            continue
         amount = min(money / price, w.books.balances[account, token_in])
-        if amount * price < 1e-6:
+        if not amount * price >= LEAST:
             continue
         least = quote_at(w, place, token_in, token_out, amount) * (1.0 - my[SLIPPAGE])
         bid = going_bid(w, my[BID])

@@ -170,6 +170,7 @@ _RANDOM_SHIFT = np.uint64(51)
 _DIGIT = np.uint64(11)
 _DIGITS = 4
 _MASK = np.uint64(2047)
+_NINE_BITS = np.uint64(511)  # and 13 make two digits to sort by: few ties, less work
 _TOP = np.uint64((1 << 31) - 1)
 _FLAG = np.uint64(1 << 31)
 
@@ -239,7 +240,7 @@ def _order(w):
         call = w.mempool[i]
         draw = bits(chain.key, call.number) >> _RANDOM_SHIFT
         if chain.ordering == Ordering.RANDOM:
-            rank = bits(chain.key, call.number) >> _EXPONENT_SHIFT >> np.uint64(1)
+            rank = (bits(chain.key, call.number) >> _EXPONENT_SHIFT) & _NINE_BITS
         elif chain.ordering == Ordering.FIRST_COME:
             rank = np.uint64(call.arrived)
         else:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 CHUNK = 512
 """Blocks that the compiled loop makes before Python looks up."""
-_CELLS_A_BLOCK = 65_536
+_CELLS_A_BLOCK = 32_768
 """Cells of the ledger that the automatic audit sums per block, on average."""
 
 
