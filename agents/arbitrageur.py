@@ -28,6 +28,7 @@ from agents.tools import (
 import numpy as np
 
 from protocols.constant_product import arbitrage
+from protocols.pool import COUNTERS
 from sim.codes import PREVIOUS, Kind
 from sim.compiled import inner
 from sim.measures import market_price
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from sim.cohort import CohortTable
     from sim.market import Market
 
-ATTENTION, BID_SHARE, MARGIN, LATENCY, PATIENCE, LEARNING, HITS, CASH, BUSY, RACED = range(10)
+ATTENTION, BID_SHARE, MARGIN, LATENCY, PATIENCE, LEARNING, HITS, CASH, BUSY, RACED, PASSED, TRADED = range(12)
 
 
 @inner
@@ -162,6 +163,13 @@ def send_round_trip(w, account, cohort, bid, place, buys, money, least, patience
 
 
 @inner
+def _traded(w, place):
+    """What has been paid into a pool so far: it changes when anybody trades there."""
+    slot = w.pools[place].slot
+    return w.books.storage[slot] + w.books.storage[slot + COUNTERS]
+
+
+@inner
 def decide(w, me):
     """Send, for each agent that is free and looks, the round trip that pays most."""
     chain = w.chain[0]
@@ -191,10 +199,18 @@ def decide(w, me):
                     enough = np.inf
                 if profit > best_profit:
                     best, best_money, best_profit, best_buys = me.places[k], money, profit, buys
+        if my[PASSED] > 0.0:
+            # Nobody has traded in the pool it let pass, so it would have won.
+            if _traded(w, int(my[PASSED]) - 1) == my[TRADED]:
+                my[HITS] += my[LEARNING] * (1.0 - my[HITS])
+            my[PASSED] = 0.0
         if best < 0:
             continue
         profit = best_profit - my[MARGIN] * best_money
         if not worth_the_race(w, profit, my[BID_SHARE], gas, my[HITS]):
+            if worth_the_race(w, profit, my[BID_SHARE], gas, 1.0):
+                my[PASSED] = best + 1.0
+                my[TRADED] = _traded(w, best)
             continue
         bid = bid_of_share(w, profit, my[BID_SHARE], gas)
         if not refuel(w, account, me.ident, gas):
@@ -231,6 +247,8 @@ class Arbitrageur(Behaviour):
         "cash": Column("Numeraire held before the race under way", "numeraire", 0.0, state=True),
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
         "raced": Column("Whether a race is under way", "0 or 1", 0.0, state=True),
+        "passed": Column("Pool that it let pass, plus one", "number", 0.0, state=True),
+        "traded": Column("What had been paid into that pool", "token units", 0.0, state=True),
     }
     needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
     searcher: ClassVar[bool] = True

@@ -58,7 +58,8 @@ if TYPE_CHECKING:
     BUSY,
     SELL_AT,
     SELLING,
-) = range(16)
+    PASSED,
+) = range(17)
 MARKET, ROUTES = range(2)
 
 
@@ -244,6 +245,11 @@ def decide(w, me):
             won = 1.0 if _holdings(w, account) > my[WEALTH] else 0.0
             my[HITS] += my[LEARNING] * (won - my[HITS])
             my[RACED] = 0.0
+        done = w.books.storage[market.slot + lending.LIQUIDATIONS]
+        if my[PASSED] == done + 1.0:
+            # Nobody has liquidated since it let a position pass, so it would have won.
+            my[HITS] += my[LEARNING] * (1.0 - my[HITS])
+        my[PASSED] = 0.0
         sent = 0
         start = int(agent_uniform(me.key, i, 1) * market.debtors)
         fuelled = refuel(w, account, me.ident, gas)
@@ -257,7 +263,11 @@ def decide(w, me):
             plan = assess(w, me, my, m, w.debtors[m, k], factor, capital)
             profit, money = plan[0], plan[1]
             profit -= my[MARGIN] * money
-            if profit <= 0.0 or not worth_the_race(w, profit, my[BID_SHARE], gas, my[HITS]):
+            if profit <= 0.0:
+                continue
+            if not worth_the_race(w, profit, my[BID_SHARE], gas, my[HITS]):
+                if worth_the_race(w, profit, my[BID_SHARE], gas, 1.0):
+                    my[PASSED] = done + 1.0
                 continue
             bid = bid_of_share(w, profit, my[BID_SHARE], gas)
             if my[HOLD] <= 0.0 and gas_cost(w, gas, bid) > profit:
@@ -301,6 +311,7 @@ class Liquidator(Behaviour):
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
         "sell_at": Column("Block at which it sells what it holds", "block", 0.0, state=True),
         "selling": Column("Token that it holds for sale", "number", 0.0, state=True),
+        "passed": Column("Liquidations when it let one pass, plus one", "number", 0.0, state=True),
     }
     needs: ClassVar[frozenset[str]] = frozenset({"lending", "wallet"})
     searcher: ClassVar[bool] = True

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column
-from agents.tools import going_bid, quote_at
+from agents.tools import going_bid, quote_at, refuel
 from sim.block import send
 from sim.codes import Kind
 from sim.compiled import inner
@@ -47,6 +47,7 @@ def decide(w, me):
     heat = me.memory[HEAT]
     mood = me.memory[MOOD_NOW]
     pools = me.places.size
+    gas = chain.gas_cost[Kind.SWAP]
     # Who acts is found first and without branches, which a processor cannot foresee.
     n = me.rows.shape[0]
     actors = np.empty(n + 1, np.int64)
@@ -69,8 +70,9 @@ def decide(w, me):
                 money *= (tail / my[TAIL]) ** (-1.0 / my[TAIL_SHAPE])
         account = me.first + i
         price = market_price(w, token_in)
-        amount = min(money / price, w.books.balances[account, token_in])
-        if not amount * price >= LEAST:
+        # The last fiftieth of a wallet stays, for gas.
+        amount = min(money / price, 0.98 * w.books.balances[account, token_in])
+        if not amount * price >= LEAST or not refuel(w, account, me.ident, gas):
             continue
         least = quote_at(w, place, token_in, token_out, amount) * (1.0 - my[SLIPPAGE])
         bid = going_bid(w, my[BID])

@@ -1,0 +1,417 @@
+"""The report of a run: one page that needs nothing else, with its pictures inside."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib.dates as mdates
+import networkx as nx
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
+
+from runs.results import BLOCKS, REPORT, SCENARIO, SUMMARY, write_whole
+from sim import Scenario
+from sim.errors import ScenarioError
+
+INK, MUTED, GRID = "#1d2733", "#64707d", "#e3e8ee"
+COLOURS = ("#0b6e8f", "#d1495b", "#edae49", "#66a182", "#5b5f97", "#8d5a97", "#3d405b", "#a44a3f")
+KIND_COLOURS = {
+    "pool": "#0b6e8f",
+    "lending": "#d1495b",
+    "venue": "#3d405b",
+    "oracle": "#edae49",
+    "cohort": "#66a182",
+    "account": "#b8c1cc",
+}
+
+
+def money(value: float) -> str:
+    """An amount of money, short: 1.2M."""
+    if value != value:
+        return "–"
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size * 0.9995:
+            return f"{value / size:,.3g}{letter}" if abs(value) < 1e3 * size else f"{value / size:,.0f}{letter}"
+    return f"{value:,.3g}" if value else "0"
+
+
+def _figure(rows: int = 1, height: float = 2.6) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(9.0, height * rows), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+    for ax in axes:
+        ax.grid(color=GRID, linewidth=0.8)
+        ax.set_axisbelow(True)
+        ax.tick_params(colors=MUTED, labelsize=9)
+        for side in ("top", "right"):
+            ax.spines[side].set_visible(False)
+        for side in ("left", "bottom"):
+            ax.spines[side].set_color(GRID)
+    return figure, list(axes)
+
+
+def _label(ax: Axes, text: str) -> None:
+    ax.set_title(text, loc="left", fontsize=10, color=INK)
+
+
+def _legend(ax: Axes, entries: int) -> None:
+    if entries:
+        columns = 1 if entries <= 4 else 2
+        ax.legend(frameon=False, fontsize=8, ncols=columns, loc="best", labelcolor=INK)
+
+
+def _time_axis(ax: Axes) -> None:
+    locator = mdates.AutoDateLocator(minticks=4, maxticks=9)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
+
+
+def _mark_shocks(ax: Axes, shocks: list[Any]) -> None:
+    for time in shocks:
+        ax.axvline(time, color=MUTED, linestyle=":", linewidth=1.0)
+
+
+_MONEY = FuncFormatter(lambda value, _: money(value))
+_SHARE = FuncFormatter(lambda value, _: f"{100 * value:.3g} %")
+
+
+class Pictures:
+    """Draws the pictures of a run from its files."""
+
+    def __init__(self, frame: pd.DataFrame, summary: dict[str, Any], setup: Scenario) -> None:
+        """Draw from measures, a summary and the scenario."""
+        self.frame = frame
+        self.summary = summary
+        self.setup = setup
+        start = pd.Timestamp(setup.time_of(0)).tz_localize(None)
+        seconds = pd.to_timedelta(frame["block"] * setup.block.seconds, unit="s")
+        self.time = (start + seconds).to_numpy()
+        self.shocks = [
+            (start + pd.Timedelta(seconds=setup.block_of(s) * setup.block.seconds)).to_pydatetime()
+            for s in setup.shocks
+        ]
+
+    def _lines(
+        self, ax: Axes, names: dict[str, str], transform: Callable[[pd.Series], Any] | None = None
+    ) -> int:
+        drawn = 0
+        for name, label in names.items():
+            if name in self.frame and not self.frame[name].isna().all():
+                values = self.frame[name]
+                values = transform(values) if transform else values
+                colour = COLOURS[drawn % len(COLOURS)]
+                ax.plot(self.time, values, label=label, color=colour, linewidth=1.2)
+                drawn += 1
+        _mark_shocks(ax, self.shocks)
+        _time_axis(ax)
+        return drawn
+
+    def prices(self) -> Figure:
+        """Prices in every venue, and how far the pools are out of balance."""
+        s, unit = self.setup, self.setup.venue.numeraire
+        volatile = [a for a, v in s.venue.assets.items() if v.process not in ("constant",)]
+        figure, axes = _figure(len(volatile) + 1)
+        for ax, asset in zip(axes, volatile, strict=False):
+            names = {f"venue.{asset}.price": "outside venue"}
+            for oracle, o in s.oracles.items():
+                if o.token == asset:
+                    names[f"oracle.{oracle}.price"] = f"oracle {oracle}"
+            for pool, p in s.pools.items():
+                if p.tokens == [asset, unit]:
+                    names[f"pool.{pool}.price"] = f"pool {pool}"
+            _label(ax, f"Price of {asset} ({unit})")
+            _legend(ax, self._lines(ax, names))
+        names = {f"pool.{p}.imbalance": p for p in s.pools}
+        _label(axes[-1], "Imbalance of pools (value of the first token over the second's, share)")
+        _legend(axes[-1], self._lines(axes[-1], names))
+        axes[-1].yaxis.set_major_formatter(_SHARE)
+        return figure
+
+    def leverage(self) -> Figure:
+        """Leverage and health of borrowers, and liquidations."""
+        figure, axes = _figure(3)
+        markets = list(self.setup.lending)
+        leverage = {f"lending.{m}.leverage": f"{m}: collateral over equity" for m in markets}
+        _label(axes[0], "Leverage of all positions (multiple)")
+        _legend(axes[0], self._lines(axes[0], leverage))
+        quantiles = {
+            f"lending.{m}.health_{q}": f"{m}: {text}"
+            for m in markets
+            for q, text in (("min", "lowest"), ("q05", "5 %"), ("q25", "25 %"), ("median", "median"))
+        }
+        _label(axes[1], "Health factors (quantiles)")
+        _legend(axes[1], self._lines(axes[1], quantiles))
+        axes[1].axhline(1.0, color=INK, linewidth=0.8)
+        sums = {}
+        for m in markets:
+            sums[f"lending.{m}.liquidated"] = f"{m}: debt liquidated since the start"
+            sums[f"lending.{m}.bad_debt"] = f"{m}: bad debt since the start"
+            sums[f"lending.{m}.endangered"] = f"{m}: debt that a fall of 10 % would endanger"
+        _label(axes[2], f"Liquidations ({self.setup.venue.numeraire})")
+        _legend(axes[2], self._lines(axes[2], sums))
+        axes[2].yaxis.set_major_formatter(_MONEY)
+        return figure
+
+    def cash(self) -> Figure:
+        """Utilisation, and how much of the deposits could be withdrawn."""
+        figure, axes = _figure(3)
+        pairs = [(m, t) for m, s in self.setup.lending.items() for t in s.reserves]
+        for ax, what, text in (
+            (axes[0], "utilisation", "Utilisation (share of deposits lent)"),
+            (axes[1], "withdrawable", "Withdrawable cash (share of deposits)"),
+            (axes[2], "borrow_rate", "Rate of borrowing (per year)"),
+        ):
+            names = {f"lending.{m}.{t}.{what}": f"{m}: {t}" for m, t in pairs}
+            _label(ax, text)
+            _legend(ax, self._lines(ax, names))
+            ax.yaxis.set_major_formatter(_SHARE)
+        return figure
+
+    def gas(self) -> Figure:
+        """What gas cost, and who had to wait."""
+        figure, axes = _figure(2)
+        names = {"gas.mean": "mean paid by others", "gas.price": "least that got in"}
+        _label(axes[0], "Gas price (gwei, logarithmic)")
+        _legend(axes[0], self._lines(axes[0], names))
+        axes[0].set_yscale("log")
+        axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        _label(axes[1], "Calls waiting in the mempool (number)")
+        self._lines(axes[1], {"gas.waiting": "waiting"})
+        return figure
+
+    def losses(self) -> Figure:
+        """What each class has gained or lost, in all and against holding."""
+        figure, axes = _figure(1, 4.2)
+        ax = axes[0]
+        outside = ("venue", "holders")
+        classes = [c for c, v in self.summary["loss"].items() if v is not None and c not in outside]
+        losses = [-self.summary["loss"][c] for c in classes]
+        results = [self.summary["result"].get(c) or 0.0 for c in classes]
+        at = np.arange(len(classes))
+        ax.barh(at - 0.2, losses, 0.38, color=COLOURS[0], label="change of wealth")
+        ax.barh(at + 0.2, results, 0.38, color=COLOURS[2], label="against holding the start")
+        ax.set_yticks(at, classes)
+        ax.invert_yaxis()
+        ax.axvline(0.0, color=INK, linewidth=0.8)
+        ax.xaxis.set_major_formatter(_MONEY)
+        numeraire = self.summary["numeraire"]
+        _label(ax, f"Gains and losses by class ({numeraire}; without the venue and outside holders)")
+        _legend(ax, 2)
+        return figure
+
+    def network(self) -> Figure:
+        """The exposure network at the end, at positions that depend on names alone."""
+        graph = nx.node_link_graph(self.summary["exposure"], edges="edges")
+        figure, axes = _figure(1, 6.0)
+        ax = axes[0]
+        ax.set_axis_off()
+        _label(ax, "Exposures at the end: who loses if the one pointed at fails")
+        columns = {"cohort": 0.0, "account": 0.0, "lending": 1.0, "oracle": 1.75, "pool": 2.5}
+        columns["venue"] = 3.25
+        position: dict[str, tuple[float, float]] = {}
+        for column in sorted(set(columns.values())):
+            names = [n for n, d in graph.nodes(data=True) if columns[d["kind"]] == column]
+            for i, name in enumerate(names):
+                position[name] = (column, -(i + 0.5) / len(names))
+        weights = [d["weight"] for _, _, d in graph.edges(data=True)]
+        heaviest = max(weights, default=1.0)
+        channels = {"claim": 0, "debt": 1, "price": 2, "source": 2, "common": 4}
+        for u, v, d in graph.edges(data=True):
+            nx.draw_networkx_edges(
+                graph,
+                position,
+                edgelist=[(u, v)],
+                ax=ax,
+                width=0.6 + 5.0 * (d["weight"] / heaviest) ** 0.5,
+                edge_color=COLOURS[channels.get(d["channel"], 0)],
+                alpha=0.55,
+                arrowsize=11,
+                connectionstyle="arc3,rad=0.12",
+                node_size=900,
+            )
+        values = [abs(d["value"]) for _, d in graph.nodes(data=True)]
+        largest = max((v for v in values if v == v), default=1.0) or 1.0
+        sizes = [150.0 + 900.0 * min(v / largest, 1.0) ** 0.5 for v in values]
+        colours = [KIND_COLOURS[d["kind"]] for _, d in graph.nodes(data=True)]
+        nx.draw_networkx_nodes(
+            graph, position, ax=ax, node_size=sizes, node_color=colours, edgecolors="white"
+        )
+        for (name, (x, y)), size in zip(position.items(), _sizes(graph, position, sizes), strict=True):
+            ax.annotate(
+                name.removeprefix("oracle:"),
+                (x, y),
+                xytext=(0, -6 - size**0.5 / 2),
+                textcoords="offset points",
+                ha="center",
+                va="top",
+                fontsize=8,
+                color=INK,
+            )
+        handles = [
+            Line2D([], [], color=COLOURS[channels[c]], linewidth=3, label=text)
+            for c, text in (
+                ("claim", "claim (shares, deposits)"),
+                ("debt", "debt"),
+                ("price", "price (oracles and what they read)"),
+                ("common", "common token"),
+            )
+        ]
+        handles += [
+            Line2D([], [], color=colour, marker="o", linestyle="", label=kind)
+            for kind, colour in KIND_COLOURS.items()
+        ]
+        figure.legend(
+            handles=handles, loc="outside lower center", ncols=5, frameon=False, fontsize=8
+        )
+        ax.margins(0.12)
+        return figure
+
+    def all(self) -> dict[str, Figure]:
+        """Every picture by its heading."""
+        pictures = {"Prices and imbalance": self.prices()}
+        if self.setup.lending:
+            pictures["Leverage and liquidations"] = self.leverage()
+            pictures["Utilisation and withdrawable cash"] = self.cash()
+        pictures["Gas"] = self.gas()
+        pictures["Losses by class"] = self.losses()
+        pictures["Exposure network"] = self.network()
+        return pictures
+
+
+def _sizes(graph: nx.DiGraph, position: dict[str, Any], sizes: list[float]) -> list[float]:
+    by_name = dict(zip(graph.nodes, sizes, strict=True))
+    return [by_name[name] for name in position]
+
+
+def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """The summary as (what, value) rows, for a terminal and for the page."""
+    unit = summary["numeraire"]
+    rows = [
+        ("Scenario", f"{summary['title']} (seed {summary['rng']})"),
+        ("Blocks, agents", f"{summary['blocks']:,} blocks, {summary['agents']:,} agents"),
+    ]
+    if summary.get("seconds"):
+        rate = summary["blocks"] / summary["seconds"]
+        rows.append(("Run time", f"{summary['seconds']:.1f} s, {rate:,.0f} blocks a second"))
+    for name, p in summary["prices"].items():
+        low_at = p["low_at"][:16].replace("T", " ")
+        text = f"{p['first']:,.4g} → {p['last']:,.4g}, low {p['low']:,.4g} ({low_at} UTC), high {p['high']:,.4g}"
+        rows.append((f"Price of {name} ({unit})", text))
+    for name, p in summary["pools"].items():
+        if p["largest_imbalance"] is None or p["largest_imbalance"] != p["largest_imbalance"]:
+            continue
+        text = (
+            f"imbalance up to {100 * p['largest_imbalance']:+.2f} %, volume {money(p['volume'])}, "
+            f"fees {money(p['fees'])}, return of providers "
+            f"{100 * (p['provider_return'] or 0.0):+.2f} % against holding"
+        )
+        rows.append((f"Pool {name}", text))
+    for name, m in summary["lending"].items():
+        text = (
+            f"{m['liquidations']:,} liquidations of {money(m['liquidated'])} {unit}, "
+            f"bad debt {money(m['bad_debt'])}"
+        )
+        rows.append((f"Lending {name}", text))
+        used = ", ".join(
+            f"{token} {100 * value:.1f} %" for token, value in m["highest_utilisation"].items() if value
+        )
+        if used:
+            rows.append(("Highest utilisation", used))
+    chance = summary["liquidated_at_first_chance"]
+    if chance.get("all") is not None and chance["all"] == chance["all"]:
+        text = f"{100 * chance['all']:.0f} % of liquidations"
+        parts = [
+            f"{100 * chance[key]:.0f} % {label} the gas peak"
+            for key, label in (("before_gas_peak", "before"), ("during_gas_peak", "during"))
+            if chance.get(key) is not None and chance[key] == chance[key]
+        ]
+        rows.append(("At the first chance", text + (f" ({', '.join(parts)})" if parts else "")))
+    if "gas" in summary:
+        gas = summary["gas"]
+        rows.append(("Gas", f"mean {gas['mean']:.3g} gwei, highest {gas['highest']:.3g} gwei"))
+    done = summary["transactions"]
+    failed = ", ".join(f"{k.replace('_', ' ')} {v:,}" for k, v in done.items() if k != "done")
+    text = f"{done.get('done', 0):,} done" + (f"; reverted: {failed}" if failed else "")
+    rows.append(("Transactions", text))
+    return rows
+
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #1d2733; background: #f5f7f9; margin: 0; }
+main { max-width: 960px; margin: 0 auto; padding: 24px 20px 60px; }
+h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 17px; margin: 32px 0 8px; }
+p.sub { color: #64707d; margin: 0 0 20px; white-space: pre-line; }
+table { border-collapse: collapse; width: 100%; background: #fff; border-radius: 8px; }
+td { padding: 7px 14px; border-bottom: 1px solid #e3e8ee; vertical-align: top; }
+td:first-child { color: #64707d; white-space: nowrap; }
+figure { margin: 0; background: #fff; border-radius: 8px; padding: 12px; }
+img { width: 100%; height: auto; display: block; }
+footer { color: #64707d; font-size: 13px; margin-top: 32px; }
+"""
+
+
+def _image(figure: Figure, alt: str) -> str:
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=130, metadata={"Software": None})
+    encoded = base64.b64encode(data.getvalue()).decode("ascii")
+    return f'<figure><img alt="{html.escape(alt)}" src="data:image/png;base64,{encoded}"></figure>'
+
+
+def write_report(folder: Path) -> Path:
+    """Write the report of a run from the files in its folder.
+
+    Args:
+        folder: Where `runs.results.save_run` left them.
+
+    Returns:
+        The page.
+
+    Raises:
+        ScenarioError: If a file is missing or cannot be read.
+    """
+    for name in (BLOCKS, SUMMARY, SCENARIO):
+        if not (folder / name).is_file():
+            text = f"there is no {name}; give the folder of a run (undertow run ... --out {folder})"
+            raise ScenarioError([(str(folder), text)])
+    try:
+        frame = pd.read_parquet(folder / BLOCKS)
+        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ScenarioError([(str(folder), f"cannot be read: {error}")]) from error
+    setup = Scenario.load(folder / SCENARIO)
+    pictures = Pictures(frame, summary, setup)
+    rows = "".join(
+        f"<tr><td>{html.escape(what)}</td><td>{html.escape(value)}</td></tr>"
+        for what, value in summary_rows(summary)
+    )
+    sections = "".join(
+        f"<h2>{html.escape(heading)}</h2>{_image(figure, heading)}"
+        for heading, figure in pictures.all().items()
+    )
+    made = ", ".join(f"{name} {v}" for name, v in summary["versions"].items())
+    page = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(setup.title)} – Undertow</title><style>{_STYLE}</style></head>"
+        f"<body><main><h1>{html.escape(setup.title)}</h1>"
+        f'<p class="sub">{html.escape(setup.description.strip())}</p>'
+        f"<table>{rows}</table>{sections}"
+        f"<footer>Made {html.escape(summary['made'])} with {html.escape(made)}. "
+        "Dotted lines are shocks from outside; everything else the agents did.</footer>"
+        "</main></body></html>"
+    )
+    path = folder / REPORT
+    write_whole(path, lambda beside: beside.write_text(page, encoding="utf-8") and None)
+    return path

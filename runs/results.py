@@ -1,0 +1,254 @@
+"""Results of a run: the summary, and the files that are left behind, each written whole."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+from sim import Market, Scenario
+from sim.codes import Reason
+
+BLOCKS, RECEIPTS, SUMMARY = "blocks.parquet", "receipts.parquet", "summary.json"
+SCENARIO, REPORT, PRICES = "scenario.toml", "report.html", "prices.parquet"
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file beside its place and move it there, so that nobody sees half of it.
+
+    Args:
+        path: Where.
+        write: Writes to the path that it is given.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    beside = Path(name)
+    try:
+        write(beside)
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        beside.chmod(0o644)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _write_text(path: Path, text: str) -> None:
+    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8") and None)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what made a result."""
+    found = {"python": platform.python_version()}
+    for name in ("undertow", "mesa", "numpy", "numba", "pandas"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # run from a checkout that is not installed
+            found[name] = "not installed"
+    return found
+
+
+def gas_peak(frame: pd.DataFrame) -> pd.Series:
+    """Whether each row is in the gas peak: above half of the highest hourly median.
+
+    Args:
+        frame: Measures, with ``gas.mean``.
+
+    Returns:
+        bool per row; all False where gas never rose to twice its first level.
+    """
+    every = max(int(frame["block"].diff().median()), 1) if len(frame) > 1 else 1
+    smooth = frame["gas.mean"].rolling(max(300 // every, 1), min_periods=1, center=True).median()
+    if not smooth.max() > 2.0 * smooth.iloc[0]:
+        return pd.Series(False, index=frame.index)
+    return smooth > 0.5 * smooth.max()
+
+
+def first_chance(market: Market, frame: pd.DataFrame) -> dict[str, float]:
+    """Share of liquidations made in the block in which they first were possible.
+
+    Returns:
+        Shares overall, before the gas peak and during it; NaN where there were none.
+    """
+    r = market.receipt_book.records()
+    done = r[(r["possible"] >= 0) & (r["status"] == Reason.DONE)]
+    at_once = done["possible"] == 0
+    found = {"all": _mean(at_once)}
+    if "gas.mean" in frame and len(frame):
+        peak = frame.loc[gas_peak(frame), "block"]
+        first, last = (peak.min(), peak.max()) if len(peak) else (math.inf, math.inf)
+        found["before_gas_peak"] = _mean(at_once[done["block"] < first])
+        inside = (done["block"] >= first) & (done["block"] <= last)
+        found["during_gas_peak"] = _mean(at_once[inside])
+    return found
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else math.nan
+
+
+def summarise(market: Market, seconds: float | None = None) -> dict[str, Any]:
+    """The figures of a run that people ask for first.
+
+    Args:
+        market: After its run.
+        seconds: That the run took.
+
+    Returns:
+        Plain numbers, texts and dictionaries of them, fit for JSON.
+    """
+    frame = market.datacollector.get_model_vars_dataframe()
+    summary: dict[str, Any] = {
+        "title": market.setup.title,
+        "rng": market.seed_number,
+        "blocks": market.block,
+        "agents": len(market.agents),
+        "start": market.setup.time_of(0).isoformat(),
+        "end": market.setup.time_of(market.block).isoformat(),
+        "numeraire": market.numeraire,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": seconds,
+        "versions": versions(),
+    }
+    prices = {}
+    for name in market.venue.names:
+        column = frame.get(f"venue.{name}.price")
+        if column is not None and len(column):
+            low = int(column.idxmin())
+            prices[name] = {
+                "first": float(column.iloc[0]),
+                "low": float(column[low]),
+                "low_at": market.setup.time_of(int(frame["block"][low])).isoformat(),
+                "high": float(column.max()),
+                "last": float(column.iloc[-1]),
+            }
+    summary["prices"] = prices
+    summary["pools"] = {
+        name: {
+            "spot_price": pool.spot_price(),
+            "largest_imbalance": _largest(frame, f"pool.{name}.imbalance"),
+            "largest_mispricing": _largest(frame, f"pool.{name}.mispricing"),
+            "volume": float(pool.record["volume"][0]),
+            "fees": float(pool.record["fees"][0]),
+            "impermanent_loss": _last(frame, f"pool.{name}.impermanent_loss"),
+            "provider_return": _last(frame, f"pool.{name}.provider_return"),
+        }
+        for name, pool in market.pools.items()
+    }
+    summary["lending"] = {
+        name: {
+            "liquidations": lender.liquidations,
+            "liquidated": lender.liquidated_value,
+            "bad_debt": lender.bad_debt,
+            "shortfall": _last(frame, f"lending.{name}.shortfall"),
+            "highest_utilisation": {
+                token: _largest(frame, f"lending.{name}.{token}.utilisation")
+                for token in lender.tokens
+            },
+            "least_withdrawable": {
+                token: _least(frame, f"lending.{name}.{token}.withdrawable")
+                for token in lender.tokens
+            },
+        }
+        for name, lender in market.lending.items()
+    }
+    if "gas.mean" in frame:
+        summary["gas"] = {"mean": float(frame["gas.mean"].mean()), "highest": _largest(frame, "gas.mean")}
+    summary["liquidated_at_first_chance"] = first_chance(market, frame)
+    tally = market.world.tally.sum(axis=0)
+    summary["transactions"] = {
+        reason.name.lower(): int(tally[reason]) for reason in Reason if tally[reason]
+    }
+    classes = [*market.cohorts, *market.special_accounts]
+    summary["loss"] = {c: _last(frame, f"loss.{c}") for c in classes if f"loss.{c}" in frame}
+    summary["result"] = {c: _last(frame, f"result.{c}") for c in classes if f"result.{c}" in frame}
+    summary["exposure"] = nx.node_link_data(market.exposure(), edges="edges")
+    return summary
+
+
+def _largest(frame: pd.DataFrame, name: str) -> float:
+    """The value that is furthest from zero, with its sign."""
+    if name not in frame or frame[name].isna().all():
+        return math.nan
+    return float(frame[name][frame[name].abs().idxmax()])
+
+
+def _least(frame: pd.DataFrame, name: str) -> float:
+    return float(frame[name].min()) if name in frame else math.nan
+
+
+def _last(frame: pd.DataFrame, name: str) -> float:
+    return float(frame[name].iloc[-1]) if name in frame and len(frame) else math.nan
+
+
+def to_json(value: Any) -> str:
+    """JSON in which what is not a number is null."""
+
+    def clean(v: Any) -> Any:
+        if isinstance(v, dict):
+            return {str(k): clean(w) for k, w in v.items()}
+        if isinstance(v, list | tuple):
+            return [clean(w) for w in v]
+        if isinstance(v, float | np.floating):
+            return float(v) if math.isfinite(v) else None
+        return v.item() if isinstance(v, np.generic) else v
+
+    return json.dumps(clean(value), indent=2) + "\n"
+
+
+def save_run(market: Market, out: Path, summary: dict[str, Any]) -> None:
+    """Leave a run's files in a folder.
+
+    Args:
+        market: After its run.
+        out: The folder; made if it is not there.
+        summary: From `summarise`.
+
+    Raises:
+        OSError: If the folder cannot be written.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    frame = market.datacollector.get_model_vars_dataframe()
+    write_whole(out / BLOCKS, lambda path: frame.to_parquet(path, index=False))
+    receipts = market.receipts()
+    write_whole(out / RECEIPTS, lambda path: receipts.to_parquet(path, index=False))
+    _write_text(out / SUMMARY, to_json(summary))
+    _write_text(out / SCENARIO, resolved(market, out).to_toml())
+
+
+def resolved(market: Market, out: Path) -> Scenario:
+    """The scenario that reproduces a run, with the recorded prices that it needs beside it."""
+    setup = market.setup.override({"rng": market.seed_number})
+    if setup.prices is None:
+        return setup
+    table = _recorded(setup)
+    write_whole(out / PRICES, lambda path: table.to_parquet(path, index=False))
+    # Relative, so that the folder can be moved; loading puts the folder before it.
+    return setup.model_copy(update={"prices": setup.prices.model_copy(update={"file": PRICES})})
+
+
+def _recorded(setup: Scenario) -> pd.DataFrame:
+    """The rows of the price file that a run replays, and some around them."""
+    file = setup.price_file()
+    parquet = file.suffix.lower() in (".parquet", ".pq")
+    table = pd.read_parquet(file) if parquet else pd.read_csv(file)
+    symbols = {a.symbol for a in setup.venue.assets.values() if a.process == "replay"}
+    table = table[table["symbol"].isin(symbols)]
+    if pd.api.types.is_numeric_dtype(table["ts"]):
+        return table.reset_index(drop=True)
+    times = pd.to_datetime(table["ts"], utc=True, format="ISO8601")
+    around = pd.Timedelta(days=1)
+    first = pd.Timestamp(setup.time_of(0)) - around
+    last = pd.Timestamp(setup.time_of(setup.blocks)) + around
+    return table[(times >= first) & (times <= last)].reset_index(drop=True)
