@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, ClassVar
 from agents.base import Behaviour, Column
 from agents.tools import (
     OUTSIDE,
-    bid_of_share,
+    affordable,
     delay,
     follow_trade,
     gas_cost,
     quote_at,
     refuel,
     send_trade,
+    share_bid,
     worth_the_race,
 )
 import numpy as np
@@ -212,7 +213,7 @@ def decide(w, me):
                 my[PASSED] = best + 1.0
                 my[TRADED] = _traded(w, best)
             continue
-        bid = bid_of_share(w, profit, my[BID_SHARE], gas)
+        bid = affordable(w, account, gas, share_bid(w, profit, my[BID_SHARE], gas))
         if not refuel(w, account, me.ident, gas):
             continue
         cost = gas_cost(w, gas, bid)

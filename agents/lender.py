@@ -5,7 +5,8 @@ who ran first from UST). When it looks, it leaves with a chance that rises with 
 far utilisation is above its fear threshold, with withdrawals it has seen, and with
 bad debt: a first come, first served queue in which leaving is right if others leave
 (Diamond, Dybvig 1983; Goldstein, Pauzner 2005). A withdrawal takes what cash there
-is. Calm lenders move for yield, slowly.
+is. Calm lenders move for yield, slowly, and some withdraw to sell when what they
+lent is dear outside.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column, token_number
-from agents.tools import going_bid, refuel
+from agents.tools import OUTSIDE, follow_trade, going_bid, refuel
 from protocols import lending
 from sim.block import send
-from sim.codes import ALL, Kind, Reason
+from sim.codes import ALL, PREVIOUS, Kind, Reason
 from sim.compiled import inner, kernel
 from sim.ledger import begin
+from sim.measures import market_price
 from sim.randomness import agent_uniform
 
 if TYPE_CHECKING:
@@ -40,10 +42,11 @@ if TYPE_CHECKING:
     BAD_DEBT_FEAR,
     ATTENTION,
     SIZE_ATTENTION,
+    PREMIUM_RESPONSE,
     PATIENCE,
     BID,
     BUSY,
-) = range(12)
+) = range(13)
 # What the cohort remembers: receipts at the last block, what was withdrawn lately
 # (a decaying share), and the bad debt seen.
 RECEIPTS, FLIGHT = range(2)
@@ -90,6 +93,10 @@ def decide(w, me):
     lost = w.books.storage[reserve.slot + lending.BAD_DEBT]
     losses = lost / (deposits + lost) if lost > 0.0 else 0.0
     gas = chain.gas_cost[Kind.WITHDRAW]
+    # What is lent may be worth more outside than the market that lends it thinks.
+    premium = 0.0
+    if token != chain.numeraire and w.feeds[reserve.feed].price > 0.0:
+        premium = max(market_price(w, token) / w.feeds[reserve.feed].price - 1.0, 0.0)
     for i in range(me.rows.shape[0]):
         my = me.rows[i]
         if chain.block < my[BUSY] or agent_uniform(me.key, i, 0) >= my[ATTENTION]:
@@ -109,22 +116,26 @@ def decide(w, me):
         patience = int(my[PATIENCE])
         if held > 0.0:
             for_yield = my[YIELD_RESPONSE] * max(my[YIELD] - rate, 0.0)
-            if draw >= min(afraid + for_yield, 1.0) or not refuel(w, account, me.ident, gas):
+            to_sell = my[PREMIUM_RESPONSE] * premium
+            chance = min(afraid + for_yield + to_sell, 1.0)
+            if draw >= chance or not refuel(w, account, me.ident, gas):
                 continue
             worth = held * w.books.storage[reserve.slot + lending.SUPPLY_INDEX]
             # It takes what there is; the rest stays behind with those who were late.
             amount = ALL if worth <= cash else cash * 0.999
             if amount == ALL or amount > 0.01 * worth:
-                bid = going_bid(w, my[BID] * (1.0 + afraid))
+                bid = going_bid(w, account, gas, my[BID] * (1.0 + afraid))
                 kind = Kind.WITHDRAW
-                send(
+                sent = send(
                     w, account, me.ident, bid, kind, m, token, token, amount, 0.0, -1, 0.0, patience
                 )
+                if sent and draw >= afraid + for_yield:
+                    follow_trade(w, OUTSIDE, token, chain.numeraire, PREVIOUS, 0.0)
                 my[BUSY] = chain.block + patience
         elif afraid < 0.01 and draw < my[YIELD_RESPONSE] * max(rate - my[YIELD], 0.0):
             amount = min(my[DEPOSIT], w.books.balances[account, token] * 0.99)
             if amount > 0.0 and refuel(w, account, me.ident, gas):
-                bid = going_bid(w, my[BID])
+                bid = going_bid(w, account, gas, my[BID])
                 kind = Kind.DEPOSIT
                 send(
                     w, account, me.ident, bid, kind, m, token, token, amount, 0.0, -1, 0.0, patience
@@ -145,6 +156,7 @@ class Lender(Behaviour):
         "bad_debt_fear": Column("Chance to leave per share lost", "chance per 1", 20.0, 0.0),
         "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
         "size_attention": Column("Elasticity of attention to size", "elasticity", 0.3, 0.0),
+        "premium_response": Column("Chance to leave and sell, per premium", "chance per 1", 0.0, 0.0),
         "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
         "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
         "busy": Column("Block until which it waits", "block", 0.0, state=True),

@@ -85,7 +85,7 @@ def _ratio(w, token):
 
 
 @inner
-def _save(w, me, i, my, prices, standing):
+def _save(w, me, i, my, prices, standing, gas):
     """Bring the health factor back over the buffer, by what means there are."""
     chain = w.chain[0]
     m, collateral, debt = me.places[MARKET], me.places[COLLATERAL], me.places[DEBT]
@@ -94,7 +94,7 @@ def _save(w, me, i, my, prices, standing):
     account = me.first + i
     factor = worth * threshold / owed
     urgency = 1.0 + 4.0 * max(1.1 - factor, 0.0) / 0.1  # up to five times, at the edge
-    bid = going_bid(w, my[BID] * min(urgency, 5.0))
+    bid = going_bid(w, account, gas, my[BID] * min(urgency, 5.0))
     patience = int(my[PATIENCE])
     repay = repayment_to_health(worth, threshold, owed, wanted)
     own = w.books.balances[account, debt] * price_d
@@ -132,16 +132,16 @@ def _save(w, me, i, my, prices, standing):
 
 
 @inner
-def _lever(w, me, i, my, price_d, value):
+def _lever(w, me, i, my, price_d, value, gas):
     """Borrow, buy collateral, deposit it: one loop."""
     m, collateral, debt = me.places[MARKET], me.places[COLLATERAL], me.places[DEBT]
     amount = value / price_d
     place, out = best_place(w, me.places[ROUTES:], debt, collateral, amount)
     if place < OUTSIDE:
         return
-    bid = going_bid(w, my[BID])
-    patience = int(my[PATIENCE])
     account = me.first + i
+    bid = going_bid(w, account, gas, my[BID])
+    patience = int(my[PATIENCE])
     kind = Kind.BORROW
     if send(w, account, me.ident, bid, kind, m, debt, debt, amount, 1.0, -1, 0.0, patience):
         follow_trade(w, place, debt, collateral, PREVIOUS, out * (1.0 - my[SLIPPAGE]))
@@ -158,7 +158,8 @@ def decide(w, me):
     price_c, price_d = w.feeds[backing.feed].price, w.feeds[owing.feed].price
     ratio = _ratio(w, me.places[COLLATERAL])
     _, _, cash = lending.totals(w.books, market, owing)
-    gas = chain.gas_cost[Kind.WITHDRAW] + chain.gas_cost[Kind.SWAP] + chain.gas_cost[Kind.REPAY]
+    # The dearest of what it may do: take out or borrow, trade, put in.
+    gas = chain.gas_cost[Kind.BORROW] + chain.gas_cost[Kind.SWAP] + chain.gas_cost[Kind.DEPOSIT]
     for i in range(me.rows.shape[0]):
         my = me.rows[i]
         if chain.block < my[BUSY]:
@@ -188,7 +189,7 @@ def decide(w, me):
             if factor < 1.0 or not refuel(w, account, me.ident, gas):
                 continue
             standing = (worth, backing.threshold, owed, wanted)
-            _save(w, me, i, my, (price_c, price_d), standing)
+            _save(w, me, i, my, (price_c, price_d), standing, gas)
             busy = chain.block + my[PATIENCE]
         elif leverage < aim * (1.0 - my[BAND]):
             equity = worth - owed
@@ -199,7 +200,7 @@ def decide(w, me):
             if value > 0.01 * equity and value / price_d <= cash and refuel(
                 w, account, me.ident, gas
             ):
-                _lever(w, me, i, my, price_d, value)
+                _lever(w, me, i, my, price_d, value, gas)
                 busy = chain.block + my[PATIENCE]
         my[BUSY] = busy
 

@@ -17,8 +17,8 @@ from agents.base import Behaviour, Column
 from agents.leveraged_borrower import routes
 from agents.tools import (
     OUTSIDE,
+    affordable,
     best_place,
-    bid_of_share,
     delay,
     follow_trade,
     gas_cost,
@@ -26,6 +26,7 @@ from agents.tools import (
     quote_at,
     refuel,
     send_trade,
+    share_bid,
     worth_the_race,
 )
 from protocols import lending
@@ -213,7 +214,7 @@ def _sell_inventory(w, me, i, my):
     place, out = best_place(w, me.places[ROUTES:], token, chain.numeraire, held)
     if place < OUTSIDE:
         place, out = OUTSIDE, quote_at(w, OUTSIDE, token, chain.numeraire, held)
-    bid = going_bid(w, 1.1)
+    bid = going_bid(w, account, chain.gas_cost[Kind.SWAP], 1.1)
     send_trade(
         w, account, me.ident, bid, place, token, chain.numeraire, amount, 0.0, int(my[PATIENCE])
     )
@@ -269,7 +270,7 @@ def decide(w, me):
                 if worth_the_race(w, profit, my[BID_SHARE], gas, 1.0):
                     my[PASSED] = done + 1.0
                 continue
-            bid = bid_of_share(w, profit, my[BID_SHARE], gas)
+            bid = affordable(w, account, gas, share_bid(w, profit, my[BID_SHARE], gas))
             if my[HOLD] <= 0.0 and gas_cost(w, gas, bid) > profit:
                 continue
             if _strike(w, me, i, my, m, w.debtors[m, k], plan, bid):

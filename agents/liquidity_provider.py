@@ -82,7 +82,7 @@ def _leave(w, me, i, my, place):
     shares = w.books.balances[account, pool.share]
     base = pool.tokens[0]
     out = shares / w.books.supply[pool.share] * w.books.balances[pool.account, base]
-    bid = going_bid(w, my[BID])
+    bid = going_bid(w, account, gas, my[BID])
     patience = int(my[PATIENCE])
     sent = send(
         w,
@@ -117,7 +117,7 @@ def _enter(w, me, i, my, place):
         return
     half = 0.5 * my[STAKE]
     patience = int(my[PATIENCE])
-    bid = going_bid(w, my[BID])
+    bid = going_bid(w, account, gas, my[BID])
     amounts = np.zeros(2)
     short = 0.0
     for k in range(2):

@@ -75,7 +75,7 @@ def decide(w, me):
         if not amount * price >= LEAST or not refuel(w, account, me.ident, gas):
             continue
         least = quote_at(w, place, token_in, token_out, amount) * (1.0 - my[SLIPPAGE])
-        bid = going_bid(w, my[BID])
+        bid = going_bid(w, account, gas, my[BID])
         send(w, account, me.ident, bid, Kind.SWAP, place, token_in, token_out, amount, least)
     if me.memory[EXPECTED] > 0.0:
         # The heat is an average of recent activity, so that its mean is

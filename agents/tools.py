@@ -27,21 +27,41 @@ def gas_cost(w, gas, bid):
 
 
 @inner
-def going_bid(w, multiple):
-    """A bid that is a multiple of what got into the last block, gwei."""
+def affordable(w, account, gas, bid):
+    """A bid, or the highest that an account can pay for its gas, gwei."""
     chain = w.chain[0]
-    # A base fee can rise by an eighth until the transaction is in.
-    return max(chain.gas_price, chain.base_fee * 1.125) * multiple
+    if chain.fee_market == FeeMarket.OFF:
+        return 0.0
+    return min(bid, 0.9 * w.books.balances[account, chain.gas_token] / (gas * GWEI))
 
 
 @inner
-def bid_of_share(w, profit, share, gas):
-    """Bid that spends a share of a profit on gas, but never less than the going one asks."""
+def going_bid(w, account, gas, multiple):
+    """A bid that is a multiple of what got into the last block, gwei.
+
+    Args:
+        account: That must be able to pay it.
+        gas: Of the transaction.
+        multiple: Of the going price.
+    """
+    return affordable(w, account, gas, _going(w) * multiple)
+
+
+@inner
+def _going(w):
+    chain = w.chain[0]
+    # A base fee can rise by an eighth until the transaction is in.
+    return max(chain.gas_price, chain.base_fee * 1.125)
+
+
+@inner
+def share_bid(w, profit, share, gas):
+    """Bid that spends a share of a profit on gas, but never less than the going one, gwei."""
     chain = w.chain[0]
     if chain.fee_market == FeeMarket.OFF:
         return 0.0
     price = market_price(w, chain.gas_token)
-    return max(profit * share / (gas * GWEI * price), going_bid(w, 1.0))
+    return max(profit * share / (gas * GWEI * price), _going(w))
 
 
 @inner
@@ -154,7 +174,7 @@ def worth_the_race(w, profit, share, gas, hits):
     chain = w.chain[0]
     if chain.fee_market == FeeMarket.OFF:
         return profit > 0.0
-    cost = gas_cost(w, gas, bid_of_share(w, profit, share, gas))
+    cost = gas_cost(w, gas, share_bid(w, profit, share, gas))
     chance = max(hits, 0.05)
     return chance * (profit - cost) > (1.0 - chance) * cost * chain.revert_gas
 

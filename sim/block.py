@@ -287,10 +287,10 @@ def _wanted_above(bid, wanted, median, sigma):
 def open_block(w):
     """Order the mempool and see what the rest of the world wants."""
     chain = w.chain[0]
-    worst = 0.0
     for a in range(w.assets.size):
-        worst = max(worst, math.log(max(venue.volatility_ratio(w.assets[a]), 1.0)))
-    chain.stress += chain.stress_memory * (worst - chain.stress)
+        if w.assets[a].token == chain.gas_token:  # the price that the whole chain watches
+            now = math.log(max(venue.volatility_ratio(w.assets[a]), 1.0))
+            chain.stress += chain.stress_memory * (now - chain.stress)
     n, gas = _order(w)
     chain.queue_at = 0
     chain.queue_length = n
@@ -638,7 +638,7 @@ def _price_gas(chain):
     chain.gas_price = price
     chain.gas_used = (chain.gas_bought + taking) / chain.gas_limit
     chain.mean_gas_price = price
-    if wanted > 0.0:
+    if wanted > 0.0 and chain.fee_market == FeeMarket.FIRST_PRICE:  # who bids more, pays it
         z = (math.log(price) - math.log(median)) / sigma if price > 0.0 else -np.inf
         above = _phi(-z)
         if above > 1e-300:

@@ -72,7 +72,10 @@ class GasCosts(_Table):
 
 
 class OutsideDemand(_Table):
-    """Demand of the rest of the world for the block's gas."""
+    """Demand of the rest of the world for the block's gas.
+
+    It watches the price of the token in which gas is paid.
+    """
 
     gas: NotNegative = Field(0.5, description="At a price of zero, share of the limit.")
     bid_median: Positive = Field(20.0, description="Of its bids, gwei.")

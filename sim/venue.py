@@ -88,7 +88,9 @@ def _diffusion(asset, shock, key, position):
     if process == CONSTANT:
         return 0.0
     if process == MEAN_REVERTING:
-        return asset.reversion * (asset.anchor - asset.x) + asset.sigma * shock
+        # The whole price returns, with what agents have moved it: somebody outside
+        # sells what is dear and buys what is cheap.
+        return asset.reversion * (asset.anchor - math.log(asset.price)) + asset.sigma * shock
     if process == HESTON:
         # Full truncation (Lord, Koekkoek, van Dijk 2010).
         v = max(asset.variance, 0.0)
