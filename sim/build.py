@@ -204,10 +204,10 @@ def _paths(s: Scenario, seed: int) -> dict[str, npt.NDArray[np.float64]]:
         paths.update({name: np.log(prices) for name, prices in found.items()})
     for name, a in s.venue.assets.items():
         if a.process == "bridge":
-            times, prices = s.bridge_points(name)  # in blocks
-            sigma = a.volatility * math.sqrt(s.block.seconds / venue.YEAR)
+            times, prices, volatilities = s.bridge_points(name)
+            sigmas = volatilities * math.sqrt(s.block.seconds / venue.YEAR)
             rng = generator(seed, f"bridge:{name}")
-            paths[name] = bridge(times, prices, s.blocks, sigma, rng)
+            paths[name] = bridge(times, prices, sigmas, s.blocks, rng)
     return paths
 
 

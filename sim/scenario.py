@@ -130,8 +130,12 @@ class AssetSettings(_Table):
     )
     alpha: Share = Field(0.0, description="GARCH: weight of the last squared return.")
     beta: Share = Field(0.0, description="GARCH: weight of the last variance.")
-    points: list[tuple[Moment | float, Positive]] = Field(
-        default=[], description="Of a bridge: (time or hours since the start, price)."
+    points: list[
+        tuple[Moment | float, Positive] | tuple[Moment | float, Positive, NotNegative]
+    ] = Field(
+        default=[],
+        description="Of a bridge: time (or hours since the start), price, and if it is not the "
+        "normal one the volatility on the way there.",
     )
     symbol: str | None = Field(None, description="Its name in a price file.")
     depth: Depth = Field(
@@ -508,11 +512,19 @@ class Scenario(BaseModel):
 
     def bridge_points(
         self, asset: str
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """(times in blocks, prices) of the points that an asset's bridge goes through."""
-        points = self.venue.assets[asset].points
-        times = [_time_in_blocks(at, self.start, self.block.seconds) for at, _ in points]
-        return np.array(times), np.array([price for _, price in points])
+    ) -> tuple[
+        npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]
+    ]:
+        """Points that an asset's bridge goes through.
+
+        Returns:
+            Times in blocks, prices, and volatilities per root year on the way to each.
+        """
+        settings = self.venue.assets[asset]
+        times = [_time_in_blocks(p[0], self.start, self.block.seconds) for p in settings.points]
+        prices = [p[1] for p in settings.points]
+        ways = [p[2] if len(p) > 2 else settings.volatility for p in settings.points]
+        return np.array(times), np.array(prices), np.array(ways)
 
     def price_file(self) -> Path:
         """The file of recorded prices."""
@@ -870,7 +882,7 @@ def _check_venue(s: Scenario) -> list[tuple[str, str]]:
     for name, a in s.venue.assets.items():
         field = f"venue.assets.{name}"
         if a.process == "bridge":
-            times = [_time_in_blocks(at, s.start, s.block.seconds) for at, _ in a.points]
+            times = [_time_in_blocks(p[0], s.start, s.block.seconds) for p in a.points]
             if len(times) < 2 or any(x >= y for x, y in zip(times, times[1:], strict=False)):
                 text = "a bridge needs two points or more, in the order of time"
                 found.append((f"{field}.points", text))

@@ -280,8 +280,8 @@ def _count(books, asset, amount):
 def bridge(
     knots: npt.NDArray[np.float64],
     prices: npt.NDArray[np.float64],
+    sigmas: npt.NDArray[np.float64],
     blocks: int,
-    sigma: float,
     rng: np.random.Generator,
 ) -> npt.NDArray[np.float64]:
     """Log price path through stated points, a Brownian bridge between each two.
@@ -290,17 +290,18 @@ def bridge(
         knots: float64[n], times of the points in blocks since the start, rising;
             before the first and after the last the price is theirs.
         prices: float64[n], prices at the points.
+        sigmas: float64[n], standard deviation of a block's log return on the way to
+            each point.
         blocks: Length of the path.
-        sigma: Standard deviation of a block's log return.
         rng: Draws the bridge.
 
     Returns:
         float64[blocks + 1], log prices at block boundaries.
     """
-    shocks = rng.standard_normal(blocks) * sigma
-    walk = np.concatenate(([0.0], np.cumsum(shocks)))
-    at = np.clip(knots, 0.0, float(blocks))
     grid = np.arange(blocks + 1, dtype=np.float64)
+    way = np.minimum(np.searchsorted(knots, grid[1:], side="left"), knots.size - 1)
+    walk = np.concatenate(([0.0], np.cumsum(rng.standard_normal(blocks) * sigmas[way])))
+    at = np.clip(knots, 0.0, float(blocks))
     # A walk less its own line through the knots is zero at each of them.
     loose = walk - np.interp(grid, at, np.interp(at, grid, walk))
     loose[(grid < at[0]) | (grid > at[-1])] = 0.0
