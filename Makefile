@@ -3,30 +3,41 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out/black_thursday
+PYTEST ?= -q -n 2
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
 
-.PHONY: help run test lint bench clean install
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install run test lint bench clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-$(VENV)/.run: pyproject.toml constraints.txt
-	@echo "Installing into $(VENV) (once) ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+# A stamp is newer than what it was installed from, so an edit there installs again.
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Undertow into $(VENV) (a minute, once) ..."
+	@$(PIP) -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	@echo "Installing what the tests need (once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo "Installing what tests and checks need (a minute or two, once) ..."
+	@$(PIP) -e '.[dev,app,study]'
 	@touch $@
 
 install: $(VENV)/.run  ## Install into .venv
 
 run: $(VENV)/.run  ## Run Black Thursday, 12-13 March 2020, into out/
+	@echo "Running Black Thursday, 12-13 March 2020, into $(OUT); the first run also compiles ..."
 	$(BIN)/undertow run black_thursday --out $(OUT)
 
-test: $(VENV)/.dev  ## Run the tests
-	$(BIN)/python -m pytest -q -n 2
+test: $(VENV)/.dev  ## Run the tests; PYTEST='-q -n 2 -m "not slow"' chooses which
+	$(BIN)/python -m pytest $(PYTEST)
 
 lint: $(VENV)/.dev  ## Check style and types
 	$(BIN)/ruff check .
@@ -36,5 +47,7 @@ lint: $(VENV)/.dev  ## Check style and types
 bench: $(VENV)/.dev  ## Benchmarks beside a peer: name ours peer ratio
 	$(BIN)/python -m runs.bench
 
-clean:  ## Remove what was made
-	rm -rf $(VENV) out build *.egg-info
+clean:  ## Remove what make made; other results in out/ stay
+	rm -rf $(VENV) .venv-newer out/black_thursday build dist *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find sim agents protocols runs tests -name __pycache__ -prune -exec rm -rf {} +

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from agents.base import Behaviour, Column
 from agents.tools import (
     OUTSIDE,
@@ -26,20 +28,30 @@ from agents.tools import (
     share_bid,
     worth_the_race,
 )
-import numpy as np
-
 from protocols.constant_product import arbitrage
 from protocols.pool import COUNTERS
 from sim.codes import PREVIOUS, Kind
 from sim.compiled import inner
-from sim.measures import market_price
 from sim.randomness import agent_uniform
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
     from sim.market import Market
 
-ATTENTION, BID_SHARE, MARGIN, LATENCY, PATIENCE, LEARNING, HITS, CASH, BUSY, RACED, PASSED, TRADED = range(12)
+(
+    ATTENTION,
+    BID_SHARE,
+    MARGIN,
+    LATENCY,
+    PATIENCE,
+    LEARNING,
+    HITS,
+    CASH,
+    BUSY,
+    RACED,
+    PASSED,
+    TRADED,
+) = range(12)
 
 
 @inner

@@ -138,7 +138,11 @@ class MarketAgent(mesa.Agent):
         self._call(Kind.SWAP, _place(self.market.pools, pool), token_in, out, amount, minimum, bid)
 
     def add_liquidity(
-        self, pool: str, amounts: Mapping[str, float], minimum: float = 0.0, bid: float | None = None
+        self,
+        pool: str,
+        amounts: Mapping[str, float],
+        minimum: float = 0.0,
+        bid: float | None = None,
     ) -> None:
         """Add to a pool in its proportion, at most the given amounts, for shares."""
         first, second = self.market.pools[pool].tokens
@@ -206,9 +210,7 @@ class MarketAgent(mesa.Agent):
         """Trade at the outside venue; this takes no gas."""
         self._call(Kind.VENUE, 0, token_in, token_out, amount, minimum, 0.0)
 
-    def transfer(
-        self, receiver: str, token: str, amount: float, bid: float | None = None
-    ) -> None:
+    def transfer(self, receiver: str, token: str, amount: float, bid: float | None = None) -> None:
         """Send tokens to another account."""
         row = self.market.ledger.account(receiver)
         self._call(Kind.TRANSFER, 0, token, token, amount, 0.0, bid, row)

@@ -156,7 +156,9 @@ class Lender(Behaviour):
         "bad_debt_fear": Column("Chance to leave per share lost", "chance per 1", 20.0, 0.0),
         "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
         "size_attention": Column("Elasticity of attention to size", "elasticity", 0.3, 0.0),
-        "premium_response": Column("Chance to leave and sell, per premium", "chance per 1", 0.0, 0.0),
+        "premium_response": Column(
+            "Chance to leave and sell, per premium", "chance per 1", 0.0, 0.0
+        ),
         "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
         "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
         "busy": Column("Block until which it waits", "block", 0.0, state=True),

@@ -197,8 +197,10 @@ def decide(w, me):
             value = min(value, worth * backing.ltv * 0.98 - owed)
             if (worth + value) * backing.threshold < my[BUFFER] * 1.05 * (owed + value):
                 continue
-            if value > 0.01 * equity and value / price_d <= cash and refuel(
-                w, account, me.ident, gas
+            if (
+                value > 0.01 * equity
+                and value / price_d <= cash
+                and refuel(w, account, me.ident, gas)
             ):
                 _lever(w, me, i, my, price_d, value, gas)
                 busy = chain.block + my[PATIENCE]
@@ -273,7 +275,7 @@ class LeveragedBorrower(Behaviour):
         """
         super().begin(market, cohort)
         w, ledger = market.world, market.ledger
-        m, collateral, debt, c, d = (int(place) for place in cohort.places[:ROUTES])
+        _m, collateral, debt, c, d = (int(place) for place in cohort.places[:ROUTES])
         backing, owing = w.reserves[c], w.reserves[d]
         price_c = float(w.feeds[int(backing["feed"])]["price"])
         price_d = float(w.feeds[int(owing["feed"])]["price"])

@@ -30,7 +30,6 @@ from agents.tools import (
     worth_the_race,
 )
 from protocols import lending
-from sim import venue
 from sim.block import follow, send
 from sim.codes import ALL, PREVIOUS, Kind
 from sim.compiled import inner
@@ -150,7 +149,7 @@ def assess(w, me, my, m, borrower, factor, capital):
 @inner
 def _strike(w, me, i, my, m, borrower, plan, bid):
     """Send a liquidation, with the purchase of the debt's token before and the sale after."""
-    profit, money, repaid, received, out, place, d, c = plan
+    _profit, money, repaid, received, out, place, d, c = plan
     chain = w.chain[0]
     debt, collateral = w.reserves[d].token, w.reserves[c].token
     account, patience = me.first + i, int(my[PATIENCE])
@@ -211,9 +210,8 @@ def _sell_inventory(w, me, i, my):
     my[SELL_AT] = 0.0
     if held <= 0.0:
         return
-    place, out = best_place(w, me.places[ROUTES:], token, chain.numeraire, held)
-    if place < OUTSIDE:
-        place, out = OUTSIDE, quote_at(w, OUTSIDE, token, chain.numeraire, held)
+    place, _ = best_place(w, me.places[ROUTES:], token, chain.numeraire, held)
+    place = max(place, OUTSIDE)
     bid = going_bid(w, account, chain.gas_cost[Kind.SWAP], 1.1)
     send_trade(
         w, account, me.ident, bid, place, token, chain.numeraire, amount, 0.0, int(my[PATIENCE])
@@ -333,5 +331,3 @@ class Liquidator(Behaviour):
             cohort.column("risk_aversion")[:] = 0.0
         if not market.setup.switches.capital_is_finite:
             give_limitless_capital(market, cohort)
-
-

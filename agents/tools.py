@@ -151,9 +151,7 @@ def refuel(w, account, cohort, gas):
     if held < 4.0 * need and token != chain.numeraire:
         money = 16.0 * need * market_price(w, token)
         if w.books.balances[account, chain.numeraire] >= money:
-            send_trade(
-                w, account, cohort, 0.0, OUTSIDE, chain.numeraire, token, money, 0.0, 1
-            )
+            send_trade(w, account, cohort, 0.0, OUTSIDE, chain.numeraire, token, money, 0.0, 1)
     return held >= need
 
 
@@ -177,5 +175,3 @@ def worth_the_race(w, profit, share, gas, hits):
     cost = gas_cost(w, gas, share_bid(w, profit, share, gas))
     chance = max(hits, 0.05)
     return chance * (profit - cost) > (1.0 - chance) * cost * chain.revert_gas
-
-

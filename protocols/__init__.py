@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from protocols import constant_product, lending, oracle, pool
+from protocols import constant_product, custom, lending, oracle, pool
 
-__all__ = ["constant_product", "lending", "oracle", "pool"]
+__all__ = ["constant_product", "custom", "lending", "oracle", "pool"]

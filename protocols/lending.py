@@ -118,9 +118,7 @@ def leverage(loan_to_value, loops):
 
 
 @kernel
-def liquidation(
-    collateral, collateral_price, debt, debt_price, repay, bonus, health, rules
-):
+def liquidation(collateral, collateral_price, debt, debt_price, repay, bonus, health, rules):
     """What a liquidation repays and seizes (Aave v3, LiquidationLogic).
 
     Args:
@@ -420,9 +418,7 @@ def accrue(books, market, reserves, seconds):
             reserve.supply_rate = 0.0
             continue
         used = debts / (debts + cash)
-        rate = borrow_rate(
-            used, reserve.base_rate, reserve.slope1, reserve.slope2, reserve.optimal
-        )
+        rate = borrow_rate(used, reserve.base_rate, reserve.slope1, reserve.slope2, reserve.optimal)
         reserve.borrow_rate = rate
         reserve.supply_rate = supply_rate(rate, used, reserve.reserve_factor)
         slot = reserve.slot

@@ -124,7 +124,9 @@ def _save(console: Console, market: object, out: Path, summary: dict, save_run: 
             save_run(market, out, summary)  # type: ignore[operator]
             page = write_report(out)
     except OSError as error:
-        print(f"error: {out}: cannot be written ({error}); nothing is half written", file=sys.stderr)
+        print(
+            f"error: {out}: cannot be written ({error}); nothing is half written", file=sys.stderr
+        )
         raise typer.Exit(1) from None
     console.print(f"Results in {out}, report in {page}", highlight=False)
 

@@ -42,7 +42,11 @@ def money(value: float) -> str:
         return "–"
     for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size * 0.9995:
-            return f"{value / size:,.3g}{letter}" if abs(value) < 1e3 * size else f"{value / size:,.0f}{letter}"
+            return (
+                f"{value / size:,.3g}{letter}"
+                if abs(value) < 1e3 * size
+                else f"{value / size:,.0f}{letter}"
+            )
     return f"{value:,.3g}" if value else "0"
 
 
@@ -148,7 +152,12 @@ class Pictures:
         quantiles = {
             f"lending.{m}.health_{q}": f"{m}: {text}"
             for m in markets
-            for q, text in (("min", "lowest"), ("q05", "5 %"), ("q25", "25 %"), ("median", "median"))
+            for q, text in (
+                ("min", "lowest"),
+                ("q05", "5 %"),
+                ("q25", "25 %"),
+                ("median", "median"),
+            )
         }
         _label(axes[1], "Health factors (quantiles)")
         _legend(axes[1], self._lines(axes[1], quantiles))
@@ -206,7 +215,9 @@ class Pictures:
         ax.axvline(0.0, color=INK, linewidth=0.8)
         ax.xaxis.set_major_formatter(_MONEY)
         numeraire = self.summary["numeraire"]
-        _label(ax, f"Gains and losses by class ({numeraire}; without the venue and outside holders)")
+        _label(
+            ax, f"Gains and losses by class ({numeraire}; without the venue and outside holders)"
+        )
         _legend(ax, 2)
         return figure
 
@@ -247,7 +258,9 @@ class Pictures:
         nx.draw_networkx_nodes(
             graph, position, ax=ax, node_size=sizes, node_color=colours, edgecolors="white"
         )
-        for (name, (x, y)), size in zip(position.items(), _sizes(graph, position, sizes), strict=True):
+        for (name, (x, y)), size in zip(
+            position.items(), _sizes(graph, position, sizes), strict=True
+        ):
             ax.annotate(
                 name.removeprefix("oracle:"),
                 (x, y),
@@ -306,7 +319,10 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("Run time", f"{summary['seconds']:.1f} s, {rate:,.0f} blocks a second"))
     for name, p in summary["prices"].items():
         low_at = p["low_at"][:16].replace("T", " ")
-        text = f"{p['first']:,.4g} → {p['last']:,.4g}, low {p['low']:,.4g} ({low_at} UTC), high {p['high']:,.4g}"
+        text = (
+            f"{p['first']:,.4g} → {p['last']:,.4g}, low {p['low']:,.4g} ({low_at} UTC), "
+            f"high {p['high']:,.4g}"
+        )
         rows.append((f"Price of {name} ({unit})", text))
     for name, p in summary["pools"].items():
         if p["largest_imbalance"] is None or p["largest_imbalance"] != p["largest_imbalance"]:
@@ -324,7 +340,9 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         )
         rows.append((f"Lending {name}", text))
         used = ", ".join(
-            f"{token} {100 * value:.1f} %" for token, value in m["highest_utilisation"].items() if value
+            f"{token} {100 * value:.1f} %"
+            for token, value in m["highest_utilisation"].items()
+            if value
         )
         if used:
             rows.append(("Highest utilisation", used))
@@ -413,5 +431,5 @@ def write_report(folder: Path) -> Path:
         "</main></body></html>"
     )
     path = folder / REPORT
-    write_whole(path, lambda beside: beside.write_text(page, encoding="utf-8") and None)
+    write_whole(path, lambda beside: beside.write_text(page, encoding="utf-8"))
     return path

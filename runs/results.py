@@ -24,7 +24,7 @@ BLOCKS, RECEIPTS, SUMMARY = "blocks.parquet", "receipts.parquet", "summary.json"
 SCENARIO, REPORT, PRICES = "scenario.toml", "report.html", "prices.parquet"
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file beside its place and move it there, so that nobody sees half of it.
 
     Args:
@@ -45,7 +45,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def _write_text(path: Path, text: str) -> None:
-    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8") and None)
+    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
 def versions() -> dict[str, str]:
@@ -125,11 +125,11 @@ def summarise(market: Market, seconds: float | None = None) -> dict[str, Any]:
     for name in market.venue.names:
         column = frame.get(f"venue.{name}.price")
         if column is not None and len(column):
-            low = int(column.idxmin())
+            low = int(np.nanargmin(column.to_numpy()))
             prices[name] = {
                 "first": float(column.iloc[0]),
-                "low": float(column[low]),
-                "low_at": market.setup.time_of(int(frame["block"][low])).isoformat(),
+                "low": float(column.iloc[low]),
+                "low_at": market.setup.time_of(int(frame["block"].iloc[low])).isoformat(),
                 "high": float(column.max()),
                 "last": float(column.iloc[-1]),
             }
@@ -164,7 +164,10 @@ def summarise(market: Market, seconds: float | None = None) -> dict[str, Any]:
         for name, lender in market.lending.items()
     }
     if "gas.mean" in frame:
-        summary["gas"] = {"mean": float(frame["gas.mean"].mean()), "highest": _largest(frame, "gas.mean")}
+        summary["gas"] = {
+            "mean": float(frame["gas.mean"].mean()),
+            "highest": _largest(frame, "gas.mean"),
+        }
     summary["liquidated_at_first_chance"] = first_chance(market, frame)
     tally = market.world.tally.sum(axis=0)
     summary["transactions"] = {
@@ -181,7 +184,8 @@ def _largest(frame: pd.DataFrame, name: str) -> float:
     """The value that is furthest from zero, with its sign."""
     if name not in frame or frame[name].isna().all():
         return math.nan
-    return float(frame[name][frame[name].abs().idxmax()])
+    values = frame[name].to_numpy()
+    return float(values[np.nanargmax(np.abs(values))])
 
 
 def _least(frame: pd.DataFrame, name: str) -> float:

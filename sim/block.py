@@ -418,9 +418,7 @@ def _lend(w, kind, m, sender, other, token_in, token_out, amount, limit):
         reason, out = lending.deposit(books, market, w.reserves, sender, token_in, amount)
         amount = out
     elif kind == Kind.WITHDRAW:
-        reason, out = lending.withdraw(
-            books, market, w.reserves, w.feeds, sender, token_in, amount
-        )
+        reason, out = lending.withdraw(books, market, w.reserves, w.feeds, sender, token_in, amount)
         amount = out
     elif kind == Kind.BORROW:
         reason, out = lending.borrow(

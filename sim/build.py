@@ -192,7 +192,8 @@ def _assets(
         i, j = (names.index(n) for n in pair.split(":"))
         matrix[i, j] = matrix[j, i] = value
     rows = [*paths.values()] or [np.zeros(1)]
-    return assets, np.linalg.cholesky(matrix), np.ascontiguousarray(rows)
+    factor = np.ascontiguousarray(np.linalg.cholesky(matrix), dtype=np.float64)
+    return assets, factor, np.ascontiguousarray(rows, dtype=np.float64)
 
 
 def _paths(s: Scenario, seed: int) -> dict[str, npt.NDArray[np.float64]]:
@@ -249,9 +250,7 @@ def _markets(
     s: Scenario, ledger: Ledger, layout: Layout
 ) -> tuple[npt.NDArray[np.void], npt.NDArray[np.void]]:
     markets = np.zeros(len(s.lending), lending_protocol.MARKET)
-    reserves = np.zeros(
-        sum(len(m.reserves) for m in s.lending.values()), lending_protocol.RESERVE
-    )
+    reserves = np.zeros(sum(len(m.reserves) for m in s.lending.values()), lending_protocol.RESERVE)
     at = 0
     slot = _pool_slot(s, len(s.pools))
     feeds = list(s.oracles)

@@ -33,7 +33,7 @@ class CohortTable:
     def __init__(
         self,
         name: str,
-        behaviour: type,
+        behaviour: Any,
         settings: AgentSettings,
         ident: int,
         first: int,
@@ -50,7 +50,7 @@ class CohortTable:
         self.cells = cells
         self.memory = memory
         self.places = places
-        self.columns: Mapping[str, Any] = behaviour.columns  # type: ignore[attr-defined]
+        self.columns: Mapping[str, Any] = behaviour.columns
         self._index = {column: i for i, column in enumerate(self.columns)}
 
     def __len__(self) -> int:
@@ -76,9 +76,7 @@ class CohortTable:
 
     def kernel_view(self) -> Cohort:
         """The cohort as kernels take it, without a stream of draws."""
-        return Cohort(
-            self.cells, self.memory, self.places, self.first, self.ident, np.uint64(0)
-        )
+        return Cohort(self.cells, self.memory, self.places, self.first, self.ident, np.uint64(0))
 
     def accounts(self) -> npt.NDArray[np.int64]:
         """Rows of the agents' accounts in the ledger, int64[agents]."""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sim.kernel import measure
+from sim.measures import measure
 
 if TYPE_CHECKING:
     from sim.market import Market
@@ -56,7 +56,7 @@ class BlockCollector(mesa.DataCollector):
         for name, reporter in self.reporters.items():
             self._reported[name].append(reporter(self.market))
 
-    def collect(self, model: Market) -> None:  # type: ignore[override]
+    def collect(self, model: Market) -> None:
         """Collect a row for the present block, besides those collected by the block."""
         self.take(model.world)
         measure(model.world, model.block)

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -66,10 +66,8 @@ def cache_folder() -> Path:
         parents.append(Path(chosen))
     if base := os.environ.get("XDG_CACHE_HOME"):
         parents.append(Path(base) / "undertow")
-    try:
+    with suppress(RuntimeError):  # no home folder, as in some containers
         parents.append(Path.home() / ".cache" / "undertow")
-    except RuntimeError:  # no home folder, as in some containers
-        pass
     user = getattr(os, "getuid", lambda: "user")()
     parents.append(Path(tempfile.gettempdir()) / f"undertow-{user}")
     for parent in parents:
@@ -111,14 +109,14 @@ def inner(function: Callable[..., Any]) -> Any:
 
 
 def _compiled(function: Callable[..., Any], **options: bool) -> Any:
-    before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
-    numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(cache_folder())
     try:
         return njit(
             cache=True, error_model="numpy", boundscheck=False, no_cfunc_wrapper=True, **options
         )(function)
     finally:
-        numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
+        numba.config.CACHE_DIR = before
 
 
 class _CompileListener(event.Listener):
@@ -157,7 +155,7 @@ def address_of(dispatcher: Any, signature: tuple[Any, ...]) -> int:
 
 
 @intrinsic
-def call_at(typing_context, address, world, cohort):  # type: ignore[no-untyped-def]
+def call_at(typing_context, address, world, cohort):
     """Call the kernel at `address` as ``kernel(world, cohort)``; it returns nothing.
 
     This lets one compiled loop call behaviours that it does not know, at the
@@ -167,7 +165,7 @@ def call_at(typing_context, address, world, cohort):  # type: ignore[no-untyped-
     arguments = (world, cohort)
     signature = types.none(types.int64, *arguments)
 
-    def codegen(context, builder, _signature, values):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, _signature, values):
         function_type = context.call_conv.get_function_type(types.none, arguments)
         pointer = builder.inttoptr(values[0], function_type.as_pointer())
         status, _ = context.call_conv.call_function(

@@ -318,7 +318,9 @@ class Ledger:
         try:
             return self._token[name]
         except KeyError:
-            raise KeyError(f"no token called {name!r}; there are {', '.join(self.tokens)}") from None
+            raise KeyError(
+                f"no token called {name!r}; there are {', '.join(self.tokens)}"
+            ) from None
 
     def balance(self, account: str | int, token: str | int) -> float:
         """What an account holds of a token, in token units."""
@@ -361,9 +363,7 @@ class Ledger:
         self.tokens.append(name)
         self._token[name] = column
         self.issuers[name] = issuer
-        wider = np.ascontiguousarray(
-            np.hstack([self.balances, np.zeros((len(self.accounts), 1))])
-        )
+        wider = np.ascontiguousarray(np.hstack([self.balances, np.zeros((len(self.accounts), 1))]))
         supply = np.append(self.books.supply, 0.0)
         self.books = self.books._replace(balances=wider, supply=supply)
         return column

@@ -13,24 +13,26 @@ import mesa
 import networkx as nx
 import numpy as np
 import pandas as pd
-from numba import types, typeof
+from numba import typeof
 
 from protocols.constant_product import ConstantProductPool
 from protocols.lending import LendingMarket
 from protocols.oracle import Oracle
 from protocols.pool import Pool
 from sim import block, build, kernel, registry
+from sim.codes import PREVIOUS
 from sim.cohort import CohortTable
 from sim.collector import BlockCollector
 from sim.compiled import address_of, compilation_told_to
 from sim.exposure import exposure_network
 from sim.ledger import Ledger, LedgerError
 from sim.measures import catalogue, chosen, records, sum_classes, value_tokens
+from sim.randomness import generator
 from sim.receipts import ReceiptBook
 from sim.scenario import Scenario
 from sim.shocks import Shocks
 from sim.venue import Venue
-from sim.world import Cohort, World
+from sim.world import Cohort
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -214,9 +216,7 @@ class Market(mesa.Model):
             return
         self.shocks.strike(self.block + 1)
         most = min(most, self.shocks.blocks_until_next(self.block))
-        made, verdict = kernel.advance(
-            self.world, most, self._audit_every, self.ledger.tolerance
-        )
+        made, verdict = kernel.advance(self.world, most, self._audit_every, self.ledger.tolerance)
         self._count_steps(made)
         self._raise_if(verdict)
         self._empty_buffers()
@@ -294,7 +294,7 @@ class Market(mesa.Model):
                 name, behaviour, settings, c, int(r["first"]), cells, memory, places
             )
             for token, distribution in settings.wallet.items():
-                rng = build.generator(self.seed_number, f"{name}:wallet:{token}")
+                rng = generator(self.seed_number, f"{name}:wallet:{token}")
                 self.ledger.endow(int(r["first"]), token, distribution.draw(rng, size))
         return cohorts
 
@@ -354,28 +354,26 @@ class Market(mesa.Model):
         Raises:
             ValueError: If the name is taken.
         """
+        row = self._open_row(name)
+        self.join(agent)
+        return row
+
+    def _open_row(self, name: str) -> int:
+        """Add an account to the ledger and to all arrays that have a row or column for each."""
         row = self.ledger.open_account(name)
         w = self.world
-
-        def wider(array: Any, fill: float = 0) -> Any:
-            extra = np.full((array.shape[0], 1), fill, array.dtype)
-            return np.ascontiguousarray(np.hstack([array, extra]))
-
-        grown = {
+        grown: dict[str, Any] = {
             "books": self.ledger.books,
             "scratch": np.zeros(len(self.ledger.accounts)),
             "retired": np.append(w.retired, np.uint8(0)),
         }
         if len(w.markets):
-            grown |= {
-                "debtors": wider(w.debtors),
-                "since": wider(w.since, -2),
-                "health": wider(w.health),
-            }
+            grown["debtors"] = _wider(w.debtors, 1)
+            grown["since"] = _wider(w.since, 1, -2)
+            grown["health"] = _wider(w.health, 1)
         self.world = w._replace(**grown)
         for m, market in enumerate(self.lending.values()):
             market.watch(self.world.debtors[m])
-        self.join(agent)
         return row
 
     def join(self, agent: MarketAgent) -> None:
@@ -388,14 +386,43 @@ class Market(mesa.Model):
         if agent in self._plain:
             self._plain.remove(agent)
 
+    def add_protocol(self, protocol: CustomProtocol) -> None:
+        """Add a protocol written in plain Python, with its account and tokens.
+
+        Raises:
+            ValueError: If its name or one of its tokens' is taken.
+        """
+        row = self._open_row(protocol.name)
+        w = self.world
+        slot = w.books.storage.size
+        storage = np.append(w.books.storage, np.zeros(protocol.slots))
+        self.ledger.books = self.ledger.books._replace(storage=storage)
+        for token in protocol.tokens:
+            self.ledger.add_token(token, issuer=protocol.name)
+        more = len(protocol.tokens)
+        self.world = w._replace(
+            books=self.ledger.books,
+            values=np.append(w.values, np.zeros(more)),
+            sums=_wider(w.sums, more),
+            start=_wider(w.start, more),
+        )
+        protocol.market, protocol.account, protocol.slot = self, row, slot
+        self.custom.append(protocol)
+
     def _call_custom(self, place: int) -> tuple[int, float]:
         """Let a plain protocol carry out its call."""
         call = self.world.mempool[place]
         amount = float(call["amount"])
-        if amount == block.PREVIOUS:
+        if amount == PREVIOUS:
             amount = float(self.world.chain[0]["bundle_previous"])
         protocol = self.custom[int(call["protocol"])]
         return protocol.perform(call, amount)
+
+
+def _wider(array: Any, more: int, fill: float = 0) -> Any:
+    """A table with more columns."""
+    extra = np.full((array.shape[0], more), fill, array.dtype)
+    return np.ascontiguousarray(np.hstack([array, extra]))
 
 
 @contextmanager

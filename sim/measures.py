@@ -292,9 +292,7 @@ def _health_quantile(w, m, share):
     n = w.markets[m].debtors
     count = 0
     for i in range(n):
-        factor = lending.health(
-            w.books, w.markets[m], w.reserves, w.feeds, w.debtors[m, i]
-        )
+        factor = lending.health(w.books, w.markets[m], w.reserves, w.feeds, w.debtors[m, i])
         if factor < np.inf:
             w.scratch[count] = factor
             count += 1
@@ -304,7 +302,7 @@ def _health_quantile(w, m, share):
         return w.scratch[:count].min()
     w.scratch[:count].sort()
     at = share * (count - 1)
-    low = int(math.floor(at))
+    low = math.floor(at)
     high = min(low + 1, count - 1)
     return w.scratch[low] + (at - low) * (w.scratch[high] - w.scratch[low])
 
@@ -384,9 +382,7 @@ def measure(w, block):
                 summed = True
             value = _holdings_measure(w, w.sums[a], a, code - Code.CLASS_WEALTH)
         else:
-            value = _holdings_measure(
-                w, w.books.balances[a], b, code - Code.ACCOUNT_WEALTH
-            )
+            value = _holdings_measure(w, w.books.balances[a], b, code - Code.ACCOUNT_WEALTH)
         row[i] = value
 
 

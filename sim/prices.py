@@ -42,7 +42,7 @@ def read_prices(
     file = Path(path)
     table = _load(file)
     times = _times(file, table)
-    grid = start.timestamp() + seconds * np.arange(blocks + 1)
+    grid = start.timestamp() + seconds * np.arange(blocks + 1, dtype=np.float64)
     found = {}
     there = sorted(set(table["symbol"].astype(str)))
     for asset, symbol in symbols.items():
@@ -50,7 +50,8 @@ def read_prices(
         if rows.size == 0:
             text = f"no symbol {symbol!r} for {asset}; {did_you_mean(symbol, there)}"
             raise PriceFileError([(file.name, text)])
-        found[asset] = _path(file, table.iloc[rows], times[rows], rows, symbol, grid)
+        mine = table.iloc[rows]
+        found[asset] = _path(file, mine, times[rows], rows, symbol, np.asarray(grid))
     return found
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -99,9 +100,7 @@ class BlockSettings(_Table):
     gas_token: str = Field("eth", description="Token in which gas is paid.")
     base_fee: NotNegative = Field(20.0, description="At the start, gwei.")
     min_base_fee: NotNegative = Field(0.1, description="Gwei.")
-    revert_gas: Share = Field(
-        0.3, description="Share of its gas that a reverted transaction uses."
-    )
+    revert_gas: Share = Field(0.3, description="Share of its gas that a reverted transaction uses.")
     expiry: Annotated[int, Field(ge=1)] = Field(
         50, description="Life of a waiting transaction whose sender says nothing, blocks."
     )
@@ -130,12 +129,12 @@ class AssetSettings(_Table):
     )
     alpha: Share = Field(0.0, description="GARCH: weight of the last squared return.")
     beta: Share = Field(0.0, description="GARCH: weight of the last variance.")
-    points: list[
-        tuple[Moment | float, Positive] | tuple[Moment | float, Positive, NotNegative]
-    ] = Field(
-        default=[],
-        description="Of a bridge: time (or hours since the start), price, and if it is not the "
-        "normal one the volatility on the way there.",
+    points: list[tuple[Moment | float, Positive] | tuple[Moment | float, Positive, NotNegative]] = (
+        Field(
+            default=[],
+            description="Of a bridge: time (or hours since the start), price, and if it is not the "
+            "normal one the volatility on the way there.",
+        )
     )
     symbol: str | None = Field(None, description="Its name in a price file.")
     depth: Depth = Field(
@@ -395,9 +394,9 @@ class Scenario(BaseModel):
     description: str = ""
     blocks: Annotated[int, Field(ge=1)] = Field(description="Length of a run.")
     rng: int = Field(1, description="Seed, where a run names no other.")
-    start: Annotated[
-        Moment, PlainSerializer(lambda value: value, return_type=datetime)
-    ] = datetime(2020, 1, 1, tzinfo=UTC)
+    start: Annotated[Moment, PlainSerializer(lambda value: value, return_type=datetime)] = datetime(
+        2020, 1, 1, tzinfo=UTC
+    )
     block: BlockSettings = BlockSettings()
     venue: VenueSettings
     pools: dict[str, PoolSettings] = {}
@@ -512,9 +511,7 @@ class Scenario(BaseModel):
 
     def bridge_points(
         self, asset: str
-    ) -> tuple[
-        npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]
-    ]:
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Points that an asset's bridge goes through.
 
         Returns:
@@ -777,8 +774,8 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
 
     base = [s.venue.numeraire, *s.venue.assets]
     issued = [f"{pool}-share" for pool in s.pools]
-    for market, settings in s.lending.items():
-        issued += [f"{market}-{t}{end}" for t in settings.reserves for end in ("", "-debt")]
+    for name, lender in s.lending.items():
+        issued += [f"{name}-{t}{end}" for t in lender.reserves for end in ("", "-debt")]
     tokens = [*base, *issued]
     names = ["venue", "producer", "holders", "treasury", *s.pools, *s.lending, *s.agents]
     for name in {n for n in names if names.count(n) > 1}:
@@ -826,9 +823,9 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
             field = f"lending.{name}.reserves.{token}"
             known(field, token, [t for t in tokens if not t.startswith(f"{name}-")], "token")
             known(f"{field}.oracle", r.oracle or token, s.oracles, "oracle")
-            oracle = s.oracles.get(r.oracle or token)
-            if oracle is not None and oracle.token != token:
-                text = f"oracle {r.oracle or token!r} prices {oracle.token}, not {token}"
+            feed = s.oracles.get(r.oracle or token)
+            if feed is not None and feed.token != token:
+                text = f"oracle {r.oracle or token!r} prices {feed.token}, not {token}"
                 found.append((f"{field}.oracle", f"{text}; name one of {token}"))
             if r.collateral and r.threshold < r.ltv:
                 text = (
@@ -869,12 +866,12 @@ def _check_venue(s: Scenario) -> list[tuple[str, str]]:
         found.append(("venue.numeraire", text))
     matrix = np.eye(len(assets))
     for pair, value in s.venue.correlation.items():
-        a, _, b = pair.partition(":")
-        if a not in assets or b not in assets or a == b:
+        first, _, second = pair.partition(":")
+        if first not in assets or second not in assets or first == second:
             text = f'name two different assets as "a:b"; there are {", ".join(assets)}'
             found.append((f"venue.correlation.{pair}", text))
         else:
-            i, j = assets.index(a), assets.index(b)
+            i, j = assets.index(first), assets.index(second)
             matrix[i, j] = matrix[j, i] = value
     if np.linalg.eigvalsh(matrix).min() <= 1e-10:
         text = "contradict each other (the matrix is not positive definite); bring them nearer to 0"
@@ -883,7 +880,7 @@ def _check_venue(s: Scenario) -> list[tuple[str, str]]:
         field = f"venue.assets.{name}"
         if a.process == "bridge":
             times = [_time_in_blocks(p[0], s.start, s.block.seconds) for p in a.points]
-            if len(times) < 2 or any(x >= y for x, y in zip(times, times[1:], strict=False)):
+            if len(times) < 2 or any(x >= y for x, y in pairwise(times)):
                 text = "a bridge needs two points or more, in the order of time"
                 found.append((f"{field}.points", text))
         if a.process == "garch" and a.alpha + a.beta >= 1.0:
@@ -916,7 +913,9 @@ def _check_group(
     def known(key: str, value: str | None, names: Iterable[str], what: str) -> None:
         names = list(names)
         if value is not None and value not in names:
-            found.append((f"{field}.{key}", f"unknown {what} {value!r}; {did_you_mean(value, names)}"))
+            found.append(
+                (f"{field}.{key}", f"unknown {what} {value!r}; {did_you_mean(value, names)}")
+            )
 
     settable = {n: c for n, c in behaviour.columns.items() if not c.state}
     for column, distribution in group.columns.items():

@@ -137,9 +137,7 @@ class Shocks:
                 held[market.ledger.account(name)] = False
         return [int(row) for row in np.flatnonzero(held)]
 
-    def _send(
-        self, block: int, sender: int, kind: Kind, protocol: int, *call: float
-    ) -> None:
+    def _send(self, block: int, sender: int, kind: Kind, protocol: int, *call: float) -> None:
         """Send a transaction that takes no gas from the agents' blocks."""
         market = self.market
         token_in, token_out, amount = call

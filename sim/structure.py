@@ -141,9 +141,9 @@ class Structure:
             raise TypeError(f"{type(self).__name__}: fields missing or unknown: {wrong}")
         words: list[int] = []
         for name, field in self.fields.items():
-            value = values[name]
+            value: Any = values[name]
             if isinstance(field, type):
-                if not isinstance(value, field):
+                if not isinstance(value, Structure) or not isinstance(value, field):
                     raise TypeError(f"{type(self).__name__}.{name} must be a {field.__name__}")
                 words.append(value.address)
             else:

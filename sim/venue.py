@@ -354,6 +354,4 @@ class Venue:
     def quote(self, token_in: str, token_out: str, amount: float) -> float:
         """What a trade would give now, token units."""
         tokens = self.ledger.token(token_in), self.ledger.token(token_out)
-        return float(
-            quote(self.ledger.books, self.assets, self.numeraire, *tokens, float(amount))
-        )
+        return float(quote(self.ledger.books, self.assets, self.numeraire, *tokens, float(amount)))

@@ -1,0 +1,89 @@
+"""Protocols written in plain Python, for a new idea or a rare one.
+
+The compiled block hands their calls over and goes on afterwards. What they move
+they move through the ledger's journal, so that a call that fails, or a later one
+of the same transaction, takes it all back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sim.codes import Reason
+from sim.ledger import burn, mint, store, transfer
+
+if TYPE_CHECKING:
+    from sim.market import Market
+
+
+class CustomProtocol:
+    """Base of protocols in plain Python: subclass it and write `perform`.
+
+    Attributes:
+        name: Of the protocol, and of its account.
+        market: Where it is, once `sim.market.Market.add_protocol` has added it.
+        account: Row of its account.
+    """
+
+    tokens: Sequence[str] = ()
+    """Names of the tokens that it issues."""
+    slots: int = 0
+    """Numbers that it stores in the ledger, from `slot` on."""
+
+    def __init__(self, name: str) -> None:
+        """Name it; the market gives it its account, tokens and slots."""
+        self.name = name
+        self.market: Market
+        self.account = -1
+        self.slot = -1
+
+    def perform(self, call: Any, amount: float) -> tuple[Reason, float]:
+        """Carry out a call.
+
+        Args:
+            call: A record of `sim.world.CALL`: sender (row), token_in and token_out
+                (columns), limit, counterparty.
+            amount: Token units; what the call before gave out, if it said so.
+
+        Returns:
+            How it ended, and the amount that it gave out. Any reason but DONE takes
+            the whole transaction back.
+        """
+        raise NotImplementedError
+
+    def pay(self, source: int, target: int, token: int, amount: float) -> bool:
+        """Move an amount between accounts; False where the source does not hold it."""
+        return bool(transfer(self.market.ledger.books, source, target, token, float(amount)))
+
+    def mint(self, target: int, token: int, amount: float) -> bool:
+        """Create an amount of a token that this protocol issues.
+
+        Raises:
+            ValueError: If somebody else issues the token.
+        """
+        self._must_issue(token)
+        return bool(mint(self.market.ledger.books, target, token, float(amount)))
+
+    def burn(self, source: int, token: int, amount: float) -> bool:
+        """Destroy an amount of a token that this protocol issues; False where it is not held.
+
+        Raises:
+            ValueError: If somebody else issues the token.
+        """
+        self._must_issue(token)
+        return bool(burn(self.market.ledger.books, source, token, float(amount)))
+
+    def store(self, number: int, value: float) -> bool:
+        """Write one of its stored numbers."""
+        return bool(store(self.market.ledger.books, self.slot + number, float(value)))
+
+    def stored(self, number: int) -> float:
+        """One of its stored numbers."""
+        return float(self.market.ledger.books.storage[self.slot + number])
+
+    def _must_issue(self, token: int) -> None:
+        ledger = self.market.ledger
+        name = ledger.tokens[token]
+        if ledger.issuers[name] != self.name:
+            raise ValueError(f"{self.name} does not issue {name}; list it in its tokens")

@@ -1,0 +1,177 @@
+"""The repository keeps its shape: rooms, layers, mirrored tests, agreeing pins."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("sim", "agents", "protocols", "runs")
+TOP_LEVEL = {
+    *PACKAGES,
+    "tests",
+    "docs",
+    "pyproject.toml",
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "Makefile",
+    "constraints.txt",
+    ".ci",
+    ".editorconfig",
+    ".gitattributes",
+    ".gitignore",
+    ".pre-commit-config.yaml",
+}
+UNMIRRORED = {"__init__"}
+
+DRAWING = {"altair", "bokeh", "ipyvuetify", "ipywidgets", "matplotlib", "plotly", "solara"}
+FORBIDDEN = {
+    "sim": {"agents", "runs", *DRAWING},
+    "protocols": {"agents", "runs", *DRAWING},
+    "agents": {"runs", *DRAWING},
+}
+ALLOWED = {
+    ("sim/registry.py", "agents"),  # asks the built-in behaviours to register, by name
+    ("sim/market.py", "agents"),  # for its annotations only
+}
+
+PYTHONS = ("3.11", "3.12", "3.13")
+INSTALLING = ("constraints.txt", "Makefile", ".ci/run", ".pre-commit-config.yaml")
+REGISTRY = re.compile(r"\b(pypi|pythonhosted|npmjs|anaconda)\.(org|com|io)\b", re.IGNORECASE)
+REGISTRY_OPTION = re.compile(r"--(extra-)?index-url|--find-links|--trusted-host|PIP_INDEX")
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def files() -> list[str]:
+    """What git tracks or would track."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    return subprocess.run(
+        command, cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+
+
+def imports(tree: ast.AST, package: str) -> Iterator[str]:
+    """First names of all that is imported, anywhere in a module, also by name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.module and not node.level:
+                yield node.module.split(".")[0]
+            else:
+                yield package
+        elif isinstance(node, ast.Call) and node.args:
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            target = node.args[0]
+            if name in {"import_module", "__import__"} and isinstance(target, ast.Constant):
+                yield str(target.value).split(".")[0]
+
+
+def pins() -> list[Requirement]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def pins_on(python: str) -> dict[str, list[str]]:
+    """Pinned versions by canonical name, as pip on that Python would read them."""
+    environment = {**default_environment(), "python_version": python}
+    found: dict[str, list[str]] = {}
+    for pin in pins():
+        if pin.marker is None or pin.marker.evaluate(environment):
+            (version,) = [each.version for each in pin.specifier]
+            found.setdefault(canonicalize_name(pin.name), []).append(version)
+    return found
+
+
+def wanted() -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    return [Requirement(line) for lines in (project["dependencies"], *extras) for line in lines]
+
+
+def test_top_level_holds_only_what_it_should() -> None:
+    assert {name.split("/")[0] for name in files()} - TOP_LEVEL == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_say_that_they_are_typed(package: str) -> None:
+    assert (ROOT / package / "py.typed").exists()
+
+
+@pytest.mark.parametrize("package", ["sim", "agents", "protocols"])
+def test_every_module_has_a_mirrored_test(package: str) -> None:
+    names = {path.stem for path in modules(package)} - UNMIRRORED
+    tested = {path.stem.removeprefix("test_") for path in (ROOT / "tests" / package).glob("*.py")}
+    assert sorted(names - tested) == []
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_layers_hold(package: str) -> None:
+    crossings = [
+        (path.relative_to(ROOT).as_posix(), name)
+        for path in modules(package)
+        for name in imports(ast.parse(path.read_text(encoding="utf-8")), package)
+        if name in FORBIDDEN[package]
+    ]
+    assert set(crossings) - ALLOWED == set()
+
+
+def test_annotations_are_the_only_reason_the_market_names_an_agent() -> None:
+    tree = ast.parse((ROOT / "sim/market.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    assert "agents" not in set(imports(tree, "sim"))
+
+
+def test_every_pin_is_exact() -> None:
+    loose = [str(pin) for pin in pins() if [each.operator for each in pin.specifier] != ["=="]]
+    assert loose == []
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_no_package_is_pinned_twice(python: str) -> None:
+    assert {name: pinned for name, pinned in pins_on(python).items() if len(pinned) > 1} == {}
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_dependency_is_pinned_within_its_range(python: str) -> None:
+    pinned = pins_on(python)
+    wrong = [
+        str(need)
+        for need in wanted()
+        if not any(v in need.specifier for v in pinned.get(canonicalize_name(need.name), []))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", INSTALLING)
+def test_what_installs_names_no_place_to_install_from(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert "://" not in text
+    assert REGISTRY_OPTION.findall(text) == []
+
+
+def test_no_file_names_a_registry() -> None:
+    named = [
+        name
+        for name in files()
+        if (ROOT / name).is_file() and REGISTRY.search((ROOT / name).read_text(errors="ignore"))
+    ]
+    assert named == []
