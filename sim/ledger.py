@@ -230,7 +230,9 @@ def worst_leak(books, sums):
     worst, where = 0.0, -1
     for token in range(sums.size):
         gap = abs(sums[token] - books.supply[token]) / max(abs(books.supply[token]), 1.0)
-        if not gap <= worst:  # a NaN is the worst leak of all
+        if np.isnan(gap):  # the worst leak of all
+            return gap, token
+        if gap > worst:
             worst, where = gap, token
     return worst, where
 

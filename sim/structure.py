@@ -116,6 +116,7 @@ class Structure:
 
     fields: ClassVar[Mapping[str, Any]] = {}
     _type: ClassVar[StructureType]
+    address: int
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Give the subclass its type in kernels."""

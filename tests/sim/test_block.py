@@ -1,0 +1,306 @@
+"""Blocks: order, capacity, price, and transactions that are done whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents import MarketAgent
+from sim import Market, Scenario
+from sim.block import close_block, execute, follow, open_block, send
+from sim.codes import ALL, PREVIOUS, Kind, Reason
+from sim.kernel import audit
+
+ETH, USDC, SHARE, RECEIPT_ETH, DEBT_ETH, RECEIPT_USDC, DEBT_USDC = 1, 0, 2, 3, 4, 5, 6
+
+
+class Idle(MarketAgent):
+    """Does what the test says and nothing by itself."""
+
+
+def crowd(market: Market, names: str, **wallet: float) -> list[Idle]:
+    return [Idle(market, wallet or {"eth": 10.0, "usdc": 20_000.0}, name) for name in names]
+
+
+def make(market: Market) -> None:
+    open_block(market.world)
+    assert execute(market.world, 0, 0.0) == -1
+    close_block(market.world)
+
+
+def senders(market: Market) -> list[str]:
+    market.receipt_book.take(market.world)
+    return market.receipts()["sender"].astype(str).tolist()
+
+
+def with_gas(small: Callable[..., Scenario], **block: Any) -> Market:
+    settings = {
+        "fee_market": "first_price",
+        "gas_limit": 10e6,
+        "outside": {"gas": 0.0},
+    } | block
+    return Market(small(block=settings), rng=1)
+
+
+def test_a_gas_auction_puts_the_highest_bid_first(small: Callable[..., Scenario]) -> None:
+    market = with_gas(small)
+    agents = crowd(market, "abcdef")
+    for agent, bid in zip(agents, [3.0, 9.0, 1.0, 27.0, 2.9999, 3.0001], strict=True):
+        agent.swap("eth-usdc", "eth", 0.1, bid=bid)
+    make(market)
+    assert senders(market) == ["d", "b", "f", "a", "e", "c"]
+
+
+def test_a_long_auction_is_sorted_too(small: Callable[..., Scenario]) -> None:
+    market = with_gas(small, gas_limit=1e9)
+    (agent,) = crowd(market, "a", eth=1000.0)
+    bids = np.random.default_rng(1).permutation(np.linspace(1.0, 50.0, 700))
+    for bid in bids:
+        agent.transfer("venue", "eth", 1e-6, bid=float(bid))
+    make(market)
+    market.receipt_book.take(market.world)
+    prices = market.receipts()["gas_price"].to_numpy()
+    assert prices.size == 700
+    assert (np.diff(prices) < 0.0).all()
+
+
+def test_first_come_ignores_the_bid(small: Callable[..., Scenario]) -> None:
+    market = with_gas(small, ordering="first_come")
+    early, late = crowd(market, "xy")
+    early.swap("eth-usdc", "eth", 0.1, bid=1.0)
+    market.world.chain[0]["block"] += 1
+    late.swap("eth-usdc", "eth", 0.1, bid=100.0)
+    make(market)
+    assert senders(market) == ["x", "y"]
+
+
+def test_a_random_order_is_another_in_another_block(small: Callable[..., Scenario]) -> None:
+    market = with_gas(small, ordering="random")
+    agents = crowd(market, "abcdefghij")
+    orders = []
+    for _ in range(3):
+        for agent in agents:
+            agent.swap("eth-usdc", "eth", 0.01)
+        market.step()
+        orders.append(tuple(senders(market)[-10:]))
+    assert len(set(orders)) == 3
+    assert all(sorted(order) == list("abcdefghij") for order in orders)
+
+
+def test_arbitrage_first_puts_searchers_before_higher_bids(
+    lively: Callable[..., Scenario],
+) -> None:
+    market = Market(lively(block={"ordering": "arbitrage_first"}), rng=1)
+    trader = market.cohorts["traders"].first
+    searcher = market.cohorts["arbitrageurs"].first
+    for account, cohort, bid in ((trader, 0, 50.0), (searcher, 1, 1.0)):
+        send(market.world, account, cohort, bid, Kind.SWAP, 0, ETH, USDC, 0.01, 0.0, -1, 0.0, 9)
+    make(market)
+    assert senders(market) == ["arbitrageurs-0", "traders-0"]
+
+
+def test_what_does_not_fit_waits_and_then_expires(small: Callable[..., Scenario]) -> None:
+    # Room for two swaps of 110,000 gas in each block.
+    market = with_gas(small, gas_limit=220_000.0, expiry=2)
+    for agent, bid in zip(crowd(market, "abcdef"), [6.0, 5.0, 4.0, 3.0, 2.0, 1.0], strict=True):
+        agent.swap("eth-usdc", "eth", 0.1, bid=bid)
+    for _ in range(3):
+        market.step()
+    frame = market.receipts()
+    assert frame["sender"].astype(str).tolist() == list("abcdef")
+    assert frame["status"].astype(str).tolist() == ["done"] * 4 + ["expired"] * 2 or (
+        frame["status"].astype(str).tolist() == ["done"] * 2 + ["expired"] * 4
+    )
+    assert frame["waited"].max() >= 1
+
+
+def test_the_rest_of_the_world_crowds_low_bids_out(small: Callable[..., Scenario]) -> None:
+    demand = {"gas": 3.0, "bid_median": 20.0, "bid_sigma": 0.5}
+    market = with_gas(small, outside=demand)
+    low, high = crowd(market, "lh")
+    low.swap("eth-usdc", "eth", 0.1, bid=1.0)
+    high.swap("eth-usdc", "eth", 0.1, bid=100.0)
+    make(market)
+    assert senders(market) == ["h"]
+    chain = market.world.chain[0]
+    # A third of demand is served: the price is the bid that two thirds are below.
+    assert chain["gas_price"] == pytest.approx(20.0 * np.exp(0.5 * 0.4307273), rel=0.02)
+    assert chain["gas_used"] == pytest.approx(1.0)
+
+
+def test_the_base_fee_moves_by_an_eighth_and_is_burnt(small: Callable[..., Scenario]) -> None:
+    full = {"gas": 5.0, "bid_median": 1000.0}
+    market = with_gas(small, fee_market="eip1559", base_fee=10.0, outside=full)
+    (agent,) = crowd(market, "a")
+    agent.swap("eth-usdc", "usdc", 1.0, bid=5000.0)
+    supply = market.ledger.supply("eth")
+    make(market)
+    chain = market.world.chain[0]
+    assert chain["base_fee"] == pytest.approx(10.0 * 1.125)
+    gas = 110_000.0 * 1e-9
+    assert supply - market.ledger.supply("eth") == pytest.approx(gas * 10.0)
+    assert market.ledger.balance("producer", "eth") == pytest.approx(gas * 4990.0)
+    empty = with_gas(small, fee_market="eip1559", base_fee=10.0)
+    make(empty)
+    assert empty.world.chain[0]["base_fee"] == pytest.approx(10.0 * 0.875)
+
+
+def test_a_revert_pays_a_part_of_its_gas_and_says_why(small: Callable[..., Scenario]) -> None:
+    market = with_gas(small, revert_gas=0.25)
+    (agent,) = crowd(market, "a")
+    agent.swap("eth-usdc", "eth", 1.0, minimum=1e9, bid=8.0)
+    make(market)
+    market.receipt_book.take(market.world)
+    receipt = market.receipts().iloc[0]
+    assert (receipt["status"], receipt["reason"]) == ("reverted", "limit")
+    assert agent.wallet["eth"] == pytest.approx(10.0 - 0.25 * 110_000 * 8e-9)
+    assert agent.wallet["usdc"] == 20_000.0
+    market.ledger.audit()
+
+
+def test_who_cannot_pay_gas_is_not_executed(small: Callable[..., Scenario]) -> None:
+    market = with_gas(small)
+    (poor,) = crowd(market, "p", usdc=100.0)
+    poor.swap("eth-usdc", "usdc", 50.0, bid=10.0)
+    make(market)
+    market.receipt_book.take(market.world)
+    assert market.receipts()["reason"].astype(str).tolist() == ["no_gas_money"]
+    assert poor.wallet == {"usdc": 100.0}
+
+
+def test_calls_of_one_transaction_are_all_done_or_none(market: Market) -> None:
+    agent, broken = crowd(market, "ab")
+    with agent.transaction():
+        agent.swap("eth-usdc", "usdc", 2000.0)
+        agent.deposit("bank", "eth", PREVIOUS)
+        agent.borrow("bank", "usdc", 500.0)
+    with broken.transaction():
+        broken.swap("eth-usdc", "usdc", 2000.0)
+        broken.deposit("bank", "eth", PREVIOUS)
+        broken.borrow("bank", "usdc", 5_000.0)
+    before = market.ledger.balances[broken.account].tobytes()
+    make(market)
+    market.receipt_book.take(market.world)
+    frame = market.receipts().set_index("sender")
+    assert frame.loc["a", "status"].astype(str).tolist() == ["done"] * 3
+    assert frame.loc["b", "reason"].astype(str).tolist() == ["unhealthy"] * 3
+    assert market.ledger.balances[broken.account].tobytes() == before
+    assert market.lending["bank"].debt_of("a", "usdc") == pytest.approx(500.0)
+    market.ledger.audit()
+
+
+def test_a_full_mempool_loses_whole_transactions(market: Market) -> None:
+    agent = crowd(market, "a")[0]
+    size = market.world.mempool.size
+    for _ in range(size - 1):
+        agent.transfer("venue", "eth", 1e-6)
+    with agent.transaction():
+        agent.transfer("venue", "eth", 1e-6)
+        agent.transfer("venue", "eth", 1e-6)
+    chain = market.world.chain[0]
+    assert (chain["waiting"], chain["lost"]) == (size - 1, 1)
+    agent.transfer("venue", "eth", 1e-6)
+    agent.transfer("venue", "eth", 1e-6)
+    assert (chain["waiting"], chain["lost"]) == (size, 2)
+    make(market)
+    assert chain["waiting"] == 0
+
+
+AMOUNT = st.one_of(
+    st.floats(0.0, 1e5),
+    st.sampled_from([0.0, -5.0, PREVIOUS, ALL, np.inf, np.nan, 1e300, 1e-300]),
+)
+CALL = st.tuples(
+    st.integers(0, int(Kind.TRANSFER)),  # kind
+    st.integers(-1, 1),  # protocol, some of which do not exist
+    st.integers(0, 6),  # token in
+    st.integers(0, 6),  # token out
+    AMOUNT,
+    st.one_of(st.floats(0.0, 1e5), st.just(0.0), st.just(np.nan)),  # limit
+    st.integers(-1, 12),  # counterparty
+    AMOUNT,  # second
+)
+TRANSACTION = st.tuples(
+    st.integers(0, 4), st.floats(0.0, 100.0), st.lists(CALL, min_size=1, max_size=4)
+)
+
+
+def prepared(small: Callable[..., Scenario], ordering: str, fee_market: str) -> Market:
+    block = {
+        "ordering": ordering,
+        "fee_market": fee_market,
+        "gas_limit": 8e6,
+        "outside": {"gas": 0.9, "bid_median": 5.0},
+    }
+    market = Market(small(block=block), rng=1)
+    for i, name in enumerate("abcde"):
+        Idle(market, {"eth": 5.0 * i, "usdc": 8000.0 * i}, name)
+    bank = market.lending["bank"]
+    rich = market.agents.select(lambda a: a.name == "e")
+    for agent in rich:
+        with agent.transaction():
+            agent.deposit("bank", "eth", 10.0, bid=1e3)
+            agent.borrow("bank", "usdc", 14_000.0)
+    market.step()
+    assert bank.debt_of("e", "usdc") > 0.0
+    return market
+
+
+@pytest.mark.parametrize("ordering", ["gas_auction", "random", "first_come", "arbitrage_first"])
+@pytest.mark.parametrize("fee_market", ["eip1559", "first_price", "off"])
+@given(transactions=st.lists(TRANSACTION, min_size=1, max_size=30), fall=st.booleans())
+@settings(max_examples=25)
+def test_any_mix_of_transactions_conserves(
+    small: Callable[..., Scenario],
+    ordering: str,
+    fee_market: str,
+    transactions: list[tuple],
+    fall: bool,
+) -> None:
+    market = prepared(small, ordering, fee_market)
+    w = market.world
+    if fall:  # so that there is something to liquidate, and bad debt
+        market.venue.asset("eth")["x"] -= 0.4
+    first = market.ledger.account("a")
+    for sender, bid, calls in transactions:
+        for n, (kind, protocol, t_in, t_out, amount, limit, who, second) in enumerate(calls):
+            call = (kind, protocol, t_in, t_out, float(amount), float(limit), who, float(second))
+            if n == 0:
+                send(w, first + sender, -1, float(bid), *call, 0)
+            else:
+                follow(w, *call)
+    for _ in range(3):
+        market.step()
+        assert audit(w, 1e-9) == 0
+    market.ledger.audit()
+    market.lending["bank"].audit()
+    tally = w.tally.sum(axis=0)
+    assert tally.sum() + np.count_nonzero(w.mempool[: w.chain[0]["waiting"]]["calls"]) >= len(
+        transactions
+    )
+
+
+@given(calls=st.lists(CALL, min_size=1, max_size=4))
+@settings(max_examples=200)
+def test_a_revert_leaves_the_ledger_byte_identical(
+    small: Callable[..., Scenario], calls: list[tuple]
+) -> None:
+    market = prepared(small, "gas_auction", "off")
+    w, first = market.world, market.ledger.account("a")
+    for n, (kind, protocol, t_in, t_out, amount, limit, who, second) in enumerate(calls):
+        call = (kind, protocol, t_in, t_out, float(amount), float(limit), who, float(second))
+        if n == 0:
+            send(w, first + 4, -1, 1.0, *call, 0)
+        else:
+            follow(w, *call)
+    follow(w, Kind.TRANSFER, 0, ETH, ETH, 1e12, 0.0, 0, 0.0)  # nobody holds that much
+    b = w.books
+    was = b.balances.tobytes(), b.supply.tobytes(), b.storage.tobytes()
+    make(market)
+    assert (b.balances.tobytes(), b.supply.tobytes(), b.storage.tobytes()) == was
+    assert w.tally[:, Reason.DONE].sum() == 1  # the preparation

@@ -1,0 +1,68 @@
+"""A bundle of arrays is one pointer to kernels."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from numba import njit
+
+from sim.structure import Structure
+
+
+class Inner(Structure):
+    fields: ClassVar[Any] = {"x": ("f8", 2)}
+
+
+class Outer(Structure):
+    fields: ClassVar[Any] = {"inner": Inner, "n": ("i8", 1)}
+
+
+@njit
+def touch(outer):  # type: ignore[no-untyped-def]
+    outer.inner.x[1, 2] += outer.n[0]
+    return outer.inner.x.sum(), outer.inner.x.shape[0]
+
+
+def bundle() -> Outer:
+    return Outer(inner=Inner(x=np.ones((2, 3))), n=np.array([5]))
+
+
+def test_a_kernel_reads_and_writes_the_arrays_themselves() -> None:
+    outer = bundle()
+    assert touch(outer) == (11.0, 2)
+    assert outer.inner.x[1, 2] == 6.0
+
+
+def test_a_replaced_field_is_another_bundle() -> None:
+    outer = bundle()
+    other = outer._replace(n=np.array([7]))
+    touch(other)
+    assert outer.inner.x[1, 2] == 8.0
+    assert other.address != outer.address
+
+
+def test_a_pickled_bundle_is_bundled_anew() -> None:
+    outer = pickle.loads(pickle.dumps(bundle()))
+    assert touch(outer) == (11.0, 2)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"inner": None, "n": np.array([1])},
+        {"inner": Inner(x=np.ones((2, 3))), "n": np.array([1.0])},
+        {"inner": Inner(x=np.ones((2, 3)))},
+        {"inner": Inner(x=np.ones((2, 3))), "n": np.array([1]), "more": np.array([1])},
+    ],
+)
+def test_a_wrong_field_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(TypeError):
+        Outer(**fields)
+
+
+def test_arrays_must_be_contiguous() -> None:
+    with pytest.raises(TypeError, match="contiguous"):
+        Inner(x=np.ones((3, 2)).T)
