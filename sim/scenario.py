@@ -641,9 +641,7 @@ def _set(content: dict[str, Any], path: str, value: Any) -> None:
         at = _list_index(table, last, path)
         table[at] = value
     elif isinstance(table, dict):
-        if isinstance(table.get(last), dict) and isinstance(value, dict):
-            value = _merge(table[last], value)
-        table[last] = value
+        table[last] = _merge(table, {last: value})[last]
     else:
         raise ScenarioError([(path, f"{'.'.join(parents)} is a value, not a table")])
 
@@ -743,6 +741,9 @@ def _is_internal(part: str, before: list[str]) -> bool:
 def _siblings(path: list[str]) -> list[str]:
     """Fields that are known beside one, for a hint."""
     model: Any = Scenario
+    if path[:1] == ["agents"] and len(path) > 2:  # a column, or an amount in a wallet
+        kinds = get_args(get_args(Distribution)[0])
+        return sorted({field for kind in kinds for field in kind.model_fields})
     for part in path:
         fields = getattr(model, "model_fields", None)
         if fields is None:
@@ -794,7 +795,7 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
         elif set(pool.reserves) != set(pool.tokens):
             text = f"must be of {' and '.join(pool.tokens)}, not {' and '.join(pool.reserves)}"
             found.append((f"{field}.reserves", text))
-        elif not set(pool.tokens) <= set(base):
+        elif set(pool.tokens) <= set(tokens) and not set(pool.tokens) <= set(base):
             text = f"only {', '.join(base)} can be put in at the start"
             found.append((f"{field}.tokens", text))
     for name, oracle in s.oracles.items():

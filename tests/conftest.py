@@ -31,9 +31,7 @@ BASE: dict[str, Any] = {
         "inventory": 1e9,
         "assets": {"eth": {"price": 2000.0, "process": "constant", "inventory": 1e6}},
     },
-    "pools": {
-        "eth-usdc": {"tokens": ["eth", "usdc"], "reserves": {"eth": 1000.0, "usdc": 2e6}}
-    },
+    "pools": {"eth-usdc": {"tokens": ["eth", "usdc"], "reserves": {"eth": 1000.0, "usdc": 2e6}}},
     "oracles": {
         "eth": {"token": "eth", "source": "venue"},
         "usdc": {"token": "usdc", "source": "fixed", "price": 1.0},

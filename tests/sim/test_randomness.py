@@ -39,7 +39,9 @@ def test_uniforms_are_uniform_and_independent_along_each_axis() -> None:
     key = stream_key(3, "agents:a")
     along_agents = [agent_uniform(np.uint64(block_key(key, 5)), i, 0) for i in range(4000)]
     along_blocks = [agent_uniform(np.uint64(block_key(key, b)), 0, 0) for b in range(4000)]
-    along_draws = [agent_uniform(np.uint64(block_key(key, b)), 1, d) for b in range(250) for d in range(16)]
+    along_draws = [
+        agent_uniform(np.uint64(block_key(key, b)), 1, d) for b in range(250) for d in range(16)
+    ]
     for draws in (along_agents, along_blocks, along_draws):
         assert stats.kstest(draws, "uniform").pvalue > 1e-3
         assert abs(np.corrcoef(draws[:-1], draws[1:])[0, 1]) < 0.06

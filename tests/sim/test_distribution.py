@@ -1,0 +1,62 @@
+"""Distributions of agents' numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from sim.distribution import Distribution
+
+READ: TypeAdapter[Any] = TypeAdapter(Distribution)
+RNG = np.random.default_rng(1)
+
+
+@pytest.mark.parametrize(
+    ("table", "median"),
+    [
+        (3.5, 3.5),
+        ({"distribution": "uniform", "low": 1.0, "high": 3.0}, 2.0),
+        ({"distribution": "normal", "mean": -1.0, "sd": 2.0}, -1.0),
+        ({"distribution": "lognormal", "median": 5.0, "sigma": 1.0}, 5.0),
+        ({"distribution": "pareto", "scale": 2.0, "shape": 1.0}, 4.0),
+        ({"distribution": "beta", "a": 2.0, "b": 2.0, "low": 1.0, "high": 2.0}, 1.5),
+        ({"distribution": "choice", "values": [1, 2, 9], "weights": [0, 1, 0]}, 2.0),
+    ],
+)
+def test_draws_lie_where_they_should(table: Any, median: float) -> None:
+    distribution = READ.validate_python(table)
+    draws = distribution.draw(RNG, 20_000)
+    low, high = distribution.support()
+    assert draws.min() >= low
+    assert draws.max() <= high
+    assert np.median(draws) == pytest.approx(median, rel=0.05)
+    assert READ.validate_python(distribution.model_dump()) == distribution
+
+
+def test_bounds_are_kept_and_counted_in_the_support() -> None:
+    table = {"distribution": "pareto", "scale": 1.0, "shape": 0.5, "at_most": 8.0}
+    distribution = READ.validate_python(table)
+    assert distribution.support() == (1.0, 8.0)
+    assert distribution.draw(RNG, 1000).max() == 8.0
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"median": 1.0},
+        {"distribution": "cauchy"},
+        {"distribution": "uniform", "low": 3.0, "high": 1.0},
+        {"distribution": "choice", "values": [1.0], "weights": [1.0, 2.0]},
+        {"distribution": "choice", "values": []},
+        {"distribution": "pareto", "scale": -1.0, "shape": 1.0},
+        "many",
+        True,
+        float("nan"),
+    ],
+)
+def test_nonsense_is_refused(table: Any) -> None:
+    with pytest.raises(ValidationError):
+        READ.validate_python(table)

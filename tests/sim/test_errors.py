@@ -1,0 +1,16 @@
+"""Errors say where and what to do."""
+
+from __future__ import annotations
+
+from sim.errors import ScenarioError, did_you_mean
+
+
+def test_an_error_is_a_line_per_problem() -> None:
+    error = ScenarioError([("a.b", "too big; make it less"), ("c", "missing")])
+    assert str(error) == "a.b: too big; make it less\nc: missing"
+
+
+def test_a_hint_names_the_closest_and_all() -> None:
+    assert did_you_mean("fe", ["fee", "kind"]) == "did you mean 'fee'? known: fee, kind"
+    assert did_you_mean("zzz", ["fee"]) == "known: fee"
+    assert did_you_mean("zzz", []) == "there are none"

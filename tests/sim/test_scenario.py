@@ -1,0 +1,247 @@
+"""Scenarios: what may be said, and what is answered when it makes no sense."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sim import Scenario
+from sim.errors import ScenarioError
+from tests.conftest import BASE, CROWD, merged
+
+
+def problems(changes: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.from_dict(merged(BASE, changes))
+    return dict(caught.value.problems)
+
+
+def test_the_shipped_scenarios_load_and_say_what_they_are() -> None:
+    titles = Scenario.titles()
+    assert {"calm", "black_thursday"} <= set(titles)
+    for name, title in titles.items():
+        assert Scenario.load(name).title == title
+        assert Scenario.load(name).warnings() == []
+
+
+@pytest.mark.parametrize("name", ["calm", "black_thursday"])
+def test_a_resolved_scenario_says_the_same_again(name: str, tmp_path: Path) -> None:
+    first = Scenario.load(name)
+    file = tmp_path / "again.toml"
+    file.write_text(first.to_toml())
+    assert Scenario.load(file) == first
+
+
+@pytest.mark.parametrize("name", ["calm", "black_thursday"])
+def test_every_number_of_the_shipped_scenarios_has_its_reason_beside_it(name: str) -> None:
+    from sim.scenario import _shipped
+
+    reasoned: set[str] = set()
+    bare, before = [], ""
+    for line in _shipped()[name].read_text().splitlines():
+        key, equals, value = (part.strip() for part in line.partition("="))
+        number = any(c.isdigit() for c in value.partition("#")[0]) and value[0] not in "'\""
+        if equals and number and not key.startswith("["):
+            # A reason stands on the line, on the comment above it, or, in a second
+            # group of the same kind, where the key came first.
+            if "#" in value or before.startswith("#"):
+                reasoned.add(key)
+            elif key not in reasoned:
+                bare.append(line)
+        before = line.strip()
+    assert bare == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"blcks": 3}, "blcks", "did you mean 'blocks'"),
+        ({"pools": {"eth-usdc": {"fees": 0.1}}}, "pools.eth-usdc.fees", "did you mean 'fee'"),
+        ({"pools": {"eth-usdc": {"fee": 1.5}}}, "pools.eth-usdc.fee", "1.5 is out of range"),
+        (
+            {"pools": {"eth-usdc": {"reserves": {"eth": -1.0}}}},
+            "pools.eth-usdc.reserves.eth",
+            "-1.0 is out of range; give a number above 0",
+        ),
+        (
+            {"lending": {"bank": {"reserves": {"eth": {"ltv": 0.9}}}}},
+            "lending.bank.reserves.eth.threshold",
+            "below the loan-to-value 0.9",
+        ),
+        (
+            {"pools": {"x": {"tokens": ["eth", "doge"], "reserves": {"eth": 1.0, "doge": 1.0}}}},
+            "pools.x.tokens",
+            "unknown token 'doge'",
+        ),
+        ({"blocks": math.nan}, "blocks", "finite"),
+        ({"venue": {"assets": {"eth": {"price": math.nan}}}}, "venue.assets.eth.price", "nan"),
+        ({"block": {"gas_token": "sol"}}, "block.gas_token", "unknown token 'sol'"),
+        ({"oracles": {"eth": {"source": "pool_twap"}}}, "oracles.eth.pool", "is missing"),
+        (
+            {"lending": {"bank": {"reserves": {"eth": {"oracle": "usdc"}}}}},
+            "lending.bank.reserves.eth.oracle",
+            "prices usdc, not eth",
+        ),
+        (
+            {"venue": {"correlation": {"eth:btc": 0.5}}},
+            "venue.correlation.eth:btc",
+            "two different assets",
+        ),
+        (
+            {"shocks": [{"kind": "price_jump", "asset": "eth", "size": -0.5}]},
+            "shocks.0",
+            "give either block",
+        ),
+        (
+            {"shocks": [{"kind": "price_jmp", "asset": "eth", "size": -0.5, "block": 3}]},
+            "shocks.0",
+            "unknown kind",
+        ),
+        (
+            {"shocks": [{"kind": "whale_sale", "token": "sol", "amount": 1.0, "block": 3}]},
+            "shocks.0.token",
+            "unknown token",
+        ),
+        (
+            {"venue": {"assets": {"eth": {"process": "garch", "alpha": 0.5, "beta": 0.5}}}},
+            "venue.assets.eth.beta",
+            "below 1",
+        ),
+        (
+            {"venue": {"assets": {"eth": {"process": "bridge", "points": [[1.0, 5.0]]}}}},
+            "venue.assets.eth.points",
+            "two points",
+        ),
+        ({"venue": {"assets": {"eth": {"process": "replay"}}}}, "prices.file", "is missing"),
+        ({"title": None}, "title", "string"),
+    ],
+)
+def test_bad_input_is_answered_with_its_field_and_a_remedy(
+    changes: dict[str, Any], field: str, words: str
+) -> None:
+    found = problems(changes)
+    assert field in found
+    assert words in found[field]
+
+
+@pytest.mark.parametrize(
+    ("group", "key", "value", "words"),
+    [
+        ("traders", "kind", "noise_tradr", "did you mean 'noise_trader'"),
+        ("traders", "rat", 0.1, "did you mean 'rate'"),
+        ("traders", "rate", 1.5, "leaves the range 0 to 1 (per block)"),
+        ("traders", "rate", {"distribution": "lognormal", "median": 0.1, "sigma": 1.0}, "at_most"),
+        ("traders", "rate", {"median": 0.1}, "a table needs distribution"),
+        ("traders", "rate", "fast", "give a number"),
+        ("traders", "pools", ["nowhere"], "unknown pool 'nowhere'"),
+        ("traders", "pools", [], "is missing"),
+        ("borrowers", "collateral", "doge", "unknown reserve 'doge'"),
+        ("borrowers", "lending", "shark", "unknown lending market 'shark'"),
+        ("arbitrageurs", "hits", 0.5, "unknown field"),
+        ("traders", "count", -3, "out of range"),
+    ],
+)
+def test_bad_agents_are_answered_too(group: str, key: str, value: Any, words: str) -> None:
+    agents = merged(CROWD, {})
+    agents[group][key] = value
+    found = problems({"agents": agents})
+    assert any(field.startswith(f"agents.{group}.{key}") for field in found), found
+    assert words in " ".join(found.values())
+
+
+def test_all_problems_are_reported_together() -> None:
+    changes = {"pools": {"eth-usdc": {"fee": 2.0}}, "blocks": 0, "colour": "red"}
+    assert set(problems(changes)) == {"pools.eth-usdc.fee", "blocks", "colour"}
+
+
+def test_a_scenario_inherits_overrides_and_removes(tmp_path: Path) -> None:
+    child = tmp_path / "child.toml"
+    child.write_text(
+        'extends = "calm"\nremove = ["agents.liquidators", "pools.eth-usdc-b.protocol_fee"]\n'
+    )
+    with pytest.raises(ScenarioError, match=r"no pools.eth-usdc-b.protocol_fee"):
+        Scenario.load(child)
+    child.write_text(
+        'extends = "calm"\ntitle = "mine"\nremove = ["agents.liquidators"]\n'
+        "[pools.eth-usdc]\nfee = 0.01\n[agents.traders]\nrate = 0.5\n"
+    )
+    mine, calm = Scenario.load(child), Scenario.load("calm")
+    assert mine.pools["eth-usdc"].fee == 0.01
+    assert mine.pools["eth-usdc"].reserves == calm.pools["eth-usdc"].reserves
+    assert "liquidators" not in mine.agents
+    assert mine.agents["traders"].columns["rate"].support() == (0.5, 0.5)
+
+
+def test_a_circle_of_extends_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('extends = "b.toml"')
+    (tmp_path / "b.toml").write_text('extends = "a.toml"')
+    with pytest.raises(ScenarioError, match=r"a.toml -> b.toml -> a.toml"):
+        Scenario.load(tmp_path / "a.toml")
+
+
+def test_files_that_are_not_there_or_not_toml(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="did you mean 'calm'"):
+        Scenario.load("clam")
+    with pytest.raises(ScenarioError, match="there is no file"):
+        Scenario.load(tmp_path / "none.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("title = \n")
+    with pytest.raises(ScenarioError, match=r"is not TOML: .*line 1"):
+        Scenario.load(broken)
+
+
+def test_overrides_by_dotted_path() -> None:
+    calm = Scenario.load("calm")
+    changed = calm.with_overrides(
+        [
+            "pools.eth-usdc.fee=0.001",
+            'agents.traders.rate={distribution = "uniform", low = 0.1, high = 0.2}',
+            "block.ordering=random",
+            "agents.liquidators.count=0",
+        ]
+    )
+    assert changed.pools["eth-usdc"].fee == 0.001
+    assert changed.agents["traders"].columns["rate"].support() == (0.1, 0.2)
+    assert changed.block.ordering == "random"
+    assert changed.agents["liquidators"].count == 0
+    for item, words in (
+        ("pools.eth-usdx.fee=0.1", "did you mean 'eth-usdc'"),
+        ("pools.eth-usdc.fe=0.1", "did you mean 'fee'"),
+        ("fee", "give path=value"),
+        ("blocks.x=1", "is a value"),
+    ):
+        with pytest.raises(ScenarioError) as caught:
+            calm.with_overrides([item])
+        assert words in str(caught.value)
+
+
+def test_a_shock_is_overridden_by_its_place(small: Callable[..., Scenario]) -> None:
+    shock = {"kind": "price_jump", "asset": "eth", "size": -0.5, "at": 1.0}
+    setup = small(shocks=[shock]).override({"shocks.0.size": -0.2})
+    assert setup.shocks[0].size == -0.2
+    assert setup.block_of(setup.shocks[0]) == 300
+    with pytest.raises(ScenarioError, match="no place in a list of 1"):
+        setup.override({"shocks.3.size": 1.0})
+
+
+def test_times_count_from_the_start(small: Callable[..., Scenario]) -> None:
+    at = datetime(2020, 1, 1, 0, 10, tzinfo=UTC)
+    setup = small(shocks=[{"kind": "price_jump", "asset": "eth", "size": 0.1, "at": at}])
+    assert setup.block_of(setup.shocks[0]) == 50
+    assert setup.time_of(50) == at
+
+
+def test_toxic_thresholds_are_warned_of(small: Callable[..., Scenario]) -> None:
+    reserves = {"eth": {"threshold": 0.97, "bonus": 0.05}}
+    (warning,) = small(lending={"bank": {"reserves": reserves}}).warnings()
+    assert warning[0] == "lending.bank.reserves.eth.threshold"
+
+
+def test_prices_need_a_symbol(small: Callable[..., Scenario]) -> None:
+    with pytest.raises(ScenarioError, match="no asset has a symbol"):
+        small().with_prices("x.csv")
