@@ -83,7 +83,7 @@ def audit(w, tolerance):
     sums = np.zeros(w.books.supply.size)
     for c in range(w.sums.shape[0]):
         sums += w.sums[c]
-    gap, _ = worst_leak(w.books, sums)
+    gap, _ = worst_leak(w.books, sums, w.chain[0].venue)
     if not gap <= tolerance:
         return LEAK
     if not sound:

@@ -222,14 +222,19 @@ def column_sums(books, first, last, sums):
 
 
 @kernel
-def worst_leak(books, sums):
+def worst_leak(books, sums, apart):
     """Largest relative gap between a column's sum and its supply, and the column.
 
-    Relative to the supply, or to one unit of the token where less than that is out.
+    Relative to the supply less what the account `apart` holds (-1: none), or to one
+    unit of the token where that is less. The outside venue is set apart, or its great
+    inventory would make a leak among everybody else look small.
     """
     worst, where = 0.0, -1
     for token in range(sums.size):
-        gap = abs(sums[token] - books.supply[token]) / max(abs(books.supply[token]), 1.0)
+        scale = abs(books.supply[token])
+        if apart >= 0:
+            scale -= books.balances[apart, token]
+        gap = abs(sums[token] - books.supply[token]) / max(scale, 1.0)
         if np.isnan(gap):  # the worst leak of all
             return gap, token
         if gap > worst:
@@ -258,6 +263,7 @@ class Ledger:
         issuers: Mapping[str, str] | None = None,
         slots: int = 0,
         tolerance: float = 1e-9,
+        apart: str | None = None,
     ) -> None:
         """Open empty books.
 
@@ -267,6 +273,7 @@ class Ledger:
             issuers: Issuing protocol by token; a token left out is nobody's.
             slots: Numbers that protocols may store.
             tolerance: Relative leak that `audit` lets pass as rounding.
+            apart: Account whose holdings do not count in what a leak is relative to.
 
         Raises:
             ValueError: If a name appears twice or an issuer is of an unknown token.
@@ -283,6 +290,7 @@ class Ledger:
         self.tolerance = tolerance
         self._account = {name: row for row, name in enumerate(self.accounts)}
         self._token = {name: column for column, name in enumerate(self.tokens)}
+        self.apart = -1 if apart is None else self._account[apart]
         self.books = Books(
             balances=np.zeros((len(self.accounts), len(self.tokens))),
             supply=np.zeros(len(self.tokens)),
@@ -438,7 +446,7 @@ class Ledger:
         """
         sums = np.zeros(len(self.tokens))
         sound = column_sums(self.books, 0, len(self.accounts), sums)
-        gap, column = worst_leak(self.books, sums)
+        gap, column = worst_leak(self.books, sums, self.apart)
         if not gap <= self.tolerance:
             raise LedgerError(
                 f"{self.tokens[column]} leaks: accounts hold {sums[column]!r}, "

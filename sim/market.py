@@ -91,6 +91,7 @@ class Market(mesa.Model):
             layout.issuers,
             slots=build.slots(setup),
             tolerance=setup.audit.tolerance,
+            apart=build.VENUE,
         )
         self.world = build.build_world(setup, self.ledger, layout, self.seed_number)
         self.special_accounts = list(layout.special)
@@ -207,6 +208,17 @@ class Market(mesa.Model):
                 advanced(self.block - before)
         self._raise_if(kernel.audit(self.world, self.ledger.tolerance))
         return self
+
+    def close(self) -> None:
+        """Let go of all agents, so that the memory of a finished run is freed.
+
+        Mesa 3.3 keeps every model that ever had an agent in a table of its agents'
+        class; a script that makes thousands of markets calls this after each.
+        """
+        numbers = getattr(mesa.Agent, "_ids", None)
+        if numbers is not None:
+            numbers.pop(self, None)
+        self._plain.clear()
 
     def _make_blocks(self, most: int) -> None:
         """Make some blocks: in the compiled loop where nothing needs Python, else one by one."""

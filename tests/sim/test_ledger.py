@@ -163,8 +163,10 @@ def test_column_sums_are_numpys(tokens: int, accounts: int, seed: int) -> None:
 
 def test_worst_leak_names_the_column() -> None:
     ledger = books()
-    gap, column = worst_leak(ledger.books, np.array([10.0, 501.0]))
+    gap, column = worst_leak(ledger.books, np.array([10.0, 501.0]), -1)
     assert (gap, column) == (pytest.approx(1.0 / 500.0), 1)
+    gap, column = worst_leak(ledger.books, np.array([10.0, 501.0]), 1)  # bob has all of it
+    assert (gap, column) == (pytest.approx(1.0), 1)
 
 
 def test_a_ledger_grows_by_accounts_and_tokens() -> None:
