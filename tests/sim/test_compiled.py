@@ -1,0 +1,65 @@
+"""Kernels: cached by their sources, safe anywhere, announced."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sim import compiled
+
+PROBE = """
+import sys
+from sim.compiled import cache_folder, compilation_told_to
+told = []
+with compilation_told_to(told.append):
+    from protocols.constant_product import amount_out
+    amount_out(1.0, 1.0, 1.0, 0.0)
+print(cache_folder()); print(len(told))
+"""
+
+
+def probe(cache: Path, **env: str) -> tuple[Path, int]:
+    found = subprocess.run(
+        [sys.executable, "-c", PROBE],
+        env=dict(os.environ) | {"UNDERTOW_CACHE": str(cache)} | env,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    return Path(found[0]), int(found[1])
+
+
+def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
+    folder, first = probe(tmp_path)
+    assert folder.parent == tmp_path
+    assert first > 0
+    assert probe(tmp_path) == (folder, 0)
+
+
+def test_a_folder_that_cannot_be_written_is_not_used(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    folder, _ = probe(file, XDG_CACHE_HOME=str(tmp_path / "xdg"))
+    assert folder.parent == tmp_path / "xdg" / "undertow"
+
+
+def test_another_source_has_another_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for package in ("sim", "protocols", "agents"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "a.py").write_text("x = 1")
+    monkeypatch.setattr(compiled, "__file__", str(tmp_path / "sim" / "compiled.py"))
+    first = compiled._sources_hash()
+    (tmp_path / "protocols" / "a.py").write_text("x = 2")
+    assert compiled._sources_hash() != first
+
+
+def test_folders_that_nobody_used_for_a_month_are_removed(tmp_path: Path) -> None:
+    for name in ("kernels-now", "kernels-old", "kernels-new"):
+        (tmp_path / name).mkdir()
+    os.utime(tmp_path / "kernels-old", (1.0, 1.0))
+    compiled._forget_old(tmp_path, keep="kernels-now")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["kernels-new", "kernels-now"]

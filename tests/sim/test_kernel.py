@@ -1,0 +1,38 @@
+"""The compiled block's own verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sim import Market, Scenario
+from sim.kernel import FINE, LEAK, NEGATIVE, advance, audit
+
+
+def test_an_audit_tells_a_leak_from_a_negative_balance(lively: Callable[..., Scenario]) -> None:
+    market = Market(lively(), rng=1)
+    w = market.world
+    assert audit(w, 1e-9) == FINE
+    w.books.balances[10, 1] += 1.0
+    assert audit(w, 1e-9) == LEAK
+    w.books.balances[11, 1] -= 1.0
+    w.books.balances[10, 0] -= 1e7
+    w.books.balances[11, 0] += 1e7
+    assert audit(w, 1e-9) == NEGATIVE
+
+
+def test_an_audit_sees_a_market_that_owes_more_than_it_has(lively: Callable[..., Scenario]) -> None:
+    market = Market(lively(), rng=1)
+    w = market.world
+    w.books.storage[int(w.reserves[1]["slot"])] *= 1.001  # the depositors' index
+    assert audit(w, 1e-9) == LEAK
+
+
+def test_the_loop_stops_when_a_buffer_is_full(lively: Callable[..., Scenario]) -> None:
+    market = Market(lively(), rng=1)
+    made, verdict = advance(market.world, 10_000, 1, 1e-9)
+    assert verdict == FINE
+    assert 0 < made < 10_000
+    assert market.world.rows[0] == market.world.table.shape[0]
+    market._empty_buffers()
+    more, _ = advance(market.world, 10, 1, 1e-9)
+    assert more == 10

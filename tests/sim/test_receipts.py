@@ -1,0 +1,55 @@
+"""Receipts say who did what, and why it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from sim import Market, Scenario
+from sim.codes import Reason
+
+
+def test_receipts_agree_with_the_tally(lively: Callable[..., Scenario]) -> None:
+    market = Market(lively(), rng=1).run(80)
+    frame = market.receipts()
+    whole = frame.drop_duplicates("transaction", keep="last")
+    counted = whole["reason"].astype(str).value_counts()
+    for reason in Reason:
+        assert counted.get(reason.name.lower(), 0) == market.world.tally[:, reason].sum()
+    assert set(frame["status"].astype(str)) <= {"done", "reverted", "expired"}
+    assert (frame.loc[frame["status"] != "done", "amount_out"] == 0.0).all()
+
+
+def test_protocols_and_tokens_have_their_names(lively: Callable[..., Scenario]) -> None:
+    frame = Market(lively(), rng=1).run(80).receipts()
+    swaps = frame[frame["kind"] == "swap"]
+    assert set(swaps["protocol"].astype(str)) == {"eth-usdc"}
+    assert set(swaps["token_in"].astype(str)) == {"eth", "usdc"}
+    lent = frame[frame["kind"].isin(["deposit", "withdraw", "borrow", "repay", "liquidate"])]
+    assert set(lent["protocol"].astype(str)) == {"bank"}
+
+
+def test_a_liquidation_says_whom_and_since_when_it_was_possible(
+    lively: Callable[..., Scenario],
+) -> None:
+    jump = {"kind": "price_jump", "asset": "eth", "size": -0.35, "block": 10}
+    frame = Market(lively(shocks=[jump]), rng=1).run(60).receipts()
+    done = frame[(frame["kind"] == "liquidate") & (frame["status"] == "done")]
+    assert len(done) > 0
+    assert done["counterparty"].astype(str).str.startswith("borrowers-").all()
+    assert (done["possible"] >= 0).all()
+    assert (frame.loc[frame["kind"] != "liquidate", "possible"] == -1).all()
+
+
+def test_receipts_can_be_left_out(lively: Callable[..., Scenario]) -> None:
+    market = Market(lively(measures={"receipts": "none"}), rng=1).run(30)
+    assert market.receipts().empty
+    assert market.world.tally.sum() > 0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_transaction_has_one_end(lively: Callable[..., Scenario], seed: int) -> None:
+    frame = Market(lively(), rng=seed).run(50).receipts()
+    ends = frame.groupby("transaction")["reason"].nunique()
+    assert ends.max() == 1
