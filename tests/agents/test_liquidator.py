@@ -1,0 +1,109 @@
+"""Liquidators take what pays, with the capital they have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sim import Market, Scenario
+
+FALL = {"kind": "price_jump", "asset": "eth", "size": -0.12, "block": 3}
+
+
+def hunted(small: Callable[..., Scenario], group: dict[str, Any], **changes: Any) -> Market:
+    agents = {
+        "borrowers": {
+            "kind": "leveraged_borrower",
+            "count": 10,
+            "lending": "bank",
+            "collateral": "eth",
+            "debt": "usdc",
+            "pools": ["eth-usdc"],
+            "leverage": 4.0,
+            "equity": 5000.0,
+            "attention": 0.0,
+            "alarm": 0.0,
+        },
+        "liquidators": {
+            "kind": "liquidator",
+            "count": 1,
+            "lending": "bank",
+            "route": "venue",
+            "wallet": {"usdc": 1e6},
+        }
+        | group,
+    }
+    return Market(small(agents=agents, shocks=[FALL], **changes), rng=1)
+
+
+def done(market: Market, kind: str = "liquidate") -> Any:
+    return market.receipts().query("kind == @kind and status == 'done'")
+
+
+def test_it_liquidates_sells_and_earns_the_bonus(small: Callable[..., Scenario]) -> None:
+    market = hunted(small, {"most": 10}).run(3)
+    taken = done(market)
+    assert len(taken) == 10
+    assert (taken["possible"] == 0).all()
+    repaid = taken["amount_in"].sum()
+    # Half of each debt; 5 % of bonus, of which the protocol takes a tenth; half a spread.
+    assert repaid == pytest.approx(10 * 7500.0, rel=1e-3)
+    profit = market.ledger.balance("liquidators-0", "usdc") - 1e6
+    assert profit == pytest.approx(repaid * (1.045 * 0.9995 - 1.0), rel=1e-3)
+    assert market.ledger.balance("liquidators-0", "eth") == 0.0
+
+
+def test_healthy_positions_are_left_alone(small: Callable[..., Scenario]) -> None:
+    market = hunted(small, {}).run(2)
+    assert market.receipts().empty
+
+
+def test_capital_limits_what_it_takes(small: Callable[..., Scenario]) -> None:
+    market = hunted(small, {"most": 10, "wallet": {"usdc": 10_000.0}}).run(3)
+    assert done(market)["amount_in"].sum() <= 10_000.0 * 1.001
+    market.run(10)  # the capital is used again once the sale is done
+    assert done(market)["amount_in"].sum() > 30_000.0
+
+
+def test_a_sale_that_costs_more_than_the_bonus_is_left(small: Callable[..., Scenario]) -> None:
+    shallow = {"eth-usdc": {"reserves": {"eth": 5.0, "usdc": 10_000.0}}}
+    market = hunted(small, {"route": "eth-usdc"}, pools=shallow).run(10)
+    assert done(market).empty
+
+
+def test_what_is_held_is_sold_later(small: Callable[..., Scenario]) -> None:
+    market = hunted(small, {"hold": 5.0, "most": 1, "risk_aversion": 0.0}).run(3)
+    assert len(done(market)) == 1
+    assert market.ledger.balance("liquidators-0", "eth") > 0.0
+    market.run(12)
+    sold = done(market, "venue")
+    assert len(sold) > 0
+    assert sold["block"].iloc[0] >= 8
+
+
+def test_a_debt_in_another_token_is_bought_first(small: Callable[..., Scenario]) -> None:
+    venue = {"assets": {"dai": {"price": 1.0, "process": "constant", "inventory": 1e9}}}
+    oracles = {"dai": {"token": "dai", "source": "venue"}}
+    lending = {"bank": {"reserves": {"dai": {"collateral": False, "cash": 1e6}}}}
+    base = hunted(small, {}, venue=venue, oracles=oracles, lending=lending).setup
+    market = Market(base.override({"agents.borrowers.debt": "dai"}), rng=1).run(3)
+    kinds = market.receipts()["kind"].astype(str).tolist()
+    assert kinds[:3] == ["venue", "liquidate", "venue"]
+    assert market.ledger.balance("liquidators-0", "usdc") > 1e6
+
+
+def test_the_switch_makes_it_keep_what_it_seizes(small: Callable[..., Scenario]) -> None:
+    market = hunted(small, {"most": 10}, switches={"liquidators_sell": False}).run(40)
+    assert len(done(market)) >= 10
+    assert done(market, "venue").empty
+    assert market.ledger.balance("liquidators-0", "eth") > 10.0
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_of_several_one_wins_each_position(small: Callable[..., Scenario], count: int) -> None:
+    market = hunted(small, {"count": count, "most": 10}).run(3)
+    assert len(done(market)) == 10
+    lost = market.receipts().query("status == 'reverted'")
+    assert set(lost["reason"].astype(str)) <= {"not_liquidatable", "limit"}
