@@ -133,7 +133,11 @@ def assess(w, me, my, m, borrower, factor, capital):
         return nothing
     money = repaid * unit
     if my[HOLD] > 0.0:
-        risk = my[RISK_AVERSION] * _deviation(w, collateral, my[HOLD])
+        if my[SELL_AT] > 0.0 and my[SELLING] != float(collateral):
+            return nothing  # it holds one kind of inventory at a time
+        risk = 0.0
+        if my[RISK_AVERSION] > 0.0:  # who holds for ever and does not mind has none
+            risk = my[RISK_AVERSION] * _deviation(w, collateral, my[HOLD])
         worth = received * market_price(w, collateral) * (1.0 - min(risk, 1.0))
         return worth - money, money, repaid, received, worth, OUTSIDE, d, c
     place, out = best_place(w, me.places[ROUTES:], collateral, debt, received)
@@ -189,7 +193,7 @@ def _strike(w, me, i, my, m, borrower, plan, bid):
         follow_trade(w, place, collateral, target, PREVIOUS, floor)
         if target != chain.numeraire:
             follow_trade(w, OUTSIDE, target, chain.numeraire, PREVIOUS, 0.0)
-    else:
+    elif my[SELL_AT] == 0.0:
         my[SELL_AT] = chain.block + my[HOLD]
         my[SELLING] = float(collateral)
     return True

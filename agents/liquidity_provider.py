@@ -53,6 +53,10 @@ if TYPE_CHECKING:
 ) = range(16)
 
 
+NEGLIGIBLE = 1e-6
+"""Yield per year that nobody leaves for."""
+
+
 @inner
 def pool_stress(w, pool):
     """(variance a year, volatility over normal) of a pool's relative price.
@@ -207,7 +211,7 @@ def decide(w, me):
         my[FEES], my[FEES_AT] = pool.fees, chain.block
         my[NEXT] = chain.block + int(my[REVIEW])
         excess = earned - variance / 8.0
-        if holds and excess < 0.0:
+        if holds and excess < -NEGLIGIBLE:
             _leave(w, me, i, my, place)
         elif not holds and excess > my[HURDLE] and ratio < 0.5 * (1.0 + my[VOLATILITY]):
             _enter(w, me, i, my, place)
