@@ -234,7 +234,7 @@ class Pictures:
         for column in sorted(set(columns.values())):
             names = [n for n, d in graph.nodes(data=True) if columns[d["kind"]] == column]
             for i, name in enumerate(names):
-                position[name] = (column, -(i + 0.5) / len(names))
+                position[name] = (column, -(i + 0.4) / len(names))
         weights = [d["weight"] for _, _, d in graph.edges(data=True)]
         heaviest = max(weights, default=1.0)
         channels = {"claim": 0, "debt": 1, "price": 2, "source": 2, "common": 4}
@@ -287,7 +287,9 @@ class Pictures:
         figure.legend(
             handles=handles, loc="outside lower center", ncols=5, frameon=False, fontsize=8
         )
-        ax.margins(0.12)
+        # Drawing arrows rescales the axes to their bends: they are set last.
+        ax.set_xlim(-0.45, 3.65)
+        ax.set_ylim(-1.08, 0.04)
         return figure
 
     def all(self) -> dict[str, Figure]:
