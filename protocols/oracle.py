@@ -97,10 +97,10 @@ def _reading(books, pools, feeds, feed, ring, outside):
     # for the lag. A window that is not full yet averages what there is.
     half = ring.size // 2
     feed.cumulative += price
-    span = min(feed.window, feed.reads)
-    before = ring[(feed.reads - span) % half] if span > 0 else feed.cumulative - price
     ring[feed.reads % half] = feed.cumulative
-    return (feed.cumulative - before) / max(span, 1)
+    if feed.reads < feed.window:
+        return feed.cumulative / (feed.reads + 1)
+    return (feed.cumulative - ring[(feed.reads - feed.window) % half]) / feed.window
 
 
 @kernel

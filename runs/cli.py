@@ -138,7 +138,7 @@ def _must_be_writable(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise ScenarioError([("--out", f"{out} is a file; give a folder")])
     there = next((p for p in (out, *out.absolute().parents) if p.exists()), None)
-    if there is None or not os.access(there, os.W_OK):
+    if there is None or not there.is_dir() or not os.access(there, os.W_OK):
         raise ScenarioError([("--out", f"{out} cannot be written; give another folder")])
 
 

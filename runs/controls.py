@@ -90,7 +90,7 @@ def calm_figures(seed: int, blocks: int | None = None) -> dict[str, float]:
     }
 
 
-_CALM_ROWS = (
+CALM_ROWS = (
     ("liquidations", "Liquidations", 1.0, ""),
     ("bad_debt", "Bad debt", 1.0, " $"),
     ("beyond_band", "Pool prices further than 1.5 fees from outside", 100.0, " % of the time"),
@@ -111,7 +111,7 @@ def calm_table(figures: Sequence[dict[str, float]]) -> str:
     """Means, standard errors and extremes over seeds, as Markdown."""
     frame = pd.DataFrame(figures)
     lines = ["| a week of blocks | mean | s.e. | least | most | |", "|---|---:|---:|---:|---:|---|"]
-    for key, label, scale, unit in _CALM_ROWS:
+    for key, label, scale, unit in CALM_ROWS:
         x = frame[key] * scale
         error = x.std(ddof=1) / math.sqrt(len(x)) if len(x) > 1 else math.nan
         numbers = " | ".join(f"{v:.2f}" for v in (x.mean(), error, x.min(), x.max()))

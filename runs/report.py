@@ -193,7 +193,8 @@ class Pictures:
         names = {"gas.mean": "mean paid by others", "gas.price": "least that got in"}
         _label(axes[0], "Gas price (gwei, logarithmic)")
         _legend(axes[0], self._lines(axes[0], names))
-        axes[0].set_yscale("log")
+        if self.frame["gas.mean"].gt(0.0).any():  # gas may be free
+            axes[0].set_yscale("log")
         axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         _label(axes[1], "Calls waiting in the mempool (number)")
         self._lines(axes[1], {"gas.waiting": "waiting"})

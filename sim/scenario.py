@@ -792,7 +792,7 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
             known(f"{field}.tokens", token, tokens, "token")
         if len(set(pool.tokens)) < len(pool.tokens):
             found.append((f"{field}.tokens", "hold a token twice; give different ones"))
-        elif set(pool.reserves) != set(pool.tokens):
+        elif set(pool.tokens) <= set(tokens) and set(pool.reserves) != set(pool.tokens):
             text = f"must be of {' and '.join(pool.tokens)}, not {' and '.join(pool.reserves)}"
             found.append((f"{field}.reserves", text))
         elif set(pool.tokens) <= set(tokens) and not set(pool.tokens) <= set(base):

@@ -1,0 +1,320 @@
+"""Pooled lending against Aave's figures (VALIDATION 10-13) and its own books."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents import MarketAgent
+from protocols.lending import (
+    YEAR,
+    borrow_rate,
+    health_factor,
+    leverage,
+    liquidation,
+    supply_rate,
+)
+from sim import LedgerError, Market, Scenario
+from sim.codes import ALL
+
+
+@pytest.mark.parametrize(
+    ("u", "rate"), [(0.0, 0.0), (0.45, 0.02), (0.9, 0.04), (0.95, 0.34), (1.0, 0.64)]
+)
+def test_the_stated_rates(u: float, rate: float) -> None:
+    assert borrow_rate(u, 0.0, 0.04, 0.6, 0.9) == pytest.approx(rate)
+    assert supply_rate(rate, u, 0.1) == pytest.approx(rate * u * 0.9)
+
+
+@given(u=st.floats(0.0, 1.0), v=st.floats(0.0, 1.0))
+def test_rates_rise_with_utilisation(u: float, v: float) -> None:
+    low, high = sorted((u, v))
+    rates = [borrow_rate(x, 0.01, 0.04, 0.6, 0.8) for x in (low, high)]
+    assert rates[0] <= rates[1] + 1e-15
+
+
+def test_the_stated_leverage_of_a_loop() -> None:
+    assert leverage(0.8, 5) == pytest.approx(3.6893, abs=5e-5)
+    assert leverage(0.8, 1000) == pytest.approx(5.0)
+
+
+def test_health_without_debt_is_infinite() -> None:
+    assert health_factor(10.0, 0.8, 0.0) == math.inf
+    assert health_factor(100.0, 0.8, 50.0) == pytest.approx(1.6)
+
+
+@pytest.mark.parametrize(
+    ("ltv", "before", "after"), [(0.94, 0.8511, 0.8621), (0.96, 0.8333, 0.8267)]
+)
+def test_the_stated_toxic_liquidations(ltv: float, before: float, after: float) -> None:
+    """Warmuz, Chaudhary, Pinna 2022: it helps iff LTV < 1 / (1 + b)."""
+    collateral, debt = 1000.0, 1000.0 * ltv
+    factor = health_factor(collateral, 0.8, debt)
+    assert factor == pytest.approx(before, abs=5e-5)
+    repaid, seized, _ = liquidation(
+        collateral, 1.0, debt, 1.0, debt * 0.5, 0.05, factor, (0.5, 0.0, 0.0)
+    )
+    left = health_factor(collateral - seized, 0.8, debt - repaid)
+    assert left == pytest.approx(after, abs=5e-5)
+    repaid, seized, _ = liquidation(collateral, 1.0, debt, 1.0, debt, 0.05, factor, (1.0, 0.0, 0.0))
+    bad = debt - repaid if seized >= collateral else 0.0
+    assert bad == pytest.approx(max(0.0, debt - collateral / 1.05))
+
+
+def test_the_stated_bad_debt() -> None:
+    assert pytest.approx(7.6190, abs=5e-5) == 960.0 - 1000.0 / 1.05
+
+
+@given(
+    ltv=st.floats(0.81, 1.5),
+    bonus=st.floats(0.0, 0.2),
+    part=st.floats(0.01, 0.5),
+)
+def test_a_liquidation_helps_iff_the_loan_is_below_one_over_one_plus_bonus(
+    ltv: float, bonus: float, part: float
+) -> None:
+    if abs(ltv * (1.0 + bonus) - 1.0) < 1e-6:
+        return
+    factor = health_factor(1.0, 0.8, ltv)
+    rules = (0.5, 0.0, 0.0)
+    repaid, seized, _ = liquidation(1.0, 1.0, ltv, 1.0, part * ltv, bonus, factor, rules)
+    if seized < 1.0:
+        helped = health_factor(1.0 - seized, 0.8, ltv - repaid) > factor
+        assert helped == (ltv < 1.0 / (1.0 + bonus))
+
+
+class Idle(MarketAgent):
+    pass
+
+
+def aave(small: Callable[..., Scenario], price: float) -> tuple[Market, Idle, Idle]:
+    """The position of VALIDATION 13: 1 WETH against 1900 DAI, opened at a high price."""
+    reserves = {
+        "eth": {"ltv": 0.805, "threshold": 0.83, "bonus": 0.05},
+        "usdc": {"collateral": False, "cash": 1e6, "slope1": 0.0, "slope2": 0.0},
+    }
+    venue = {"assets": {"eth": {"price": 3000.0}}}
+    pools = {"eth-usdc": {"reserves": {"eth": 1000.0, "usdc": 3e6}}}
+    lending = {"bank": {"reserves": reserves, "bonus_share": 0.1}}
+    market = Market(small(venue=venue, pools=pools, lending=lending), rng=1)
+    ann, bob = Idle(market, {"eth": 1.0}, "ann"), Idle(market, {"usdc": 1e4}, "bob")
+    with ann.transaction():
+        ann.deposit("bank", "eth", 1.0)
+        ann.borrow("bank", "usdc", 1900.0)
+    market.run(1)
+    market.venue.asset("eth")["x"] = math.log(price)
+    market.run(1)
+    return market, ann, bob
+
+
+def test_the_contracts_own_liquidation(small: Callable[..., Scenario]) -> None:
+    market, _, _ = aave(small, 2300.0)
+    assert market.lending["bank"].health_factor("ann") == pytest.approx(1.0047368421, abs=1e-10)
+    market, _, bob = aave(small, 2290.0)
+    bob.liquidate("bank", "ann", "usdc", "eth", ALL)
+    market.run(1)
+    assert market.receipts()["reason"].astype(str).iloc[-1] == "not_liquidatable" or (
+        market.lending["bank"].health_factor("ann") < 1.0
+    )
+    market, _, bob = aave(small, 2150.0)
+    assert market.lending["bank"].health_factor("ann") < 0.95
+    bob.liquidate("bank", "ann", "usdc", "eth", ALL)
+    market.run(1)
+    assert bob.wallet["usdc"] == pytest.approx(1e4 - 1900.0)
+    assert bob.wallet["eth"] == pytest.approx(0.9234883721, abs=1e-10)
+    assert market.lending["bank"].debt_of("ann", "usdc") == 0.0
+    market.lending["bank"].audit()
+
+
+def test_half_of_a_debt_closes_above_095(small: Callable[..., Scenario]) -> None:
+    market, _, bob = aave(small, 2200.0)
+    factor = market.lending["bank"].health_factor("ann")
+    assert 0.95 < factor < 1.0
+    bob.liquidate("bank", "ann", "usdc", "eth", ALL)
+    market.run(1)
+    assert market.lending["bank"].debt_of("ann", "usdc") == pytest.approx(950.0)
+
+
+def test_interest_is_what_the_rate_says(small: Callable[..., Scenario]) -> None:
+    reserves = {"usdc": {"cash": 1e5, "slope1": 0.08, "optimal": 0.8, "reserve_factor": 0.2}}
+    market = Market(small(lending={"bank": {"reserves": reserves}}), rng=1)
+    ann = Idle(market, {"eth": 100.0}, "ann")
+    with ann.transaction():
+        ann.deposit("bank", "eth", 100.0)
+        ann.borrow("bank", "usdc", 40_000.0)
+    bank = market.lending["bank"]
+    market.run(1)
+    owed, deposits = bank.debt_of("ann", "usdc"), bank.deposits("usdc")
+    assert bank.borrow_rate("usdc") == pytest.approx(0.04, rel=1e-4)
+    market.run(1000)
+    interest = 40_000.0 * 0.04 * 1000 * 12.0 / YEAR
+    assert bank.debt_of("ann", "usdc") - owed == pytest.approx(interest, rel=1e-3)
+    assert bank.deposits("usdc") - deposits == pytest.approx(interest, rel=1e-3)
+    treasury = bank.deposit_of("bank-treasury", "usdc")
+    assert treasury == pytest.approx(0.2 * interest, rel=2e-3)
+    bank.audit()
+
+
+def broken(small: Callable[..., Scenario], treasury: float) -> Market:
+    """A market in which a debt of 1500 is left when its ether is worth nothing much."""
+    market = Market(small(lending={"bank": {"reserves": {"usdc": {"cash": 1e5}}}}), rng=1)
+    ann, bob = Idle(market, {"eth": 1.0}, "ann"), Idle(market, {"usdc": 1e4}, "bob")
+    with ann.transaction():
+        ann.deposit("bank", "eth", 1.0)
+        ann.borrow("bank", "usdc", 1500.0)
+    if treasury:
+        market.ledger.mint("bank-treasury", "usdc", treasury)
+        rich = Idle(market, {"usdc": treasury}, "rich")
+        rich.deposit("bank", "usdc", treasury)
+        market.ledger.burn("bank-treasury", "usdc", treasury)
+    market.run(1)
+    if treasury:
+        held = market.ledger.balance("rich", "bank-usdc")
+        market.ledger.transfer("rich", "bank-treasury", "bank-usdc", held)
+    market.venue.asset("eth")["x"] = math.log(1000.0)
+    market.run(1)
+    bob.liquidate("bank", "ann", "usdc", "eth", ALL)
+    market.run(1)
+    return market
+
+
+def test_bad_debt_is_borne_by_depositors(small: Callable[..., Scenario]) -> None:
+    market = broken(small, 0.0)
+    bank = market.lending["bank"]
+    bad = 1500.0 - 1000.0 / 1.05
+    assert bank.bad_debt == pytest.approx(bad, rel=1e-5)
+    assert bank.deposit_of("holders", "usdc") == pytest.approx(1e5 - bad, rel=1e-6)
+    assert bank.positions().empty
+    bank.audit()
+    market.ledger.audit()
+
+
+def test_the_treasury_bears_it_first(small: Callable[..., Scenario]) -> None:
+    market = broken(small, 10_000.0)
+    bank = market.lending["bank"]
+    bad = 1500.0 - 1000.0 / 1.05
+    assert bank.deposit_of("bank-treasury", "usdc") == pytest.approx(10_000.0 - bad, rel=1e-5)
+    assert bank.deposit_of("holders", "usdc") == pytest.approx(1e5, rel=1e-6)
+    bank.audit()
+
+
+@pytest.mark.parametrize(
+    ("reserves", "act", "reason"),
+    [
+        ({}, lambda a: a.borrow("bank", "usdc", 20_000.0), "unhealthy"),
+        ({}, lambda a: a.borrow("bank", "usdc", 1e7), "no_cash"),
+        ({"usdc": {"borrow_cap": 100.0}}, lambda a: a.borrow("bank", "usdc", 101.0), "cap"),
+        (
+            {"usdc": {"borrowable": False}},
+            lambda a: a.borrow("bank", "usdc", 1.0),
+            "not_borrowable",
+        ),
+        ({"eth": {"supply_cap": 12.0}}, lambda a: a.deposit("bank", "eth", 3.0), "cap"),
+        (
+            {"eth": {"cash": 50.0}},
+            lambda a: a.withdraw("bank", "eth", 10.1),
+            "insufficient_balance",
+        ),
+        ({}, lambda a: a.repay("bank", "usdc", 1.0), "no_debt"),
+        ({}, lambda a: a.deposit("bank", "eth", -1.0), "invalid"),
+        ({}, lambda a: a.deposit("bank", "eth", math.nan), "invalid"),
+        ({}, lambda a: a.liquidate("bank", "ann", "usdc", "eth", 1.0), "invalid"),
+        ({}, lambda a: a.liquidate("bank", "bob", "usdc", "usdc", 1.0), "not_collateral"),
+    ],
+)
+def test_what_cannot_be_done_says_why(
+    small: Callable[..., Scenario],
+    reserves: dict[str, Any],
+    act: Callable[[Idle], None],
+    reason: str,
+) -> None:
+    market = Market(small(lending={"bank": {"reserves": reserves}}), rng=1)
+    ann = Idle(market, {"eth": 20.0, "usdc": 100.0}, "ann")
+    Idle(market, {"eth": 20.0, "usdc": 100.0}, "bob")
+    ann.deposit("bank", "eth", 10.0)
+    market.run(1)
+    act(ann)
+    market.run(1)
+    assert market.receipts()["reason"].astype(str).tolist() == ["done", reason]
+    market.lending["bank"].audit()
+
+
+def test_who_withdraws_more_than_the_cash_gets_nothing(small: Callable[..., Scenario]) -> None:
+    """Withdrawals freeze once demand exceeds 1 - U (VALIDATION 20)."""
+    market = Market(small(lending={"bank": {"reserves": {"usdc": {"cash": 0.0}}}}), rng=1)
+    lender, ann = Idle(market, {"usdc": 1000.0}, "lender"), Idle(market, {"eth": 10.0}, "ann")
+    lender.deposit("bank", "usdc", 1000.0)
+    market.run(1)
+    with ann.transaction():
+        ann.deposit("bank", "eth", 10.0)
+        ann.borrow("bank", "usdc", 800.0)
+    market.run(1)
+    lender.withdraw("bank", "usdc", 300.0)
+    market.run(1)
+    lender.withdraw("bank", "usdc", 199.0)
+    market.run(1)
+    assert market.receipts()["reason"].astype(str).tolist()[-2:] == ["no_cash", "done"]
+    assert market.lending["bank"].utilisation("usdc") > 0.99
+
+
+ACT = st.tuples(
+    st.sampled_from(["deposit", "withdraw", "borrow", "repay", "liquidate", "move"]),
+    st.sampled_from(["ann", "bob", "cat"]),
+    st.sampled_from(["eth", "usdc"]),
+    st.floats(1e-6, 1.0),
+)
+
+
+@given(acts=st.lists(ACT, min_size=1, max_size=40))
+@settings(max_examples=60)
+def test_cash_and_debts_are_deposits_whatever_happens(
+    small: Callable[..., Scenario], acts: list[tuple[str, str, str, float]]
+) -> None:
+    setup = small(
+        lending={"bank": {"reserves": {"usdc": {"collateral": True, "ltv": 0.5, "threshold": 0.6}}}}
+    )
+    market = Market(setup, rng=1)
+    agents = {
+        name: Idle(market, {"eth": 50.0, "usdc": 1e5}, name) for name in ("ann", "bob", "cat")
+    }
+    bank, rng = market.lending["bank"], np.random.default_rng(1)
+    for kind, who, token, part in acts:
+        agent = agents[who]
+        if kind == "move":
+            market.venue.asset("eth")["x"] += (part - 0.5) * 1.5
+        elif kind == "liquidate":
+            other = [name for name in agents if name != who][int(rng.integers(2))]
+            seized = "usdc" if token == "eth" else "eth"
+            agent.liquidate("bank", other, token, seized, part * agent.wallet.get(token, 0.0))
+        elif kind == "deposit":
+            agent.deposit("bank", token, part * agent.wallet.get(token, 0.0))
+        elif kind == "withdraw":
+            agent.withdraw("bank", token, part * bank.deposit_of(who, token))
+        elif kind == "borrow":
+            agent.borrow("bank", token, part * bank.cash(token))
+        else:
+            agent.repay("bank", token, part * bank.debt_of(who, token))
+        market.run(1)
+        assert bank.audit() <= 1e-9
+        for t in bank.tokens:
+            assert 0.0 <= bank.utilisation(t) <= 1.0 + 1e-12
+    market.ledger.audit()
+
+
+def test_the_handle_tells_positions_and_mistakes(market: Market) -> None:
+    bank = market.lending["bank"]
+    assert bank.positions().empty
+    assert bank.tokens == ("eth", "usdc")
+    assert bank.health_factor("holders") == math.inf
+    assert repr(bank) == "<LendingMarket bank: eth, usdc>"
+    with pytest.raises(ValueError, match="reserves of eth, usdc, not 'dai'"):
+        bank.utilisation("dai")
+    market.ledger.books.storage[int(bank.reserve("usdc")["slot"])] *= 1.01
+    with pytest.raises(LedgerError, match="!= deposits"):
+        bank.audit()

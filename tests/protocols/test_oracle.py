@@ -1,0 +1,110 @@
+"""Oracles: what they read, how late, and when they publish."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents import MarketAgent
+from protocols.oracle import fair_share_price
+from sim import Market, Scenario
+
+
+class Idle(MarketAgent):
+    pass
+
+
+def fed(small: Callable[..., Scenario], jumps: dict[int, float], **feed: Any) -> np.ndarray:
+    """Prices that the oracle of ether publishes, block by block."""
+    shocks = [
+        {"kind": "price_jump", "asset": "eth", "size": s, "block": b} for b, s in jumps.items()
+    ]
+    setup = small(oracles={"eth": feed}, shocks=shocks, measures={"keep": ["oracle.eth.price"]})
+    market = Market(setup, rng=1).run(20)
+    return market.datacollector.get_model_vars_dataframe()["oracle.eth.price"].to_numpy()
+
+
+def test_it_follows_the_venue_at_once_by_default(small: Callable[..., Scenario]) -> None:
+    assert fed(small, {5: 0.5}) == pytest.approx([2000.0] * 4 + [3000.0] * 16)
+
+
+def test_it_lags(small: Callable[..., Scenario]) -> None:
+    assert fed(small, {5: 0.5}, lag=3) == pytest.approx([2000.0] * 7 + [3000.0] * 13)
+
+
+def test_small_moves_are_published_only_when_stale(small: Callable[..., Scenario]) -> None:
+    jumps = {3: 0.004, 10: 0.1}
+    assert fed(small, jumps, deviation=0.01)[:9] == pytest.approx(2000.0)
+    assert fed(small, jumps, deviation=0.01)[9:] == pytest.approx(2000.0 * 1.004 * 1.1)
+    late = fed(small, {3: 0.004}, deviation=0.01, heartbeat=8)
+    assert late[6] == pytest.approx(2000.0)
+    assert late[7:] == pytest.approx(2008.0)
+
+
+def test_a_time_weighted_price_is_the_mean_of_a_window(small: Callable[..., Scenario]) -> None:
+    feed = {"eth": {"source": "pool_twap", "pool": "eth-usdc", "window": 5}}
+    market = Market(small(oracles=feed), rng=1)
+    ann = Idle(market, {"eth": 1e4}, "ann")
+    spots = []
+    rng = np.random.default_rng(1)
+    for _ in range(23):
+        # The oracle reads before the block's trades, so it sees the block before.
+        spots.append(market.pools["eth-usdc"].spot_price())
+        ann.swap("eth-usdc", "eth", float(rng.uniform(1.0, 50.0)))
+        market.run(1)
+        seen = spots[-5:]
+        assert market.oracles["eth"].price == pytest.approx(np.mean(seen), rel=1e-9)
+
+
+def test_a_pool_that_quotes_in_another_token_needs_its_price(
+    small: Callable[..., Scenario],
+) -> None:
+    venue = {"assets": {"dai": {"price": 1.05, "process": "constant"}}}
+    pools = {"eth-dai": {"tokens": ["eth", "dai"], "reserves": {"eth": 100.0, "dai": 190_000.0}}}
+    oracles = {
+        "dai": {"token": "dai"},
+        "eth": {"source": "pool_spot", "pool": "eth-dai", "quote": "dai"},
+    }
+    market = Market(small(venue=venue, pools=pools, oracles=oracles), rng=1).run(2)
+    assert market.oracles["eth"].price == pytest.approx(1900.0 * 1.05)
+
+
+def test_an_emptied_pool_leaves_the_last_price(small: Callable[..., Scenario]) -> None:
+    for source in ("pool_spot", "pool_twap"):
+        feed = {"eth": {"source": source, "pool": "eth-usdc", "window": 3}}
+        leave = {"kind": "provider_exit", "pool": "eth-usdc", "share": 1.0, "block": 3}
+        market = Market(small(oracles=feed, shocks=[leave]), rng=1).run(10)
+        assert market.oracles["eth"].price == pytest.approx(2000.0)
+
+
+@given(sale=st.floats(1.0, 5000.0))
+def test_a_fair_share_price_is_not_moved_by_a_swap(
+    small: Callable[..., Scenario], sale: float
+) -> None:
+    share = {"token": "eth-usdc-share", "source": "share", "pool": "eth-usdc"}
+    market = Market(small(oracles={"share": share}, pools={"eth-usdc": {"fee": 0.0}}), rng=1)
+    ann = Idle(market, {"eth": 1e4}, "ann")
+    before = market.oracles["share"].price
+    assert before == pytest.approx(4e6 / market.ledger.supply("eth-usdc-share"))
+    ann.swap("eth-usdc", "eth", sale)
+    market.run(2)
+    assert market.oracles["share"].price == pytest.approx(before, rel=1e-12)
+
+
+def test_the_fair_price_is_twice_the_geometric_mean() -> None:
+    assert fair_share_price(4.0, 9.0, 2.0, 8.0, 3.0) == pytest.approx(
+        2.0 * math.sqrt(4.0 * 9.0 * 16.0) / 3.0
+    )
+
+
+def test_the_handle_tells_what_it_knows(market: Market) -> None:
+    oracle = market.run(3).oracles["eth"]
+    assert (oracle.token, oracle.price) == ("eth", pytest.approx(2000.0))
+    assert oracle.updated <= 3
+    assert repr(oracle) == "<Oracle eth: eth at 2000>"

@@ -1,0 +1,27 @@
+"""Real records: rates and health factors as they were (VALIDATION 10 and 15)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from protocols.lending import borrow_rate, health_factor
+
+
+def test_every_live_rate_of_aave_v3(shared_data: Callable[[str], Path]) -> None:
+    table = pd.read_csv(shared_data("aave_v3_params_2025-03.csv"))
+    found = [
+        borrow_rate(r.util, r.base_rate, r.slope1, r.slope2, r.u_opt) for r in table.itertuples()
+    ]
+    assert len(found) == 77
+    assert np.abs(np.array(found) - table["borrow_rate_now"].to_numpy()).max() < 0.0010
+
+
+def test_every_health_factor_of_the_steth_borrowers(shared_data: Callable[[str], Path]) -> None:
+    table = pd.read_csv(shared_data("aave_steth_borrowers_snapshot_2023-06.csv"))
+    owing = table[table["debt"] > 0.0]
+    found = [health_factor(r.collateral, r.liq_threshold, r.debt) for r in owing.itertuples()]
+    np.testing.assert_allclose(found, owing["hf_recomputed"], rtol=1e-6)
