@@ -181,7 +181,7 @@ class Lender(Behaviour):
     def begin(cls, market: Market, cohort: CohortTable) -> None:
         """Deposit."""
         super().begin(market, cohort)
-        m, token, r = (int(place) for place in cohort.places)
+        m, token, _ = (int(place) for place in cohort.places)
         deposits = cohort.column("deposit")
         market.ledger.endow(cohort.first, token, deposits)
         w = market.world
@@ -196,7 +196,6 @@ class Lender(Behaviour):
         if deposits.size and deposits.mean() > 0.0:
             size = np.maximum(deposits / deposits.mean(), 1e-3)
             attention[:] = np.minimum(attention * size ** cohort.column("size_attention"), 1.0)
-        cohort.memory[RECEIPTS] = w.books.supply[int(w.reserves[r]["receipt"])]
         if not market.setup.switches.lenders_leave:
             attention[:] = 0.0
 

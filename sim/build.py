@@ -356,8 +356,9 @@ def fund(scenario: Scenario, ledger: Ledger, world: World) -> None:
         world.pools[p]["start"][: len(amounts)] = [amount / supply for amount in amounts]
     for m, market in enumerate(s.lending.values()):
         for token, reserve in market.reserves.items():
-            if reserve.cash > 0.0:
-                ledger.mint(holders, token, reserve.cash)
+            cash = AMPLE if reserve.utilisation is not None else reserve.cash
+            if cash > 0.0:
+                ledger.mint(holders, token, cash)
                 begin(ledger.books)
                 lending_protocol.deposit(
                     ledger.books,
@@ -365,8 +366,31 @@ def fund(scenario: Scenario, ledger: Ledger, world: World) -> None:
                     world.reserves,
                     holders,
                     ledger.token(token),
-                    reserve.cash,
+                    cash,
                 )
+
+
+AMPLE = 1e10
+"""Cash for the first loans where a utilisation is asked for; the rest is taken back."""
+
+
+def trim_cash(scenario: Scenario, ledger: Ledger, world: World) -> None:
+    """Leave outside holders deposits that make the utilisation the one asked for.
+
+    Where other depositors hold more than that already, they are left with none.
+    """
+    r = 0
+    for m, market in enumerate(scenario.lending.values()):
+        for token, reserve in market.reserves.items():
+            if reserve.utilisation is not None:
+                record = world.reserves[r]
+                totals = lending_protocol.totals(ledger.books, world.markets[m], record)
+                own = ledger.balance(HOLDERS, int(record["receipt"]))  # the indices are one
+                wanted = float(totals[1]) / reserve.utilisation
+                excess = min(own, max(float(totals[0]) - wanted, 0.0))
+                ledger.burn(HOLDERS, int(record["receipt"]), excess)
+                ledger.burn(int(world.markets[m]["account"]), token, excess)
+            r += 1
 
 
 def first_prices(world: World) -> None:

@@ -18,6 +18,10 @@ class ScenarioError(ValueError):
         self.problems = list(problems)
         super().__init__("\n".join(f"{field}: {text}" for field, text in self.problems))
 
+    def __reduce__(self) -> tuple[type[ScenarioError], tuple[list[tuple[str, str]]]]:
+        """Go through a pickle whole, as from a worker's process to its driver."""
+        return type(self), (self.problems,)
+
 
 class PriceFileError(ScenarioError):
     """A price file that cannot be replayed; the fields are the file and the place in it."""

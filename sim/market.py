@@ -315,6 +315,7 @@ class Market(mesa.Model):
         order = sorted(self.cohorts.values(), key=lambda c: c.behaviour.begins)
         for cohort in order:
             cohort.behaviour.begin(self, cohort)
+        build.trim_cash(self.setup, self.ledger, self.world)
         value_tokens(self.world)
         for cohort in self.cohorts.values():
             cohort.behaviour.populate(self, cohort)

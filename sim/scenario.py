@@ -192,6 +192,10 @@ class ReserveSettings(_Table):
     cash: NotNegative = Field(
         0.0, description="Deposited at the start by outside holders, token units."
     )
+    utilisation: Annotated[float, Field(gt=0.0, le=1.0)] | None = Field(
+        None,
+        description="At the start: outside holders deposit what makes it so, in place of `cash`.",
+    )
     oracle: str | None = Field(None, description="Default: the one called like the token.")
 
 
@@ -834,8 +838,11 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
                     "liquidated as soon as they are opened; raise it, or lower ltv"
                 )
                 found.append((f"{field}.threshold", text))
-            if r.cash > 0.0 and token not in base:
+            if (r.cash > 0.0 or r.utilisation is not None) and token not in base:
                 found.append((f"{field}.cash", f"only {', '.join(base)} can be put in"))
+            if r.cash > 0.0 and r.utilisation is not None:
+                text = "cannot stand beside cash; give one of them"
+                found.append((f"{field}.utilisation", text))
     for name, group in s.agents.items():
         found += _check_group(s, name, group, tokens, base)
     for i, shock in enumerate(s.shocks):

@@ -42,6 +42,17 @@ def test_a_market_starts_with_balanced_books_and_the_stated_pools(
         assert row["collateral_value"] / own == pytest.approx(leverage[i])
 
 
+def test_outside_holders_make_the_utilisation_that_is_asked_for(
+    lively: Callable[..., Scenario],
+) -> None:
+    reserves = {"usdc": {"cash": 0.0, "utilisation": 0.4}}
+    market = Market(lively(lending={"bank": {"reserves": reserves}}), rng=1)
+    assert market.lending["bank"].utilisation("usdc") == pytest.approx(0.4)
+    market.run(20)
+    market.lending["bank"].audit()
+    market.ledger.audit()
+
+
 def test_what_lies_under_a_position_is_worth_the_position(lively: Callable[..., Scenario]) -> None:
     market = Market(lively(), rng=1).run(30)
     for name in ("providers-1", "lenders-2", "borrowers-3"):

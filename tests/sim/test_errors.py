@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import pickle
+
 from sim.errors import ScenarioError, did_you_mean
 
 
 def test_an_error_is_a_line_per_problem() -> None:
     error = ScenarioError([("a.b", "too big; make it less"), ("c", "missing")])
     assert str(error) == "a.b: too big; make it less\nc: missing"
+
+
+def test_an_error_comes_whole_through_a_pickle() -> None:
+    error = pickle.loads(pickle.dumps(ScenarioError([("a.b", "too big")])))
+    assert error.problems == [("a.b", "too big")]
 
 
 def test_a_hint_names_the_closest_and_all() -> None:
