@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     PASSED,
 ) = range(17)
 MARKET, ROUTES = range(2)
+SMALLER = 5
+"""Times that a liquidation may be halved to make its sale pay."""
 
 
 @inner
@@ -148,6 +150,26 @@ def assess(w, me, my, m, borrower, factor, capital):
             place, out, worth = outside[0], outside[1], outside[1]
             return worth - money, money, repaid, received, out, place, d, c
     return worth - money, money, repaid, received, out, place, d, c
+
+
+@inner
+def best_plan(w, me, my, m, borrower, factor, capital):
+    """The most profitable of all that may be repaid and of smaller parts of it.
+
+    A sale that is too large for its market costs more than the bonus; half of it,
+    or an eighth, may still pay.
+    """
+    best = assess(w, me, my, m, borrower, factor, capital)
+    money = best[1]
+    for _ in range(SMALLER):
+        money *= 0.5
+        if money <= 0.0:
+            break
+        plan = assess(w, me, my, m, borrower, factor, money)
+        if plan[0] <= best[0]:
+            break
+        best = plan
+    return best
 
 
 @inner
@@ -263,7 +285,7 @@ def decide(w, me):
             factor = w.health[m, k]
             if not factor < 1.0:
                 continue
-            plan = assess(w, me, my, m, w.debtors[m, k], factor, capital)
+            plan = best_plan(w, me, my, m, w.debtors[m, k], factor, capital)
             profit, money = plan[0], plan[1]
             profit -= my[MARGIN] * money
             if profit <= 0.0:

@@ -6,7 +6,6 @@ import base64
 import html
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,8 @@ def money(value: float) -> str:
     return f"{value:,.3g}" if value else "0"
 
 
-def _figure(rows: int = 1, height: float = 2.6) -> tuple[Figure, list[Axes]]:
+def new_figure(rows: int = 1, height: float = 2.6) -> tuple[Figure, list[Axes]]:
+    """An empty figure of axes above each other, in the house's style."""
     figure = Figure(figsize=(9.0, height * rows), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
@@ -65,11 +65,13 @@ def _figure(rows: int = 1, height: float = 2.6) -> tuple[Figure, list[Axes]]:
     return figure, list(axes)
 
 
-def _label(ax: Axes, text: str) -> None:
+def label(ax: Axes, text: str) -> None:
+    """Title some axes with what they show and its unit."""
     ax.set_title(text, loc="left", fontsize=10, color=INK)
 
 
-def _legend(ax: Axes, entries: int) -> None:
+def legend(ax: Axes, entries: int) -> None:
+    """Explain the lines of some axes."""
     if entries:
         columns = 1 if entries <= 4 else 2
         ax.legend(frameon=False, fontsize=8, ncols=columns, loc="best", labelcolor=INK)
@@ -86,8 +88,8 @@ def _mark_shocks(ax: Axes, shocks: list[Any]) -> None:
         ax.axvline(time, color=MUTED, linestyle=":", linewidth=1.0)
 
 
-_MONEY = FuncFormatter(lambda value, _: money(value))
-_SHARE = FuncFormatter(lambda value, _: f"{100 * value:.3g} %")
+MONEY = FuncFormatter(lambda value, _: money(value))
+SHARE = FuncFormatter(lambda value, _: f"{100 * value:.3g} %")
 
 
 class Pictures:
@@ -106,14 +108,12 @@ class Pictures:
             for s in setup.shocks
         ]
 
-    def _lines(
-        self, ax: Axes, names: dict[str, str], transform: Callable[[pd.Series], Any] | None = None
-    ) -> int:
+    def lines(self, ax: Axes, names: dict[str, str]) -> int:
+        """Draw measures over time, by name and label; returns how many there were."""
         drawn = 0
         for name, label in names.items():
             if name in self.frame and not self.frame[name].isna().all():
                 values = self.frame[name]
-                values = transform(values) if transform else values
                 colour = COLOURS[drawn % len(COLOURS)]
                 ax.plot(self.time, values, label=label, color=colour, linewidth=1.2)
                 drawn += 1
@@ -125,7 +125,7 @@ class Pictures:
         """Prices in every venue, and how far the pools are out of balance."""
         s, unit = self.setup, self.setup.venue.numeraire
         volatile = [a for a, v in s.venue.assets.items() if v.process not in ("constant",)]
-        figure, axes = _figure(len(volatile) + 1)
+        figure, axes = new_figure(len(volatile) + 1)
         for ax, asset in zip(axes, volatile, strict=False):
             names = {f"venue.{asset}.price": "outside venue"}
             for oracle, o in s.oracles.items():
@@ -134,21 +134,21 @@ class Pictures:
             for pool, p in s.pools.items():
                 if p.tokens == [asset, unit]:
                     names[f"pool.{pool}.price"] = f"pool {pool}"
-            _label(ax, f"Price of {asset} ({unit})")
-            _legend(ax, self._lines(ax, names))
+            label(ax, f"Price of {asset} ({unit})")
+            legend(ax, self.lines(ax, names))
         names = {f"pool.{p}.imbalance": p for p in s.pools}
-        _label(axes[-1], "Imbalance of pools (value of the first token over the second's, share)")
-        _legend(axes[-1], self._lines(axes[-1], names))
-        axes[-1].yaxis.set_major_formatter(_SHARE)
+        label(axes[-1], "Imbalance of pools (value of the first token over the second's, share)")
+        legend(axes[-1], self.lines(axes[-1], names))
+        axes[-1].yaxis.set_major_formatter(SHARE)
         return figure
 
     def leverage(self) -> Figure:
         """Leverage and health of borrowers, and liquidations."""
-        figure, axes = _figure(3)
+        figure, axes = new_figure(3)
         markets = list(self.setup.lending)
         leverage = {f"lending.{m}.leverage": f"{m}: collateral over equity" for m in markets}
-        _label(axes[0], "Leverage of all positions (multiple)")
-        _legend(axes[0], self._lines(axes[0], leverage))
+        label(axes[0], "Leverage of all positions (multiple)")
+        legend(axes[0], self.lines(axes[0], leverage))
         quantiles = {
             f"lending.{m}.health_{q}": f"{m}: {text}"
             for m in markets
@@ -159,22 +159,22 @@ class Pictures:
                 ("median", "median"),
             )
         }
-        _label(axes[1], "Health factors (quantiles)")
-        _legend(axes[1], self._lines(axes[1], quantiles))
+        label(axes[1], "Health factors (quantiles)")
+        legend(axes[1], self.lines(axes[1], quantiles))
         axes[1].axhline(1.0, color=INK, linewidth=0.8)
         sums = {}
         for m in markets:
             sums[f"lending.{m}.liquidated"] = f"{m}: debt liquidated since the start"
             sums[f"lending.{m}.bad_debt"] = f"{m}: bad debt since the start"
             sums[f"lending.{m}.endangered"] = f"{m}: debt that a fall of 10 % would endanger"
-        _label(axes[2], f"Liquidations ({self.setup.venue.numeraire})")
-        _legend(axes[2], self._lines(axes[2], sums))
-        axes[2].yaxis.set_major_formatter(_MONEY)
+        label(axes[2], f"Liquidations ({self.setup.venue.numeraire})")
+        legend(axes[2], self.lines(axes[2], sums))
+        axes[2].yaxis.set_major_formatter(MONEY)
         return figure
 
     def cash(self) -> Figure:
         """Utilisation, and how much of the deposits could be withdrawn."""
-        figure, axes = _figure(3)
+        figure, axes = new_figure(3)
         pairs = [(m, t) for m, s in self.setup.lending.items() for t in s.reserves]
         for ax, what, text in (
             (axes[0], "utilisation", "Utilisation (share of deposits lent)"),
@@ -182,27 +182,27 @@ class Pictures:
             (axes[2], "borrow_rate", "Rate of borrowing (per year)"),
         ):
             names = {f"lending.{m}.{t}.{what}": f"{m}: {t}" for m, t in pairs}
-            _label(ax, text)
-            _legend(ax, self._lines(ax, names))
-            ax.yaxis.set_major_formatter(_SHARE)
+            label(ax, text)
+            legend(ax, self.lines(ax, names))
+            ax.yaxis.set_major_formatter(SHARE)
         return figure
 
     def gas(self) -> Figure:
         """What gas cost, and who had to wait."""
-        figure, axes = _figure(2)
+        figure, axes = new_figure(2)
         names = {"gas.mean": "mean paid by others", "gas.price": "least that got in"}
-        _label(axes[0], "Gas price (gwei, logarithmic)")
-        _legend(axes[0], self._lines(axes[0], names))
+        label(axes[0], "Gas price (gwei, logarithmic)")
+        legend(axes[0], self.lines(axes[0], names))
         if self.frame["gas.mean"].gt(0.0).any():  # gas may be free
             axes[0].set_yscale("log")
         axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        _label(axes[1], "Calls waiting in the mempool (number)")
-        self._lines(axes[1], {"gas.waiting": "waiting"})
+        label(axes[1], "Calls waiting in the mempool (number)")
+        self.lines(axes[1], {"gas.waiting": "waiting"})
         return figure
 
     def losses(self) -> Figure:
         """What each class has gained or lost, in all and against holding."""
-        figure, axes = _figure(1, 4.2)
+        figure, axes = new_figure(1, 4.2)
         ax = axes[0]
         outside = ("venue", "holders")
         classes = [c for c, v in self.summary["loss"].items() if v is not None and c not in outside]
@@ -214,21 +214,19 @@ class Pictures:
         ax.set_yticks(at, classes)
         ax.invert_yaxis()
         ax.axvline(0.0, color=INK, linewidth=0.8)
-        ax.xaxis.set_major_formatter(_MONEY)
+        ax.xaxis.set_major_formatter(MONEY)
         numeraire = self.summary["numeraire"]
-        _label(
-            ax, f"Gains and losses by class ({numeraire}; without the venue and outside holders)"
-        )
-        _legend(ax, 2)
+        label(ax, f"Gains and losses by class ({numeraire}; without the venue and outside holders)")
+        legend(ax, 2)
         return figure
 
     def network(self) -> Figure:
         """The exposure network at the end, at positions that depend on names alone."""
         graph = nx.node_link_graph(self.summary["exposure"], edges="edges")
-        figure, axes = _figure(1, 6.0)
+        figure, axes = new_figure(1, 6.0)
         ax = axes[0]
         ax.set_axis_off()
-        _label(ax, "Exposures at the end: who loses if the one pointed at fails")
+        label(ax, "Exposures at the end: who loses if the one pointed at fails")
         columns = {"cohort": 0.0, "account": 0.0, "lending": 1.0, "oracle": 1.75, "pool": 2.5}
         columns["venue"] = 3.25
         position: dict[str, tuple[float, float]] = {}

@@ -73,6 +73,15 @@ def test_a_sale_that_costs_more_than_the_bonus_is_left(small: Callable[..., Scen
     assert done(market).empty
 
 
+def test_a_sale_that_is_too_large_is_made_smaller(small: Callable[..., Scenario]) -> None:
+    middling = {"eth-usdc": {"reserves": {"eth": 100.0, "usdc": 176_000.0}, "fee": 0.0}}
+    market = hunted(small, {"route": "eth-usdc", "most": 1}, pools=middling).run(3)
+    # 7,500 of debt could be repaid; selling that much costs more than the bonus earns.
+    repaid = done(market)["amount_in"].iloc[0]
+    assert 0.0 < repaid < 3800.0
+    assert market.ledger.balance("liquidators-0", "usdc") > 1e6
+
+
 def test_what_is_held_is_sold_later(small: Callable[..., Scenario]) -> None:
     market = hunted(small, {"hold": 5.0, "most": 1, "risk_aversion": 0.0}).run(3)
     assert len(done(market)) == 1

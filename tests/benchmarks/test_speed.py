@@ -1,0 +1,38 @@
+"""Speed, side by side: ``pytest tests/benchmarks --benchmark-enable``.
+
+Nothing is asserted of times; `make bench` prints the ratios.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runs.bench import load_peer, same_market
+from sim import Market
+from tests.conftest import SHARED
+
+
+@pytest.mark.parametrize("noise", [100, 1000])
+@pytest.mark.benchmark(group="blocks")
+def test_blocks(benchmark: Any, noise: int) -> None:
+    market = Market(same_market(noise), rng=1).run(50)
+    benchmark(market.run, 50)
+    assert market.block >= 100
+
+
+@pytest.mark.parametrize("noise", [100, 1000])
+@pytest.mark.benchmark(group="blocks")
+def test_blocks_of_plain_mesa(benchmark: Any, noise: int) -> None:
+    peer = load_peer(SHARED.parent / "bench" / "plain_mesa.py")
+    if peer is None:
+        pytest.skip("no peer here")
+    model = peer.DefiModel(noise, rng=1)
+
+    def fifty() -> None:
+        for _ in range(50):
+            model.step()
+
+    benchmark(fifty)
+    assert model.steps >= 50
