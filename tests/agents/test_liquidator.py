@@ -68,8 +68,8 @@ def test_capital_limits_what_it_takes(small: Callable[..., Scenario]) -> None:
 
 
 def test_a_sale_that_costs_more_than_the_bonus_is_left(small: Callable[..., Scenario]) -> None:
-    shallow = {"eth-usdc": {"reserves": {"eth": 5.0, "usdc": 10_000.0}}}
-    market = hunted(small, {"route": "eth-usdc"}, pools=shallow).run(10)
+    dear = {"eth-usdc": {"reserves": {"eth": 5.0, "usdc": 10_000.0}, "fee": 0.2}}
+    market = hunted(small, {"route": "eth-usdc"}, pools=dear).run(10)
     assert done(market).empty
 
 
