@@ -753,17 +753,17 @@ def _siblings(path: list[str]) -> list[str]:
         if fields is None:
             return []
         if part in fields:
-            model = _model_of(fields[part].annotation)
+            model = model_of(fields[part].annotation)
         # else: a name in a dictionary of the same model
     return sorted(getattr(model, "model_fields", {}))
 
 
-def _model_of(annotation: Any) -> Any:
+def model_of(annotation: Any) -> Any:
     """The model inside an annotation such as dict[str, Model]."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for part in get_args(annotation):
-        if (found := _model_of(part)) is not None:
+        if (found := model_of(part)) is not None:
             return found
     return None
 

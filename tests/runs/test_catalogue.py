@@ -1,13 +1,16 @@
-"""The table of measures is of the measures there are."""
+"""Generated documents are of what there is."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from runs.catalogue import table
-from sim import Market
+import pytest
+
+from runs.catalogue import documents
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-def test_the_document_is_up_to_date() -> None:
-    document = Path(__file__).resolve().parents[2] / "docs" / "measures.md"
-    assert document.read_text(encoding="utf-8") == table(Market("black_thursday"))
+@pytest.mark.parametrize("name", ["measures.md", "scenarios.md", "agents.md"])
+def test_the_documents_are_up_to_date(name: str) -> None:
+    assert (DOCS / name).read_text(encoding="utf-8") == documents()[name]
