@@ -64,7 +64,8 @@ A scenario is a TOML file; `runs/scenarios/calm.toml` is one to copy. It may beg
 `undertow run calm --set PATH=VALUE` changes any field for one run. Tables in angle brackets have
 names of your choice; a group of agents also takes the columns of its kind, which
 [agents.md](agents.md) lists. A number of an agent, or in a wallet, may be a distribution:
-`{ distribution = "lognormal", median = 5.0, sigma = 1.0 }`, or constant, uniform, normal, pareto, beta, choice; all take `at_least` and `at_most`.
+`{ distribution = "lognormal", median = 5.0, sigma = 1.0 }`, or constant, uniform, normal, pareto,
+beta, choice; all take `at_least` and `at_most`.
 """
 
 
