@@ -48,6 +48,20 @@ class FeeMarket(IntEnum):
     FIRST_PRICE = 2
 
 
+@inner
+def _write_call(entry, kind, protocol, token_in, token_out, amount, limit, counterparty, second):
+    """Write what a call does into its place in the mempool."""
+    entry.kind = kind
+    entry.protocol = protocol
+    entry.token_in = token_in
+    entry.token_out = token_out
+    entry.amount = amount
+    entry.limit = limit
+    entry.counterparty = counterparty
+    entry.second = second
+    entry.gone = 0
+
+
 @kernel
 def follow(w, kind, protocol, token_in, token_out, amount, limit, counterparty=-1, second=0.0):
     """Add a call to the transaction that was sent last.
@@ -83,18 +97,10 @@ def follow(w, kind, protocol, token_in, token_out, amount, limit, counterparty=-
     entry.cohort = first.cohort
     entry.arrived = first.arrived
     entry.expires = first.expires
-    entry.counterparty = counterparty
-    entry.protocol = protocol
-    entry.token_in = token_in
-    entry.token_out = token_out
-    entry.kind = kind
     entry.calls = 0
-    entry.gone = 0
-    entry.amount = amount
-    entry.second = second
-    entry.limit = limit
     entry.gas = 0.0
     entry.bid = first.bid
+    _write_call(entry, kind, protocol, token_in, token_out, amount, limit, counterparty, second)
     first.calls += 1
     first.gas += chain.gas_cost[kind]
     chain.waiting = n + 1
@@ -145,18 +151,10 @@ def send(
     entry.cohort = cohort
     entry.arrived = chain.block
     entry.expires = chain.block + (patience if patience > 0 else chain.expiry) - 1
-    entry.counterparty = counterparty
-    entry.protocol = protocol
-    entry.token_in = token_in
-    entry.token_out = token_out
-    entry.kind = kind
     entry.calls = 1
-    entry.gone = 0
-    entry.amount = amount
-    entry.second = second
-    entry.limit = limit
     entry.gas = chain.gas_cost[kind]
     entry.bid = bid
+    _write_call(entry, kind, protocol, token_in, token_out, amount, limit, counterparty, second)
     chain.bundle_head = n
     chain.waiting = n + 1
     chain.next_number += 1
