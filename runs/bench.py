@@ -52,13 +52,13 @@ def same_market(noise: int) -> Scenario:
             "blocks": 1_000_000,
             "block": {"fee_market": "off", "ordering": "random", "seconds": block},
             "venue": {
-                "inventory": 1e12,
+                "inventory": 1e10,
                 "assets": {
                     "eth": {
                         "price": 2000.0,
                         "volatility": per_root_year,
                         "spread": 0.0,
-                        "inventory": 1e9,
+                        "inventory": 1e7,
                     }
                 },
             },

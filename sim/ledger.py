@@ -225,15 +225,16 @@ def column_sums(books, first, last, sums):
 def worst_leak(books, sums, apart):
     """Largest relative gap between a column's sum and its supply, and the column.
 
-    Relative to the supply less what the account `apart` holds (-1: none), or to one
-    unit of the token where that is less. The outside venue is set apart, or its great
-    inventory would make a leak among everybody else look small.
+    Relative to the supply, of which what the account `apart` holds (-1: none) counts a
+    thousandth, or to one unit of the token where that is less. The outside venue is set
+    apart, or its great inventory would make a leak among everybody else look small; it
+    counts a little, because its balance rounds to so much less than others'.
     """
     worst, where = 0.0, -1
     for token in range(sums.size):
         scale = abs(books.supply[token])
         if apart >= 0:
-            scale -= books.balances[apart, token]
+            scale -= 0.999 * books.balances[apart, token]
         gap = abs(sums[token] - books.supply[token]) / max(scale, 1.0)
         if np.isnan(gap):  # the worst leak of all
             return gap, token

@@ -141,18 +141,22 @@ def _path(
         raise PriceFileError([(_row(file, int(rows[i])), text)])
     if not bars:
         return np.exp(np.interp(grid, times, np.log(values[:, names.index("price")])))
+    # A bar that is followed early ends there, so that times never run backwards.
+    lengths = np.minimum(length, np.append(step, length))
     if all(name in names for name in _BAR):
-        knots, prices = _through_extremes(times, length, values[:, :4])
+        knots, prices = _through_extremes(times, lengths, values[:, :4])
     else:
         close = values[:, names.index("close")]
         first = values[0, names.index("open")] if "open" in names else close[0]
-        knots = np.concatenate(([times[0]], times + length))
+        knots = np.concatenate(([times[0]], times + lengths))
         prices = np.concatenate(([first], close))
     return np.exp(np.interp(grid, knots, np.log(prices)))
 
 
 def _through_extremes(
-    times: npt.NDArray[np.float64], length: float, bars: npt.NDArray[np.float64]
+    times: npt.NDArray[np.float64],
+    lengths: npt.NDArray[np.float64],
+    bars: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Times and prices of a path through open, both extremes and close of every bar."""
     opens, highs, lows, closes = bars.T
@@ -161,7 +165,7 @@ def _through_extremes(
         [opens, np.where(rising, lows, highs), np.where(rising, highs, lows), closes]
     )
     # The close is put a little before the next open, so that both are seen.
-    at = times[:, None] + length * np.array([0.0, 1.0 / 3.0, 2.0 / 3.0, 0.999])
+    at = times[:, None] + lengths[:, None] * np.array([0.0, 1.0 / 3.0, 2.0 / 3.0, 0.999])
     return at.ravel(), points.ravel()
 
 

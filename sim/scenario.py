@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import tomli_w
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -43,13 +44,18 @@ Blocks = Annotated[int, Field(ge=0)]
 Switch = bool
 
 
-def _utc(value: Any) -> Any:
-    if isinstance(value, datetime) and value.tzinfo is None:
-        return value.replace(tzinfo=UTC)
+def _not_a_number(value: Any) -> Any:
+    if isinstance(value, int | float):  # pydantic would count seconds since 1970
+        raise ValueError("give a date, or a date and time: 2020-03-12T00:00:00Z")
     return value
 
 
-Moment = Annotated[datetime, BeforeValidator(_utc)]
+def _utc(value: datetime) -> datetime:
+    # Afterwards, since texts and dates without a time become times without a zone too.
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Moment = Annotated[datetime, BeforeValidator(_not_a_number), AfterValidator(_utc)]
 
 
 class _Table(BaseModel):
@@ -599,6 +605,8 @@ def _extend(content: dict[str, Any], beside: Path, chain: tuple[Path, ...]) -> d
         if removed:
             raise ScenarioError([("remove", "only makes sense with extends; take it out")])
         return content
+    if not isinstance(removed, list):
+        raise ScenarioError([("remove", 'give a list of dotted paths: ["agents.whales"]')])
     if not isinstance(parent_name, str):
         raise ScenarioError([("extends", "give the name or the path of one scenario")])
     parent = _resolve(_find(parent_name, beside), chain)
@@ -737,8 +745,10 @@ def _is_internal(part: str, before: list[str]) -> bool:
     """Whether a part of pydantic's path is not in the file: the tag of a union, our own table."""
     if part.startswith(("function-", "tagged-union", "datetime", "float", "constrained")):
         return True
-    if part in _TAGS and before:
-        return before[0] in ("agents", "shocks")
+    if before[:1] == ["shocks"]:  # shocks.0.<tag>
+        return part in _TAGS and len(before) == 2
+    if before[:1] == ["agents"]:  # agents.<group>.columns.<column>.<tag>; all may be called alike
+        return part in _TAGS and len(before) in (2, 4)
     return False
 
 
@@ -823,6 +833,9 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
                 other = next(t for t in reads.tokens if t != oracle.token)
                 text = f"is missing; name an oracle of {other}, in which {oracle.pool} quotes"
                 found.append((f"{field}.quote", text))
+        share = f"{oracle.pool}-share"
+        if oracle.source == "share" and reads is not None and oracle.token != share:
+            found.append((f"{field}.token", f"is not {oracle.pool}'s share; give {share!r}"))
     for name, market in s.lending.items():
         for token, r in market.reserves.items():
             field = f"lending.{name}.reserves.{token}"
@@ -877,6 +890,9 @@ def _check_venue(s: Scenario) -> list[tuple[str, str]]:
         first, _, second = pair.partition(":")
         if first not in assets or second not in assets or first == second:
             text = f'name two different assets as "a:b"; there are {", ".join(assets)}'
+            found.append((f"venue.correlation.{pair}", text))
+        elif f"{second}:{first}" in s.venue.correlation:
+            text = f"is also given as {second}:{first}; give one of them"
             found.append((f"venue.correlation.{pair}", text))
         else:
             i, j = assets.index(first), assets.index(second)

@@ -52,6 +52,16 @@ def test_bars_run_through_both_extremes(tmp_path: Path) -> None:
     assert np.argmin(path[:25]) < np.argmax(path[:25])  # a rising bar falls first
 
 
+def test_bars_closer_than_most_end_where_the_next_begins(tmp_path: Path) -> None:
+    table = frame(open=100.0, high=130.0, low=90.0).assign(close=100.0)
+    early = START + pd.Timedelta(minutes=12)  # a bar of two minutes, then one of three
+    table.loc[2.5] = [early.isoformat(), "ETH", 200.0, 200.0, 210.0, 190.0]
+    path = read(table.sort_index(), tmp_path)
+    assert path[60] == pytest.approx(200.0)  # 12 minutes after the start
+    assert path[:60].max() < 131.0
+    assert path[76:].max() < 131.0
+
+
 def test_parquet_and_numeric_times_say_the_same(tmp_path: Path) -> None:
     table = frame()
     expected = read(table, tmp_path)

@@ -5,8 +5,27 @@ from __future__ import annotations
 import pytest
 
 from agents import NoiseTrader
+from sim import Scenario, registry
 from sim.errors import ScenarioError
-from sim.registry import behaviour, behaviours, register
+from sim.registry import Column, behaviour, behaviours, register
+from tests.conftest import BASE, merged
+
+
+class Sleeper:
+    """Does nothing; all that a scenario looks at."""
+
+    columns = {  # noqa: RUF012
+        "hours": Column("Time asleep", "hours a day", 8.0, 0.0, 24.0),
+        "dreams": Column("Dreams so far", "number", state=True),
+    }
+    needs = frozenset({"pools"})
+
+
+@pytest.fixture
+def sleepers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the class known for one test; other tests count the behaviours there are."""
+    monkeypatch.setattr(registry, "_behaviours", dict(behaviours()))
+    register("sleeper", Sleeper)
 
 
 def test_the_built_in_behaviours_are_there() -> None:
@@ -27,9 +46,33 @@ def test_a_behaviour_may_be_anywhere() -> None:
             behaviour(kind)
 
 
+@pytest.mark.usefixtures("sleepers")
 def test_a_registered_behaviour_is_found() -> None:
-    register("mine", NoiseTrader)
-    assert behaviour("mine") is NoiseTrader
+    assert behaviour("sleeper") is Sleeper
+    assert behaviours()["sleeper"] is Sleeper
+
+
+@pytest.mark.usefixtures("sleepers")
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"hours": 25.0}, "hours", "25 leaves the range 0 to 24 (hours a day)"),
+        ({"hour": 8.0}, "hour", "did you mean 'hours'"),
+        ({"dreams": 1.0}, "dreams", "unknown field of a sleeper"),
+        ({"pools": []}, "pools", "a sleeper needs it"),
+    ],
+)
+def test_a_scenario_is_held_to_what_its_behaviour_declares(
+    changes: dict[str, object], field: str, words: str
+) -> None:
+    group = {"kind": "sleeper", "count": 2, "pools": ["eth-usdc"], "hours": 9.0}
+    setup = Scenario.from_dict(merged(BASE, {"agents": {"us": group}}))
+    assert setup.agents["us"].columns["hours"].support() == (9.0, 9.0)
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.from_dict(merged(BASE, {"agents": {"us": {**group, **changes}}}))
+    ((where, what),) = caught.value.problems
+    assert where == f"agents.us.{field}"
+    assert words in what
 
 
 def test_every_column_says_what_it_is() -> None:

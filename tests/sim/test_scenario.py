@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sim import Scenario
 from sim.errors import ScenarioError
@@ -35,6 +38,56 @@ def test_a_resolved_scenario_says_the_same_again(name: str, tmp_path: Path) -> N
     file = tmp_path / "again.toml"
     file.write_text(first.to_toml())
     assert Scenario.load(file) == first
+
+
+AMOUNTS = st.floats(1e-6, 1e12)
+SHARES = st.floats(0.0, 1.0)
+NUMBERS = st.one_of(
+    SHARES,
+    st.builds(lambda low: {"distribution": "uniform", "low": low, "high": 1.0}, SHARES),
+    st.builds(
+        lambda median: {"distribution": "lognormal", "median": median, "sigma": 1, "at_most": 1},
+        AMOUNTS,
+    ),
+)
+SHOCKS = st.builds(
+    lambda size, when: {"kind": "price_jump", "asset": "eth", "size": size} | when,
+    st.floats(-0.99, 10.0),
+    st.one_of(
+        st.builds(lambda block: {"block": block}, st.integers(1, 10_000)),
+        st.builds(lambda hours: {"at": hours}, st.floats(0.0, 1000.0)),
+        st.builds(lambda at: {"at": at}, st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1))),
+    ),
+)
+
+
+@given(
+    title=st.text(st.characters(exclude_categories=["Cs"])),
+    depth=AMOUNTS | st.just(math.inf),
+    reserves=st.tuples(AMOUNTS, AMOUNTS),
+    fee=st.floats(0.0, 1.0, exclude_max=True),
+    rate=NUMBERS,
+    shocks=st.lists(SHOCKS, max_size=3),
+)
+def test_whatever_it_says_a_scenario_says_the_same_again(
+    title: str,
+    depth: float,
+    reserves: tuple[float, float],
+    fee: float,
+    rate: Any,
+    shocks: list[dict[str, Any]],
+) -> None:
+    changes = {
+        "title": title,
+        "venue": {"assets": {"eth": {"depth": depth}}},
+        "pools": {
+            "eth-usdc": {"reserves": dict(zip(("eth", "usdc"), reserves, strict=True)), "fee": fee}
+        },
+        "agents": {"traders": CROWD["traders"] | {"rate": rate}},
+        "shocks": shocks,
+    }
+    first = Scenario.from_dict(merged(BASE, changes))
+    assert Scenario.from_dict(tomllib.loads(first.to_toml())) == first
 
 
 @pytest.mark.parametrize("name", ["calm", "black_thursday"])
@@ -119,6 +172,32 @@ def test_every_number_of_the_shipped_scenarios_has_its_reason_beside_it(name: st
         ),
         ({"venue": {"assets": {"eth": {"process": "replay"}}}}, "prices.file", "is missing"),
         ({"title": None}, "title", "string"),
+        ({"start": 2020}, "start", "give a date"),
+        (
+            {"oracles": {"lp": {"token": "eth", "source": "share", "pool": "eth-usdc"}}},
+            "oracles.lp.token",
+            "give 'eth-usdc-share'",
+        ),
+        (
+            {
+                "venue": {
+                    "assets": {"btc": {"price": 1.0}},
+                    "correlation": {"eth:btc": 0.2, "btc:eth": 0.5},
+                }
+            },
+            "venue.correlation.eth:btc",
+            "also given as btc:eth",
+        ),
+        (
+            {"agents": {"choice": {"kind": "noise_trader", "count": -1}}},
+            "agents.choice.count",
+            "out of range",
+        ),
+        (
+            {"agents": {"choice": CROWD["traders"] | {"size": {"distribution": "pareto"}}}},
+            "agents.choice.size.scale",
+            "is missing",
+        ),
     ],
 )
 def test_bad_input_is_answered_with_its_field_and_a_remedy(
@@ -175,6 +254,14 @@ def test_a_scenario_inherits_overrides_and_removes(tmp_path: Path) -> None:
     assert mine.pools["eth-usdc"].reserves == calm.pools["eth-usdc"].reserves
     assert "liquidators" not in mine.agents
     assert mine.agents["traders"].columns["rate"].support() == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("removed", ['"agents.liquidators"', "3"])
+def test_what_is_removed_is_a_list(removed: str, tmp_path: Path) -> None:
+    child = tmp_path / "child.toml"
+    child.write_text(f'extends = "calm"\nremove = {removed}\n')
+    with pytest.raises(ScenarioError, match="remove: give a list of dotted paths"):
+        Scenario.load(child)
 
 
 def test_a_circle_of_extends_is_shown(tmp_path: Path) -> None:
@@ -234,6 +321,26 @@ def test_times_count_from_the_start(small: Callable[..., Scenario]) -> None:
     setup = small(shocks=[{"kind": "price_jump", "asset": "eth", "size": 0.1, "at": at}])
     assert setup.block_of(setup.shocks[0]) == 50
     assert setup.time_of(50) == at
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        date(2020, 3, 12),
+        datetime(2020, 3, 12),
+        "2020-03-12",
+        "2020-03-12T00:00:00",
+        datetime(2020, 3, 12, 2, tzinfo=timezone(timedelta(hours=2))),
+    ],
+)
+def test_times_are_utc_unless_they_say_otherwise(
+    start: Any, small: Callable[..., Scenario]
+) -> None:
+    shock = {"kind": "price_jump", "asset": "eth", "size": 0.1, "at": date(2020, 3, 13)}
+    setup = small(start=start, shocks=[shock])
+    assert setup.start == datetime(2020, 3, 12, tzinfo=UTC)
+    assert setup.start.tzinfo is UTC
+    assert setup.block_of(setup.shocks[0]) == 7200
 
 
 def test_toxic_thresholds_are_warned_of(small: Callable[..., Scenario]) -> None:
