@@ -165,9 +165,7 @@ def send(
 _EXPONENT_SHIFT = np.uint64(32)
 _RANDOM_BITS = np.uint64(13)
 _RANDOM_SHIFT = np.uint64(51)
-_DIGIT = np.uint64(11)
-_DIGITS = 4
-_MASK = np.uint64(2047)
+_WIDE, _NARROW, _NOTHING = np.uint64(11), np.uint64(8), np.uint64(0)
 _NINE_BITS = np.uint64(511)  # and 13 make two digits to sort by: few ties, less work
 _TOP = np.uint64((1 << 31) - 1)
 _FLAG = np.uint64(1 << 31)
@@ -182,7 +180,7 @@ def _bid_rank(bid, pad):
 
 @inner
 def _sort(w, n):
-    """Sort the first n of the queue by their keys, stably (radix sort, 4 digits of 11 bits)."""
+    """Sort the first n of the queue by their keys, stably (a radix sort, but for few)."""
     if n <= 40:
         for i in range(1, n):
             key, item = w.keys[0, i], w.queue[i]
@@ -195,27 +193,35 @@ def _sort(w, n):
             w.queue[j + 1] = item
         return
     half = w.queue.size // 2
-    counts = np.zeros((_DIGITS, 2048), np.int64)
+    highest = w.keys[0, 0]
+    for i in range(1, n):
+        highest = max(highest, w.keys[0, i])
+    # Wide digits take fewer passes, narrow ones less counting: few keys want narrow ones.
+    width = _NARROW if n < 1024 else _WIDE
+    buckets = 1 << int(width)
+    mask = np.uint64(buckets - 1)
+    digits = 0
+    while highest > _NOTHING:
+        highest >>= width
+        digits += 1
+    counts = np.zeros((max(digits, 1), buckets), np.int64)
     for i in range(n):
         key = w.keys[0, i]
-        for d in range(_DIGITS):
-            counts[d, (key >> (np.uint64(d) * _DIGIT)) & _MASK] += 1
+        for d in range(digits):
+            counts[d, key & mask] += 1
+            key >>= width
     source = 0
-    for d in range(_DIGITS):
-        shift = np.uint64(d) * _DIGIT
+    for d in range(digits):
+        shift = np.uint64(d) * width
         total = 0
-        trivial = False
-        for c in range(2048):
+        for c in range(buckets):
             count = counts[d, c]
-            trivial |= count == n
             counts[d, c] = total
             total += count
-        if trivial:  # all keys have this digit in common
-            continue
         target = 1 - source
         for i in range(n):
             key = w.keys[source, i]
-            c = (key >> shift) & _MASK
+            c = (key >> shift) & mask
             at = counts[d, c]
             counts[d, c] = at + 1
             w.keys[target, at] = key
