@@ -121,6 +121,11 @@ def _path(
         shown = table[names[j]].iloc[i]
         text = f"{symbol}: {names[j]} is {shown}; give a number above 0, or take the row out"
         raise PriceFileError([(_row(file, int(rows[i])), text)])
+    if {"high", "low"} <= set(names):
+        upside_down = np.flatnonzero(values[:, names.index("high")] < values[:, names.index("low")])
+        if upside_down.size:
+            text = f"{symbol}: high is below low; swap the columns, or take the row out"
+            raise PriceFileError([(_row(file, int(rows[upside_down[0]])), text)])
     length = float(np.median(step)) if step.size else 0.0
     bars = "close" in names
     end = times[-1] + (length if bars else 0.0)

@@ -860,6 +860,8 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
         found += _check_group(s, name, group, tokens, base)
     for i, shock in enumerate(s.shocks):
         field = f"shocks.{i}"
+        if shock.at is not None and _time_in_blocks(shock.at, s.start, s.block.seconds) < 0.0:
+            found.append((f"{field}.at", f"is before the start ({s.start:%Y-%m-%dT%H:%M:%SZ})"))
         targets = {
             "asset": (s.venue.assets, "asset"),
             "token": (base, "token"),

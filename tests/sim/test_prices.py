@@ -101,6 +101,12 @@ def test_a_bad_file_is_named_with_its_row_and_a_remedy(
     assert "p.csv" in str(caught.value)
 
 
+def test_a_bar_upside_down_is_named(tmp_path: Path) -> None:
+    table = frame(open=100.0, high=90.0, low=130.0)
+    with pytest.raises(PriceFileError, match=r"row 2: ETH: high is below low"):
+        read(table, tmp_path)
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(PriceFileError, match="there is no file"):
         read_prices(tmp_path / "none.csv", {"eth": "ETH"}, START, 10, 12.0)

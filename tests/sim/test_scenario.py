@@ -316,6 +316,12 @@ def test_a_shock_is_overridden_by_its_place(small: Callable[..., Scenario]) -> N
         setup.override({"shocks.3.size": 1.0})
 
 
+def test_a_shock_in_the_past_is_refused() -> None:
+    early = datetime(2019, 12, 31, tzinfo=UTC)
+    jump = {"kind": "price_jump", "asset": "eth", "size": 0.1, "at": early}
+    assert "is before the start" in problems({"shocks": [jump]})["shocks.0.at"]
+
+
 def test_times_count_from_the_start(small: Callable[..., Scenario]) -> None:
     at = datetime(2020, 1, 1, 0, 10, tzinfo=UTC)
     setup = small(shocks=[{"kind": "price_jump", "asset": "eth", "size": 0.1, "at": at}])
