@@ -7,8 +7,9 @@ import math
 import os
 import platform
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pandas as pd
 
 from sim import Market, Scenario
 from sim.codes import Reason
+from sim.compiled import sources_hash
 
 BLOCKS, RECEIPTS, SUMMARY = "blocks.parquet", "receipts.parquet", "summary.json"
 SCENARIO, REPORT, PRICES = "scenario.toml", "report.html", "prices.parquet"
@@ -48,10 +50,19 @@ def _write_text(path: Path, text: str) -> None:
     write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
-def versions() -> dict[str, str]:
-    """Versions of what made a result."""
+@cache
+def made_by() -> dict[str, str]:
+    """All on which the bits of a result depend, besides the scenario and the seed."""
+    sources = {"machine": platform.machine(), "sources": sources_hash()}
+    return versions(("undertow", "mesa", "numpy", "numba", "pandas", "pyarrow")) | sources
+
+
+def versions(
+    packages: Iterable[str] = ("undertow", "mesa", "numpy", "numba", "pandas"),
+) -> dict[str, str]:
+    """Versions of Python and of what made a result."""
     found = {"python": platform.python_version()}
-    for name in ("undertow", "mesa", "numpy", "numba", "pandas"):
+    for name in packages:
         try:
             found[name] = version(name)
         except PackageNotFoundError:  # run from a checkout that is not installed

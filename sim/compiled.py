@@ -39,17 +39,27 @@ def _writable(folder: Path) -> bool:
         return False
 
 
-def _sources_hash() -> str:
-    """Hash of every file that can end up inside a kernel, and of what compiles it."""
+@cache
+def sources_hash() -> str:
+    """Hash of every source that can end up inside a kernel; two alike run the same market."""
+    return _read_sources()
+
+
+def _read_sources() -> str:
     digest = hashlib.sha256()
-    parts = (numba.__version__, platform.python_version(), platform.machine(), sys.platform)
-    digest.update("|".join(parts).encode())
     root = Path(__file__).resolve().parent.parent
     for package in _PACKAGES:
         for file in sorted((root / package).glob("*.py")):
             digest.update(file.name.encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()[:20]
+
+
+def _kernels_hash() -> str:
+    """Hash of the sources and of what compiles them."""
+    parts = (numba.__version__, platform.python_version(), platform.machine(), sys.platform)
+    text = "|".join((*parts, _read_sources()))
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 @cache
@@ -60,7 +70,7 @@ def cache_folder() -> Path:
     used, and where that cannot be written, a folder of this user under the
     system's temporary one.
     """
-    name = f"kernels-{_sources_hash()}"
+    name = f"kernels-{_kernels_hash()}"
     parents = []
     if chosen := os.environ.get("UNDERTOW_CACHE"):
         parents.append(Path(chosen))

@@ -502,10 +502,16 @@ def catalogue(market: Market, trade_size: float) -> list[Measure]:
     return found
 
 
-def chosen(measures: Sequence[Measure], patterns: Iterable[str]) -> list[Measure]:
-    """The measures whose names match one of the patterns (`*` and `?` as in file names)."""
+def matching(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
+    """The names that match one of the patterns (`*` and `?` as in file names), in order."""
     wanted = list(patterns)
-    return [m for m in measures if any(fnmatch.fnmatchcase(m.name, p) for p in wanted)]
+    return [n for n in names if any(fnmatch.fnmatchcase(n, p) for p in wanted)]
+
+
+def chosen(measures: Sequence[Measure], patterns: Iterable[str]) -> list[Measure]:
+    """The measures whose names match one of the patterns."""
+    wanted = set(matching((m.name for m in measures), patterns))
+    return [m for m in measures if m.name in wanted]
 
 
 def records(measures: Sequence[Measure]) -> npt.NDArray[np.void]:

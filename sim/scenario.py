@@ -455,7 +455,7 @@ class Scenario(BaseModel):
         try:
             scenario = cls.model_validate(dict(content))
         except ValidationError as error:
-            raise ScenarioError(_problems(error)) from None
+            raise ScenarioError(problems_of(error, cls)) from None
         if problems := _check(scenario):
             raise ScenarioError(problems)
         return scenario
@@ -697,8 +697,13 @@ def _without_none(value: Any) -> Any:
 # Checking
 
 
-def _problems(error: ValidationError) -> list[tuple[str, str]]:
-    """What pydantic found, in words, by dotted field."""
+def problems_of(error: ValidationError, root: Any) -> list[tuple[str, str]]:
+    """What pydantic found in the content of a file, in words, by dotted field.
+
+    Args:
+        error: From the validation of `root`.
+        root: The model of the whole file.
+    """
     found = []
     for item in error.errors():
         path = [str(part) for part in item["loc"]]
@@ -706,7 +711,7 @@ def _problems(error: ValidationError) -> list[tuple[str, str]]:
         field = ".".join(path)
         kind, given, context = item["type"], item.get("input"), item.get("ctx", {})
         if kind == "extra_forbidden":
-            text = f"unknown field; {did_you_mean(path[-1], _siblings(path[:-1]))}"
+            text = f"unknown field; {did_you_mean(path[-1], _siblings(root, path[:-1]))}"
         elif kind == "missing":
             text = "is missing; give it"
         elif kind in ("union_tag_invalid", "union_tag_not_found"):
@@ -724,7 +729,7 @@ def _problems(error: ValidationError) -> list[tuple[str, str]]:
             text = f"{item['msg'][:1].lower()}{item['msg'][1:]} (given {given!r})"
         if kind != "value_error" and path and path[-1] in ("fee",):
             text += " (a share of the amount traded, below 1: 0.003 is 30 basis points)"
-        found.append((field or "scenario", text))
+        found.append((field or root.__name__.lower(), text))
     return found
 
 
@@ -752,10 +757,10 @@ def _is_internal(part: str, before: list[str]) -> bool:
     return False
 
 
-def _siblings(path: list[str]) -> list[str]:
+def _siblings(root: Any, path: list[str]) -> list[str]:
     """Fields that are known beside one, for a hint."""
-    model: Any = Scenario
-    if path[:1] == ["agents"] and len(path) > 2:  # a column, or an amount in a wallet
+    model: Any = root
+    if root is Scenario and path[:1] == ["agents"] and len(path) > 2:  # a column, or an amount in a wallet
         kinds = get_args(get_args(Distribution)[0])
         return sorted({field for kind in kinds for field in kind.model_fields})
     for part in path:

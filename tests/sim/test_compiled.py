@@ -52,9 +52,9 @@ def test_another_source_has_another_folder(monkeypatch: pytest.MonkeyPatch, tmp_
         (tmp_path / package).mkdir()
         (tmp_path / package / "a.py").write_text("x = 1")
     monkeypatch.setattr(compiled, "__file__", str(tmp_path / "sim" / "compiled.py"))
-    first = compiled._sources_hash()
+    first = compiled._kernels_hash()
     (tmp_path / "protocols" / "a.py").write_text("x = 2")
-    assert compiled._sources_hash() != first
+    assert compiled._kernels_hash() != first
 
 
 def test_folders_that_nobody_used_for_a_month_are_removed(tmp_path: Path) -> None:

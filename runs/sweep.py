@@ -1,0 +1,528 @@
+"""Sweeps: do all runs of a study that are missing, on any executor, and survive anything."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from runs.design import Overrides, points
+from runs.executors import (
+    Cluster,
+    Processes,
+    SchedulerLost,
+    SendAgain,
+    Serial,
+    WorkerDied,
+    describe,
+)
+from runs.results import made_by
+from runs.rule import Rule
+from runs.store import Chunk, Run, Store, read_study, with_derived
+from runs.study import Study
+from runs.worker import Job, Outcome, Report, pack, series_columns, unpack, work
+from sim import Market
+from sim.errors import ScenarioError
+
+BATCH_SECONDS = 0.4
+"""Time that one task is meant to take: short enough to lose, long enough to be worth sending."""
+MOST_RUNS = 256
+"""Runs in one task at most."""
+DEATHS = 3
+"""Workers that a run may cost, alone in its task, before it is recorded as failed."""
+RECONNECT_SECONDS = 300.0
+"""How long a sweep waits for a scheduler to come back."""
+
+
+class SweepStopped(RuntimeError):
+    """The sweep cannot go on now; started again it does what is missing."""
+
+
+@dataclass
+class Progress:
+    """How far a sweep is.
+
+    Attributes:
+        round: Number of the round of seeds, from 0.
+        total: Runs planned so far.
+        done: Runs finished, those of earlier sessions included.
+        before: Of them, runs finished in earlier sessions.
+        failed: Runs that raised.
+        seconds: Since this session began.
+        peak: Most memory that any worker held, bytes.
+        message: Something to tell, "" if nothing.
+    """
+
+    round: int = 0
+    total: int = 0
+    done: int = 0
+    before: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    peak: int = 0
+    message: str = ""
+
+
+@dataclass
+class _Task:
+    """A task that is under way, or to be sent again."""
+
+    jobs: list[Job]
+    deaths: int = 0
+
+    @property
+    def runs(self) -> int:
+        return sum(len(job.runs) for job in self.jobs)
+
+    def alone(self) -> Iterator[_Task]:
+        """Each of its runs in a task of its own."""
+        for job in self.jobs:
+            for run in job.runs:
+                yield _Task([Job(job.overrides, [run])])
+
+
+@dataclass
+class _Round:
+    """The runs of one round of seeds: what is planned, and what is known of it."""
+
+    chunks: list[Chunk]
+    known: dict[int, dict[int, Outcome]] = field(default_factory=dict)
+
+
+class Sweep:
+    """All runs of a study, into a folder."""
+
+    def __init__(
+        self,
+        study: Study,
+        out: str | Path,
+        executor: Executor | None = None,
+        retry_failed: bool = False,
+        any_version: bool = False,
+        told: Callable[[Progress], None] | None = None,
+        patience: float = RECONNECT_SECONDS,
+    ) -> None:
+        """Check a study and its folder; nothing is written yet.
+
+        Args:
+            study: What to run.
+            out: Folder of the results; those that are there are kept.
+            executor: Where to run; default: in this process.
+            retry_failed: Also do the runs again that failed.
+            any_version: Go on with results that other versions made.
+            told: Called now and then with how far the sweep is.
+            patience: How long to wait for a lost scheduler, seconds.
+
+        Raises:
+            ScenarioError: If the study or the folder cannot be used.
+        """
+        if not study.name:
+            raise ScenarioError([("name", "is missing; give the study one")])
+        self.study = study
+        self.points = points(study)
+        self.overrides = Overrides(study)
+        self.executor = executor or Serial()
+        self.retry_failed = retry_failed
+        self.told = told or (lambda progress: None)
+        self.patience = patience
+        self.progress = Progress()
+        self.store = Store(Path(out), study, self.points)
+        self.resumes = self.store.check(any_version)
+        self._rule = Rule.parse(study.until) if study.until else None
+        self._seconds_a_run = 0.0
+        self._failures: list[tuple[Run, str]] = []
+        self._check_columns()
+
+    def _check_columns(self) -> None:
+        """Open the market once: it names unknown measures, and compiles what all workers use."""
+        from sim.measures import catalogue
+
+        setup = self.study.base.override(self.overrides.at(self.points[0], "base"))
+        market = Market(setup, rng=1)
+        every = [m.name for m in catalogue(market, setup.measures.trade_size)]
+        luggage = unpack(pack(self.study))
+        for name, what in luggage.reductions:
+            try:
+                if not callable(what):
+                    what.columns(every)
+            except ValueError as error:
+                raise ScenarioError([(f"keep.{name}", str(error))]) from None
+        if self.study.series is not None:
+            there = [m.name for m in market.measures]
+            places = series_columns(there, self.study.series.measures)
+            if not places:
+                text = f"{', '.join(self.study.series.measures)}: no such measure"
+                raise ScenarioError([("series.measures", text)])
+            self.store.series_names = [there[i] for i in places]
+        probe = {name: [1.0] for name in self.study.keep} | {"status": ["done"]}
+        for name, kind in self.store.parameter_types.items():
+            probe[name] = [self.points[0][name]] if str(kind) != "string" else [""]
+        with_derived(pd.DataFrame(probe), self.study.derived)
+        market.run(1)
+        market.close()
+
+    # Going through it
+
+    def run(self) -> pd.DataFrame:
+        """Do all runs that are missing.
+
+        Returns:
+            All runs, as `runs.store.read_study` reads them.
+
+        Raises:
+            SweepStopped: If it cannot go on; what is done is safe.
+            ScenarioError: If a point's scenario cannot be run.
+        """
+        started = time.perf_counter()
+        self._started = started
+        try:
+            self.store.open()
+        except OSError as error:
+            raise SweepStopped(self._cannot_write(error)) from None
+        try:
+            self.store.log("start", made_by=made_by(), **describe(self.executor))
+            self.store.write_scenarios(self.overrides)
+            self._luggage = pack(self.study)
+            number = chunks = 0
+            active = list(range(len(self.points)))
+            for index in itertools.count():
+                seeds = self.study.seeds_of_round(index)
+                if not seeds or not active:
+                    break
+                plan = self._plan(active, seeds, number, chunks)
+                number += sum(len(c.runs) for c in plan)
+                chunks += len(plan)
+                self.progress.round = index
+                self._do(_Round(plan))
+                if self._rule is not None:
+                    active = self._still_wide(active)
+            self.store.drop_after(chunks)
+            self._tell()
+            self.store.log("end", runs=self.progress.done, failed=self.progress.failed)
+            return read_study(self.store.out, self.study.name)
+        except OSError as error:
+            raise SweepStopped(self._cannot_write(error)) from None
+        finally:
+            self.store.close()
+
+    def _cannot_write(self, error: OSError) -> str:
+        why = error.strerror or str(error)
+        return (
+            f"{self.store.out}: cannot be written ({why}); what is done is safe: make room or give "
+            "it back, and start the sweep again"
+        )
+
+    def _plan(self, active: Sequence[int], seeds: Sequence[int], run: int, chunk: int) -> list:
+        """The chunks of a round: points, then variants, then seeds."""
+        variants = range(len(self.study.variant_names))
+        runs = [
+            Run(run + i, point, variant, seed)
+            for i, (point, variant, seed) in enumerate(itertools.product(active, variants, seeds))
+        ]
+        size = self.study.chunk
+        starts = range(0, len(runs), size)
+        return [Chunk(chunk + i, runs[s : s + size]) for i, s in enumerate(starts)]
+
+    def _still_wide(self, active: Sequence[int]) -> list[int]:
+        """Points of which some variant's intervals are not narrow enough yet."""
+        assert self._rule is not None
+        frame = read_study(self.store.out, self.study.name)
+        settings = self.study.statistics
+        wide = []
+        for point in active:
+            here = frame[frame["point"] == point]
+            for _, group in here.groupby("variant"):
+                columns = {m: group[m].to_numpy() for m in self._rule.measures}
+                if not self._rule.holds(columns, settings.level, settings.resamples):
+                    wide.append(point)
+                    break
+        return wide
+
+    def _do(self, plan: _Round) -> None:
+        """Do what is missing of a round."""
+        missing: list[tuple[Chunk, list[Run]]] = []
+        for chunk in plan.chunks:
+            self.progress.total += len(chunk.runs)
+            written = self.store.rows(chunk)
+            known = self.store.journaled(chunk)
+            if written is not None:
+                failed = [n for n, o in written.items() if o.error]
+                if not (failed and self.retry_failed):
+                    self._count(written.values(), before=True)
+                    continue
+                if self.study.series is not None:
+                    written = {}  # the series of those that are done are in a file: once more
+                known = {n: o for n, o in written.items() if not o.error} | known
+            if self.retry_failed:
+                known = {n: o for n, o in known.items() if not o.error}
+            self._count(known.values(), before=True)
+            plan.known[chunk.number] = known
+            left = [run for run in chunk.runs if run.number not in known]
+            if left:
+                missing.append((chunk, left))
+            else:
+                self.store.finish(chunk, plan.known.pop(chunk.number))
+        self._tell()
+        self._send(plan, missing)
+
+    def _count(self, outcomes: Any, before: bool = False) -> None:
+        for outcome in outcomes:
+            self.progress.done += 1
+            self.progress.before += before
+            self.progress.failed += bool(outcome.error)
+
+    def _tell(self, message: str = "") -> None:
+        self.progress.seconds = time.perf_counter() - self._started
+        self.progress.message = message
+        self.told(self.progress)
+        self.progress.message = ""
+
+    # Sending tasks
+
+    def _tasks(self, missing: Sequence[tuple[Chunk, list[Run]]]) -> Iterator[_Task]:
+        """Tasks of a round, each sized when it is asked for: by what runs have taken so far."""
+        names = self.study.variant_names
+        left = sum(len(runs) for _, runs in missing)
+        jobs: list[Job] = []
+        count = 0
+
+        def size() -> int:
+            by_time = MOST_RUNS
+            if self._seconds_a_run > 0.0:
+                by_time = int(BATCH_SECONDS / self._seconds_a_run)
+            else:
+                by_time = 1  # nothing is known yet
+            share = math.ceil(left / (2 * max(self._capacity(), 1)))  # for an even end
+            return max(1, min(by_time, share, MOST_RUNS))
+
+        runs_of_one_point: list[tuple[int, int]] = []
+        where: tuple[int, int] | None = None
+        for run in itertools.chain.from_iterable(runs for _, runs in missing):
+            here = (run.point, run.variant)
+            if here != where:
+                where = here
+                overrides = self.overrides.at(self.points[run.point], names[run.variant])
+                runs_of_one_point = []
+                jobs.append(Job(overrides, runs_of_one_point))
+            elif not jobs:
+                runs_of_one_point = []
+                jobs.append(Job(overrides, runs_of_one_point))
+            runs_of_one_point.append((run.number, run.seed))
+            count += 1
+            left -= 1
+            if count >= size():
+                yield _Task(jobs)
+                jobs, count = [], 0
+        if count:
+            yield _Task(jobs)
+
+    def _capacity(self) -> int:
+        return int(getattr(self.executor, "capacity", 4))
+
+    def _send(self, plan: _Round, missing: Sequence[tuple[Chunk, list[Run]]]) -> None:
+        """Keep the executor supplied, and note what comes back."""
+        tasks = self._tasks(missing)
+        again: deque[_Task] = deque()
+        under_way: dict[Future, _Task] = {}
+        chunk_of = {run.number: chunk for chunk, runs in missing for run in runs}
+        exhausted = False
+        told = time.perf_counter()
+        try:
+            while True:
+                while len(under_way) < self._capacity():
+                    task = again.popleft() if again else next(tasks, None)
+                    if task is None:
+                        exhausted = True
+                        break
+                    try:
+                        future = self.executor.submit(work, self._luggage, task.jobs)
+                    except BrokenExecutor as error:
+                        raise SweepStopped(f"the executor broke ({error}); start again") from None
+                    under_way[future] = task
+                if exhausted and not under_way and not again:
+                    return
+                exhausted = False
+                done, _ = wait(under_way, timeout=1.0, return_when=FIRST_COMPLETED)
+                lost = False
+                for future in done:
+                    task = under_way.pop(future)
+                    lost |= self._received(plan, chunk_of, task, future, again)
+                if lost or (isinstance(self.executor, Cluster) and not self.executor.alive):
+                    again.extendleft(under_way.values())
+                    under_way.clear()
+                    self._reconnect()
+                if time.perf_counter() - told > 0.1:
+                    told = time.perf_counter()
+                    self._tell()
+        except BaseException:
+            for future in under_way:
+                future.cancel()
+            raise
+
+    def _received(
+        self,
+        plan: _Round,
+        chunk_of: Mapping[int, Chunk],
+        task: _Task,
+        future: Future,
+        again: deque[_Task],
+    ) -> bool:
+        """Note what came of a task.
+
+        Returns:
+            Whether the scheduler is lost.
+        """
+        try:
+            report: Report = future.result()
+        except SendAgain:
+            again.append(task)
+        except WorkerDied as error:
+            self._mourn(plan, chunk_of, task, again, error)
+        except SchedulerLost:
+            again.append(task)
+            return True
+        except BrokenExecutor as error:
+            raise SweepStopped(
+                f"the executor broke ({error}); what is done is safe: start the sweep again"
+            ) from None
+        else:
+            self._check_worker(report)
+            took = report.seconds / max(len(report.outcomes), 1)
+            old = self._seconds_a_run
+            self._seconds_a_run = took if old == 0.0 else 0.8 * old + 0.2 * took
+            self.progress.peak = max(self.progress.peak, report.peak)
+            self._note(plan, chunk_of, report.outcomes)
+        return False
+
+    def _check_worker(self, report: Report) -> None:
+        mine = made_by()
+        if report.made_by != mine:
+            other = [k for k in mine if report.made_by.get(k) != mine[k]]
+            text = ", ".join(f"{k} {report.made_by.get(k)} against {mine[k]}" for k in other)
+            raise SweepStopped(
+                f"worker {report.worker} runs another {text} here; its bits may differ: install "
+                "the same there, and start the sweep again"
+            )
+
+    def _note(
+        self, plan: _Round, chunk_of: Mapping[int, Chunk], outcomes: Sequence[Outcome]
+    ) -> None:
+        """Keep outcomes: in the journal, and in a file once their chunk is whole."""
+        fresh: dict[int, list[Outcome]] = {}
+        for outcome in outcomes:
+            number = chunk_of[outcome.run].number
+            if outcome.run not in plan.known[number]:
+                plan.known[number][outcome.run] = outcome
+                fresh.setdefault(number, []).append(outcome)
+        for number, new in fresh.items():
+            chunk = chunk_of[new[0].run]
+            self.store.note(chunk, new)
+            self._count(new)
+            for outcome in new:
+                if outcome.error:
+                    self._tell_failure(chunk, outcome)
+            if len(plan.known[number]) == len(chunk.runs):
+                self.store.finish(chunk, plan.known.pop(number))
+                plan.known[number] = {}
+
+    def _tell_failure(self, chunk: Chunk, outcome: Outcome) -> None:
+        run = next(r for r in chunk.runs if r.number == outcome.run)
+        where = [f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}"
+                 for k, v in self.points[run.point].items()]
+        where += [self.study.variant_names[run.variant]] if run.variant else []
+        text = f"run {run.number} failed ({', '.join([*where, f'seed {run.seed}'])})"
+        self.store.log("failed", run=run.number, seed=run.seed, error=outcome.error,
+                       trace=outcome.trace)
+        self._tell(f"{text}: {outcome.error}")
+
+    def _mourn(
+        self,
+        plan: _Round,
+        chunk_of: Mapping[int, Chunk],
+        task: _Task,
+        again: deque[_Task],
+        error: WorkerDied,
+    ) -> None:
+        """A worker died of a task: find out which run it was, and give that one up in the end."""
+        numbers = [number for job in task.jobs for number, _ in job.runs]
+        self.store.log("died", runs=numbers, deaths=task.deaths + 1)
+        if task.runs > 1:
+            again.extend(task.alone())
+            self._tell(f"a worker died; its {task.runs} runs are done again, one by one")
+            return
+        task.deaths += 1
+        if task.deaths < DEATHS:
+            self._tell(f"a worker died in run {numbers[0]}; it is done again")
+            again.append(task)
+            return
+        text = f"WorkerDied: {DEATHS} workers died in this run (killed, out of memory, or crashed)"
+        nothing = [float("nan")] * len(self.study.keep)
+        self._note(plan, chunk_of, [Outcome(numbers[0], nothing, text, str(error))])
+
+    def _reconnect(self) -> None:
+        """Wait for a scheduler to come back.
+
+        Raises:
+            SweepStopped: If it does not.
+        """
+        cluster = self.executor
+        assert isinstance(cluster, Cluster)
+        self.store.log("scheduler lost", address=cluster.address)
+        text = f"the scheduler at {cluster.address} is gone"
+        self._tell(f"{text}; waiting for it for {self.patience:.0f} s")
+        until = time.perf_counter() + self.patience
+        while time.perf_counter() < until:
+            if cluster.connect(timeout=min(5.0, self.patience)):
+                self.store.log("scheduler back", address=cluster.address)
+                self._tell("the scheduler is back; going on")
+                return
+            time.sleep(0.5)
+        raise SweepStopped(f"{text}; what is done is safe: start the sweep again when it is back")
+
+
+def sweep(
+    study: Study | str | Path,
+    out: str | Path,
+    executor: Executor | None = None,
+    workers: int = 0,
+    retry_failed: bool = False,
+    any_version: bool = False,
+    told: Callable[[Progress], None] | None = None,
+) -> pd.DataFrame:
+    """Do all runs of a study that are missing in a folder.
+
+    Args:
+        study: A study, its name or its file.
+        out: Folder of the results.
+        executor: Where to run; default: local processes, or this one.
+        workers: Local processes; 0: none, all runs are done in this one.
+        retry_failed: Also do the runs again that failed.
+        any_version: Go on with results that other versions made.
+        told: Called now and then with how far the sweep is.
+
+    Returns:
+        A row per run: parameters, variant, seed, what is kept, status and error.
+
+    Raises:
+        ScenarioError: If the study or the folder cannot be used.
+        SweepStopped: If it cannot go on; what is done is safe.
+    """
+    if not isinstance(study, Study):
+        study = Study.load(study)
+    job = Sweep(study, out, executor, retry_failed, any_version, told)
+    if executor is not None or workers == 0:
+        return job.run()
+    with Processes(workers) as pool:
+        job.executor = pool
+        return job.run()
+
+
