@@ -92,12 +92,58 @@ def _deviation(w, token, blocks):
 
 
 @inner
-def assess(w, me, my, m, borrower, factor, capital):
+def _unit_cost(w, debt):
+    """What a unit of a debt's token costs a liquidator, numeraire."""
+    if debt == w.chain[0].numeraire:
+        return 1.0
+    # With the spread and a little of the price's movement until it is bought.
+    return market_price(w, debt) * 1.002
+
+
+@inner
+def _discount(w, my, collateral):
+    """What a liquidator that holds what it seizes takes off its price, share."""
+    if my[RISK_AVERSION] > 0.0:  # who holds for ever and does not mind has none
+        return min(my[RISK_AVERSION] * _deviation(w, collateral, my[HOLD]), 1.0)
+    return 0.0
+
+
+TINY = 1e-6
+"""Value of a sale that is small enough to move no price, share of a reserve or of a unit."""
+
+
+@inner
+def _best_gain(w, me, my, d, c):
+    """Most that a liquidation of a pair can gain on what it spends, before gas.
+
+    A sale gives less a unit the larger it is, so the first unit's price bounds them
+    all, and most positions need no closer look while liquidating does not pay.
+    """
+    chain = w.chain[0]
+    owing, backing = w.reserves[d], w.reserves[c]
+    debt, collateral = owing.token, backing.token
+    if my[HOLD] > 0.0:
+        price = market_price(w, collateral) * (1.0 - _discount(w, my, collateral))
+    else:
+        price = 0.0
+        for i in range(ROUTES, me.places.size):
+            for token in (debt, chain.numeraire):
+                out = quote_at(w, me.places[i], collateral, token, TINY)
+                price = max(price, out / TINY * market_price(w, token))
+    a_unit = w.feeds[owing.feed].price / w.feeds[backing.feed].price * (1.0 + backing.bonus)
+    # The last factor is for the rounding of so small a quote.
+    return a_unit * price / _unit_cost(w, debt) * (1.0 + 1e-6) - 1.0
+
+
+@inner
+def assess(w, me, my, m, borrower, factor, capital, d, c):
     """What liquidating a position would pay.
 
     Args:
         factor: Its health factor.
         capital: Numeraire that can be spent.
+        d: Reserve of its largest debt.
+        c: Reserve of its largest collateral.
 
     Returns:
         (profit before gas, money to spend, debt repaid, collateral received, proceeds,
@@ -106,15 +152,9 @@ def assess(w, me, my, m, borrower, factor, capital):
     chain = w.chain[0]
     nothing = (0.0, 0.0, 0.0, 0.0, 0.0, -2, -1, -1)
     market = w.markets[m]
-    d, c = _pair(w, market, borrower)
-    if d < 0 or c < 0:
-        return nothing
     owing, backing = w.reserves[d], w.reserves[c]
     debt, collateral = owing.token, backing.token
-    unit = 1.0
-    if debt != chain.numeraire:
-        # With the spread and a little of the price's movement until it is bought.
-        unit = market_price(w, debt) * 1.002
+    unit = _unit_cost(w, debt)
     most = capital / unit
     rules = (market.close_factor, market.full_close_below, market.bonus_share)
     repaid, _, received = lending.liquidation(
@@ -137,10 +177,7 @@ def assess(w, me, my, m, borrower, factor, capital):
     if my[HOLD] > 0.0:
         if my[SELL_AT] > 0.0 and my[SELLING] != float(collateral):
             return nothing  # it holds one kind of inventory at a time
-        risk = 0.0
-        if my[RISK_AVERSION] > 0.0:  # who holds for ever and does not mind has none
-            risk = my[RISK_AVERSION] * _deviation(w, collateral, my[HOLD])
-        worth = received * market_price(w, collateral) * (1.0 - min(risk, 1.0))
+        worth = received * market_price(w, collateral) * (1.0 - _discount(w, my, collateral))
         return worth - money, money, repaid, received, worth, OUTSIDE, d, c
     place, out = best_place(w, me.places[ROUTES:], collateral, debt, received)
     worth = out * market_price(w, debt)
@@ -153,19 +190,19 @@ def assess(w, me, my, m, borrower, factor, capital):
 
 
 @inner
-def best_plan(w, me, my, m, borrower, factor, capital):
+def best_plan(w, me, my, m, borrower, factor, capital, d, c):
     """The most profitable of all that may be repaid and of smaller parts of it.
 
     A sale that is too large for its market costs more than the bonus; half of it,
     or an eighth, may still pay.
     """
-    best = assess(w, me, my, m, borrower, factor, capital)
+    best = assess(w, me, my, m, borrower, factor, capital, d, c)
     money = best[1]
     for _ in range(SMALLER):
         money *= 0.5
         if money <= 0.0:
             break
-        plan = assess(w, me, my, m, borrower, factor, money)
+        plan = assess(w, me, my, m, borrower, factor, money, d, c)
         if plan[0] <= best[0]:
             break
         best = plan
@@ -278,6 +315,8 @@ def decide(w, me):
         sent = 0
         start = int(agent_uniform(me.key, i, 1) * market.debtors)
         fuelled = refuel(w, account, me.ident, gas)
+        last_d = last_c = -1
+        gain = 0.0
         for step in range(market.debtors):
             if sent >= my[MOST] or capital <= 0.0 or not fuelled:
                 break
@@ -285,7 +324,19 @@ def decide(w, me):
             factor = w.health[m, k]
             if not factor < 1.0:
                 continue
-            plan = best_plan(w, me, my, m, w.debtors[m, k], factor, capital)
+            d, c = _pair(w, market, w.debtors[m, k])
+            if d < 0 or c < 0:
+                continue
+            if d != last_d or c != last_c:
+                last_d, last_c = d, c
+                gain = _best_gain(w, me, my, d, c) - my[MARGIN]
+            if gain <= 0.0:
+                continue
+            owed = lending.debt_of(w.books, w.reserves[d], w.debtors[m, k])
+            most = gain * min(capital, owed * _unit_cost(w, w.reserves[d].token))
+            if not worth_the_race(w, most, my[BID_SHARE], gas, 1.0):
+                continue
+            plan = best_plan(w, me, my, m, w.debtors[m, k], factor, capital, d, c)
             profit, money = plan[0], plan[1]
             profit -= my[MARGIN] * money
             if profit <= 0.0:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from sim.errors import ScenarioError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from runs.sweeper import Progress as SweepProgress
+    from runs.sweeper import Sweep
 
 app = typer.Typer(
     name="undertow",
@@ -106,14 +112,18 @@ def run(
     from runs.results import save_run, summarise
 
     summary = summarise(market, seconds)
+    _print_rows(summary_rows(summary))
+    if out is not None:
+        _save(console, market, out, summary, save_run)
+
+
+def _print_rows(rows: Iterable[tuple[str, str]]) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for what, value in summary_rows(summary):
+    for what, value in rows:
         table.add_row(what, value)
     Console().print(table, highlight=False)
-    if out is not None:
-        _save(console, market, out, summary, save_run)
 
 
 def _save(console: Console, market: object, out: Path, summary: dict, save_run: object) -> None:
@@ -143,14 +153,203 @@ def _must_be_writable(out: Path) -> None:
 
 
 @app.command()
-def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")],
+def studies() -> None:
+    """List the studies, a line each."""
+    from runs.study import Study
+
+    found = {name: Study.load(name).title for name in Study.names()}
+    width = max(map(len, found), default=0)
+    for name, title in found.items():
+        print(f"{name:<{width}}  {title}")
+
+
+@app.command()
+def sweep(
+    study: Annotated[str, typer.Argument(help="Name of a study, or path of its file.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder; resumes what is there.")],
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Local processes; default: one a core; 0: this process."),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help='Of a dask cluster; "local" starts one here.'),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Most data a worker may hold, as 2GiB."),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Also do the runs again that failed.")
+    ] = False,
+    any_version: Annotated[
+        bool, typer.Option("--any-version", help="Go on with results of other versions.")
+    ] = False,
 ) -> None:
-    """Write the report of a run anew from its files."""
-    from runs.report import write_report
+    """Do all runs of a study, or those that are missing."""
+    from concurrent.futures import Executor
+
+    from runs.executors import Cluster, Processes, Serial
+    from runs.study import Study
+    from runs.sweeper import Sweep, SweepError
+
+    console = Console(stderr=True)
+    executor: Executor | None = None
+    try:
+        limit = _bytes(memory) if memory else 0
+        if scheduler is not None and scheduler != "local" and workers is not None:
+            text = "a cluster has workers of its own; take --workers out"
+            raise ScenarioError([("--workers", text)])
+        with _compiling(console):
+            job = Sweep(Study.load(study), out, None, retry_failed, any_version)
+        count = workers if workers is not None else _cores()
+        if scheduler is not None:
+            with console.status(f"Looking for a cluster at {scheduler} ..."):
+                executor = Cluster(scheduler, max(count, 1), limit)
+        else:
+            executor = Processes(count, limit) if count else Serial()
+        job.executor = executor
+        with _sweeping(console, job):
+            frame = job.run()
+    except ScenarioError as error:
+        _fail(error)
+    except SweepError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        print("stopped; what is done is safe: the same command goes on", file=sys.stderr)
+        raise typer.Exit(130) from None
+    finally:
+        if executor is not None:
+            executor.shutdown(wait=True, cancel_futures=True)
+    _tell_study(console, out, job.study.name, frame)
+
+
+def _tell_study(console: Console, out: Path, name: str, frame: pd.DataFrame) -> None:
+    from runs.store import read_definition
+    from runs.study_report import study_rows, write_study_report
+
+    _print_rows(study_rows(read_definition(out, name), frame))
+    try:
+        with console.status("Writing the report ..."):
+            page = write_study_report(out, name)
+    except ScenarioError as error:
+        _fail(error)
+    except OSError as error:
+        print(f"error: {out}: the report cannot be written ({error})", file=sys.stderr)
+        raise typer.Exit(1) from None
+    console.print(f"Runs in {out}, report in {page}", highlight=False)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    import os
+
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+_UNITS = {"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def _bytes(text: str) -> int:
+    """A size in bytes.
+
+    Raises:
+        ScenarioError: If it is none, or too small for a worker to start.
+    """
+    import re
+
+    found = re.fullmatch(r"\s*([\d.]+)\s*([KMG]?i?B|)\s*", text, re.IGNORECASE)
+    try:
+        size = int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
+    except ValueError:
+        size = 0
+    if size < 256 << 20:
+        text = f"{text!r} is not a size of 256 MiB or more; write one as 2GiB"
+        raise ScenarioError([("--memory", text)])
+    return size
+
+
+@contextmanager
+def _sweeping(console: Console, job: Sweep) -> Iterator[None]:
+    """Show how far a sweep is: a bar, the rate, the time left, and a line per failure."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from runs.executors import describe
+
+    where = describe(job.executor)
+    memory = where.get("memory")
+    limit = f", each at most {memory / 2**30:.1f} GiB of data" if memory else ""
+    workers = where.get("workers", "?")
+    text = f"{workers} worker{'' if workers == 1 else 's'}, {where['where']}{limit}"
+    console.print(text, highlight=False)
+    if job.resumes:
+        console.print("Going on with what is there.", highlight=False)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("runs{task.fields[note]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, speed_estimate_period=120.0) as bar:
+        task = bar.add_task(job.study.title or job.study.name, total=None, note="")
+
+        def told(progress: SweepProgress) -> None:
+            fresh = progress.done - progress.before
+            note = f", {fresh / progress.seconds:.3g}/s" if fresh and progress.seconds else ""
+            note += f", {progress.failed} failed" if progress.failed else ""
+            note += f", round {progress.round + 1}" if progress.round else ""
+            bar.update(task, total=progress.total, completed=progress.done, note=note)
+            if progress.message:
+                bar.console.print(progress.message, highlight=False, markup=False, soft_wrap=True)
+
+        job.told = told
+        yield
+    if job.progress.peak:
+        gib = job.progress.peak / 2**30
+        console.print(f"No worker held more than {gib:.2f} GiB.", highlight=False)
+
+
+@app.command()
+def scenario(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a sweep.")],
+    run: Annotated[int, typer.Argument(help="Number of the run.")],
+    study: Annotated[str | None, typer.Option(help="Name, where there are several.")] = None,
+) -> None:
+    """Print the scenario of one run of a sweep, which makes that run again."""
+    from runs.store import read_scenario
 
     try:
-        print(write_report(folder))
+        print(read_scenario(folder, run, study).to_toml(), end="")
+    except ScenarioError as error:
+        _fail(error)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run, or a sweep.")],
+) -> None:
+    """Write the report of a run, or of each study of a sweep, anew from its files."""
+    from runs.report import write_report
+    from runs.store import studies_in
+    from runs.study_report import write_study_report
+
+    try:
+        names = studies_in(folder)
+        for name in names:
+            print(write_study_report(folder, name))
+        if not names:
+            print(write_report(folder))
     except ScenarioError as error:
         _fail(error)
 

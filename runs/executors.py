@@ -2,14 +2,16 @@
 
 All three are `concurrent.futures.Executor`s, and so is whatever else a sweep is
 given. Two things they tell in a way of their own: that the worker died which had a
-task (`WorkerDied`), and that a task must be sent again through no fault of its own
-(`SendAgain`).
+task (`WorkerLostError`), and that a task must be sent again through no fault of its own
+(`TaskLostError`).
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
@@ -20,16 +22,18 @@ from typing import Any
 
 from sim.errors import ScenarioError
 
+_ASK_SECONDS = 1.0  # how often a cluster is asked for its workers
 
-class WorkerDied(RuntimeError):
+
+class WorkerLostError(RuntimeError):
     """The worker that had this task died."""
 
 
-class SendAgain(RuntimeError):
+class TaskLostError(RuntimeError):
     """The task was lost through no fault of its own."""
 
 
-class SchedulerLost(RuntimeError):
+class SchedulerLostError(RuntimeError):
     """The cluster's scheduler no longer answers."""
 
 
@@ -171,10 +175,10 @@ class Processes(Executor):
             error = CancelledError() if done.cancelled() else done.exception()
             if isinstance(error, BrokenProcessPool) and not self._closed:
                 # Those in its queue are told in their order: the first was being done.
-                error = SendAgain("the worker died of another task")
+                error = TaskLostError("the worker died of another task")
                 if pool not in self._blamed:
                     self._blamed.add(pool)
-                    error = WorkerDied("its worker died (killed, out of memory, or crashed)")
+                    error = WorkerLostError("its worker died (killed, out of memory, or crashed)")
                 self._renew(place, pool)
         if error is not None:
             outer.set_exception(error)
@@ -212,13 +216,16 @@ class Processes(Executor):
 class Cluster(Executor):
     """Workers of a dask.distributed cluster, which come and go as they please."""
 
-    def __init__(self, address: str, workers: int = 2, memory: int = 0) -> None:
+    def __init__(
+        self, address: str, workers: int = 2, memory: int = 0, timeout: float = 30.0
+    ) -> None:
         """Connect to a scheduler.
 
         Args:
             address: Of the scheduler; "local" starts one here, with workers of its own.
             workers: Of a local one.
             memory: Most that each of them may hold, bytes; 0: dask decides.
+            timeout: How long to wait for an answer, seconds.
 
         Raises:
             ScenarioError: If dask is not installed, or nobody answers.
@@ -229,6 +236,8 @@ class Cluster(Executor):
             text = "needs dask.distributed; pip install 'undertow[study]'"
             raise ScenarioError([("--scheduler", text)]) from None
         self._distributed = distributed
+        # The sweep tells of a lost scheduler, in a line.
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         self._own: Any = None
         if address == "local":
             self._own = distributed.LocalCluster(
@@ -242,8 +251,9 @@ class Cluster(Executor):
             address = self._own.scheduler_address
         self.address = address
         self.memory = memory
+        self._asked, self._threads = 0.0, 0
         self._client: Any = None
-        if not self.connect(timeout=30.0):
+        if not self.connect(timeout):
             self.shutdown()
             raise ScenarioError([("--scheduler", f"nobody answers at {address}; start it first")])
 
@@ -277,12 +287,15 @@ class Cluster(Executor):
     @property
     def threads(self) -> int:
         """Tasks that all workers together can do at once, now."""
+        now = time.monotonic()
         if not self.alive:
+            self._asked = 0.0
             return 0
-        try:
-            return sum(self._client.ncores().values())
-        except (OSError, TimeoutError):
-            return 0
+        if now - self._asked > _ASK_SECONDS:
+            with suppress(OSError, TimeoutError):
+                self._threads = sum(self._client.ncores().values())
+            self._asked = now
+        return self._threads
 
     @property
     def capacity(self) -> int:
@@ -296,7 +309,7 @@ class Cluster(Executor):
         try:
             inner = self._executor.submit(fn, *args, **kwargs)
         except Exception as error:  # of many kinds, as the connection breaks
-            outer.set_exception(SchedulerLost(str(error)))
+            outer.set_exception(SchedulerLostError(str(error)))
             return outer
         inner.add_done_callback(lambda done: self._ended(outer, done))
         return outer
@@ -306,9 +319,9 @@ class Cluster(Executor):
             return
         error = CancelledError() if done.cancelled() else done.exception()
         if isinstance(error, self._distributed.scheduler.KilledWorker):
-            error = WorkerDied("workers died of it again and again (killed, or out of memory)")
+            error = WorkerLostError("workers died of it again and again (killed, or out of memory)")
         elif isinstance(error, CancelledError):
-            error = SchedulerLost("the scheduler forgot the task")
+            error = SchedulerLostError("the scheduler forgot the task")
         with suppress(Exception):  # the sweep may have given it up meanwhile
             if error is not None:
                 outer.set_exception(error)

@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from runs.report import MONEY, SHARE, Pictures, label, legend, new_figure
+from runs.page import MONEY, SHARE, label, legend, new_figure
+from runs.report import Pictures
 from runs.results import BLOCKS, SCENARIO, SUMMARY, write_whole
 from sim import Scenario
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -14,17 +11,28 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
+from runs.page import (
+    COLOURS,
+    INK,
+    MONEY,
+    MUTED,
+    SHARE,
+    document,
+    label,
+    legend,
+    money,
+    new_figure,
+    sections,
+    table,
+)
 from runs.results import BLOCKS, REPORT, SCENARIO, SUMMARY, write_whole
 from sim import Scenario
 from sim.errors import ScenarioError
 
-INK, MUTED, GRID = "#1d2733", "#64707d", "#e3e8ee"
-COLOURS = ("#0b6e8f", "#d1495b", "#edae49", "#66a182", "#5b5f97", "#8d5a97", "#3d405b", "#a44a3f")
 KIND_COLOURS = {
     "pool": "#0b6e8f",
     "lending": "#d1495b",
@@ -33,48 +41,6 @@ KIND_COLOURS = {
     "cohort": "#66a182",
     "account": "#b8c1cc",
 }
-
-
-def money(value: float) -> str:
-    """An amount of money, short: 1.2M."""
-    if value != value:
-        return "–"
-    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size * 0.9995:
-            return (
-                f"{value / size:,.3g}{letter}"
-                if abs(value) < 1e3 * size
-                else f"{value / size:,.0f}{letter}"
-            )
-    return f"{value:,.3g}" if value else "0"
-
-
-def new_figure(rows: int = 1, height: float = 2.6) -> tuple[Figure, list[Axes]]:
-    """An empty figure of axes above each other, in the house's style."""
-    figure = Figure(figsize=(9.0, height * rows), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
-    for ax in axes:
-        ax.grid(color=GRID, linewidth=0.8)
-        ax.set_axisbelow(True)
-        ax.tick_params(colors=MUTED, labelsize=9)
-        for side in ("top", "right"):
-            ax.spines[side].set_visible(False)
-        for side in ("left", "bottom"):
-            ax.spines[side].set_color(GRID)
-    return figure, list(axes)
-
-
-def label(ax: Axes, text: str) -> None:
-    """Title some axes with what they show and its unit."""
-    ax.set_title(text, loc="left", fontsize=10, color=INK)
-
-
-def legend(ax: Axes, entries: int) -> None:
-    """Explain the lines of some axes."""
-    if entries:
-        columns = 1 if entries <= 4 else 2
-        ax.legend(frameon=False, fontsize=8, ncols=columns, loc="best", labelcolor=INK)
 
 
 def _time_axis(ax: Axes) -> None:
@@ -86,10 +52,6 @@ def _time_axis(ax: Axes) -> None:
 def _mark_shocks(ax: Axes, shocks: list[Any]) -> None:
     for time in shocks:
         ax.axvline(time, color=MUTED, linestyle=":", linewidth=1.0)
-
-
-MONEY = FuncFormatter(lambda value, _: money(value))
-SHARE = FuncFormatter(lambda value, _: f"{100 * value:.3g} %")
 
 
 class Pictures:
@@ -111,11 +73,11 @@ class Pictures:
     def lines(self, ax: Axes, names: dict[str, str]) -> int:
         """Draw measures over time, by name and label; returns how many there were."""
         drawn = 0
-        for name, label in names.items():
+        for name, text in names.items():
             if name in self.frame and not self.frame[name].isna().all():
                 values = self.frame[name]
                 colour = COLOURS[drawn % len(COLOURS)]
-                ax.plot(self.time, values, label=label, color=colour, linewidth=1.2)
+                ax.plot(self.time, values, label=text, color=colour, linewidth=1.2)
                 drawn += 1
         _mark_shocks(ax, self.shocks)
         _time_axis(ax)
@@ -351,8 +313,8 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     if chance.get("all") is not None and chance["all"] == chance["all"]:
         text = f"{100 * chance['all']:.0f} % of liquidations"
         parts = [
-            f"{100 * chance[key]:.0f} % {label} the gas peak"
-            for key, label in (("before_gas_peak", "before"), ("during_gas_peak", "during"))
+            f"{100 * chance[key]:.0f} % {when} the gas peak"
+            for key, when in (("before_gas_peak", "before"), ("during_gas_peak", "during"))
             if chance.get(key) is not None and chance[key] == chance[key]
         ]
         rows.append(("At the first chance", text + (f" ({', '.join(parts)})" if parts else "")))
@@ -364,28 +326,6 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     text = f"{done.get('done', 0):,} done" + (f"; reverted: {failed}" if failed else "")
     rows.append(("Transactions", text))
     return rows
-
-
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, sans-serif; color: #1d2733; background: #f5f7f9; margin: 0; }
-main { max-width: 960px; margin: 0 auto; padding: 24px 20px 60px; }
-h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 17px; margin: 32px 0 8px; }
-p.sub { color: #64707d; margin: 0 0 20px; white-space: pre-line; }
-table { border-collapse: collapse; width: 100%; background: #fff; border-radius: 8px; }
-td { padding: 7px 14px; border-bottom: 1px solid #e3e8ee; vertical-align: top; }
-td:first-child { color: #64707d; white-space: nowrap; }
-figure { margin: 0; background: #fff; border-radius: 8px; padding: 12px; }
-img { width: 100%; height: auto; display: block; }
-footer { color: #64707d; font-size: 13px; margin-top: 32px; }
-"""
-
-
-def _image(figure: Figure, alt: str) -> str:
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=130, metadata={"Software": None})
-    encoded = base64.b64encode(data.getvalue()).decode("ascii")
-    return f'<figure><img alt="{html.escape(alt)}" src="data:image/png;base64,{encoded}"></figure>'
 
 
 def write_report(folder: Path) -> Path:
@@ -411,26 +351,14 @@ def write_report(folder: Path) -> Path:
         raise ScenarioError([(str(folder), f"cannot be read: {error}")]) from error
     setup = Scenario.load(folder / SCENARIO)
     pictures = Pictures(frame, summary, setup)
-    rows = "".join(
-        f"<tr><td>{html.escape(what)}</td><td>{html.escape(value)}</td></tr>"
-        for what, value in summary_rows(summary)
-    )
-    sections = "".join(
-        f"<h2>{html.escape(heading)}</h2>{_image(figure, heading)}"
-        for heading, figure in pictures.all().items()
-    )
     made = ", ".join(f"{name} {v}" for name, v in summary["versions"].items())
-    page = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(setup.title)} – Undertow</title><style>{_STYLE}</style></head>"
-        f"<body><main><h1>{html.escape(setup.title)}</h1>"
-        f'<p class="sub">{html.escape(setup.description.strip())}</p>'
-        f"<table>{rows}</table>{sections}"
-        f"<footer>Made {html.escape(summary['made'])} with {html.escape(made)}. "
-        "Dotted lines are shocks from outside; everything else the agents did.</footer>"
-        "</main></body></html>"
+    text = document(
+        setup.title,
+        setup.description,
+        table(summary_rows(summary)) + sections(pictures.all()),
+        f"Made {summary['made']} with {made}. Dotted lines are shocks from outside; everything "
+        "else the agents did.",
     )
     path = folder / REPORT
-    write_whole(path, lambda beside: beside.write_text(page, encoding="utf-8"))
+    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
     return path

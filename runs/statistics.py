@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +40,7 @@ class Interval:
         return (self.high - self.low) / 2.0
 
 
-def statistic(name: str) -> Callable[..., Array]:
+def statistic(name: str) -> Callable[..., Any]:
     """A statistic by its name, as a function of values and an axis.
 
     Args:

@@ -19,7 +19,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +34,7 @@ import pyarrow.parquet as pq
 from runs import paths
 from runs.design import Overrides
 from runs.results import made_by, to_json, write_whole
-from runs.study import Study
+from runs.study import BASE, Study
 from runs.worker import Outcome
 from sim import Scenario
 from sim.errors import ScenarioError
@@ -82,7 +82,7 @@ class Chunk:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-class Locked(RuntimeError):
+class LockedError(RuntimeError):
     """Somebody else is at work in the folder."""
 
 
@@ -151,7 +151,7 @@ class Store:
         """Take the folder for this process, and say what the study is.
 
         Raises:
-            Locked: If another process has it.
+            LockedError: If another process has it.
             OSError: If it cannot be written.
         """
         for folder in (self.home / JOURNAL, self.runs, self.scenarios):
@@ -163,9 +163,13 @@ class Store:
             for left in folder.glob(".*.*"):  # what a killed driver was writing
                 left.unlink(missing_ok=True)
         file = self.home / IDENTITY
-        if not file.is_file():
-            text = to_json({"study": self.study.identity(), "made_by": made_by()})
-            write_whole(file, lambda beside: beside.write_text(text, encoding="utf-8"))
+        first = json.loads(file.read_text(encoding="utf-8"))["made_by"] if file.is_file() else {}
+        content = {
+            "study": self.study.identity(),
+            "shown": self.study.presentation(),  # which may change from session to session
+            "made_by": first or made_by(),
+        }
+        write_whole(file, lambda beside: beside.write_text(to_json(content), encoding="utf-8"))
 
     def _take_lock(self) -> None:
         try:
@@ -179,7 +183,7 @@ class Store:
             lock.seek(0)
             who = lock.read().strip() or "another process"
             lock.close()
-            raise Locked(f"{self.out}: {who} is at work on {self.study.name} there") from None
+            raise LockedError(f"{self.out}: {who} is at work on {self.study.name} there") from None
         lock.seek(0)
         lock.truncate()
         lock.write(f"process {os.getpid()} on {os.uname().nodename}\n")
@@ -420,12 +424,19 @@ def resolved(
         ScenarioError: If it cannot be run; it names the point.
     """
     values = overrides.at(point, variant)
-    try:
+    with errors_at(point, variant):
         return study.base.override(values) if values else study.base
+
+
+@contextmanager
+def errors_at(point: Mapping[str, Any], variant: str) -> Iterator[None]:
+    """Let errors of a scenario name the point and the variant that they are of."""
+    try:
+        yield
     except ScenarioError as error:
         where = ", ".join(f"{k} = {v}" for k, v in point.items())
         where = f" (at {where})" if where else ""
-        where += f" (in variant {variant})" if variant in study.variants else ""
+        where += f" (in variant {variant})" if variant != BASE else ""
         raise ScenarioError([(f, text + where) for f, text in error.problems]) from None
 
 
@@ -469,6 +480,21 @@ def _the_study(out: Path, study: str | None) -> str:
     return study
 
 
+def read_definition(out: str | Path, study: str | None = None) -> Study:
+    """The study whose results lie in a folder, as far as it is needed to show them.
+
+    Args:
+        out: Folder of a sweep.
+        study: Name of the study; may be left out where there is one.
+
+    Raises:
+        ScenarioError: If there is none.
+    """
+    name = _the_study(Path(out), study)
+    content = json.loads((Path(out) / STUDIES / name / IDENTITY).read_text(encoding="utf-8"))
+    return Study.from_identity(content["study"], content["shown"])
+
+
 def read_study(out: str | Path, study: str | None = None) -> pd.DataFrame:
     """All runs of a study so far: parameters, seeds, variants and what was kept of each.
 
@@ -505,7 +531,9 @@ def with_derived(frame: pd.DataFrame, derived: Mapping[str, str]) -> pd.DataFram
             values = frame.eval(text, engine="python")
         except Exception as error:  # pandas raises whatever its parser finds
             raise ScenarioError([(f"derived.{name}", f"cannot be computed: {error}")]) from None
-        frame.insert(frame.columns.get_loc("status"), name, np.asarray(values, dtype=np.float64))
+        frame.insert(
+            list(frame.columns).index("status"), name, np.asarray(values, dtype=np.float64)
+        )
     return frame
 
 

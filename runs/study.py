@@ -41,6 +41,7 @@ from sim.scenario import problems_of
 
 BASE = "base"
 """Name of the variant that changes nothing."""
+_SHOWN = {"title", "description", "statistics", "report"}
 RESERVED = frozenset({"study", "run", "point", "variant", "seed", "status", "error", "block"})
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -180,6 +181,7 @@ class ReportSettings(_Table):
     contours: dict[str, list[float]] = Field(
         {}, description="Levels of a column whose lines are drawn over every phase map."
     )
+    contours_of: str = Field(BASE, description="Variant whose column that is.")
 
 
 class Study(_Table):
@@ -280,11 +282,14 @@ class Study(_Table):
                     text = did_you_mean(measure, [*self.keep, *self.derived])
                     raise ValueError(f"until: {measure!r} is not kept; {text}")
             if self.seeds.numbers is not None:
-                raise ValueError('until needs seeds that can go on; give {count = 20} or a number')
+                raise ValueError("until needs seeds that can go on; give {count = 20} or a number")
         known = [*self.keep, *self.derived]
         for measure in (*(self.report.measures or ()), *self.report.contours):
             if measure not in known:
                 raise ValueError(f"report: {measure!r} is not kept; {did_you_mean(measure, known)}")
+        if self.report.contours_of not in self.variant_names:
+            text = did_you_mean(self.report.contours_of, self.variant_names)
+            raise ValueError(f"report: no variant {self.report.contours_of!r}; {text}")
         if self.design.method not in ("grid", "list") and not self.parameters:
             raise ValueError(f"{self.design.method} needs parameters to sample")
         return self
@@ -416,14 +421,30 @@ class Study(_Table):
 
     def identity(self) -> dict[str, Any]:
         """All that decides the results, fit for JSON."""
-        content = self.model_dump(exclude={"report", "statistics", "title", "description"})
+        content = self.model_dump(exclude=_SHOWN)
         content["keep"] = {n: w if isinstance(w, str) else "python" for n, w in self.keep.items()}
         content["scenario"] = json.loads(paths.to_json(self.base))
-        if self.until is not None:
-            content["statistics"] = self.statistics.model_dump()
+        if self.until is not None:  # which then decide how many runs there are
+            content["decided_by"] = self.statistics.model_dump()
         if self._source is not None:
             content["source"] = hashlib.sha256(self._source.encode()).hexdigest()
         return json.loads(json.dumps(content, default=str))
+
+    def presentation(self) -> dict[str, Any]:
+        """How the results are shown, fit for JSON."""
+        return self.model_dump(include=_SHOWN)
+
+    @classmethod
+    def from_identity(cls, identity: Mapping[str, Any], shown: Mapping[str, Any]) -> Study:
+        """The study that `identity` and `presentation` tell of; its functions cannot be called."""
+        content = {k: v for k, v in identity.items() if k not in ("decided_by", "source")}
+        keep = {n: _untold if w == "python" else w for n, w in content["keep"].items()}
+        return cls.from_dict(content | {"keep": keep} | dict(shown))
+
+
+def _untold(market: Any) -> float:
+    """Stands for a function of a Python study where its file is not at hand."""
+    raise NotImplementedError("this function is in the study's Python file")
 
 
 def _is_number(value: Any) -> bool:
@@ -444,7 +465,9 @@ def _of_module(module: ModuleType, name: str, text: str, path: Path | None) -> S
     if isinstance(study, Mapping):
         study = Study.from_dict(study, path)
     if not isinstance(study, Study):
-        raise ScenarioError([(name, 'makes no study; end it with study = Study(scenario=..., ...)')])
+        raise ScenarioError(
+            [(name, "makes no study; end it with study = Study(scenario=..., ...)")]
+        )
     named = study.model_copy(update={"name": study.name or Path(name).stem})
     named._source, named._file = text, path
     return named

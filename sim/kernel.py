@@ -90,8 +90,7 @@ def audit(w, tolerance):
         return NEGATIVE
     for r in range(w.reserves.size):
         reserve = w.reserves[r]
-        deposits, debts, cash = lending.totals(w.books, w.markets[reserve.market], reserve)
-        if not abs(cash + debts - deposits) <= tolerance * max(deposits, 1.0):
+        if not lending.leak(w.books, w.markets[reserve.market], reserve) <= tolerance:
             return LEAK
     return FINE
 

@@ -760,7 +760,9 @@ def _is_internal(part: str, before: list[str]) -> bool:
 def _siblings(root: Any, path: list[str]) -> list[str]:
     """Fields that are known beside one, for a hint."""
     model: Any = root
-    if root is Scenario and path[:1] == ["agents"] and len(path) > 2:  # a column, or an amount in a wallet
+    if (
+        root is Scenario and path[:1] == ["agents"] and len(path) > 2
+    ):  # a column, or an amount in a wallet
         kinds = get_args(get_args(Distribution)[0])
         return sorted({field for kind in kinds for field in kind.model_fields})
     for part in path:

@@ -318,3 +318,18 @@ def test_the_handle_tells_positions_and_mistakes(market: Market) -> None:
     market.ledger.books.storage[int(bank.reserve("usdc")["slot"])] *= 1.01
     with pytest.raises(LedgerError, match="!= deposits"):
         bank.audit()
+
+
+def test_what_rounding_left_of_millions_is_no_leak_of_pennies(market: Market) -> None:
+    bank = market.lending["bank"]
+    bank.audit()  # sees a million
+    reserve = bank.reserve("usdc")
+    assert reserve["highest"] == pytest.approx(1e6)
+    books, row = market.ledger.books, market.ledger.account("bank")
+    left = 0.999999 * bank.deposits("usdc")
+    books.supply[reserve["receipt"]] *= 1e-6
+    books.balances[row, reserve["token"]] -= left * (1.0 - 1e-12)
+    assert 0.0 < bank.audit() < 1e-9
+    books.balances[row, reserve["token"]] += 0.01
+    with pytest.raises(LedgerError, match="usdc"):
+        bank.audit()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runs.report import Pictures, money, summary_rows, write_report
+from runs.page import money
+from runs.report import Pictures, summary_rows, write_report
 from runs.results import save_run, summarise
 from sim import Market, Scenario
 from sim.errors import ScenarioError

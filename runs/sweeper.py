@@ -7,8 +7,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,25 @@ from runs.design import Overrides, points
 from runs.executors import (
     Cluster,
     Processes,
-    SchedulerLost,
-    SendAgain,
+    SchedulerLostError,
     Serial,
-    WorkerDied,
+    TaskLostError,
+    WorkerLostError,
     describe,
 )
 from runs.results import made_by
 from runs.rule import Rule
-from runs.store import Chunk, Run, Store, read_study, with_derived
-from runs.study import Study
+from runs.store import (
+    Chunk,
+    LockedError,
+    Run,
+    Store,
+    errors_at,
+    read_study,
+    resolved,
+    with_derived,
+)
+from runs.study import BASE, Study
 from runs.worker import Job, Outcome, Report, pack, series_columns, unpack, work
 from sim import Market
 from sim.errors import ScenarioError
@@ -43,7 +51,7 @@ RECONNECT_SECONDS = 300.0
 """How long a sweep waits for a scheduler to come back."""
 
 
-class SweepStopped(RuntimeError):
+class SweepError(RuntimeError):
     """The sweep cannot go on now; started again it does what is missing."""
 
 
@@ -139,15 +147,17 @@ class Sweep:
         self.resumes = self.store.check(any_version)
         self._rule = Rule.parse(study.until) if study.until else None
         self._seconds_a_run = 0.0
-        self._failures: list[tuple[Run, str]] = []
+        self._had_workers = True
         self._check_columns()
 
     def _check_columns(self) -> None:
         """Open the market once: it names unknown measures, and compiles what all workers use."""
         from sim.measures import catalogue
 
-        setup = self.study.base.override(self.overrides.at(self.points[0], "base"))
-        market = Market(setup, rng=1)
+        first = self.points[0]
+        setup = resolved(self.study, self.overrides, first, BASE)
+        with errors_at(first, BASE):
+            market = Market(setup, rng=1)
         every = [m.name for m in catalogue(market, setup.measures.trade_size)]
         luggage = unpack(pack(self.study))
         for name, what in luggage.reductions:
@@ -179,15 +189,17 @@ class Sweep:
             All runs, as `runs.store.read_study` reads them.
 
         Raises:
-            SweepStopped: If it cannot go on; what is done is safe.
+            SweepError: If it cannot go on; what is done is safe.
             ScenarioError: If a point's scenario cannot be run.
         """
         started = time.perf_counter()
         self._started = started
         try:
             self.store.open()
+        except LockedError as error:
+            raise SweepError(str(error)) from None
         except OSError as error:
-            raise SweepStopped(self._cannot_write(error)) from None
+            raise SweepError(self._cannot_write(error)) from None
         try:
             self.store.log("start", made_by=made_by(), **describe(self.executor))
             self.store.write_scenarios(self.overrides)
@@ -210,7 +222,7 @@ class Sweep:
             self.store.log("end", runs=self.progress.done, failed=self.progress.failed)
             return read_study(self.store.out, self.study.name)
         except OSError as error:
-            raise SweepStopped(self._cannot_write(error)) from None
+            raise SweepError(self._cannot_write(error)) from None
         finally:
             self.store.close()
 
@@ -346,7 +358,7 @@ class Sweep:
                     try:
                         future = self.executor.submit(work, self._luggage, task.jobs)
                     except BrokenExecutor as error:
-                        raise SweepStopped(f"the executor broke ({error}); start again") from None
+                        raise SweepError(f"the executor broke ({error}); start again") from None
                     under_way[future] = task
                 if exhausted and not under_way and not again:
                     return
@@ -362,7 +374,7 @@ class Sweep:
                     self._reconnect()
                 if time.perf_counter() - told > 0.1:
                     told = time.perf_counter()
-                    self._tell()
+                    self._tell(self._no_workers())
         except BaseException:
             for future in under_way:
                 future.cancel()
@@ -383,15 +395,15 @@ class Sweep:
         """
         try:
             report: Report = future.result()
-        except SendAgain:
+        except TaskLostError:
             again.append(task)
-        except WorkerDied as error:
+        except WorkerLostError as error:
             self._mourn(plan, chunk_of, task, again, error)
-        except SchedulerLost:
+        except SchedulerLostError:
             again.append(task)
             return True
         except BrokenExecutor as error:
-            raise SweepStopped(
+            raise SweepError(
                 f"the executor broke ({error}); what is done is safe: start the sweep again"
             ) from None
         else:
@@ -408,7 +420,7 @@ class Sweep:
         if report.made_by != mine:
             other = [k for k in mine if report.made_by.get(k) != mine[k]]
             text = ", ".join(f"{k} {report.made_by.get(k)} against {mine[k]}" for k in other)
-            raise SweepStopped(
+            raise SweepError(
                 f"worker {report.worker} runs another {text} here; its bits may differ: install "
                 "the same there, and start the sweep again"
             )
@@ -436,12 +448,15 @@ class Sweep:
 
     def _tell_failure(self, chunk: Chunk, outcome: Outcome) -> None:
         run = next(r for r in chunk.runs if r.number == outcome.run)
-        where = [f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}"
-                 for k, v in self.points[run.point].items()]
+        where = [
+            f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}"
+            for k, v in self.points[run.point].items()
+        ]
         where += [self.study.variant_names[run.variant]] if run.variant else []
         text = f"run {run.number} failed ({', '.join([*where, f'seed {run.seed}'])})"
-        self.store.log("failed", run=run.number, seed=run.seed, error=outcome.error,
-                       trace=outcome.trace)
+        self.store.log(
+            "failed", run=run.number, seed=run.seed, error=outcome.error, trace=outcome.trace
+        )
         self._tell(f"{text}: {outcome.error}")
 
     def _mourn(
@@ -450,7 +465,7 @@ class Sweep:
         chunk_of: Mapping[int, Chunk],
         task: _Task,
         again: deque[_Task],
-        error: WorkerDied,
+        error: WorkerLostError,
     ) -> None:
         """A worker died of a task: find out which run it was, and give that one up in the end."""
         numbers = [number for job in task.jobs for number, _ in job.runs]
@@ -464,15 +479,24 @@ class Sweep:
             self._tell(f"a worker died in run {numbers[0]}; it is done again")
             again.append(task)
             return
-        text = f"WorkerDied: {DEATHS} workers died in this run (killed, out of memory, or crashed)"
+        text = f"WorkerLostError: {DEATHS} workers died in this run (killed, out of memory, or crashed)"
         nothing = [float("nan")] * len(self.study.keep)
         self._note(plan, chunk_of, [Outcome(numbers[0], nothing, text, str(error))])
+
+    def _no_workers(self) -> str:
+        """Says so, once each time, when a cluster has no workers: a sweep waits for them."""
+        if not isinstance(self.executor, Cluster):
+            return ""
+        had, self._had_workers = self._had_workers, self.executor.threads > 0
+        if had and not self._had_workers:
+            return f"the cluster at {self.executor.address} has no workers; waiting for some"
+        return ""
 
     def _reconnect(self) -> None:
         """Wait for a scheduler to come back.
 
         Raises:
-            SweepStopped: If it does not.
+            SweepError: If it does not.
         """
         cluster = self.executor
         assert isinstance(cluster, Cluster)
@@ -486,7 +510,7 @@ class Sweep:
                 self._tell("the scheduler is back; going on")
                 return
             time.sleep(0.5)
-        raise SweepStopped(f"{text}; what is done is safe: start the sweep again when it is back")
+        raise SweepError(f"{text}; what is done is safe: start the sweep again when it is back")
 
 
 def sweep(
@@ -514,7 +538,7 @@ def sweep(
 
     Raises:
         ScenarioError: If the study or the folder cannot be used.
-        SweepStopped: If it cannot go on; what is done is safe.
+        SweepError: If it cannot go on; what is done is safe.
     """
     if not isinstance(study, Study):
         study = Study.load(study)
@@ -524,5 +548,3 @@ def sweep(
     with Processes(workers) as pool:
         job.executor = pool
         return job.run()
-
-
