@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 import time
 import weakref
@@ -25,8 +26,29 @@ from sim.errors import ScenarioError
 _ASK_SECONDS = 1.0  # how often a cluster is asked for its workers
 
 
+_STARTS = 5  # times that a process is tried to be started
+
+
 class WorkerLostError(RuntimeError):
-    """The worker that had this task died."""
+    """The worker that had this task died.
+
+    Attributes:
+        blame: How much this tells against the task, 1 being enough. A crash tells
+            more than a kill, which may have come from anywhere.
+    """
+
+    def __init__(self, text: str, blame: float) -> None:
+        """Tell what happened, and how much it tells against the task."""
+        super().__init__(text)
+        self.blame = blame
+
+
+_CRASHES = frozenset(
+    -getattr(signal, name)
+    for name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL")
+    if hasattr(signal, name)
+)
+_CRASHED, _KILLED, _KILLED_BY_DASK = 1.0 / 3.0, 0.1, 0.5
 
 
 class TaskLostError(RuntimeError):
@@ -69,8 +91,6 @@ def memory_of_machine() -> int:
 
 def _prepare(memory: int) -> None:
     """Begin a worker's life: bound its memory, and end it with its driver's."""
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver hears it, and stops its workers
     if memory:
         with suppress(ImportError, ValueError, OSError):  # not on Windows; unheeded on macOS
@@ -153,23 +173,32 @@ class Processes(Executor):
             if self._closed:
                 raise RuntimeError("cannot submit after shutdown")
             place = min(range(self.count), key=lambda i: len(self._tasks[i]))
-            pool = self._pools[place]
-            try:
-                inner = pool.submit(fn, *args, **kwargs)
-            except BrokenProcessPool:  # it died with nothing to do
-                pool = self._renew(place, pool)
-                inner = pool.submit(fn, *args, **kwargs)
+            for attempt in range(_STARTS):
+                pool = self._pools[place]
+                try:
+                    inner = pool.submit(fn, *args, **kwargs)
+                    break
+                except (BrokenProcessPool, EOFError, ConnectionError):
+                    # It died with nothing to do, or the server that starts it did.
+                    if attempt + 1 == _STARTS:
+                        raise
+                    time.sleep(0.1 * attempt)
+                    self._renew(place, pool)
             self._tasks[place].append(outer)
-        inner.add_done_callback(lambda done: self._ended(place, pool, outer, done))
+            # The pool forgets its process as it breaks; it tells what it died of.
+            worker = next(iter((pool._processes or {}).values()), None)
+        inner.add_done_callback(lambda done: self._ended(place, pool, worker, outer, done))
         return outer
 
-    def _renew(self, place: int, broken: ProcessPoolExecutor) -> ProcessPoolExecutor:
+    def _renew(self, place: int, broken: ProcessPoolExecutor) -> None:
         if self._pools[place] is broken:
-            broken.shutdown(wait=False)
+            with suppress(Exception):  # whatever state it died in
+                broken.shutdown(wait=False)
             self._pools[place] = self._pool()
-        return self._pools[place]
 
-    def _ended(self, place: int, pool: ProcessPoolExecutor, outer: Future, done: Future) -> None:
+    def _ended(
+        self, place: int, pool: ProcessPoolExecutor, worker: Any, outer: Future, done: Future
+    ) -> None:
         with self._lock:
             self._tasks[place].remove(outer)
             error = CancelledError() if done.cancelled() else done.exception()
@@ -178,7 +207,11 @@ class Processes(Executor):
                 error = TaskLostError("the worker died of another task")
                 if pool not in self._blamed:
                     self._blamed.add(pool)
-                    error = WorkerLostError("its worker died (killed, out of memory, or crashed)")
+                    crashed = worker is not None and worker.exitcode in _CRASHES
+                    error = WorkerLostError(
+                        "its worker crashed" if crashed else "its worker was killed",
+                        _CRASHED if crashed else _KILLED,
+                    )
                 self._renew(place, pool)
         if error is not None:
             outer.set_exception(error)
@@ -200,8 +233,6 @@ class Processes(Executor):
         for pool in pools:
             pool.shutdown(wait=False, cancel_futures=cancel_futures)
         if cancel_futures:
-            import signal
-
             for number in numbers:
                 with suppress(ProcessLookupError):
                     os.kill(number, signal.SIGTERM)
@@ -319,7 +350,7 @@ class Cluster(Executor):
             return
         error = CancelledError() if done.cancelled() else done.exception()
         if isinstance(error, self._distributed.scheduler.KilledWorker):
-            error = WorkerLostError("workers died of it again and again (killed, or out of memory)")
+            error = WorkerLostError("worker after worker died of it", _KILLED_BY_DASK)
         elif isinstance(error, CancelledError):
             error = SchedulerLostError("the scheduler forgot the task")
         with suppress(Exception):  # the sweep may have given it up meanwhile

@@ -16,9 +16,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import struct
+import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -209,27 +211,33 @@ class Store:
 
     # Scenarios
 
-    def write_scenarios(self, overrides: Overrides) -> None:
-        """Write the resolved scenario of each point and variant, which checks them all.
+    @contextmanager
+    def checked_scenarios(self, overrides: Overrides) -> Iterator[Callable[[], None]]:
+        """Resolve the scenario of each point and variant, which checks them all.
+
+        They are written elsewhere first, so that nothing is left where one is wrong.
+
+        Yields:
+            A function that puts them in their place.
 
         Raises:
             ScenarioError: If one cannot be run; the point is named.
-            OSError: If the file cannot be written.
+            OSError: If they cannot be written.
         """
         file = self.scenarios / "scenarios.parquet"
         if file.is_file():
+            yield lambda: None
             return
         schema = pa.schema(
             [("point", pa.int32()), ("variant", pa.string()), ("scenario", pa.string())],
             metadata=self._metadata,
         )
-
-        def write(beside: Path) -> None:
-            with pq.ParquetWriter(beside, schema, compression="zstd") as writer:
+        with tempfile.TemporaryDirectory(prefix="undertow-") as folder:
+            first = Path(folder) / file.name
+            with pq.ParquetWriter(first, schema, compression="zstd") as writer:
                 for rows in self._resolved(overrides):
                     writer.write_table(pa.Table.from_pylist(rows, schema))
-
-        write_whole(file, write)
+            yield lambda: write_whole(file, lambda beside: shutil.copyfile(first, beside))
 
     def _resolved(self, overrides: Overrides) -> Iterator[list[dict[str, Any]]]:
         rows = []

@@ -45,8 +45,6 @@ BATCH_SECONDS = 0.4
 """Time that one task is meant to take: short enough to lose, long enough to be worth sending."""
 MOST_RUNS = 256
 """Runs in one task at most."""
-DEATHS = 3
-"""Workers that a run may cost, alone in its task, before it is recorded as failed."""
 RECONNECT_SECONDS = 300.0
 """How long a sweep waits for a scheduler to come back."""
 
@@ -85,7 +83,8 @@ class _Task:
     """A task that is under way, or to be sent again."""
 
     jobs: list[Job]
-    deaths: int = 0
+    blame: float = 0.0
+    """What the deaths of its workers tell against it; at 1 it is given up."""
 
     @property
     def runs(self) -> int:
@@ -192,39 +191,40 @@ class Sweep:
             SweepError: If it cannot go on; what is done is safe.
             ScenarioError: If a point's scenario cannot be run.
         """
-        started = time.perf_counter()
-        self._started = started
+        self._started = time.perf_counter()
         try:
-            self.store.open()
+            with self.store.checked_scenarios(self.overrides) as place_scenarios:
+                self.store.open()
+                place_scenarios()
+            return self._go_through()
         except LockedError as error:
             raise SweepError(str(error)) from None
         except OSError as error:
             raise SweepError(self._cannot_write(error)) from None
-        try:
-            self.store.log("start", made_by=made_by(), **describe(self.executor))
-            self.store.write_scenarios(self.overrides)
-            self._luggage = pack(self.study)
-            number = chunks = 0
-            active = list(range(len(self.points)))
-            for index in itertools.count():
-                seeds = self.study.seeds_of_round(index)
-                if not seeds or not active:
-                    break
-                plan = self._plan(active, seeds, number, chunks)
-                number += sum(len(c.runs) for c in plan)
-                chunks += len(plan)
-                self.progress.round = index
-                self._do(_Round(plan))
-                if self._rule is not None:
-                    active = self._still_wide(active)
-            self.store.drop_after(chunks)
-            self._tell()
-            self.store.log("end", runs=self.progress.done, failed=self.progress.failed)
-            return read_study(self.store.out, self.study.name)
-        except OSError as error:
-            raise SweepError(self._cannot_write(error)) from None
         finally:
             self.store.close()
+
+    def _go_through(self) -> pd.DataFrame:
+        """Round after round of seeds."""
+        self.store.log("start", made_by=made_by(), **describe(self.executor))
+        self._luggage = pack(self.study)
+        number = chunks = 0
+        active = list(range(len(self.points)))
+        for index in itertools.count():
+            seeds = self.study.seeds_of_round(index)
+            if not seeds or not active:
+                break
+            plan = self._plan(active, seeds, number, chunks)
+            number += sum(len(c.runs) for c in plan)
+            chunks += len(plan)
+            self.progress.round = index
+            self._do(_Round(plan))
+            if self._rule is not None:
+                active = self._still_wide(active)
+        self.store.drop_after(chunks)
+        self._tell()
+        self.store.log("end", runs=self.progress.done, failed=self.progress.failed)
+        return read_study(self.store.out, self.study.name)
 
     def _cannot_write(self, error: OSError) -> str:
         why = error.strerror or str(error)
@@ -469,17 +469,17 @@ class Sweep:
     ) -> None:
         """A worker died of a task: find out which run it was, and give that one up in the end."""
         numbers = [number for job in task.jobs for number, _ in job.runs]
-        self.store.log("died", runs=numbers, deaths=task.deaths + 1)
+        self.store.log("died", runs=numbers, text=str(error), blame=error.blame)
         if task.runs > 1:
             again.extend(task.alone())
             self._tell(f"a worker died; its {task.runs} runs are done again, one by one")
             return
-        task.deaths += 1
-        if task.deaths < DEATHS:
-            self._tell(f"a worker died in run {numbers[0]}; it is done again")
+        task.blame += error.blame
+        if task.blame < 1.0 - 1e-9:
+            self._tell(f"a worker died in run {numbers[0]} ({error}); it is done again")
             again.append(task)
             return
-        text = f"WorkerLostError: {DEATHS} workers died in this run (killed, out of memory, or crashed)"
+        text = "WorkerLostError: worker after worker died in this run (out of memory, or a crash)"
         nothing = [float("nan")] * len(self.study.keep)
         self._note(plan, chunk_of, [Outcome(numbers[0], nothing, text, str(error))])
 

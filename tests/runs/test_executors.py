@@ -56,8 +56,16 @@ def test_a_death_is_laid_to_the_task_that_was_being_done(two: Processes) -> None
     assert kinds.count(WorkerLostError) == 1  # was being done
     assert kinds.count(TaskLostError) == 1  # waited behind it
     assert kinds.count(type(None)) == 2  # the other process noticed nothing
-    assert isinstance(errors[0] or errors[1], WorkerLostError)
+    lost = errors[0] or errors[1]
+    assert isinstance(lost, WorkerLostError)
+    assert lost.blame == pytest.approx(0.1)  # it may have been anybody
     assert two.submit(os.getpid).result() in two.processes
+
+
+def test_a_crash_tells_more_against_a_task_than_a_kill(two: Processes) -> None:
+    error = two.submit(os.abort).exception()
+    assert isinstance(error, WorkerLostError)
+    assert error.blame == pytest.approx(1.0 / 3.0)
 
 
 def test_an_idle_worker_that_dies_is_replaced(two: Processes) -> None:
