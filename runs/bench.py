@@ -13,12 +13,18 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from runs.executors import Processes, Serial
+from runs.study import Study
+from runs.sweeper import Sweep
+from runs.worker import Job, Report, pack, work
 from sim import Market, Scenario
 
 MEASURES = [
@@ -180,17 +186,135 @@ def first_block(cache: str | None) -> float:
     return time.perf_counter() - start
 
 
+def sweep_study(scenario: str, blocks: int, runs: int) -> Study:
+    """A study of one point, for timing."""
+    return Study.from_dict(
+        {
+            "name": "timing",
+            "scenario": scenario,
+            "set": {"blocks": blocks},
+            "keep": {"bad_debt": "last(lending.bank.bad_debt)", "low": "min(venue.eth.price)"},
+            "seeds": runs,
+        }
+    )
+
+
+class _Timed(Sweep):
+    """Adds up what its workers were busy for."""
+
+    busy = 0.0
+
+    def _check_worker(self, report: Report) -> None:
+        self.busy += report.seconds
+        super()._check_worker(report)
+
+
+def swept(study: Study, executor: Executor) -> tuple[float, float]:
+    """Seconds of a sweep into a new folder, and of its workers' work."""
+    with tempfile.TemporaryDirectory() as folder:
+        job = _Timed(study, folder, executor)
+        start = time.perf_counter()
+        job.run()
+        return time.perf_counter() - start, job.busy
+
+
+def wake(luggage: bytes, pool: Processes) -> None:
+    """Let every process of a pool load and compile what it needs."""
+    for future in [pool.submit(work, luggage, [Job({}, [(0, 1)])]) for _ in range(pool.count)]:
+        future.result()
+
+
+def one_and_two_workers(runs: int) -> dict[str, tuple[float, float]]:
+    """Medians of two workers beside one, in turns, by what was measured.
+
+    Runs per second of a sweep; the same of processes that are handed all their runs at
+    once, which is what the machine's two cores give; and the share of the sweep's time
+    for which its workers were at work.
+    """
+    study = sweep_study("calm", 1000, runs)
+    luggage = pack(study)
+    found: dict[str, list[tuple[float, float]]] = {"sweep": [], "bare": [], "busy": []}
+
+    def bare(pool: Processes) -> float:
+        share = runs // pool.count
+        start = time.perf_counter()
+        parts = [[(i, i + 1) for i in range(k * share, (k + 1) * share)] for k in range(pool.count)]
+        for future in [pool.submit(work, luggage, [Job({}, part)]) for part in parts]:
+            future.result()
+        return time.perf_counter() - start
+
+    with Processes(2) as two, Processes(1) as one:
+        wake(luggage, two)
+        wake(luggage, one)
+        for _ in range(ROUNDS):
+            (a, busy_a), (b, busy_b) = swept(study, two), swept(study, one)
+            found["sweep"].append((runs / a, runs / b))
+            found["busy"].append((busy_a / a / 2.0, busy_b / b))
+            found["bare"].append((runs / bare(two), runs / bare(one)))
+    return {
+        name: (statistics.median(x for x, _ in pairs), statistics.median(y for _, y in pairs))
+        for name, pairs in found.items()
+    }
+
+
+def beside_market_run(scenario: str, blocks: int, runs: int) -> tuple[float, float]:
+    """Median milliseconds a run of a sweep in this process, and of a plain loop, in turns.
+
+    The plain loop makes, runs and closes markets of the same scenario, and keeps nothing.
+    """
+    study = sweep_study(scenario, blocks, runs)
+    luggage, jobs = pack(study), [Job({}, [(i, i + 1) for i in range(runs)])]
+    work(luggage, jobs)
+    setup = study.base
+
+    def plain() -> float:
+        start = time.perf_counter()
+        for i in range(runs):
+            market = Market(setup, rng=i + 1)
+            market.run()
+            market.close()
+        return time.perf_counter() - start
+
+    pairs = [(swept(study, Serial())[0], plain()) for _ in range(ROUNDS)]
+    scale = 1e3 / runs
+    return (
+        scale * statistics.median(a for a, _ in pairs),
+        scale * statistics.median(b for _, b in pairs),
+    )
+
+
+def print_sweeps() -> None:
+    """Print a line per comparison of sweeps."""
+    found = one_and_two_workers(300)
+    for name, text in (
+        ("sweep", "sweep_runs_per_s_2_workers_beside_1"),
+        ("bare", "runs_per_s_2_processes_beside_1_without_sweep"),
+        ("busy", "sweep_share_of_time_at_work_2_workers_beside_1"),
+    ):
+        two, one = found[name]
+        print(f"{text} {two:.3g} {one:.3g} {two / one:.2f}x", flush=True)
+    for scenario, blocks, runs in (("black_thursday", 14_400, 4), ("calm", 1000, 40)):
+        ours, plain = beside_market_run(scenario, blocks, runs)
+        name = f"sweep_ms_a_run_of_{scenario}_beside_market_run"
+        print(f"{name} {ours:.2f} {plain:.2f} {plain / ours:.3f}x", flush=True)
+
+
 def main() -> None:
     """Print a line per comparison."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", default="../shared/bench/plain_mesa.py", help="peer's file")
     parser.add_argument("--million", action="store_true", help="only the million agents")
+    parser.add_argument("--sweeps", action="store_true", help="only sweeps")
     parser.add_argument("--cold", action="store_true", help="also the first start ever")
     options = parser.parse_args()
     if options.million:
         memory, rate = a_million_agents()
         print(f"agents_1000000_GiB {memory:.2f} 4.00 {4.0 / memory:.2f}x")
         print(f"agents_1000000_blocks_per_s {rate:.1f} - -")
+        return
+    if options.sweeps:
+        print("name ours peer ratio")
+        print_sweeps()
         return
     peer = load_peer(Path(options.peer))
     print("name ours peer ratio")
@@ -205,9 +329,8 @@ def main() -> None:
     subprocess.run([sys.executable, "-m", "runs.bench", "--million"], check=True)
     warm = min(first_block(None) for _ in range(2))
     print(f"warm_start_s {warm:.2f} 3.00 {3.0 / warm:.2f}x")
+    print_sweeps()
     if options.cold:
-        import tempfile
-
         with tempfile.TemporaryDirectory() as folder:
             cold = first_block(folder)
         print(f"cold_start_s {cold:.1f} 60.0 {60.0 / cold:.2f}x")

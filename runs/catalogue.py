@@ -1,4 +1,4 @@
-"""The tables in docs, of measures, scenario fields and agents: ``python -m runs.catalogue``."""
+"""Tables in docs, of measures, agents and all fields of files: ``python -m runs.catalogue``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
+from runs.reductions import PLAIN, WITH_NUMBER
+from runs.study import Study
 from sim import Market, Scenario
 from sim.measures import Measure
 from sim.registry import Column, behaviours
@@ -139,12 +141,96 @@ def agents() -> str:
     return AGENTS + "\n".join(lines) + "\n"
 
 
+STUDIES = """# Studies
+
+A study is many runs of one scenario. It is a TOML file:
+
+```toml
+scenario = "black_thursday"            # a name, a path beside this file, or a table with `extends`
+seeds = 20                             # common to all points and variants
+
+[set]                                  # for all runs
+"oracles.eth.lag" = 1
+
+[parameters.leverage]
+path = "agents.*-borrowers.leverage.median"
+values = [1.25, 1.5, 2.0, 3.0]
+
+[parameters.depth]                     # a factor on what the scenario says
+multiply = ["pools.*.reserves.*", "venue.assets.eth.depth"]
+values = [0.25, 0.5, 1.0]
+
+[variants.loop_cut]                    # again at each point, on the same seeds
+"switches.venue_depth_is_finite" = false
+
+[keep]                                 # a number each, of the course of a measure
+bad_debt = "last(lending.bank.bad_debt)"
+low = "min(venue.eth.price)"
+
+[derived]                              # computed of those when they are read
+fall = "1 - low / 194.61"
+```
+
+`undertow sweep FILE --out DIR` does its runs on all cores and writes a report; stopped or killed, the
+same command goes on, and ends with the same bytes. A run that raises is recorded with its error
+(`--retry-failed` does those again). `undertow scenario DIR RUN` prints the scenario of one run.
+
+```python
+from runs import read_scenario, read_series, read_study
+
+frame = read_study("DIR")              # parameters, variant, seed, what is kept, status, error
+setup = read_scenario("DIR", run=17)   # Market(setup).run() makes that run again
+```
+
+DuckDB and polars read the files as they lie: `DIR/runs/study=NAME/*.parquet`. `undertow sweep` and
+`runs.statistics` (`summary`, `paired`, `interval`) state means, quantiles and expected shortfall with
+bootstrap intervals, and differences between variants on common seeds.
+
+**Reductions**: REDUCTIONS. `max(gas.mean)`, `quantile(gas.mean, 0.9)`, `first_below(venue.eth.price,
+100)` (a block); a measure with `*` is the sum of all that it stands for. They read the collected
+rows, every `measures.every` blocks.
+
+**When enough seeds have run**: `until = "ci(bad_debt) < 5%"` adds seeds in rounds to each point until
+half the width of the interval is below 5 % of the estimate in every variant (or below a number,
+without %); `ci(q95(low))`, `ci(es95(bad_debt))`, and several joined with `and`.
+
+**Designs**: a grid of all combinations, a list of values side by side, Latin hypercube, Sobol (with
+sensitivity indices in the report), random.
+
+**A Python file** does where TOML does not reach: it ends with `study = Study(...)`, may keep what a
+function says of the finished market, and may register agents of your own. It travels to workers as
+text; what it imports must be installed there.
+
+```python
+from runs import Study
+
+
+def gini(market):
+    wealth = sorted(agent.wealth for agent in market.agents)
+    n = len(wealth)
+    return 2.0 * sum(i * w for i, w in enumerate(wealth, 1)) / (n * sum(wealth)) - (n + 1) / n
+
+
+study = Study(scenario="calm", seeds={"count": 20}, keep={"gini": gini})
+```
+
+[cluster.md](cluster.md) goes from a laptop to a cluster.
+"""
+
+
+def studies() -> str:
+    """The document of all fields of a study."""
+    names = ", ".join(f"`{name}`" for name in [*PLAIN, *WITH_NUMBER])
+    return STUDIES.replace("REDUCTIONS", names) + "\n".join(_described(Study, "")) + "\n"
+
+
 def documents() -> dict[str, str]:
     """The generated documents, by file name."""
     return {
         "measures.md": table(Market("black_thursday")),
         "scenarios.md": scenarios(),
         "agents.md": agents(),
+        "studies.md": studies(),
     }
 
 

@@ -1,4 +1,4 @@
-"""The picture of the README: ``python -m runs.picture DIR FILE``, of a run's folder."""
+"""Pictures of the documents: ``python -m runs.picture DIR FILE``, of a run or a sweep."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from matplotlib.ticker import FuncFormatter
 from runs.page import MONEY, SHARE, label, legend, new_figure
 from runs.report import Pictures
 from runs.results import BLOCKS, SCENARIO, SUMMARY, write_whole
+from runs.store import read_definition, read_study
+from runs.study_report import StudyPictures
 from sim import Scenario
 
 
@@ -60,16 +62,21 @@ def overview(pictures: Pictures) -> Figure:
 
 
 def main() -> None:
-    """Draw the picture from a run's files."""
+    """Draw the picture from a run's files, or a phase map from a sweep's."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("file", type=Path)
+    parser.add_argument("--map", help="of this measure over a study's two parameters")
     options = parser.parse_args()
-    frame = pd.read_parquet(options.folder / BLOCKS)
-    summary = json.loads((options.folder / SUMMARY).read_text(encoding="utf-8"))
-    pictures = Pictures(frame, summary, Scenario.load(options.folder / SCENARIO))
+    if options.map:
+        study, runs = read_definition(options.folder), read_study(options.folder)
+        figure = StudyPictures(study, runs).phase_map(options.map, *study.parameters)
+    else:
+        frame = pd.read_parquet(options.folder / BLOCKS)
+        summary = json.loads((options.folder / SUMMARY).read_text(encoding="utf-8"))
+        figure = overview(Pictures(frame, summary, Scenario.load(options.folder / SCENARIO)))
     data = io.BytesIO()
-    overview(pictures).savefig(data, format="png", dpi=110)
+    figure.savefig(data, format="png", dpi=110)
     write_whole(options.file, lambda path: path.write_bytes(data.getvalue()))
 
 

@@ -15,6 +15,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, Colormap, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from runs.design import sobol_problem
@@ -44,11 +45,21 @@ _BINS = 8
 _FANS = 4
 
 
+def number(value: float) -> str:
+    """A number with four digits or so: 2,390; 1.234M; 0.001234."""
+    if value != value:
+        return "–"
+    if abs(value) >= 1e6:
+        return money(value) if abs(value) >= 1e12 else f"{value / 1e6:,.4g}M"
+    return f"{value:,.0f}" if abs(value) >= 1e3 else f"{value:.4g}"
+
+
 def _short(value: Any) -> str:
-    return money(float(value)) if isinstance(value, int | float | np.floating) else str(value)
+    return number(float(value)) if isinstance(value, int | float | np.floating) else str(value)
 
 
-NUMBER = FuncFormatter(lambda value, _: money(value))
+# Ticks may lie close together: 2,390 and 2,395 are not both 2.39k.
+NUMBER = FuncFormatter(lambda v, _: f"{v:,.6g}" if abs(v) < 1e5 else money(v))
 
 
 @dataclass
@@ -309,11 +320,15 @@ class StudyPictures:
             inside = [v for v in levels if np.nanmin(values) < v < np.nanmax(values)]
             if not inside:
                 continue
-            for width, colour in ((2.6, "white"), (1.2, INK)):
-                lines = ax.contour(
-                    across, up, values, levels=sorted(inside), colors=colour, linewidths=width
-                )
-            ax.clabel(lines, fmt=lambda v: f"{v:g}", fontsize=8)
+            lines = ax.contour(
+                across, up, values, levels=sorted(inside), colors=INK, linewidths=1.2
+            )
+            texts = ax.clabel(lines, fmt=lambda v: f"{v:g}", fontsize=8)
+            around: list[AbstractPathEffect] = [
+                withStroke(linewidth=2.6, foreground="white")
+            ]
+            for drawn in (lines, *texts):
+                drawn.set_path_effects(around)
 
     def _mark_certain(self, ax: Axes, measure: str, x: str, y: str, variant: str) -> None:
         both = self.good[self.good["variant"].isin([BASE, variant])]
@@ -432,9 +447,9 @@ def study_rows(study: Study, frame: pd.DataFrame) -> list[tuple[str, str]]:
     """A study's runs as (what, value) rows, for a terminal and for the page."""
     failed = int((frame["status"] == FAILED).sum())
     points, seeds = frame["point"].nunique(), frame["seed"].nunique()
-    text = (
-        f"{len(frame):,}: {points:,} points, {len(study.variant_names)} variants, {seeds:,} seeds"
-    )
+    counts = ((points, "point"), (len(study.variant_names), "variant"), (seeds, "seed"))
+    parts = [f"{n:,} {word}{'' if n == 1 else 's'}" for n, word in counts]
+    text = f"{len(frame):,}: {', '.join(parts)}"
     rows = [("Study", study.title or study.name), ("Runs", text)]
     if failed:
         found = rate(failed, len(frame), study.statistics.level)
@@ -447,8 +462,8 @@ def study_rows(study: Study, frame: pd.DataFrame) -> list[tuple[str, str]]:
         found = interval(base[measure], "mean", study.statistics.level, study.statistics.resamples)
         tail = interval(base[measure], "q95", study.statistics.level, study.statistics.resamples)
         text = (
-            f"mean {money(found.estimate)} ({money(found.low)} to {money(found.high)}), "
-            f"95 % of runs below {money(tail.estimate)}"
+            f"mean {number(found.estimate)} ({number(found.low)} to {number(found.high)}), "
+            f"95 % of runs below {number(tail.estimate)}"
         )
         where = " over all points" if points > 1 else ""
         rows.append((study.label(measure), text + where))

@@ -131,3 +131,107 @@ def test_the_real_record_of_black_thursday_runs(
     assert frame["lending.bank.liquidated"].iloc[-1] > 1e6
     assert frame["gas.mean"].max() > 5.0 * frame["gas.mean"].iloc[0]
     assert (tmp_path / "o" / "prices.parquet").is_file()
+
+
+# Sweeps
+
+STUDY = """
+scenario = "calm"
+seeds = 3
+[set]
+blocks = 20
+"agents.*.count" = 5
+[parameters.fee]
+path = "pools.*.fee"
+values = [0.001, 0.01]
+[keep]
+low = "min(venue.eth.price)"
+"""
+
+
+def swept(folder: Path, *words: str, text: str = STUDY) -> subprocess.CompletedProcess[str]:
+    (folder / "mine.toml").write_text(text)
+    return undertow("sweep", "mine.toml", "--out", "o", *words, cwd=folder)
+
+
+def test_a_sweep_prints_its_statistics_and_leaves_a_report(tmp_path: Path) -> None:
+    done = swept(tmp_path, "--workers", "1", "--memory", "2GiB")
+    assert done.returncode == 0, done.stderr
+    assert "6: 2 points, 1 variant, 3 seeds" in done.stdout
+    assert "1 worker, local processes, each at most 2.0 GiB of data" in done.stderr
+    assert "No worker held more than" in done.stderr
+    home = tmp_path / "o" / "studies" / "mine"
+    assert {p.name for p in home.iterdir()} == {
+        "journal",
+        "log.jsonl",
+        "report.html",
+        "statistics.csv",
+        "study.json",
+    }
+    again = swept(tmp_path, "--workers", "0")
+    assert "Going on with what is there" in again.stderr
+    assert again.stdout == done.stdout
+    page = undertow("report", "o", cwd=tmp_path)
+    assert page.stdout.strip().endswith("studies/mine/report.html")
+    one = undertow("scenario", "o", "4", cwd=tmp_path)
+    (tmp_path / "one.toml").write_text(one.stdout)
+    assert "rng = 2" in one.stdout
+    run = undertow("run", "one.toml", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert "seed 2" in run.stdout
+
+
+def test_a_sweep_on_a_cluster_that_it_starts(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    done = swept(tmp_path, "--scheduler", "local", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert "dask at tcp://127.0.0.1:" in done.stderr
+
+
+def test_failed_runs_are_told_a_line_each(tmp_path: Path) -> None:
+    text = STUDY.replace('path = "pools.*.fee"', 'path = "agents.providers.stake"')
+    text = text.replace("[0.001, 0.01]", "[1000.0, 1e12]")
+    done = swept(tmp_path, "--workers", "0", text=text)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("run ")]
+    assert len(lines) == 3
+    assert lines[0].startswith("run 3 failed (fee 1e+12, seed 1): ScenarioError: agents.providers")
+    assert "3, 50 %" in done.stdout
+
+
+def test_studies_are_listed_a_line_each() -> None:
+    lines = undertow("studies").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["leverage_and_depth"]
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "says"),
+    [
+        (["--memory", "lots"], STUDY, "--memory"),
+        (["--memory", "10MiB"], STUDY, "256 MiB"),
+        (["--scheduler", "tcp://127.0.0.1:9", "--workers", "2"], STUDY, "--workers"),
+        ([], STUDY.replace("seeds", "seedz"), "did you mean 'seeds'"),
+        ([], STUDY.replace("values", "valuez"), "parameters.fee.valuez"),
+        ([], STUDY.replace("0.01]", "1.5]"), "(at fee = 1.5)"),
+        ([], STUDY.replace("eth.price", "eth.prise"), "keep.low"),
+        ([], "scenario = [", "is not TOML"),
+    ],
+)
+def test_bad_studies_leave_with_code_2_and_nothing_written(
+    tmp_path: Path, words: list[str], text: str, says: str
+) -> None:
+    done = swept(tmp_path, *words, text=text)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_sweep_that_cannot_write_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(STUDY)
+    done = undertow("sweep", "mine.toml", "--out", "/proc/nowhere", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "cannot be written; give another folder" in done.stderr
+    nothing = undertow("scenario", "o", "4", cwd=tmp_path)
+    assert nothing.returncode == 2
+    assert "holds no results of a study" in nothing.stderr

@@ -276,7 +276,7 @@ def test_a_full_disk_stops_a_sweep_and_spoils_nothing(tiny_disk: Path, tmp_path:
     s = study(seeds=40)
     ballast = tiny_disk / "ballast"
     ballast.write_bytes(b"\0" * (150 << 10))
-    with pytest.raises(SweepError, match="No space left on device.*start the sweep again"):
+    with pytest.raises(SweepError, match=r"No space left on device.*start the sweep again"):
         sweep(s, tiny_disk)
     ballast.unlink()
     subprocess.run(["mount", "-o", "remount,size=8m", str(tiny_disk)], check=True)

@@ -94,7 +94,7 @@ def test_a_finished_sweep_runs_nothing_again(plain: Path, monkeypatch: pytest.Mo
     assert digest(plain) == before
 
 
-class Interrupted(Exception):
+class HaltError(Exception):
     """Stands for whatever ends a driver between two tasks."""
 
 
@@ -107,13 +107,13 @@ class Frail(Serial):
     def submit(self, *args: Any, **options: Any) -> Any:
         self.left -= 1
         if self.left < 0:
-            raise Interrupted
+            raise HaltError
         return super().submit(*args, **options)
 
 
 def test_an_interrupted_sweep_goes_on_where_it_was(plain: Path, tmp_path: Path) -> None:
     for tasks in (1, 3, 7):
-        with pytest.raises(Interrupted):
+        with pytest.raises(HaltError):
             sweep(study(), tmp_path, Frail(tasks))
     done: list[int] = []
     sweep(study(), tmp_path, told=lambda p: done.append(p.before))
@@ -231,7 +231,7 @@ def test_seeds_are_added_until_the_rule_holds(tmp_path: Path) -> None:
     sweep(s, tmp_path / "b", workers=2)
     assert digest(tmp_path / "a") == digest(tmp_path / "b")
     for tasks in (2, 9):
-        with pytest.raises(Interrupted):
+        with pytest.raises(HaltError):
             sweep(s, tmp_path / "c", Frail(tasks))
     sweep(s, tmp_path / "c")
     assert digest(tmp_path / "a") == digest(tmp_path / "c")
@@ -462,9 +462,9 @@ def test_a_scheduler_that_stays_away_stops_the_sweep(tmp_path: Path) -> None:
             gone = True
             local.close()
 
-    with Cluster(local.scheduler_address) as cluster:
-        with pytest.raises(SweepError, match="is gone; what is done is safe"):
-            Sweep(s, tmp_path / "a", cluster, told=tell, patience=1.0).run()
+    gone_for_good = pytest.raises(SweepError, match="is gone; what is done is safe")
+    with Cluster(local.scheduler_address) as cluster, gone_for_good:
+        Sweep(s, tmp_path / "a", cluster, told=tell, patience=1.0).run()
     sweep(s, tmp_path / "a")
     sweep(s, tmp_path / "b")
     assert digest(tmp_path / "a") == digest(tmp_path / "b")
