@@ -16,15 +16,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from runs.executors import Processes, Serial
+from runs.results import made_by
 from runs.study import Study
 from runs.sweeper import Sweep
-from runs.worker import Job, Report, pack, work
+from runs.worker import Job, Outcome, Report, pack, work
 from sim import Market, Scenario
 
 MEASURES = [
@@ -257,6 +258,24 @@ def one_and_two_workers(runs: int) -> dict[str, tuple[float, float]]:
     }
 
 
+class _Nowhere(Executor):
+    """Gives back results that nobody computed, so that only the driver works."""
+
+    capacity = 4
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        _, jobs = args
+        outcomes = [Outcome(number, [0.0, 0.0]) for job in jobs for number, _ in job.runs]
+        future: Future = Future()
+        future.set_result(Report(outcomes, 1e-3 * len(outcomes), "nowhere", made_by()))
+        return future
+
+
+def driver_alone(runs: int) -> float:
+    """Microseconds that the driver of a sweep takes for a run, whoever does it."""
+    return 1e6 * swept(sweep_study("calm", 5, runs), _Nowhere())[0] / runs
+
+
 def beside_market_run(scenario: str, blocks: int, runs: int) -> tuple[float, float]:
     """Median milliseconds a run of a sweep in this process, and of a plain loop, in turns.
 
@@ -293,7 +312,8 @@ def print_sweeps() -> None:
     ):
         two, one = found[name]
         print(f"{text} {two:.3g} {one:.3g} {two / one:.2f}x", flush=True)
-    for scenario, blocks, runs in (("black_thursday", 14_400, 4), ("calm", 1000, 40)):
+    print(f"sweep_driver_us_a_run {driver_alone(50_000):.1f} - -", flush=True)
+    for scenario, blocks, runs in (("black_thursday", 14_400, 12), ("calm", 1000, 100)):
         ours, plain = beside_market_run(scenario, blocks, runs)
         name = f"sweep_ms_a_run_of_{scenario}_beside_market_run"
         print(f"{name} {ours:.2f} {plain:.2f} {plain / ours:.3f}x", flush=True)

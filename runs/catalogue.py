@@ -171,28 +171,28 @@ low = "min(venue.eth.price)"
 fall = "1 - low / 194.61"
 ```
 
-`undertow sweep FILE --out DIR` does its runs on all cores and writes a report; stopped or killed, the
-same command goes on, and ends with the same bytes. A run that raises is recorded with its error
-(`--retry-failed` does those again). `undertow scenario DIR RUN` prints the scenario of one run.
+`undertow sweep FILE --out DIR` does its runs on all cores and writes a report; stopped or killed,
+the same command goes on, and ends with the same bytes. A run that raises is recorded with its
+error (`--retry-failed` does those again). `undertow scenario DIR RUN` prints the scenario of a run.
 
 ```python
 from runs import read_scenario, read_series, read_study
 
-frame = read_study("DIR")              # parameters, variant, seed, what is kept, status, error
-setup = read_scenario("DIR", run=17)   # Market(setup).run() makes that run again
+frame = read_study("DIR")  # parameters, variant, seed, what is kept, status, error
+setup = read_scenario("DIR", run=17)  # Market(setup).run() makes that run again
 ```
 
-DuckDB and polars read the files as they lie: `DIR/runs/study=NAME/*.parquet`. `undertow sweep` and
-`runs.statistics` (`summary`, `paired`, `interval`) state means, quantiles and expected shortfall with
-bootstrap intervals, and differences between variants on common seeds.
+DuckDB and polars read the files as they lie: `DIR/runs/study=NAME/*.parquet`. `undertow sweep`
+and `runs.statistics` (`summary`, `paired`, `interval`) state means, quantiles and expected
+shortfall with bootstrap intervals, and differences between variants on common seeds.
 
-**Reductions**: REDUCTIONS. `max(gas.mean)`, `quantile(gas.mean, 0.9)`, `first_below(venue.eth.price,
-100)` (a block); a measure with `*` is the sum of all that it stands for. They read the collected
-rows, every `measures.every` blocks.
+**Reductions**: REDUCTIONS. `max(gas.mean)`, `quantile(gas.mean, 0.9)`,
+`first_below(venue.eth.price, 100)` (a block); a measure with `*` is the sum of all that it stands
+for. They read the collected rows, every `measures.every` blocks.
 
-**When enough seeds have run**: `until = "ci(bad_debt) < 5%"` adds seeds in rounds to each point until
-half the width of the interval is below 5 % of the estimate in every variant (or below a number,
-without %); `ci(q95(low))`, `ci(es95(bad_debt))`, and several joined with `and`.
+**When enough seeds have run**: `until = "ci(bad_debt) < 5%"` adds seeds in rounds to each point
+until half the width of the interval is below 5 % of the estimate in every variant (or below a
+number, without %); `ci(q95(low))`, `ci(es95(bad_debt))`, and several joined with `and`.
 
 **Designs**: a grid of all combinations, a list of values side by side, Latin hypercube, Sobol (with
 sensitivity indices in the report), random.

@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, overload
 
 import numpy as np
 import pandas as pd
@@ -48,7 +48,7 @@ _HEAD = struct.Struct("<IIII")  # lengths of the row and of the series, their CR
 _ROW_GROUP = 4096
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """A run as it is planned.
 
@@ -63,6 +63,40 @@ class Run:
     point: int
     variant: int
     seed: int
+
+
+class Runs(Sequence[Run]):
+    """Runs of a round: points, then variants, then seeds; made when they are looked at."""
+
+    def __init__(
+        self,
+        first: int,
+        points: Sequence[int],
+        variants: int,
+        seeds: Sequence[int],
+        window: range | None = None,
+    ) -> None:
+        """Runs numbered from `first`; `window` are the places of those meant, default all."""
+        self.first, self.points, self.variants, self.seeds = first, points, variants, seeds
+        self.window = window or range(len(points) * variants * len(seeds))
+
+    def __len__(self) -> int:
+        return len(self.window)
+
+    @overload
+    def __getitem__(self, at: int) -> Run: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Runs: ...
+
+    def __getitem__(self, at: int | slice) -> Run | Runs:
+        if isinstance(at, slice):
+            part = self.window[at]
+            return Runs(self.first, self.points, self.variants, self.seeds, part)
+        place = self.window[at]
+        rest, seed = divmod(place, len(self.seeds))
+        point, variant = divmod(rest, self.variants)
+        return Run(self.first + place, self.points[point], variant, self.seeds[seed])
 
 
 @dataclass

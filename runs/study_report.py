@@ -324,9 +324,7 @@ class StudyPictures:
                 across, up, values, levels=sorted(inside), colors=INK, linewidths=1.2
             )
             texts = ax.clabel(lines, fmt=lambda v: f"{v:g}", fontsize=8)
-            around: list[AbstractPathEffect] = [
-                withStroke(linewidth=2.6, foreground="white")
-            ]
+            around: list[AbstractPathEffect] = [withStroke(linewidth=2.6, foreground="white")]
             for drawn in (lines, *texts):
                 drawn.set_path_effects(around)
 

@@ -6,7 +6,7 @@ import itertools
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ from runs.store import (
     Chunk,
     LockedError,
     Run,
+    Runs,
     Store,
     errors_at,
     read_study,
@@ -103,6 +104,12 @@ class _Round:
 
     chunks: list[Chunk]
     known: dict[int, dict[int, Outcome]] = field(default_factory=dict)
+    """Outcomes by chunk and run, of the chunks that are not written yet."""
+
+    def chunk_of(self, run: int) -> Chunk:
+        """The chunk that a run belongs to, by its number."""
+        first, size = self.chunks[0].runs[0].number, len(self.chunks[0].runs)
+        return self.chunks[(run - first) // size]
 
 
 class Sweep:
@@ -235,11 +242,7 @@ class Sweep:
 
     def _plan(self, active: Sequence[int], seeds: Sequence[int], run: int, chunk: int) -> list:
         """The chunks of a round: points, then variants, then seeds."""
-        variants = range(len(self.study.variant_names))
-        runs = [
-            Run(run + i, point, variant, seed)
-            for i, (point, variant, seed) in enumerate(itertools.product(active, variants, seeds))
-        ]
+        runs = Runs(run, active, len(self.study.variant_names), seeds)
         size = self.study.chunk
         starts = range(0, len(runs), size)
         return [Chunk(chunk + i, runs[s : s + size]) for i, s in enumerate(starts)]
@@ -261,7 +264,7 @@ class Sweep:
 
     def _do(self, plan: _Round) -> None:
         """Do what is missing of a round."""
-        missing: list[tuple[Chunk, list[Run]]] = []
+        missing: list[Sequence[Run]] = []
         for chunk in plan.chunks:
             self.progress.total += len(chunk.runs)
             written = self.store.rows(chunk)
@@ -278,9 +281,9 @@ class Sweep:
                 known = {n: o for n, o in known.items() if not o.error}
             self._count(known.values(), before=True)
             plan.known[chunk.number] = known
-            left = [run for run in chunk.runs if run.number not in known]
+            left = [run for run in chunk.runs if run.number not in known] if known else chunk.runs
             if left:
-                missing.append((chunk, left))
+                missing.append(left)
             else:
                 self.store.finish(chunk, plan.known.pop(chunk.number))
         self._tell()
@@ -300,10 +303,10 @@ class Sweep:
 
     # Sending tasks
 
-    def _tasks(self, missing: Sequence[tuple[Chunk, list[Run]]]) -> Iterator[_Task]:
+    def _tasks(self, missing: Sequence[Sequence[Run]]) -> Iterator[_Task]:
         """Tasks of a round, each sized when it is asked for: by what runs have taken so far."""
         names = self.study.variant_names
-        left = sum(len(runs) for _, runs in missing)
+        left = sum(map(len, missing))
         jobs: list[Job] = []
         count = 0
 
@@ -318,7 +321,7 @@ class Sweep:
 
         runs_of_one_point: list[tuple[int, int]] = []
         where: tuple[int, int] | None = None
-        for run in itertools.chain.from_iterable(runs for _, runs in missing):
+        for run in itertools.chain.from_iterable(missing):
             here = (run.point, run.variant)
             if here != where:
                 where = here
@@ -340,12 +343,11 @@ class Sweep:
     def _capacity(self) -> int:
         return int(getattr(self.executor, "capacity", 4))
 
-    def _send(self, plan: _Round, missing: Sequence[tuple[Chunk, list[Run]]]) -> None:
+    def _send(self, plan: _Round, missing: Sequence[Sequence[Run]]) -> None:
         """Keep the executor supplied, and note what comes back."""
         tasks = self._tasks(missing)
         again: deque[_Task] = deque()
         under_way: dict[Future, _Task] = {}
-        chunk_of = {run.number: chunk for chunk, runs in missing for run in runs}
         exhausted = False
         told = time.perf_counter()
         try:
@@ -367,7 +369,7 @@ class Sweep:
                 lost = False
                 for future in done:
                     task = under_way.pop(future)
-                    lost |= self._received(plan, chunk_of, task, future, again)
+                    lost |= self._received(plan, task, future, again)
                 if lost or (isinstance(self.executor, Cluster) and not self.executor.alive):
                     again.extendleft(under_way.values())
                     under_way.clear()
@@ -383,7 +385,6 @@ class Sweep:
     def _received(
         self,
         plan: _Round,
-        chunk_of: Mapping[int, Chunk],
         task: _Task,
         future: Future,
         again: deque[_Task],
@@ -398,7 +399,7 @@ class Sweep:
         except TaskLostError:
             again.append(task)
         except WorkerLostError as error:
-            self._mourn(plan, chunk_of, task, again, error)
+            self._mourn(plan, task, again, error)
         except SchedulerLostError:
             again.append(task)
             return True
@@ -412,7 +413,7 @@ class Sweep:
             old = self._seconds_a_run
             self._seconds_a_run = took if old == 0.0 else 0.8 * old + 0.2 * took
             self.progress.peak = max(self.progress.peak, report.peak)
-            self._note(plan, chunk_of, report.outcomes)
+            self._note(plan, report.outcomes)
         return False
 
     def _check_worker(self, report: Report) -> None:
@@ -425,18 +426,17 @@ class Sweep:
                 "the same there, and start the sweep again"
             )
 
-    def _note(
-        self, plan: _Round, chunk_of: Mapping[int, Chunk], outcomes: Sequence[Outcome]
-    ) -> None:
+    def _note(self, plan: _Round, outcomes: Sequence[Outcome]) -> None:
         """Keep outcomes: in the journal, and in a file once their chunk is whole."""
         fresh: dict[int, list[Outcome]] = {}
         for outcome in outcomes:
-            number = chunk_of[outcome.run].number
-            if outcome.run not in plan.known[number]:
-                plan.known[number][outcome.run] = outcome
+            number = plan.chunk_of(outcome.run).number
+            known = plan.known.get(number)
+            if known is not None and outcome.run not in known:
+                known[outcome.run] = outcome
                 fresh.setdefault(number, []).append(outcome)
         for number, new in fresh.items():
-            chunk = chunk_of[new[0].run]
+            chunk = plan.chunk_of(new[0].run)
             self.store.note(chunk, new)
             self._count(new)
             for outcome in new:
@@ -444,7 +444,6 @@ class Sweep:
                     self._tell_failure(chunk, outcome)
             if len(plan.known[number]) == len(chunk.runs):
                 self.store.finish(chunk, plan.known.pop(number))
-                plan.known[number] = {}
 
     def _tell_failure(self, chunk: Chunk, outcome: Outcome) -> None:
         run = next(r for r in chunk.runs if r.number == outcome.run)
@@ -462,7 +461,6 @@ class Sweep:
     def _mourn(
         self,
         plan: _Round,
-        chunk_of: Mapping[int, Chunk],
         task: _Task,
         again: deque[_Task],
         error: WorkerLostError,
@@ -481,7 +479,7 @@ class Sweep:
             return
         text = "WorkerLostError: worker after worker died in this run (out of memory, or a crash)"
         nothing = [float("nan")] * len(self.study.keep)
-        self._note(plan, chunk_of, [Outcome(numbers[0], nothing, text, str(error))])
+        self._note(plan, [Outcome(numbers[0], nothing, text, str(error))])
 
     def _no_workers(self) -> str:
         """Says so, once each time, when a cluster has no workers: a sweep waits for them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runs.bench import MEASURES, load_peer, same_market
+from runs.bench import MEASURES, beside_market_run, driver_alone, load_peer, same_market
 from sim import Market
 from tests.conftest import SHARED
 
@@ -22,3 +22,10 @@ def test_the_market_has_the_peers_agents_pools_and_measures() -> None:
 
 def test_a_peer_that_is_not_there_is_none() -> None:
     assert load_peer(SHARED / "nowhere.py") is None
+
+
+def test_a_sweep_is_timed_beside_a_plain_loop() -> None:
+    ours, plain = beside_market_run("calm", 5, 2)
+    assert ours > 0.0
+    assert plain > 0.0
+    assert driver_alone(100) > 0.0

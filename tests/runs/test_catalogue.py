@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-
 from runs.catalogue import documents
 from runs.design import points
 from runs.study import Seeds, Study
