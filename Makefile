@@ -27,7 +27,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: $(VENV)/.run
 	@echo "Installing what tests and checks need (a minute or two, once) ..."
-	@$(PIP) -e '.[study,dev]'
+	@$(PIP) -e '.[study,reference,dev]'
 	@touch $@
 
 install: $(VENV)/.run  ## Install into .venv

@@ -173,27 +173,32 @@ class Processes(Executor):
             if self._closed:
                 raise RuntimeError("cannot submit after shutdown")
             place = min(range(self.count), key=lambda i: len(self._tasks[i]))
-            for attempt in range(_STARTS):
-                pool = self._pools[place]
-                try:
-                    inner = pool.submit(fn, *args, **kwargs)
-                    break
-                except (BrokenProcessPool, EOFError, ConnectionError):
-                    # It died with nothing to do, or the server that starts it did.
-                    if attempt + 1 == _STARTS:
-                        raise
-                    time.sleep(0.1 * attempt)
-                    self._renew(place, pool)
             self._tasks[place].append(outer)
-            # The pool forgets its process as it breaks; it tells what it died of.
-            worker = next(iter((pool._processes or {}).values()), None)
+        # Not under the lock: a pool that breaks tells its tasks under a lock of its own,
+        # which its submit takes too.
+        for attempt in range(_STARTS):
+            pool = self._pools[place]
+            try:
+                inner = pool.submit(fn, *args, **kwargs)
+                break
+            except (BrokenProcessPool, EOFError, ConnectionError):
+                # It died with nothing to do, or the server that starts it did.
+                if attempt + 1 == _STARTS:
+                    with self._lock:
+                        self._tasks[place].remove(outer)
+                    raise
+                time.sleep(0.1 * attempt)
+                with self._lock:
+                    self._renew(place, pool)
+        # The pool forgets its process as it breaks; it tells what it died of.
+        worker = next(iter((pool._processes or {}).values()), None)
         inner.add_done_callback(lambda done: self._ended(place, pool, worker, outer, done))
         return outer
 
     def _renew(self, place: int, broken: ProcessPoolExecutor) -> None:
+        # A broken pool ends by itself, and to shut it down from its own thread would wait
+        # for that thread.
         if self._pools[place] is broken:
-            with suppress(Exception):  # whatever state it died in
-                broken.shutdown(wait=False)
             self._pools[place] = self._pool()
 
     def _ended(
