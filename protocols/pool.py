@@ -27,6 +27,12 @@ POOL = np.dtype(
         ("fees", "f8"),
         ("seen", "f8", (MOST_TOKENS,)),  # amounts paid in that `volume` has counted
         ("start", "f8", (MOST_TOKENS,)),  # reserves per share at the start
+        # Of concentrated liquidity alone:
+        ("extra", "i8"),  # first slot of its state, ticks and positions in the storage
+        ("spacing", "i8"),  # ticks between two that may hold liquidity
+        ("lowest", "i8"),  # the lowest of those, in units of the spacing
+        ("width", "i8"),  # how many there are
+        ("capacity", "i8"),  # positions that there is room for
     ]
 )
 

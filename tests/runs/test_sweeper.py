@@ -75,6 +75,25 @@ def test_a_local_cluster_leaves_the_same_bytes(plain: Path, tmp_path: Path) -> N
         assert digest(tmp_path) == digest(plain)
 
 
+def test_workers_of_a_cluster_that_die_cost_their_runs_alone(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    s = study(set={"blocks": 400}, seeds=30, series=None)
+    killed: list[int] = []
+    with Cluster("local", 2) as cluster:
+        workers = list(cluster._client.run(os.getpid).values())
+
+        def tell(progress: Progress) -> None:
+            if progress.done >= 20 * (len(killed) + 1) and len(killed) < len(workers):
+                killed.append(workers[len(killed)])
+                os.kill(killed[-1], signal.SIGKILL)
+
+        frame = Sweep(s, tmp_path / "a", cluster, told=tell).run()
+    assert len(killed) == 2
+    assert (frame["status"] == "done").all()
+    sweep(s, tmp_path / "b", workers=2)
+    assert digest(tmp_path / "a") == digest(tmp_path / "b")
+
+
 def test_any_executor_will_do(plain: Path, tmp_path: Path) -> None:
     with ThreadPoolExecutor(3) as threads:
         sweep(study(), tmp_path, threads)
@@ -475,7 +494,7 @@ def test_a_scheduler_that_stays_away_stops_the_sweep(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_thousands_of_short_runs_leave_no_growing_memory(tmp_path: Path) -> None:
-    """Ten thousand runs of five blocks: the driver's and the worker's memory stays flat."""
+    """Ten thousand runs of five blocks on two workers, and four here: memory stays flat."""
     script = tmp_path / "many.py"
     script.write_text(
         "import json, resource, sys\n"
@@ -487,7 +506,7 @@ def test_thousands_of_short_runs_leave_no_growing_memory(tmp_path: Path) -> None
         "    def told(p):\n"
         "        if p.done >= 1000 * (len(held) + 1): held.append(memory())\n"
         "        most[0] = max(most[0], p.peak)\n"
-        "    s = Study(name='many', scenario='calm', seeds={'count': 10000},\n"
+        "    s = Study(name='many', scenario='calm', seeds={'count': int(sys.argv[3])},\n"
         "              keep={'low': 'min(venue.eth.price)'},\n"
         "              set={'blocks': 5, 'agents.*.count': 3})\n"
         "    frame = sweep(s, sys.argv[1], workers=int(sys.argv[2]), told=told)\n"
@@ -495,11 +514,11 @@ def test_thousands_of_short_runs_leave_no_growing_memory(tmp_path: Path) -> None
         "    print(json.dumps([len(frame), held, peak, most[0]]))\n"
     )
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    for workers in ("0", "2"):
-        words = [sys.executable, str(script), str(tmp_path / workers), workers]
+    for workers, runs in (("0", "4000"), ("2", "10000")):
+        words = [sys.executable, str(script), str(tmp_path / workers), workers, runs]
         done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
         count, held, peak, most = json.loads(done.stdout)
-        assert count == 10_000
+        assert count == int(runs)
         assert peak < 1 << 30
         assert most < 1 << 30
         assert held[-1] - held[1] < 40 << 20, [h >> 20 for h in held]

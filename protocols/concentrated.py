@@ -1,0 +1,560 @@
+"""Concentrated liquidity: positions that provide between two prices, in one pool.
+
+Symbols as in Adams, Zinsmeister, Salem, Keefer, Robinson, "Uniswap v3 core" (2021):
+price P of token 0 in token 1, liquidity L, tick i with ``P = 1.0001 ** i``. Between two
+ticks a pool is a constant product on virtual reserves: ``x = L / sqrt P``,
+``y = L sqrt P``. The fee is taken from what is paid in and does not join the liquidity:
+it is owed to the positions in range, by growth accumulators that are read as
+"growth inside a range" (section 6.3).
+
+Each tick's state is the liquidity that starts or ends there, and the growth on the
+side of it where the price is not; crossing flips the latter. All of it lies in the
+ledger's storage, under its journal, so a swap that fails halfway through a hundred
+ticks leaves no trace. Ticks lie in a dense row over the range that the pool allows,
+with a count for each 256 of them, so the next one with liquidity is found by a short walk.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from protocols.pool import count_swap, position
+from sim.codes import Reason
+from sim.compiled import kernel
+from sim.ledger import DUST, store, transfer
+
+LOG_BASE = math.log1p(1e-4)  # of 1.0001, which itself is no float
+MOST_TICK = 887_272
+"""Ticks reach from minus this to this, as in Uniswap v3."""
+
+# Slots of the pool's state, from `extra` on.
+SQRT_PRICE, TICK, LIQUIDITY, GROWTH_0, GROWTH_1 = range(5)
+HEAD = 5
+# Slots of a tick.
+GROSS, NET, OUTSIDE_0, OUTSIDE_1 = range(4)
+TICK_SLOTS = 4
+GROUP = 256
+"""Ticks that share a count of how many of them hold liquidity."""
+# Slots of a position. An owner is an account, plus one; 0 is a free place.
+OWNER, LOWER, UPPER, AMOUNT, INSIDE_0, INSIDE_1, OWED_0, OWED_1 = range(8)
+POSITION_SLOTS = 8
+
+
+# Mathematics
+
+
+@kernel
+def sqrt_price_at_tick(tick):
+    """Root of the price at a tick: 1.0001 ** (i / 2)."""
+    return math.exp(0.5 * LOG_BASE * tick)
+
+
+@kernel
+def tick_at_sqrt_price(sqrt_price):
+    """The largest tick whose price is not above the given one."""
+    tick = math.floor(2.0 * math.log(sqrt_price) / LOG_BASE)
+    # The logarithm may be a rounding off at a tick itself.
+    if sqrt_price_at_tick(tick + 1) <= sqrt_price:
+        return np.int64(tick + 1)
+    if sqrt_price_at_tick(tick) > sqrt_price:
+        return np.int64(tick - 1)
+    return np.int64(tick)
+
+
+@kernel
+def amounts_for_liquidity(liquidity, sqrt_price, sqrt_lower, sqrt_upper):
+    """Token amounts of a position: L (1 / sqrt P - 1 / sqrt Pb), L (sqrt P - sqrt Pa).
+
+    Args:
+        liquidity: L.
+        sqrt_price: sqrt P; outside the range the nearer end of it counts.
+        sqrt_lower: sqrt Pa.
+        sqrt_upper: sqrt Pb.
+
+    Returns:
+        (amount of token 0, of token 1), token units.
+    """
+    at = min(max(sqrt_price, sqrt_lower), sqrt_upper)
+    return liquidity * (sqrt_upper - at) / (at * sqrt_upper), liquidity * (at - sqrt_lower)
+
+
+@kernel
+def liquidity_for_amounts(amount_0, amount_1, sqrt_price, sqrt_lower, sqrt_upper):
+    """Largest liquidity that two amounts are enough for.
+
+    Args:
+        amount_0: Of token 0, token units.
+        amount_1: Of token 1.
+        sqrt_price: sqrt P.
+        sqrt_lower: sqrt Pa.
+        sqrt_upper: sqrt Pb.
+    """
+    if sqrt_price <= sqrt_lower:
+        return amount_0 * sqrt_lower * sqrt_upper / (sqrt_upper - sqrt_lower)
+    if sqrt_price >= sqrt_upper:
+        return amount_1 / (sqrt_upper - sqrt_lower)
+    first = amount_0 * sqrt_price * sqrt_upper / (sqrt_upper - sqrt_price)
+    return min(first, amount_1 / (sqrt_price - sqrt_lower))
+
+
+@kernel
+def swap_step(sqrt_price, sqrt_target, liquidity, amount_remaining, fee):
+    """One step of a swap, to a target price or until the amount is used up.
+
+    Args:
+        sqrt_price: Now.
+        sqrt_target: Not to be passed; below the price token 0 is paid in, above it token 1.
+        liquidity: L on the way.
+        amount_remaining: Still to be paid in, fee included; if negative, still to be
+            received.
+        fee: Share of what is paid in.
+
+    Returns:
+        (sqrt price after, amount in without the fee, amount out, fee), token units.
+    """
+    down = sqrt_target < sqrt_price
+    if down:
+        full_in = liquidity * (sqrt_price - sqrt_target) / (sqrt_price * sqrt_target)
+        full_out = liquidity * (sqrt_price - sqrt_target)
+    else:
+        full_in = liquidity * (sqrt_target - sqrt_price)
+        full_out = liquidity * (sqrt_target - sqrt_price) / (sqrt_price * sqrt_target)
+    if amount_remaining >= 0.0:
+        paid = amount_remaining * (1.0 - fee)
+        if paid >= full_in:
+            return sqrt_target, full_in, full_out, full_in * fee / (1.0 - fee)
+        # What comes out is written without a difference of prices, which would lose a
+        # small trade's digits.
+        if down:
+            moved = liquidity + paid * sqrt_price
+            after = sqrt_price * liquidity / moved
+            return after, paid, paid * sqrt_price * after, amount_remaining - paid
+        after = sqrt_price + paid / liquidity
+        return after, paid, paid / (sqrt_price * after), amount_remaining - paid
+    wanted = -amount_remaining
+    if wanted >= full_out:
+        return sqrt_target, full_in, full_out, full_in * fee / (1.0 - fee)
+    if down:
+        after = sqrt_price - wanted / liquidity
+        paid = wanted / (sqrt_price * after)
+    else:
+        after = sqrt_price * liquidity / (liquidity - wanted * sqrt_price)
+        paid = wanted * sqrt_price * after
+    return after, paid, wanted, paid * fee / (1.0 - fee)
+
+
+@kernel
+def impermanent_loss(price_ratio, lower, upper):
+    """Value of a position over value of holding, less one, while the price is in its range.
+
+    ``IL50 / (1 - (sqrt(Pa / P0) + r sqrt(P0 / Pb)) / (1 + r))``, IL50 that of a pool
+    over all prices.
+
+    Args:
+        price_ratio: r, price now over price at entry.
+        lower: Pa / P0.
+        upper: Pb / P0.
+    """
+    whole = 2.0 * math.sqrt(price_ratio) / (1.0 + price_ratio) - 1.0
+    spared = (math.sqrt(lower) + price_ratio / math.sqrt(upper)) / (1.0 + price_ratio)
+    return whole / (1.0 - spared)
+
+
+# State in the ledger's storage
+
+
+def slots(width: int, capacity: int) -> int:
+    """Slots of storage for a pool.
+
+    Args:
+        width: Ticks that may hold liquidity.
+        capacity: Positions.
+    """
+    return HEAD + TICK_SLOTS * width + -(-width // GROUP) + POSITION_SLOTS * capacity
+
+
+def whole_range(spacing: int) -> tuple[int, int]:
+    """(lowest tick in units of the spacing, number of ticks) over all prices."""
+    most = MOST_TICK // spacing
+    return -most, 2 * most + 1
+
+
+@kernel
+def _tick_slot(pool, k):
+    return pool.extra + HEAD + TICK_SLOTS * k
+
+
+@kernel
+def _group_slot(pool, k):
+    return pool.extra + HEAD + TICK_SLOTS * pool.width + k // GROUP
+
+
+@kernel
+def _position_slot(pool, n):
+    groups = (pool.width + GROUP - 1) // GROUP
+    return pool.extra + HEAD + TICK_SLOTS * pool.width + groups + POSITION_SLOTS * n
+
+
+@kernel
+def initialise(books, pool, sqrt_price):
+    """Give an empty pool its price. Returns whether the storage took it."""
+    return store(books, pool.extra + SQRT_PRICE, sqrt_price) and store(
+        books, pool.extra + TICK, float(tick_at_sqrt_price(sqrt_price))
+    )
+
+
+@kernel
+def next_tick(books, pool, k, down):
+    """Place of the next tick with liquidity, at or below `k`, or above it; -1: none.
+
+    Args:
+        k: Place in the row of ticks, of the one that the price is at or above.
+        down: Which way.
+    """
+    if down:
+        k = min(k, pool.width - 1)
+        while k >= 0:
+            if books.storage[_group_slot(pool, k)] > 0.0:
+                end = k - k % GROUP
+                while k >= end:
+                    if books.storage[_tick_slot(pool, k) + GROSS] > 0.0:
+                        return k
+                    k -= 1
+            else:
+                k = k - k % GROUP - 1
+        return -1
+    k = max(k + 1, 0)
+    while k < pool.width:
+        if books.storage[_group_slot(pool, k)] > 0.0:
+            end = min(k - k % GROUP + GROUP, pool.width)
+            while k < end:
+                if books.storage[_tick_slot(pool, k) + GROSS] > 0.0:
+                    return k
+                k += 1
+        else:
+            k = k - k % GROUP + GROUP
+    return -1
+
+
+@kernel
+def _place(pool, tick):
+    """Place in the row of the largest tick with liquidity allowed that is not above one."""
+    return tick // pool.spacing - pool.lowest
+
+
+@kernel
+def walk(books, pool, down, amount, sqrt_limit, write):
+    """Go along the price until an amount is used up, or no liquidity is left.
+
+    Args:
+        down: Whether token 0 is paid in.
+        amount: To be paid in, fee included; negative: to be received.
+        sqrt_limit: Price not to be passed; 0: none.
+        write: Whether to leave the pool there.
+
+    Returns:
+        (amount in with the fee, amount out, fee, whether the storage took all of it).
+    """
+    s = books.storage
+    at = pool.extra
+    price, tick, liquidity = s[at + SQRT_PRICE], np.int64(s[at + TICK]), s[at + LIQUIDITY]
+    growth = s[at + (GROWTH_0 if down else GROWTH_1)]
+    kept = 1.0 - pool.protocol_fee
+    total_in = total_out = total_fee = 0.0
+    left = amount
+    fine = True
+    while left != 0.0:
+        k = next_tick(books, pool, _place(pool, tick), down)
+        if k < 0:
+            break
+        boundary = (pool.lowest + k) * pool.spacing
+        target = sqrt_price_at_tick(boundary)
+        if sqrt_limit > 0.0:
+            target = max(target, sqrt_limit) if down else min(target, sqrt_limit)
+        reached = target
+        if liquidity > 0.0 and target != price:
+            reached, paid, out, fee = swap_step(price, target, liquidity, left, pool.fee)
+            total_in += paid + fee
+            total_out += out
+            total_fee += fee
+            growth += fee * kept / liquidity
+            if reached != target:
+                left = 0.0
+            elif left > 0.0:
+                left = max(left - paid - fee, 0.0)
+            else:
+                left = min(left + out, 0.0)
+        price = reached
+        if reached == sqrt_price_at_tick(boundary):
+            slot = _tick_slot(pool, k)
+            net = s[slot + NET]
+            if write:
+                other = s[at + (GROWTH_1 if down else GROWTH_0)]
+                first, second = (growth, other) if down else (other, growth)
+                fine &= store(books, slot + OUTSIDE_0, first - s[slot + OUTSIDE_0])
+                fine &= store(books, slot + OUTSIDE_1, second - s[slot + OUTSIDE_1])
+            liquidity = max(liquidity - net if down else liquidity + net, 0.0)
+            tick = boundary - 1 if down else boundary
+            if next_tick(books, pool, _place(pool, tick), down) < 0:
+                liquidity = 0.0  # what rounding left of positions that all have ended
+        else:
+            tick = tick_at_sqrt_price(price)
+            break
+    if write:
+        fine &= store(books, at + SQRT_PRICE, price)
+        fine &= store(books, at + TICK, float(tick))
+        fine &= store(books, at + LIQUIDITY, liquidity)
+        fine &= store(books, at + (GROWTH_0 if down else GROWTH_1), growth)
+    return total_in, total_out, total_fee, fine
+
+
+@kernel
+def swap(books, pool, sender, token_in, token_out, amount, minimum):
+    """Swap along the price.
+
+    Args:
+        amount: Token units paid in, fee included; more than the liquidity takes fails.
+        minimum: Least amount to receive, else the call fails.
+
+    Returns:
+        (reason, amount out).
+    """
+    i, o = position(pool, token_in), position(pool, token_out)
+    if i < 0 or o < 0 or i == o or not amount > 0.0 or not amount < np.inf:
+        return Reason.INVALID, 0.0
+    paid, out, fee, fine = walk(books, pool, i == 0, amount, 0.0, True)
+    if not fine:
+        return Reason.TOO_LONG, 0.0
+    if paid < amount * (1.0 - 1e-9) or out <= 0.0:
+        return Reason.EMPTY_POOL, 0.0
+    # Rounding may have the curve promise a grain more than there is.
+    out = min(out, books.balances[pool.account, token_out])
+    if not out >= minimum:
+        return Reason.LIMIT, 0.0
+    if not transfer(books, sender, pool.account, token_in, amount):
+        return Reason.INSUFFICIENT_BALANCE, 0.0
+    transfer(books, pool.account, sender, token_out, out)
+    if pool.protocol_fee > 0.0:
+        transfer(books, pool.account, pool.treasury, token_in, fee * pool.protocol_fee)
+    count_swap(books, pool, i, amount, fee)
+    return Reason.DONE, out
+
+
+@kernel
+def quote(books, pool, i, amount):
+    """What a swap of an amount of the i-th token would give now; 0 where it cannot be taken."""
+    if not amount > 0.0:
+        return 0.0
+    paid, out, _, _ = walk(books, pool, i == 0, amount, 0.0, False)
+    return out if paid >= amount * (1.0 - 1e-9) else 0.0
+
+
+@kernel
+def growth_inside(books, pool, lower, upper):
+    """Fees per unit of liquidity ever earned between two ticks, as the accumulators tell.
+
+    Args:
+        lower: Place of the lower tick in the row.
+        upper: Of the upper one.
+
+    Returns:
+        (of token 0, of token 1); only differences of it over time have a meaning.
+    """
+    s = books.storage
+    at = pool.extra
+    tick = np.int64(s[at + TICK])
+    a, b = _tick_slot(pool, lower), _tick_slot(pool, upper)
+    below_0, below_1 = s[a + OUTSIDE_0], s[a + OUTSIDE_1]
+    if tick < (pool.lowest + lower) * pool.spacing:
+        below_0, below_1 = s[at + GROWTH_0] - below_0, s[at + GROWTH_1] - below_1
+    above_0, above_1 = s[b + OUTSIDE_0], s[b + OUTSIDE_1]
+    if tick >= (pool.lowest + upper) * pool.spacing:
+        above_0, above_1 = s[at + GROWTH_0] - above_0, s[at + GROWTH_1] - above_1
+    return s[at + GROWTH_0] - below_0 - above_0, s[at + GROWTH_1] - below_1 - above_1
+
+
+@kernel
+def find_position(books, pool, owner, lower, upper, make):
+    """Slot of a position, by open addressing.
+
+    Args:
+        owner: Account.
+        lower: Place of its lower tick.
+        upper: Of its upper one.
+        make: Whether to give the free place where it would lie, if it is not there.
+
+    Returns:
+        The slot; -1 if it is not there, or there is no room.
+    """
+    mixed = np.uint64(owner + 1) * np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= np.uint64(lower) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= np.uint64(upper) * np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    start = np.int64(mixed % np.uint64(pool.capacity))
+    for step in range(pool.capacity):
+        slot = _position_slot(pool, (start + step) % pool.capacity)
+        who = books.storage[slot + OWNER]
+        if who == 0.0:
+            return slot if make else -1
+        same = who == owner + 1.0 and books.storage[slot + LOWER] == lower
+        if same and books.storage[slot + UPPER] == upper:
+            return slot
+    return -1
+
+
+@kernel
+def _settle(books, pool, slot, lower, upper):
+    """Add what a position has earned since it was last looked at to what it is owed."""
+    s = books.storage
+    inside_0, inside_1 = growth_inside(books, pool, lower, upper)
+    amount = s[slot + AMOUNT]
+    # Rounding may have the sums of accumulators go back by a grain.
+    earned_0 = max(amount * (inside_0 - s[slot + INSIDE_0]), 0.0)
+    earned_1 = max(amount * (inside_1 - s[slot + INSIDE_1]), 0.0)
+    fine = store(books, slot + OWED_0, s[slot + OWED_0] + earned_0)
+    fine &= store(books, slot + OWED_1, s[slot + OWED_1] + earned_1)
+    fine &= store(books, slot + INSIDE_0, inside_0)
+    return fine & store(books, slot + INSIDE_1, inside_1)
+
+
+@kernel
+def _move_tick(books, pool, k, change, upper):
+    """Add liquidity that starts (or, `upper`, ends) at a tick."""
+    s = books.storage
+    slot = _tick_slot(pool, k)
+    before = s[slot + GROSS]
+    after = before + change
+    if after <= 1e-12 * before:  # rounding of the last one to go
+        after = 0.0
+    fine = True
+    if before == 0.0 and after > 0.0:
+        group = _group_slot(pool, k)
+        fine &= store(books, group, s[group] + 1.0)
+        # All growth so far counts as below a tick that the price is at or above.
+        tick = (pool.lowest + k) * pool.spacing
+        if np.int64(s[pool.extra + TICK]) >= tick:
+            fine &= store(books, slot + OUTSIDE_0, s[pool.extra + GROWTH_0])
+            fine &= store(books, slot + OUTSIDE_1, s[pool.extra + GROWTH_1])
+        else:
+            fine &= store(books, slot + OUTSIDE_0, 0.0)
+            fine &= store(books, slot + OUTSIDE_1, 0.0)
+    if before > 0.0 and after == 0.0:
+        group = _group_slot(pool, k)
+        fine &= store(books, group, s[group] - 1.0)
+        fine &= store(books, slot + NET, 0.0)
+    else:
+        net = s[slot + NET] - change if upper else s[slot + NET] + change
+        fine &= store(books, slot + NET, net)
+    return fine & store(books, slot + GROSS, after)
+
+
+@kernel
+def change_liquidity(books, pool, owner, lower, upper, change):
+    """Change the liquidity of a position, moving no tokens.
+
+    Args:
+        owner: Account.
+        lower: Lower tick, a multiple of the spacing.
+        upper: Upper tick.
+        change: Of L; not below what the position has.
+
+    Returns:
+        (reason, amount of token 0, of token 1): what the change is worth in tokens.
+    """
+    spacing = pool.spacing
+    if lower >= upper or lower % spacing != 0 or upper % spacing != 0 or change == 0.0:
+        return Reason.INVALID, 0.0, 0.0
+    a, b = lower // spacing - pool.lowest, upper // spacing - pool.lowest
+    if a < 0 or b >= pool.width:
+        return Reason.INVALID, 0.0, 0.0
+    s = books.storage
+    at = pool.extra
+    slot = find_position(books, pool, owner, a, b, change > 0.0)
+    if slot < 0:
+        return (Reason.CAP if change > 0.0 else Reason.INSUFFICIENT_BALANCE), 0.0, 0.0
+    if change < 0.0 and s[slot + AMOUNT] < -change:
+        if s[slot + AMOUNT] * (1.0 + DUST) < -change:
+            return Reason.INSUFFICIENT_BALANCE, 0.0, 0.0
+        change = -s[slot + AMOUNT]  # all of it, but for rounding
+    fine = _move_tick(books, pool, a, change, False)
+    fine &= _move_tick(books, pool, b, change, True)
+    if s[slot + OWNER] == 0.0:
+        fine &= store(books, slot + OWNER, owner + 1.0)
+        fine &= store(books, slot + LOWER, float(a))
+        fine &= store(books, slot + UPPER, float(b))
+        inside_0, inside_1 = growth_inside(books, pool, a, b)
+        fine &= store(books, slot + INSIDE_0, inside_0)
+        fine &= store(books, slot + INSIDE_1, inside_1)
+    fine &= _settle(books, pool, slot, a, b)
+    fine &= store(books, slot + AMOUNT, s[slot + AMOUNT] + change)
+    tick = np.int64(s[at + TICK])
+    if lower <= tick < upper:
+        fine &= store(books, at + LIQUIDITY, max(s[at + LIQUIDITY] + change, 0.0))
+    first, second = amounts_for_liquidity(
+        abs(change), s[at + SQRT_PRICE], sqrt_price_at_tick(lower), sqrt_price_at_tick(upper)
+    )
+    return (Reason.DONE if fine else Reason.TOO_LONG), first, second
+
+
+@kernel
+def add(books, pool, sender, lower, upper, liquidity):
+    """Open a position or add to it, paying what its liquidity needs at the present price.
+
+    Returns:
+        (reason, amount of token 0, of token 1) paid.
+    """
+    if not liquidity > 0.0 or not liquidity < np.inf:
+        return Reason.INVALID, 0.0, 0.0
+    reason, first, second = change_liquidity(books, pool, sender, lower, upper, liquidity)
+    if reason != Reason.DONE:
+        return reason, 0.0, 0.0
+    if first > 0.0 and not transfer(books, sender, pool.account, pool.tokens[0], first):
+        return Reason.INSUFFICIENT_BALANCE, 0.0, 0.0
+    if second > 0.0 and not transfer(books, sender, pool.account, pool.tokens[1], second):
+        return Reason.INSUFFICIENT_BALANCE, 0.0, 0.0
+    return Reason.DONE, first, second
+
+
+@kernel
+def remove(books, pool, sender, lower, upper, liquidity):
+    """Take liquidity out of a position, with all the fees that it is owed.
+
+    Args:
+        liquidity: 0 to collect the fees alone.
+
+    Returns:
+        (reason, amount of token 0, of token 1) received.
+    """
+    s = books.storage
+    a, b = lower // pool.spacing - pool.lowest, upper // pool.spacing - pool.lowest
+    slot = find_position(books, pool, sender, a, b, False)
+    if slot < 0 or not liquidity >= 0.0:
+        return Reason.INVALID, 0.0, 0.0
+    first = second = 0.0
+    if liquidity > 0.0:
+        reason, first, second = change_liquidity(books, pool, sender, lower, upper, -liquidity)
+        if reason != Reason.DONE:
+            return reason, 0.0, 0.0
+    elif not _settle(books, pool, slot, a, b):
+        return Reason.TOO_LONG, 0.0, 0.0
+    first += s[slot + OWED_0]
+    second += s[slot + OWED_1]
+    if not (store(books, slot + OWED_0, 0.0) and store(books, slot + OWED_1, 0.0)):
+        return Reason.TOO_LONG, 0.0, 0.0
+    # The last to leave takes what rounding left of the sums before it.
+    first = min(first, books.balances[pool.account, pool.tokens[0]])
+    second = min(second, books.balances[pool.account, pool.tokens[1]])
+    if first > 0.0:
+        transfer(books, pool.account, sender, pool.tokens[0], first)
+    if second > 0.0:
+        transfer(books, pool.account, sender, pool.tokens[1], second)
+    return Reason.DONE, first, second
+
+
+@kernel
+def spot_price(books, pool):
+    """Marginal price without fee, of token 0 in token 1."""
+    root = books.storage[pool.extra + SQRT_PRICE]
+    return root * root
