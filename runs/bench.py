@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import logging
 import os
 import resource
 import statistics
@@ -15,18 +16,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
+from protocols.stableswap import exchange
 from runs.executors import Processes, Serial
 from runs.results import made_by
 from runs.study import Study
 from runs.sweeper import Sweep
 from runs.worker import Job, Outcome, Report, pack, work
 from sim import Market, Scenario
+from sim.compiled import kernel
 
 MEASURES = [
     "venue.eth.price",
@@ -319,12 +325,80 @@ def print_sweeps() -> None:
         print(f"{name} {ours:.2f} {plain:.2f} {plain / ours:.3f}x", flush=True)
 
 
+@kernel
+def _stable_swaps(balances, amplification, amounts):
+    """Swaps back and forth on a pool of like tokens; what came out in all."""
+    total = 0.0
+    for k in range(amounts.size):
+        i, j = k % 2, 1 - k % 2
+        out, _ = exchange(balances, amplification, i, j, amounts[k], 4e-4, 1.0)
+        balances[i] += amounts[k]
+        balances[j] -= out
+        total += out
+    return total
+
+
+def stable_swaps(count: int) -> tuple[float, float]:
+    """Median StableSwap swaps per second of this project and of curvesim, in turns.
+
+    Both do the same swaps on the same pool; curvesim in the contracts' integers.
+
+    Raises:
+        ImportError: If curvesim is not installed.
+    """
+    with quiet_logging():
+        from curvesim.pool import CurvePool
+
+    amounts = 1e4 * np.random.default_rng(1).random(count)
+    whole = [int(a * 1e18) for a in amounts[: count // 10]]
+    _stable_swaps(np.array([1e6, 1.2e6]), 100.0, amounts[:10])
+
+    def ours() -> float:
+        start = time.perf_counter()
+        _stable_swaps(np.array([1e6, 1.2e6]), 100.0, amounts)
+        return count / (time.perf_counter() - start)
+
+    def theirs() -> float:
+        pool = CurvePool(A=100, D=[10**24, 12 * 10**23], n=2, fee=4 * 10**6, admin_fee=0)
+        start = time.perf_counter()
+        for k, amount in enumerate(whole):
+            pool.exchange(k % 2, 1 - k % 2, amount)
+        return len(whole) / (time.perf_counter() - start)
+
+    pairs = [(ours(), theirs()) for _ in range(ROUNDS)]
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+
+
+@contextmanager
+def quiet_logging() -> Iterator[None]:
+    """Undo what an import does to everybody's log."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers
+
+
+def print_pools() -> None:
+    """Print a line per kind of pool."""
+    try:
+        ours, theirs = stable_swaps(200_000)
+    except ImportError:
+        print("(no curvesim: pip install 'undertow[reference]')", file=sys.stderr)
+        return
+    name = "stableswap_swaps_per_s_beside_curvesim"
+    print(f"{name} {ours:,.0f} {theirs:,.0f} {ours / theirs:.1f}x", flush=True)
+
+
 def main() -> None:
     """Print a line per comparison."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", default="../shared/bench/plain_mesa.py", help="peer's file")
     parser.add_argument("--million", action="store_true", help="only the million agents")
     parser.add_argument("--sweeps", action="store_true", help="only sweeps")
+    parser.add_argument("--pools", action="store_true", help="only kinds of pools")
     parser.add_argument("--cold", action="store_true", help="also the first start ever")
     options = parser.parse_args()
     if options.million:
@@ -332,9 +406,12 @@ def main() -> None:
         print(f"agents_1000000_GiB {memory:.2f} 4.00 {4.0 / memory:.2f}x")
         print(f"agents_1000000_blocks_per_s {rate:.1f} - -")
         return
-    if options.sweeps:
+    if options.sweeps or options.pools:
         print("name ours peer ratio")
-        print_sweeps()
+        if options.pools:
+            print_pools()
+        if options.sweeps:
+            print_sweeps()
         return
     peer = load_peer(Path(options.peer))
     print("name ours peer ratio")
@@ -349,6 +426,7 @@ def main() -> None:
     subprocess.run([sys.executable, "-m", "runs.bench", "--million"], check=True)
     warm = min(first_block(None) for _ in range(2))
     print(f"warm_start_s {warm:.2f} 3.00 {3.0 / warm:.2f}x")
+    print_pools()
     print_sweeps()
     if options.cold:
         with tempfile.TemporaryDirectory() as folder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -11,16 +10,14 @@ import numpy as np
 import pytest
 
 from protocols.stableswap import amount_out, one_for_shares, shares_for
+from runs.bench import quiet_logging
 
 
 @pytest.fixture
 def curve_pool() -> Iterator[Any]:
     """curvesim's pool; importing it turns on everybody's debug log, which is turned off again."""
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    module = pytest.importorskip("curvesim.pool")
-    root.setLevel(level)
-    root.handlers[:] = handlers
+    with quiet_logging():
+        module = pytest.importorskip("curvesim.pool")
     yield module.CurvePool
 
 
