@@ -28,10 +28,11 @@ from agents.tools import (
     share_bid,
     worth_the_race,
 )
-from protocols.constant_product import arbitrage
-from protocols.pool import COUNTERS
+from protocols import amm, constant_product, weighted
+from protocols.pool import CONSTANT_PRODUCT, COUNTERS, WEIGHTED
 from sim.codes import PREVIOUS, Kind
 from sim.compiled import inner
+from sim.measures import market_price
 from sim.randomness import agent_uniform
 
 if TYPE_CHECKING:
@@ -112,6 +113,45 @@ def _edges(w, token):
 
 
 @inner
+def arbitrage(pool, x, y, price):
+    """Closed form of the most profitable trade, (base in, quote in), of kinds that have one."""
+    if pool.kind == WEIGHTED:
+        return weighted.arbitrage(x, pool.weights[0], y, pool.weights[1], price, pool.fee)
+    return constant_product.arbitrage(x, y, price, pool.fee)
+
+
+@inner
+def _search(w, place, capital, low, high):
+    """As `opportunity`, for a kind of pool that has no closed form.
+
+    Args:
+        low: What the base token fetches outside, in quote.
+        high: What it costs there.
+    """
+    chain = w.chain[0]
+    pool = w.pools[place]
+    base, quote = pool.tokens[0], pool.tokens[1]
+    price = amm.spot_price(w.books, pool, 0, 1)
+    keep = 1.0 - pool.fee
+    buys = low * keep > price
+    if not buys and not price * keep > high:
+        return 0.0, 0.0, False, False
+    # No more than the pool could pay out of the one token that it would give.
+    worth = w.books.balances[pool.account, base if buys else quote]
+    worth *= market_price(w, base if buys else quote)
+    most = min(capital, 2.0 * worth)
+    # Fine at both ends: from the largest size down by halves, as long as that pays more.
+    money, profit = best_size(w, place, chain.numeraire, base, quote, buys, most)
+    for _ in range(40):
+        smaller = best_size(w, place, chain.numeraire, base, quote, buys, 0.5 * most)
+        most *= 0.5
+        if smaller[1] < profit and profit > 0.0:
+            break
+        money, profit = smaller
+    return money, profit, buys, money >= capital
+
+
+@inner
 def opportunity(w, place, capital):
     """Most profitable round trip through a pool.
 
@@ -130,12 +170,14 @@ def opportunity(w, place, capital):
         return 0.0, 0.0, False, False
     base_low, base_high, base_moves = _edges(w, base)
     quote_low, quote_high, quote_moves = _edges(w, quote)
-    _, quote_in = arbitrage(x, y, base_low / quote_high, pool.fee)
+    if pool.kind != CONSTANT_PRODUCT and pool.kind != WEIGHTED:
+        return _search(w, place, capital, base_low / quote_high, base_high / quote_low)
+    _, quote_in = arbitrage(pool, x, y, base_low / quote_high)
     buys = quote_in > 0.0
     if buys:
         money = quote_in * quote_high
     else:
-        base_in, _ = arbitrage(x, y, base_high / quote_low, pool.fee)
+        base_in, _ = arbitrage(pool, x, y, base_high / quote_low)
         if base_in <= 0.0:
             return 0.0, 0.0, False, False
         money = base_in * base_high

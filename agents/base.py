@@ -264,6 +264,8 @@ class Behaviour(MarketAgent):
 
     columns: ClassVar[Mapping[str, Column]] = {}
     needs: ClassVar[frozenset[str]] = frozenset()
+    pool_kinds: ClassVar[frozenset[str]] = frozenset()
+    """Kinds of pool that it knows; empty: all."""
     memory_size: ClassVar[int] = 0
     """Numbers that the cohort as a whole remembers."""
     searcher: ClassVar[bool] = False

@@ -239,6 +239,7 @@ class LiquidityProvider(Behaviour):
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
     }
     needs: ClassVar[frozenset[str]] = frozenset({"pools"})
+    pool_kinds: ClassVar[frozenset[str]] = frozenset({"constant_product"})
     decide = staticmethod(decide)
 
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from protocols.constant_product import amount_out
+from protocols import amm
 from protocols.pool import position
 from sim import venue
 from sim.block import FeeMarket, follow, send
@@ -71,11 +71,8 @@ def quote_at(w, place, token_in, token_out, amount):
         out = venue.quote(w.books, w.assets, w.chain[0].numeraire, token_in, token_out, amount)
         return out if out == out else 0.0
     pool = w.pools[place]
-    if position(pool, token_in) < 0 or position(pool, token_out) < 0:
-        return 0.0
-    x = w.books.balances[pool.account, token_in]
-    y = w.books.balances[pool.account, token_out]
-    return amount_out(x, y, amount, pool.fee) if x > 0.0 and y > 0.0 else 0.0
+    i, o = position(pool, token_in), position(pool, token_out)
+    return amm.quote(w.books, pool, i, o, amount) if i >= 0 and o >= 0 and i != o else 0.0
 
 
 @inner

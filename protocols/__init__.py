@@ -2,6 +2,28 @@
 
 from __future__ import annotations
 
-from protocols import constant_product, custom, lending, oracle, pool
+from protocols import (
+    amm,
+    bonding_curve,
+    concentrated,
+    constant_product,
+    custom,
+    lending,
+    oracle,
+    pool,
+    stableswap,
+    weighted,
+)
 
-__all__ = ["constant_product", "custom", "lending", "oracle", "pool"]
+__all__ = [
+    "amm",
+    "bonding_curve",
+    "concentrated",
+    "constant_product",
+    "custom",
+    "lending",
+    "oracle",
+    "pool",
+    "stableswap",
+    "weighted",
+]

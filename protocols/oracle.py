@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from protocols.constant_product import spot_price
+from protocols.amm import spot_price
 from protocols.pool import position
 from sim.compiled import kernel
 from sim.ledger import Ledger

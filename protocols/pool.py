@@ -27,6 +27,17 @@ POOL = np.dtype(
         ("fees", "f8"),
         ("seen", "f8", (MOST_TOKENS,)),  # amounts paid in that `volume` has counted
         ("start", "f8", (MOST_TOKENS,)),  # reserves per share at the start
+        ("seen_fees", "f8", (MOST_TOKENS,)),  # fees that `fees` has counted
+        # Of weighted pools and StableSwap; what moves does so between two blocks.
+        ("weights", "f8", (MOST_TOKENS,)),  # now; they sum to one
+        ("first_weights", "f8", (MOST_TOKENS,)),
+        ("target_weights", "f8", (MOST_TOKENS,)),
+        ("amplification", "f8"),  # now
+        ("first_amplification", "f8"),
+        ("target_amplification", "f8"),
+        ("moves_from", "i8"),  # block
+        ("moves_until", "i8"),
+        ("fee_multiplier", "f8"),  # of the fee, far from balance
         # Of concentrated liquidity alone:
         ("extra", "i8"),  # first slot of its state, ticks and positions in the storage
         ("spacing", "i8"),  # ticks between two that may hold liquidity
@@ -36,8 +47,8 @@ POOL = np.dtype(
     ]
 )
 
-CONSTANT_PRODUCT = 0
-KINDS = {"constant_product": CONSTANT_PRODUCT}
+CONSTANT_PRODUCT, WEIGHTED, STABLESWAP = range(3)
+KINDS = {"constant_product": CONSTANT_PRODUCT, "weighted": WEIGHTED, "stableswap": STABLESWAP}
 
 COUNTERS = 2
 """Slots per token: amount paid in over the pool's life, and fees paid, in token units."""
@@ -59,6 +70,13 @@ def count_swap(books, pool, i, amount, fee):
     return store(books, slot, books.storage[slot] + amount) and store(
         books, slot + 1, books.storage[slot + 1] + fee
     )
+
+
+@kernel
+def count_fee(books, pool, o, fee):
+    """Add a fee taken from what was paid out to the counter of the o-th token."""
+    slot = pool.slot + COUNTERS * o + 1
+    return store(books, slot, books.storage[slot] + fee)
 
 
 class Pool:

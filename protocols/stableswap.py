@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from sim.compiled import kernel
 
 ROUNDS = 255
@@ -252,6 +254,26 @@ def one_for_shares(balances, amplification, shares, supply, j, fee, multiplier):
             logs -= math.log1p(change / balances[k])
     out = -_answer(balances[j], ann, others, math.expm1(logs), delta, product) - kept
     return max(out, 0.0)
+
+
+@kernel
+def balances_at(price, amplification):
+    """Balances of a pool of two tokens at which the first has a price, and D is one.
+
+    The price falls as the first token's share grows, so that share is found by halving.
+    """
+    low, high = 0.0, 1.0
+    found = np.empty(2)
+    for _ in range(100):
+        share = 0.5 * (low + high)
+        found[0], found[1] = share, 1.0 - share
+        if not (found[0] > 0.0 and found[1] > 0.0):
+            break
+        if spot_price(found, amplification, 0, 1) > price:
+            low = share
+        else:
+            high = share
+    return found / invariant(found, amplification)
 
 
 @kernel

@@ -19,8 +19,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from protocols import constant_product, lending
-from protocols.pool import CONSTANT_PRODUCT
+from protocols import amm, lending
 from sim import venue
 from sim.codes import ALL, PREVIOUS, Kind, Reason
 from sim.compiled import inner, kernel
@@ -370,10 +369,7 @@ def perform(w, call, previous):
         if amount == ALL:
             amount = books.balances[sender, token_in]
         pool = w.pools[place]
-        if pool.kind == CONSTANT_PRODUCT:
-            reason, out = constant_product.swap(
-                books, pool, sender, token_in, token_out, amount, call.limit
-            )
+        reason, out = amm.swap(books, pool, sender, token_in, token_out, amount, call.limit)
     elif kind == Kind.VENUE:
         if amount == ALL:
             amount = books.balances[sender, token_in]
@@ -391,12 +387,12 @@ def perform(w, call, previous):
         )
     elif kind == Kind.ADD_LIQUIDITY:
         pool = w.pools[place]
-        reason, out = constant_product.add(books, pool, sender, amount, call.second, call.limit)
+        reason, out = amm.add(books, pool, sender, amount, call.second, call.limit)
     elif kind == Kind.REMOVE_LIQUIDITY:
         pool = w.pools[place]
         if amount == ALL:
             amount = books.balances[sender, pool.share]
-        reason, out = constant_product.remove(books, pool, sender, amount, call.limit)
+        reason, out = amm.remove(books, pool, sender, token_out, amount, call.limit)
     elif kind == Kind.TRANSFER:
         if amount == ALL:
             amount = books.balances[sender, token_in]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from protocols import lending as lending_protocol
 from protocols import oracle as oracle_protocol
 from protocols import pool as pool_protocol
-from protocols.constant_product import add
+from protocols.amm import add
 from sim import registry, venue
 from sim.block import FeeMarket, Ordering
 from sim.codes import Kind, Reason
@@ -243,6 +243,15 @@ def _pools(s: Scenario, ledger: Ledger) -> npt.NDArray[np.void]:
         r["tokens"][: len(settings.tokens)] = [ledger.token(t) for t in settings.tokens]
         r["fee"] = settings.fee
         r["protocol_fee"] = settings.protocol_fee
+        first = settings.shares_of_value()
+        target = settings.target_weights or {}
+        for i, token in enumerate(settings.tokens):
+            r["first_weights"][i] = r["weights"][i] = first[token]
+            r["target_weights"][i] = target.get(token, first[token]) / (sum(target.values()) or 1.0)
+        r["amplification"] = r["first_amplification"] = settings.amplification
+        r["target_amplification"] = settings.target_amplification or settings.amplification
+        r["moves_from"], r["moves_until"] = settings.moves_from, settings.moves_until
+        r["fee_multiplier"] = settings.fee_multiplier
     return pools
 
 

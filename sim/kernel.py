@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from protocols import lending, oracle
+from protocols import amm, lending, oracle
 from sim import block, venue
 from sim.compiled import call_at, kernel
 from sim.ledger import worst_leak
@@ -62,10 +62,12 @@ def let_agents_decide(w):
 
 @kernel
 def accrue(w):
-    """Charge interest, and value the block's swaps."""
+    """Charge interest, value the block's swaps, and let pools move on for the next block."""
     for m in range(w.markets.size):
         lending.accrue(w.books, w.markets[m], w.reserves, w.chain[0].seconds)
     settle_pools(w)
+    for p in range(w.pools.size):
+        amm.move(w.pools[p], w.chain[0].block + 1)
 
 
 @kernel

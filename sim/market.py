@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numba import typeof
 
-from protocols.constant_product import ConstantProductPool
+from protocols.handles import handle
 from protocols.lending import LendingMarket
 from protocols.oracle import Oracle
 from protocols.pool import Pool
@@ -276,7 +276,7 @@ class Market(mesa.Model):
             self.ledger, w.assets, self.ledger.account(build.VENUE), int(w.chain[0]["numeraire"])
         )
         self.pools: dict[str, Pool] = {
-            name: ConstantProductPool(name, self.ledger, w.pools[p : p + 1], settings.tokens)
+            name: handle(settings.kind)(name, self.ledger, w.pools[p : p + 1], settings.tokens)
             for p, (name, settings) in enumerate(s.pools.items())
         }
         self.lending: dict[str, LendingMarket] = {

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from protocols import lending
-from protocols.constant_product import amount_out, impermanent_loss, spot_price
+from protocols import amm, lending
 from protocols.pool import COUNTERS
 from sim import venue
 from sim.codes import Reason
@@ -149,8 +148,11 @@ def settle_pools(w):
             if paid > 0.0:
                 worth = market_price(w, pool.tokens[i])
                 pool.volume += paid * worth
-                pool.fees += paid * pool.fee * worth
                 pool.seen[i] = w.books.storage[slot]
+            fee = w.books.storage[slot + 1] - pool.seen_fees[i]
+            if fee > 0.0:
+                pool.fees += fee * market_price(w, pool.tokens[i])
+                pool.seen_fees[i] = w.books.storage[slot + 1]
 
 
 @inner
@@ -178,30 +180,32 @@ def _pool_measure(w, pool, code, size):
     base, quote = pool.tokens[0], pool.tokens[1]
     x = w.books.balances[pool.account, base]
     y = w.books.balances[pool.account, quote]
-    price = spot_price(w.books, pool, 0, 1)
+    price = amm.spot_price(w.books, pool, 0, 1)
     if code == Code.POOL_PRICE:
         return price
     if code == Code.POOL_MISPRICING:
         return price / (w.values[base] / w.values[quote]) - 1.0
     if code == Code.POOL_IMBALANCE:
-        vx, vy = x * w.values[base], y * w.values[quote]
+        # Against the weights that the pool is made to have: one half, but for weighted ones.
+        vx = x * w.values[base] / pool.weights[0]
+        vy = y * w.values[quote] / pool.weights[1]
         return (vx - vy) / (vx + vy) if vx + vy > 0.0 else np.nan
     if code == Code.POOL_VALUE:
         return _pool_worth(w, pool)
     if code == Code.POOL_DEPTH:
         # Base that must be sold for the spot price to fall one per cent.
-        return x * (1.0 / math.sqrt(0.99) - 1.0) / (1.0 - pool.fee) * w.values[base]
+        return amm.depth(w.books, pool, 0.01) * w.values[base] if x > 0.0 and y > 0.0 else np.nan
     if code == Code.POOL_SLIPPAGE:
         if not (x > 0.0 and y > 0.0 and w.values[base] > 0.0):
             return np.nan
         amount = size / w.values[base]
-        return 1.0 - amount_out(x, y, amount, pool.fee) / (amount * price)
+        return 1.0 - amm.quote(w.books, pool, 0, 1, amount) / (amount * price)
     if code == Code.POOL_VOLUME:
         return pool.volume
     if code == Code.POOL_FEES:
         return pool.fees
     if code == Code.POOL_IMPERMANENT_LOSS:
-        return impermanent_loss(price / (pool.start[1] / pool.start[0]))
+        return amm.impermanent_loss(w.books, pool)
     supply = w.books.supply[pool.share]  # POOL_RETURN
     held = pool.start[0] * w.values[base] + pool.start[1] * w.values[quote]
     return _pool_worth(w, pool) / supply / held - 1.0 if supply > 0.0 and held > 0.0 else np.nan
@@ -219,7 +223,7 @@ def _pools_measure(w, code):
         elif code == Code.POOLS_VOLUME:
             total += pool.volume
         elif pool.tokens[1] == numeraire:
-            price = spot_price(w.books, pool, 0, 1)
+            price = amm.spot_price(w.books, pool, 0, 1)
             lowest, highest = min(lowest, price), max(highest, price)
             gap = max(gap, abs(price / w.values[pool.tokens[0]] - 1.0))
             total += price

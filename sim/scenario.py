@@ -167,7 +167,7 @@ class VenueSettings(_Table):
     )
 
 
-POOL_KINDS = ("constant_product",)
+POOL_KINDS = ("constant_product", "weighted", "stableswap")
 
 
 class PoolSettings(_Table):
@@ -178,6 +178,25 @@ class PoolSettings(_Table):
     reserves: dict[str, Positive] = Field(description="At the start, token units.")
     fee: Fee = Field(0.003, description="Share of the amount paid in.")
     protocol_fee: Share = Field(0.0, description="Share of the fee.")
+    weights: dict[str, Positive] | None = Field(
+        None, description="Of a weighted pool, by token; only their ratio counts."
+    )
+    target_weights: dict[str, Positive] | None = Field(
+        None, description="Towards which they move: liquidity bootstrapping."
+    )
+    amplification: Positive = Field(100.0, description="Of a stableswap, A as in the contracts.")
+    target_amplification: Positive | None = Field(None, description="Towards which it ramps.")
+    moves_from: Blocks = Field(0, description="Block in which the movement begins.")
+    moves_until: Blocks = Field(0, description="Block in which it ends.")
+    fee_multiplier: Annotated[float, Field(ge=1.0, le=1000.0)] = Field(
+        1.0, description="Of a stableswap's fee, far from balance."
+    )
+
+    def shares_of_value(self) -> dict[str, float]:
+        """Weights that sum to one, by token."""
+        given = self.weights or dict.fromkeys(self.tokens, 1.0)
+        total = sum(given.values())
+        return {token: given.get(token, 1.0) / total for token in self.tokens}
 
 
 class ReserveSettings(_Table):
@@ -811,6 +830,7 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
         known(f"{field}.kind", pool.kind, POOL_KINDS, "kind of pool")
         for token in pool.tokens:
             known(f"{field}.tokens", token, tokens, "token")
+        found += _check_kind(field, pool)
         if len(set(pool.tokens)) < len(pool.tokens):
             found.append((f"{field}.tokens", "hold a token twice; give different ones"))
         elif set(pool.tokens) <= set(tokens) and set(pool.reserves) != set(pool.tokens):
@@ -840,6 +860,9 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
                 other = next(t for t in reads.tokens if t != oracle.token)
                 text = f"is missing; name an oracle of {other}, in which {oracle.pool} quotes"
                 found.append((f"{field}.quote", text))
+        if oracle.source == "share" and reads is not None and reads.kind != "constant_product":
+            text = f"prices shares of constant-product pools; {oracle.pool} is {reads.kind}"
+            found.append((f"{field}.source", text))
         share = f"{oracle.pool}-share"
         if oracle.source == "share" and reads is not None and oracle.token != share:
             found.append((f"{field}.token", f"is not {oracle.pool}'s share; give {share!r}"))
@@ -885,6 +908,37 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
         if isinstance(shock, Withdrawal) and shock.lending in s.lending:
             there = s.lending[shock.lending].reserves
             known(f"{field}.token", shock.token, there, "reserve")
+    return found
+
+
+_OF_KIND = {
+    "weights": "weighted",
+    "target_weights": "weighted",
+    "amplification": "stableswap",
+    "target_amplification": "stableswap",
+    "fee_multiplier": "stableswap",
+}
+
+
+def _check_kind(field: str, pool: PoolSettings) -> list[tuple[str, str]]:
+    """What is wrong with the fields that only some kinds of pool have."""
+    found = []
+    for name, kind in _OF_KIND.items():
+        is_default = getattr(pool, name) == PoolSettings.model_fields[name].default
+        if not is_default and pool.kind != kind:
+            found.append((f"{field}.{name}", f"is of a {kind} pool; this one is {pool.kind}"))
+    for name in ("weights", "target_weights"):
+        given = getattr(pool, name)
+        if given is not None and set(given) != set(pool.tokens):
+            text = f"must be of {' and '.join(pool.tokens)}, not {' and '.join(given)}"
+            found.append((f"{field}.{name}", text))
+    moves = pool.target_weights is not None or pool.target_amplification is not None
+    if moves and pool.moves_until <= pool.moves_from:
+        text = f"is not after moves_from ({pool.moves_from}); say until when it moves"
+        found.append((f"{field}.moves_until", text))
+    if not moves and pool.moves_until:
+        text = "moves nothing; give target_weights, or target_amplification"
+        found.append((f"{field}.moves_until", text))
     return found
 
 
@@ -970,8 +1024,12 @@ def _check_group(
         if amount.support()[0] < 0.0:
             text = "may be negative; set at_least = 0"
             found.append((f"{field}.wallet.{token}", text))
+    kinds = getattr(behaviour, "pool_kinds", frozenset())
     for pool in group.pools:
         known("pools", pool, s.pools, "pool")
+        if kinds and pool in s.pools and s.pools[pool].kind not in kinds:
+            text = f"{pool} is {s.pools[pool].kind}; a {group.kind} knows {', '.join(kinds)} only"
+            found.append((f"{field}.pools", text))
     known("lending", group.lending, s.lending, "lending market")
     known("route", group.route, ["venue", *s.pools], "place to trade")
     reserves = s.lending[group.lending].reserves if group.lending in s.lending else {}

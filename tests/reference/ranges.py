@@ -65,6 +65,8 @@ class RangePool:
             context.prec = DIGITS
             p = self.positions.setdefault((owner, lower, upper), Position(lower, upper))
             p.liquidity += Decimal(change)
+            if p.liquidity < Decimal("1e-6"):  # what floats left of all of it
+                p.liquidity = Decimal(0)
             a, b = self.at(lower), self.at(upper)
             here = min(max(self.root, a), b)
             size = abs(Decimal(change))

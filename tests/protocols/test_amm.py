@@ -1,0 +1,282 @@
+"""Pools of every kind in the ledger and in the market."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents import MarketAgent
+from protocols import amm, constant_product, stableswap, weighted
+from sim import Market, Scenario
+from sim.codes import Reason
+from sim.ledger import begin, undo
+from tests.conftest import BASE, CROWD, merged
+
+KINDS: dict[str, dict[str, Any]] = {
+    "constant_product": {},
+    "weighted": {
+        "kind": "weighted",
+        "weights": {"eth": 4.0, "usdc": 1.0},
+        "reserves": {"eth": 1000.0, "usdc": 5e5},
+    },
+    "stableswap": {
+        "kind": "stableswap",
+        "tokens": ["dai", "usdc"],
+        "reserves": {"dai": 1e6, "usdc": 1e6},
+        "fee": 0.0004,
+        "amplification": 200.0,
+        "fee_multiplier": 3.0,
+    },
+}
+DAI = {"price": 1.0, "process": "gbm", "volatility": 0.2, "inventory": 1e9}
+
+
+def setup(kind: str, **changes: Any) -> Scenario:
+    pool = {"tokens": ["eth", "usdc"], "reserves": {"eth": 1000.0, "usdc": 2e6}} | KINDS[kind]
+    content = merged(BASE, {"venue": {"assets": {"dai": DAI}}})
+    content["pools"] = {"pool": pool}
+    return Scenario.from_dict(merged(content, changes))
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_prices_and_quotes_are_the_mathematics_of_the_kind() -> None:
+    pools = {k: Market(setup(k), rng=1).pools["pool"] for k in KINDS}
+    assert pools["weighted"].spot_price() == pytest.approx(2000.0)
+    assert pools["weighted"].quote("eth", "usdc", 5.0) == pytest.approx(
+        weighted.amount_out(1000.0, 0.8, 5e5, 0.2, 5.0, 0.003)
+    )
+    assert pools["weighted"].weights == pytest.approx({"eth": 0.8, "usdc": 0.2})
+    balances = np.array([1e6, 1e6])
+    assert pools["stableswap"].spot_price("dai", "usdc") == pytest.approx(1.0)
+    assert pools["stableswap"].quote("dai", "usdc", 5e4) == pytest.approx(
+        stableswap.exchange(balances, 200.0, 0, 1, 5e4, 4e-4, 3.0)[0]
+    )
+    assert pools["stableswap"].amplification == 200.0
+    assert pools["constant_product"].quote("eth", "usdc", 5.0) == pytest.approx(
+        constant_product.amount_out(1000.0, 2e6, 5.0, 0.003)
+    )
+
+
+def test_a_swap_gives_what_was_quoted_and_counts_its_fee(kind: str) -> None:
+    market = Market(setup(kind), rng=1)
+    pool = market.pools["pool"]
+    first, second = pool.tokens
+    trader = MarketAgent(market, wallet={first: 1e4, second: 1e5})
+    quoted = pool.quote(first, second, 100.0)
+    trader.swap("pool", first, 100.0, minimum=quoted * (1.0 - 1e-12))
+    market.step()
+    assert market.ledger.balance(trader.account, second) == pytest.approx(1e5 + quoted)
+    assert pool.volume[first] == 100.0
+    fees = pool.fees
+    paid_in = kind != "stableswap"
+    assert (fees[first] > 0.0) == paid_in
+    assert (fees[second] > 0.0) != paid_in
+    market.ledger.audit()
+
+
+def test_a_protocol_takes_its_part_of_the_fee(kind: str) -> None:
+    market = Market(setup(kind, pools={"pool": {"protocol_fee": 0.5}}), rng=1)
+    pool = market.pools["pool"]
+    first, second = pool.tokens
+    trader = MarketAgent(market, wallet={first: 1e4})
+    trader.swap("pool", first, 100.0)
+    market.step()
+    token = second if kind == "stableswap" else first
+    assert market.ledger.balance("treasury", token) == pytest.approx(0.5 * pool.fees[token])
+
+
+@pytest.mark.parametrize("name", ["weighted", "stableswap"])
+def test_entries_and_exits_of_one_token_are_the_mathematics_of_the_kind(name: str) -> None:
+    market = Market(setup(name), rng=1)
+    books, pool = market.ledger.books, market.world.pools[0]
+    who = market.ledger.open_account("who")
+    market.ledger.mint(who, "dai" if name == "stableswap" else "eth", 500.0)
+    books = market.ledger.books
+    supply = float(books.supply[pool["share"]])
+    held = amm.reserves(books, pool)
+    begin(books)
+    reason, shares = amm.add(books, pool, who, 500.0, 0.0, 0.0)
+    assert reason == Reason.DONE
+    amounts = np.array([500.0, 0.0])
+    if name == "weighted":
+        want = weighted.shares_for(held, np.array([0.8, 0.2]), amounts, supply, 0.003)
+    else:
+        want = stableswap.shares_for(held, 200.0, amounts, supply, 4e-4, 3.0)
+    assert shares == pytest.approx(want)
+    begin(books)
+    reason, out = amm.remove(books, pool, who, int(pool["tokens"][0]), shares, 0.0)
+    assert reason == Reason.DONE
+    assert 0.0 < out < 500.0  # the fee stays
+    market.ledger.audit()
+
+
+def test_a_proportional_exit_gives_a_part_of_all(kind: str) -> None:
+    market = Market(setup(kind), rng=1)
+    books, pool = market.ledger.books, market.world.pools[0]
+    holders = market.ledger.account("holders")
+    shares = 0.25 * books.balances[holders, pool["share"]]
+    held = amm.reserves(books, pool)
+    begin(books)
+    assert amm.remove(books, pool, holders, int(pool["share"]), shares, 0.0)[0] == Reason.DONE
+    assert amm.reserves(books, pool) == pytest.approx(0.75 * held)
+
+
+def test_weights_and_amplification_move_on_their_schedule() -> None:
+    moving = {"target_weights": {"eth": 1.0, "usdc": 1.0}, "moves_from": 10, "moves_until": 30}
+    market = Market(setup("weighted", pools={"pool": moving}), rng=1)
+    pool = market.pools["pool"]
+    seen = []
+    for _ in range(4):
+        seen.append(pool.weights["eth"])
+        market.run(10)
+    assert seen == pytest.approx([0.8, 0.785, 0.635, 0.5], abs=1e-12)
+    assert pool.spot_price() == pytest.approx(500.0)  # nobody traded: only the weights moved
+    ramp = {"target_amplification": 400.0, "moves_until": 20}
+    market = Market(setup("stableswap", pools={"pool": ramp}), rng=1).run(9)
+    assert market.pools["pool"].amplification == pytest.approx(300.0)
+    assert market.run(50).pools["pool"].amplification == 400.0
+
+
+def test_arbitrage_keeps_every_kind_within_its_fee_of_outside(kind: str) -> None:
+    crowd = {
+        "arbitrageurs": {"kind": "arbitrageur", "count": 2, "pools": ["pool"],
+                         "wallet": {"usdc": 1e8}},
+    }  # fmt: skip
+    moving = {"process": "gbm", "volatility": 1.0, "spread": 0.0}
+    changes = {"assets": {"eth": moving, "dai": {"spread": 0.0}}}
+    market = Market(setup(kind, venue=changes, agents=crowd, blocks=400), rng=3).run()
+    gap = market.datacollector.get_model_vars_dataframe()["pool.pool.mispricing"].abs()
+    fee = market.pools["pool"].fee
+    assert gap.max() < fee * 1.05 + 1e-6
+    assert gap.max() > 0.3 * fee
+
+
+def test_measures_of_every_kind_mean_the_same(kind: str) -> None:
+    market = Market(setup(kind), rng=1)
+    market.run(1)
+    row = market.datacollector.get_model_vars_dataframe().iloc[-1]
+    books, pool = market.ledger.books, market.world.pools[0]
+    assert row["pool.pool.imbalance"] == pytest.approx(0.0, abs=0.02)
+    assert row["pool.pool.impermanent_loss"] == pytest.approx(0.0, abs=1e-9)
+    # What the depth says: that sale lowers the price by one per cent.
+    before = amm.spot_price(books, pool, 0, 1)
+    sold = amm.depth(books, pool, 0.01)
+    who = market.ledger.open_account("who")
+    market.ledger.mint(who, int(pool["tokens"][0]), sold)
+    books = market.ledger.books
+    begin(books)
+    pool["fee"] = 0.0
+    net = sold * (1.0 - market.setup.pools["pool"].fee) if kind != "stableswap" else sold
+    amm.swap(books, pool, who, int(pool["tokens"][0]), int(pool["tokens"][1]), net, 0.0)
+    assert amm.spot_price(books, pool, 0, 1) / before == pytest.approx(0.99, abs=1e-4)
+
+
+def test_impermanent_loss_of_a_stableswap_is_small_near_par_and_grows() -> None:
+    market = Market(setup("stableswap"), rng=1)
+    books, pool = market.ledger.books, market.world.pools[0]
+    who = market.ledger.open_account("who")
+    market.ledger.mint(who, "dai", 3e6)
+    books = market.ledger.books
+    pool["fee"] = 0.0
+    losses = []
+    for amount in (1e5, 8e5, 8e5):
+        begin(books)
+        tokens = [int(t) for t in pool["tokens"][:2]]
+        amm.swap(books, pool, who, *tokens, amount, 0.0)
+        held, price = amm.reserves(books, pool), amm.spot_price(books, pool, 0, 1)
+        want = (held[0] * price + held[1]) / (1e6 * price + 1e6) - 1.0
+        losses.append(amm.impermanent_loss(books, pool))
+        assert losses[-1] == pytest.approx(want, rel=1e-6)
+    assert 0.0 > losses[0] > losses[1] > losses[2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"weights": {"btc": 1.0}}, "must be of eth and usdc, not eth and usdc and btc"),
+        ({"amplification": 50.0}, "is of a stableswap pool; this one is weighted"),
+        ({"target_weights": {"eth": 1.0, "usdc": 1.0}}, "say until when it moves"),
+        ({"moves_until": 9}, "moves nothing"),
+        ({"weights": {"eth": 0.0, "usdc": 1.0}}, "above 0"),
+        ({"kind": "weihgted"}, "did you mean 'weighted'"),
+        ({"fee_multiplier": 0.5}, "of at least 1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        setup("weighted", pools={"pool": changes})
+
+
+def test_who_does_not_know_a_kind_is_not_put_there() -> None:
+    provider = CROWD["providers"] | {"pools": ["pool"]}
+    with pytest.raises(ValueError, match="pool is weighted; a liquidity_provider knows"):
+        setup("weighted", agents={"providers": provider})
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["swap", "back", "add", "one", "all"]),
+        st.one_of(st.floats(1e-9, 1e8), st.sampled_from([0.0, -1.0, 1e300, float("nan")])),
+    ),
+    min_size=1,
+    max_size=15,
+)
+
+
+@pytest.mark.parametrize("name", KINDS)
+@given(steps=steps)
+@settings(max_examples=60)
+def test_nobody_gains_from_any_sequence(name: str, steps: list[tuple[str, float]]) -> None:
+    """Dust, zero and huge amounts, one-sided exits: no token appears, and no free lunch."""
+    market = Market(setup(name, pools={"pool": {"fee": 0.0}}), rng=1)
+    pool = market.world.pools[0]
+    first, second, share = int(pool["tokens"][0]), int(pool["tokens"][1]), int(pool["share"])
+    who = market.ledger.open_account("who")
+    for token in (first, second):
+        market.ledger.mint(who, token, 1e7)
+    books = market.ledger.books
+    at_start = books.balances[who].copy()
+    for what, amount in steps:
+        begin(books)
+        if what == "swap":
+            reason, _ = amm.swap(books, pool, who, first, second, amount, 0.0)
+        elif what == "back":
+            reason, _ = amm.swap(books, pool, who, second, first, amount, 0.0)
+        elif what == "add":
+            reason, _ = amm.add(books, pool, who, amount, amount * 0.3, 0.0)
+        elif what == "one":
+            shares = min(amount, books.balances[who, share])
+            reason, _ = amm.remove(books, pool, who, second, shares, 0.0)
+        else:
+            reason, _ = amm.remove(books, pool, who, share, books.balances[who, share], 0.0)
+        if reason != Reason.DONE:
+            undo(books, 0)
+        market.ledger.audit()
+        assert (books.balances >= 0.0).all()
+        assert np.isfinite(books.balances).all()
+    begin(books)
+    if books.balances[who, share] > 0.0:
+        amm.remove(books, pool, who, share, books.balances[who, share], 0.0)
+    change = books.balances[who, [first, second]] - at_start[[first, second]]
+    # Not more of one token without less of the other.
+    assert change.min() <= 1e-6 * 1e7 * 1e-3
+
+
+def test_the_whole_crowd_lives_on_every_kind(kind: str, lively: Callable[..., Scenario]) -> None:
+    agents = {k: v for k, v in CROWD.items() if k in ("traders", "arbitrageurs")}
+    changes = merged(agents, {name: {"pools": ["pool"]} for name in agents})
+    market = Market(setup(kind, agents=changes, blocks=300, audit={"every": 1}), rng=5).run()
+    assert market.pools["pool"].volume[market.pools["pool"].tokens[1]] > 0.0
+    again = Market(setup(kind, agents=changes, blocks=300, audit={"every": 1}), rng=5)
+    for _ in range(300):
+        again.step()
+    assert (again.ledger.balances == market.ledger.balances).all()
