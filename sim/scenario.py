@@ -1024,7 +1024,7 @@ def _check_group(
         if amount.support()[0] < 0.0:
             text = "may be negative; set at_least = 0"
             found.append((f"{field}.wallet.{token}", text))
-    kinds = getattr(behaviour, "pool_kinds", frozenset())
+    kinds: frozenset[str] = getattr(behaviour, "pool_kinds", frozenset())
     for pool in group.pools:
         known("pools", pool, s.pools, "pool")
         if kinds and pool in s.pools and s.pools[pool].kind not in kinds:
