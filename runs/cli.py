@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -143,8 +144,6 @@ def _save(console: Console, market: object, out: Path, summary: dict, save_run: 
 
 def _must_be_writable(out: Path) -> None:
     """Find out before a run whether its results can be left where they are wanted."""
-    import os
-
     if out.exists() and not out.is_dir():
         raise ScenarioError([("--out", f"{out} is a file; give a folder")])
     there = next((p for p in (out, *out.absolute().parents) if p.exists()), None)
@@ -218,6 +217,12 @@ def sweep(
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         print("stopped; what is done is safe: the same command goes on", file=sys.stderr)
+        sys.stderr.flush()
+        if isinstance(executor, Processes):
+            # What is done is on disk. An orderly end would wait for threads of the pools,
+            # which may wait for a process that was interrupted at a bad moment.
+            executor.kill()
+            os._exit(130)
         raise typer.Exit(130) from None
     finally:
         if executor is not None:
@@ -243,8 +248,6 @@ def _tell_study(console: Console, out: Path, name: str, frame: pd.DataFrame) -> 
 
 def _cores() -> int:
     """Cores that this process may use."""
-    import os
-
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 

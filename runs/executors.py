@@ -229,6 +229,13 @@ class Processes(Executor):
         with self._lock:
             return [pid for pool in self._pools for pid in (pool._processes or {})]
 
+    def kill(self) -> None:
+        """Kill the processes, waiting for no lock and no thread."""
+        for pool in list(self._pools):
+            for number in list(pool._processes or {}):
+                with suppress(OSError):
+                    os.kill(number, getattr(signal, "SIGKILL", signal.SIGTERM))
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the processes; with `cancel_futures` also in the midst of a task."""
         with self._lock:

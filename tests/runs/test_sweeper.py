@@ -406,7 +406,10 @@ def test_a_driver_that_is_interrupted_says_how_to_go_on(tmp_path: Path) -> None:
     while not (tmp_path / "seen").exists() and time.time() < until:
         time.sleep(0.05)
     driver.send_signal(signal.SIGINT)
-    _, said = driver.communicate(timeout=60)
+    try:
+        _, said = driver.communicate(timeout=60)
+    finally:
+        driver.kill()
     assert driver.returncode == 130
     assert "the same command goes on" in said
     assert "Traceback" not in said
