@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from protocols.pool import Pool, count_swap, position
+from protocols.pool import Pool
 from sim.codes import Reason
 from sim.compiled import kernel
 from sim.ledger import burn, mint, transfer
@@ -151,37 +151,6 @@ def impermanent_loss(price_ratio):
 
 
 @kernel
-def swap(books, pool, sender, token_in, token_out, amount, minimum):
-    """Swap at the pool's price.
-
-    Args:
-        amount: Token units paid in, fee included.
-        minimum: Least amount to receive, else the call fails.
-
-    Returns:
-        (reason, amount out).
-    """
-    i, o = position(pool, token_in), position(pool, token_out)
-    if i < 0 or o < 0 or i == o or not amount > 0.0:
-        return Reason.INVALID, 0.0
-    reserve_in = books.balances[pool.account, token_in]
-    reserve_out = books.balances[pool.account, token_out]
-    if reserve_in <= 0.0 or reserve_out <= 0.0:
-        return Reason.EMPTY_POOL, 0.0
-    out = amount_out(reserve_in, reserve_out, amount, pool.fee)
-    if not out >= minimum:
-        return Reason.LIMIT, 0.0
-    if not transfer(books, sender, pool.account, token_in, amount):
-        return Reason.INSUFFICIENT_BALANCE, 0.0
-    transfer(books, pool.account, sender, token_out, out)
-    fee = amount * pool.fee
-    if pool.protocol_fee > 0.0:
-        transfer(books, pool.account, pool.treasury, token_in, fee * pool.protocol_fee)
-    count_swap(books, pool, i, amount, fee)
-    return Reason.DONE, out
-
-
-@kernel
 def add(books, pool, sender, amount_0, amount_1, minimum):
     """Add both tokens in the pool's proportion, at most the given amounts; receive shares.
 
@@ -233,14 +202,6 @@ def remove(books, pool, sender, shares, minimum):
     transfer(books, pool.account, sender, pool.tokens[0], amount_0)
     transfer(books, pool.account, sender, pool.tokens[1], amount_1)
     return Reason.DONE, amount_1
-
-
-@kernel
-def spot_price(books, pool, base, quote):
-    """Marginal price without fee, quote per base; NaN where a reserve is empty."""
-    x = books.balances[pool.account, pool.tokens[base]]
-    y = books.balances[pool.account, pool.tokens[quote]]
-    return y / x if x > 0.0 and y > 0.0 else np.nan
 
 
 class ConstantProductPool(Pool):

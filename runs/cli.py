@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -58,15 +58,19 @@ def _compiling(console: Console) -> Iterator[None]:
             yield
 
 
+def _list(titles: Mapping[str, str]) -> None:
+    """Print names with their titles, a line each."""
+    width = max(map(len, titles), default=0)
+    for name, title in titles.items():
+        print(f"{name:<{width}}  {title}")
+
+
 @app.command()
 def scenarios() -> None:
     """List the scenarios, a line each."""
     from sim import Scenario
 
-    titles = Scenario.titles()
-    width = max(map(len, titles), default=0)
-    for name, title in titles.items():
-        print(f"{name:<{width}}  {title}")
+    _list(Scenario.titles())
 
 
 @app.command()
@@ -156,10 +160,7 @@ def studies() -> None:
     """List the studies, a line each."""
     from runs.study import Study
 
-    found = {name: Study.load(name).title for name in Study.names()}
-    width = max(map(len, found), default=0)
-    for name, title in found.items():
-        print(f"{name:<{width}}  {title}")
+    _list({name: Study.load(name).title for name in Study.names()})
 
 
 @app.command()

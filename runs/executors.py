@@ -24,8 +24,6 @@ from typing import Any
 from sim.errors import ScenarioError
 
 _ASK_SECONDS = 1.0  # how often a cluster is asked for its workers
-
-
 _STARTS = 5  # times that a process is tried to be started
 
 
@@ -293,7 +291,6 @@ class Cluster(Executor):
             )
             address = self._own.scheduler_address
         self.address = address
-        self.memory = memory
         self._asked, self._threads = 0.0, 0
         self._client: Any = None
         if not self.connect(timeout):

@@ -6,7 +6,7 @@ import itertools
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -311,24 +311,21 @@ class Sweep:
         count = 0
 
         def size() -> int:
-            by_time = MOST_RUNS
-            if self._seconds_a_run > 0.0:
-                by_time = int(BATCH_SECONDS / self._seconds_a_run)
-            else:
-                by_time = 1  # nothing is known yet
+            known = self._seconds_a_run > 0.0
+            by_time = int(BATCH_SECONDS / self._seconds_a_run) if known else 1
             share = math.ceil(left / (2 * max(self._capacity(), 1)))  # for an even end
             return max(1, min(by_time, share, MOST_RUNS))
 
+        overrides: Mapping[str, Any] = {}
         runs_of_one_point: list[tuple[int, int]] = []
         where: tuple[int, int] | None = None
         for run in itertools.chain.from_iterable(missing):
             here = (run.point, run.variant)
-            if here != where:
+            moved = here != where
+            if moved:
                 where = here
                 overrides = self.overrides.at(self.points[run.point], names[run.variant])
-                runs_of_one_point = []
-                jobs.append(Job(overrides, runs_of_one_point))
-            elif not jobs:
+            if moved or not jobs:
                 runs_of_one_point = []
                 jobs.append(Job(overrides, runs_of_one_point))
             runs_of_one_point.append((run.number, run.seed))

@@ -81,8 +81,6 @@ class Luggage:
     keep: dict[str, Any]
     base: Scenario
     series: tuple[tuple[str, ...], int] | None
-    source: tuple[str, str] | None = None
-    """Text and path of the Python file that the functions are in."""
 
 
 def pack(study: Study) -> bytes:
@@ -98,7 +96,7 @@ def pack(study: Study) -> bytes:
         keep = {name: what if isinstance(what, str) else None for name, what in keep.items()}
         source = (study.source, str(study.file or ""))
     try:
-        return pickle.dumps((source, pickle.dumps(Luggage(keep, study.base, series, source))))
+        return pickle.dumps((source, pickle.dumps(Luggage(keep, study.base, series))))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         text = f"a function in keep cannot travel to workers ({error}); put it in a study's file"
         raise ValueError(text) from None
