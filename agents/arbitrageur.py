@@ -28,11 +28,10 @@ from agents.tools import (
     share_bid,
     worth_the_race,
 )
-from protocols import amm, constant_product, weighted
-from protocols.pool import CONSTANT_PRODUCT, COUNTERS, WEIGHTED
+from protocols import amm
+from protocols.pool import COUNTERS
 from sim.codes import PREVIOUS, Kind
 from sim.compiled import inner
-from sim.measures import market_price
 from sim.randomness import agent_uniform
 
 if TYPE_CHECKING:
@@ -113,72 +112,30 @@ def _edges(w, token):
 
 
 @inner
-def arbitrage(pool, x, y, price):
-    """Closed form of the most profitable trade, (base in, quote in), of kinds that have one."""
-    if pool.kind == WEIGHTED:
-        return weighted.arbitrage(x, pool.weights[0], y, pool.weights[1], price, pool.fee)
-    return constant_product.arbitrage(x, y, price, pool.fee)
-
-
-@inner
-def _search(w, place, capital, low, high):
-    """As `opportunity`, for a kind of pool that has no closed form.
-
-    Args:
-        low: What the base token fetches outside, in quote.
-        high: What it costs there.
-    """
-    chain = w.chain[0]
-    pool = w.pools[place]
-    base, quote = pool.tokens[0], pool.tokens[1]
-    price = amm.spot_price(w.books, pool, 0, 1)
-    keep = 1.0 - pool.fee
-    buys = low * keep > price
-    if not buys and not price * keep > high:
-        return 0.0, 0.0, False, False
-    # No more than the pool could pay out of the one token that it would give.
-    worth = w.books.balances[pool.account, base if buys else quote]
-    worth *= market_price(w, base if buys else quote)
-    most = min(capital, 2.0 * worth)
-    # Fine at both ends: from the largest size down by halves, as long as that pays more.
-    money, profit = best_size(w, place, chain.numeraire, base, quote, buys, most)
-    for _ in range(40):
-        smaller = best_size(w, place, chain.numeraire, base, quote, buys, 0.5 * most)
-        most *= 0.5
-        if smaller[1] < profit and profit > 0.0:
-            break
-        money, profit = smaller
-    return money, profit, buys, money >= capital
-
-
-@inner
 def opportunity(w, place, capital):
     """Most profitable round trip through a pool.
 
-    With a venue of infinite depth the size is the closed form; a finite one makes
-    it smaller, and then it is searched for below that.
+    With a venue of infinite depth the size is where the pool's marginal price after the
+    fee meets the outside one; a finite one makes it smaller, and then it is searched for
+    below that.
 
     Returns:
         (money, profit, buys, whether the capital was the limit).
     """
     chain = w.chain[0]
     pool = w.pools[place]
-    base, quote = pool.tokens[0], pool.tokens[1]
-    x = w.books.balances[pool.account, base]
-    y = w.books.balances[pool.account, quote]
-    if not (x > 0.0 and y > 0.0) or capital <= 0.0:
+    if pool.size != 2 or pool.halted or capital <= 0.0:
         return 0.0, 0.0, False, False
+    base, quote = pool.tokens[0], pool.tokens[1]
     base_low, base_high, base_moves = _edges(w, base)
     quote_low, quote_high, quote_moves = _edges(w, quote)
-    if pool.kind != CONSTANT_PRODUCT and pool.kind != WEIGHTED:
-        return _search(w, place, capital, base_low / quote_high, base_high / quote_low)
-    _, quote_in = arbitrage(pool, x, y, base_low / quote_high)
+    quote_in = amm.amount_to_rate(w.books, pool, 1, 0, quote_high / base_low)
     buys = quote_in > 0.0
     if buys:
         money = quote_in * quote_high
     else:
-        base_in, _ = arbitrage(pool, x, y, base_high / quote_low)
-        if base_in <= 0.0:
+        base_in = amm.amount_to_rate(w.books, pool, 0, 1, base_high / quote_low)
+        if not base_in > 0.0:
             return 0.0, 0.0, False, False
         money = base_in * base_high
     most = min(money, capital)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import mesa
 
+from protocols.handles import ConcentratedPool
 from sim.block import follow, send
 from sim.codes import ALL, PREVIOUS, Kind
 from sim.registry import Column
@@ -95,17 +96,18 @@ class MarketAgent(mesa.Agent):
         bid: float | None = None,
         counterparty: int = -1,
         second: float = 0.0,
+        ticks: tuple[int, int] = (0, 0),
     ) -> None:
         market = self.market
         tokens = market.ledger.token(token_in), market.ledger.token(token_out)
         call = (int(kind), protocol, *tokens, float(amount), float(limit), counterparty, second)
         if self._batching and self._batched:
-            follow(market.world, *call)
+            follow(market.world, *call, *ticks)
         else:
             if bid is None:
                 chain = market.world.chain[0]
                 bid = 1.25 * max(float(chain["gas_price"]), float(chain["base_fee"]))
-            send(market.world, self.account, self._cohort, float(bid), *call)
+            send(market.world, self.account, self._cohort, float(bid), *call, 0, *ticks)
         self._batched += 1
 
     def swap(
@@ -137,28 +139,133 @@ class MarketAgent(mesa.Agent):
         out = token_out or next(token for token in tokens if token != token_in)
         self._call(Kind.SWAP, _place(self.market.pools, pool), token_in, out, amount, minimum, bid)
 
+    def swap_best(
+        self,
+        token_in: str,
+        token_out: str,
+        amount: float,
+        slippage: float = 0.01,
+        bid: float | None = None,
+    ) -> None:
+        """Swap by the best routes through all pools, split, as one transaction.
+
+        Args:
+            token_in: Token to pay.
+            token_out: Token to receive.
+            amount: Token units.
+            slippage: How much worse than now it may come out, share.
+            bid: Gwei per gas; default: a quarter above the last block's price.
+
+        Raises:
+            ValueError: If there is no way, or the amount is not positive.
+        """
+        chain = self.market.world.chain[0]
+        price = float(chain["gas_price"]) if chain["fee_market"] else 0.0
+        plan = self.market.route(token_in, token_out, amount, price)
+        if not plan.routes:
+            raise ValueError(f"no pools lead from {token_in} to {token_out} for {amount:g}")
+        outer = self._batching
+        if not outer:
+            self._batching, self._batched = True, 0
+        for route in plan.routes:
+            part = route.amount
+            for pool, first, second in zip(
+                route.pools, route.tokens, route.tokens[1:], strict=False
+            ):
+                self.swap(pool, first, part, bid=bid, token_out=second)
+                part = PREVIOUS
+        self.require(token_out, plan.amount_out * (1.0 - slippage))
+        self._batching = outer
+
     def add_liquidity(
         self,
         pool: str,
-        amounts: Mapping[str, float],
+        amounts: Mapping[str, float] | None = None,
         minimum: float = 0.0,
         bid: float | None = None,
+        shares: float | None = None,
+        prices: tuple[float, float] | None = None,
     ) -> None:
-        """Add to a pool in its proportion, at most the given amounts, for shares."""
-        first, second = self.market.pools[pool].tokens
+        """Add to a pool for shares, or open a position of concentrated liquidity.
+
+        Args:
+            pool: Name.
+            amounts: Of one or two of its tokens, by name. A constant-product pool takes
+                two in its proportion, at most those; others take them as they are.
+            minimum: Least shares (or liquidity) to receive.
+            bid: Gwei per gas.
+            shares: In place of amounts: buy so many shares with all tokens in the
+                pool's proportion.
+            prices: Of a concentrated pool: between which to provide.
+
+        Raises:
+            KeyError: If there is no such pool or token.
+            ValueError: If what is given makes no sense for the pool.
+        """
+        held = self.market.pools[pool]
         place = _place(self.market.pools, pool)
-        amount = amounts[first]
-        self._call(
-            Kind.ADD_LIQUIDITY, place, first, second, amount, minimum, bid, second=amounts[second]
-        )
+        if shares is not None:
+            share = held.share
+            self._call(Kind.ADD_LIQUIDITY, place, share, share, shares, minimum, bid)
+            return
+        given = dict(amounts or {})
+        if not 1 <= len(given) <= 2 or not set(given) <= set(held.tokens):
+            names = " and ".join(held.tokens)
+            raise ValueError(f"give amounts of one or two of {names}, or shares, to {pool}")
+        if len(given) == 1:
+            given[next(t for t in held.tokens if t not in given)] = 0.0
+        first, second = sorted(given, key=held.tokens.index)
+        amount, other = float(given[first]), float(given[second])
+        ticks = (0, 0)
+        if isinstance(held, ConcentratedPool):
+            if prices is None:
+                raise ValueError(f"{pool} is concentrated: give prices=(lower, upper)")
+            ticks = held.ticks(*prices)
+        call = (Kind.ADD_LIQUIDITY, place, first, second, amount, minimum, bid)
+        self._call(*call, second=other, ticks=ticks)
 
     def remove_liquidity(
-        self, pool: str, shares: float = ALL, minimum: float = 0.0, bid: float | None = None
+        self,
+        pool: str,
+        shares: float = ALL,
+        minimum: float = 0.0,
+        bid: float | None = None,
+        token: str | None = None,
+        prices: tuple[float, float] | None = None,
     ) -> None:
-        """Give shares of a pool back; `minimum` is of its first token."""
-        share = self.market.pools[pool].share
+        """Give shares of a pool back, or take liquidity out of a position.
+
+        Args:
+            pool: Name.
+            shares: How many, or how much liquidity (0: collect the fees alone).
+            minimum: Least to receive, of `token` or of the pool's first.
+            bid: Gwei per gas.
+            token: Receive this one alone.
+            prices: Of a concentrated pool: those that the position was opened with.
+        """
+        held = self.market.pools[pool]
         place = _place(self.market.pools, pool)
-        self._call(Kind.REMOVE_LIQUIDITY, place, share, share, shares, minimum, bid)
+        ticks = (0, 0)
+        if isinstance(held, ConcentratedPool):
+            if prices is None:
+                raise ValueError(f"{pool} is concentrated: give prices=(lower, upper)")
+            ticks = held.ticks(*prices)
+        call = (Kind.REMOVE_LIQUIDITY, place, held.share, token or held.share, shares, minimum, bid)
+        self._call(*call, ticks=ticks)
+
+    def flash_borrow(
+        self, lending: str, token: str, amount: float, bid: float | None = None
+    ) -> None:
+        """Borrow cash that the same `transaction` repays with `flash_repay`."""
+        self._lend(Kind.FLASH_BORROW, lending, token, amount, 0.0, bid)
+
+    def flash_repay(self, lending: str, token: str) -> None:
+        """Repay what the transaction has borrowed of a token, with the fee."""
+        self._lend(Kind.FLASH_REPAY, lending, token, ALL, 0.0, None)
+
+    def require(self, token: str, gain: float) -> None:
+        """Let the transaction fail unless it has gained so much of a token until here."""
+        self._call(Kind.REQUIRE, 0, token, token, 0.0, gain)
 
     def deposit(self, lending: str, token: str, amount: float, bid: float | None = None) -> None:
         """Deposit in a lending market."""
@@ -270,6 +377,8 @@ class Behaviour(MarketAgent):
     """Numbers that the cohort as a whole remembers."""
     searcher: ClassVar[bool] = False
     """Whether a block that puts arbitrage first puts these first."""
+    positions: ClassVar[int] = 0
+    """Positions of concentrated liquidity that each of them may have at a time."""
     begins: ClassVar[int] = 0
     """Place in the order in which cohorts open their positions: lenders before borrowers."""
 

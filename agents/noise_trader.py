@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column
-from agents.tools import going_bid, quote_at, refuel
+from agents.tools import find_route, going_bid, quote_at, refuel, route_gas, send_route
 from sim.block import send
 from sim.codes import Kind
 from sim.compiled import inner
@@ -33,7 +33,7 @@ LEAST = 1e-6
 # What the cohort remembers.
 HEAT, EXPECTED, DECAY, BRANCH, MOOD_NOW, MOOD_DECAY = range(6)
 # Draws of an agent in a block.
-_ACT, _POOL, _SIDE, _SIZE, _TAIL = range(5)
+_ACT, _POOL, _SIDE, _SIZE, _TAIL, _FIRST, _SECOND = range(7)
 
 
 @inner
@@ -47,6 +47,7 @@ def decide(w, me):
     heat = me.memory[HEAT]
     mood = me.memory[MOOD_NOW]
     pools = me.places.size
+    routes = w.cohorts[me.ident].routes
     gas = chain.gas_cost[Kind.SWAP]
     # Who acts is found first and without branches, which a processor cannot foresee.
     n = me.rows.shape[0]
@@ -62,7 +63,14 @@ def decide(w, me):
         place = me.places[min(int(agent_uniform(me.key, i, _POOL) * pools), pools - 1)]
         pool = w.pools[place]
         buys = agent_uniform(me.key, i, _SIDE) < 0.5 + 0.5 * my[HERDING] * mood
-        token_in, token_out = pool.tokens[int(buys)], pool.tokens[1 - int(buys)]
+        a, b = 0, 1
+        if pool.size > 2:  # any two of its tokens
+            a = min(int(agent_uniform(me.key, i, _FIRST) * pool.size), pool.size - 1)
+            b = min(int(agent_uniform(me.key, i, _SECOND) * (pool.size - 1)), pool.size - 2)
+            b += b >= a
+        token_in, token_out = (
+            (pool.tokens[b], pool.tokens[a]) if buys else (pool.tokens[a], pool.tokens[b])
+        )
         money = my[SIZE] * math.exp(my[SPREAD] * agent_normal(me.key, i, _SIZE))
         if my[TAIL] > 0.0:
             tail = agent_uniform(me.key, i, _TAIL)
@@ -73,6 +81,13 @@ def decide(w, me):
         # The last fiftieth of a wallet stays, for gas.
         amount = min(money / price, 0.98 * w.books.balances[account, token_in])
         if not amount * price >= LEAST or not refuel(w, account, me.ident, gas):
+            continue
+        if routes:
+            legs, tokens, lengths, parts, out = find_route(w, token_in, token_out, amount)
+            if lengths.size > 0:
+                bid = going_bid(w, account, route_gas(w, lengths), my[BID])
+                least = out * (1.0 - my[SLIPPAGE])
+                send_route(w, account, me.ident, bid, legs, tokens, lengths, parts, least, 0)
             continue
         least = quote_at(w, place, token_in, token_out, amount) * (1.0 - my[SLIPPAGE])
         bid = going_bid(w, account, gas, my[BID])

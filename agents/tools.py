@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from protocols import amm
+from protocols import amm, routing
 from protocols.pool import position
 from sim import venue
 from sim.block import FeeMarket, follow, send
-from sim.codes import Kind
+from sim.codes import PREVIOUS, Kind
 from sim.compiled import inner
 from sim.measures import market_price
 
@@ -118,6 +118,46 @@ def send_trade(w, account, cohort, bid, place, token_in, token_out, amount, mini
         0.0,
         patience,
     )
+
+
+@inner
+def find_route(w, token_in, token_out, amount):
+    """The best routes for an amount at the going price of gas; as `routing.best_route`."""
+    chain = w.chain[0]
+    cost = gas_cost(w, chain.gas_cost[Kind.SWAP], _going(w)) / market_price(w, token_out)
+    return routing.best_route(
+        w.books, w.pools, token_in, token_out, amount, cost, routing.HOPS, routing.ROUTES
+    )
+
+
+@inner
+def route_gas(w, lengths):
+    """Gas of a transaction that takes routes."""
+    chain = w.chain[0]
+    return lengths.sum() * chain.gas_cost[Kind.SWAP] + chain.gas_cost[Kind.REQUIRE]
+
+
+@inner
+def follow_route(w, legs, tokens, lengths, amounts):
+    """Add the swaps of routes to the transaction that was sent last."""
+    for r in range(lengths.size):
+        for k in range(lengths[r]):
+            amount = amounts[r] if k == 0 else PREVIOUS
+            follow_trade(w, legs[r, k], tokens[r, k], tokens[r, k + 1], amount, 0.0)
+
+
+@inner
+def send_route(w, account, cohort, bid, legs, tokens, lengths, amounts, least, patience):
+    """Send the swaps of routes as one transaction that must gain at least so much."""
+    first, second = tokens[0, 0], tokens[0, 1]
+    sent = send_trade(w, account, cohort, bid, legs[0, 0], first, second, amounts[0], 0.0, patience)
+    if not sent:
+        return False
+    for k in range(1, lengths[0]):
+        follow_trade(w, legs[0, k], tokens[0, k], tokens[0, k + 1], PREVIOUS, 0.0)
+    follow_route(w, legs[1:], tokens[1:], lengths[1:], amounts[1:])
+    last = tokens[0, lengths[0]]
+    return follow(w, Kind.REQUIRE, 0, last, last, 0.0, least)
 
 
 @inner

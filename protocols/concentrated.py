@@ -20,7 +20,7 @@ import math
 
 import numpy as np
 
-from protocols.pool import count_swap, position
+from protocols.pool import position, settle_swap
 from sim.codes import Reason
 from sim.compiled import kernel
 from sim.ledger import DUST, store, transfer
@@ -333,12 +333,8 @@ def swap(books, pool, sender, token_in, token_out, amount, minimum):
     out = min(out, books.balances[pool.account, token_out])
     if not out >= minimum:
         return Reason.LIMIT, 0.0
-    if not transfer(books, sender, pool.account, token_in, amount):
+    if not settle_swap(books, pool, sender, i, o, amount, out, fee, 0.0):
         return Reason.INSUFFICIENT_BALANCE, 0.0
-    transfer(books, pool.account, sender, token_out, out)
-    if pool.protocol_fee > 0.0:
-        transfer(books, pool.account, pool.treasury, token_in, fee * pool.protocol_fee)
-    count_swap(books, pool, i, amount, fee)
     return Reason.DONE, out
 
 
@@ -393,15 +389,20 @@ def find_position(books, pool, owner, lower, upper, make):
     mixed ^= np.uint64(upper) * np.uint64(0x94D049BB133111EB)
     mixed ^= mixed >> np.uint64(31)
     start = np.int64(mixed % np.uint64(pool.capacity))
+    s = books.storage
+    left = -1  # by somebody who took everything out: free for a new one
     for step in range(pool.capacity):
         slot = _position_slot(pool, (start + step) % pool.capacity)
-        who = books.storage[slot + OWNER]
+        who = s[slot + OWNER]
         if who == 0.0:
-            return slot if make else -1
-        same = who == owner + 1.0 and books.storage[slot + LOWER] == lower
-        if same and books.storage[slot + UPPER] == upper:
+            if not make:
+                return -1
+            return left if left >= 0 else slot
+        if who == owner + 1.0 and s[slot + LOWER] == lower and s[slot + UPPER] == upper:
             return slot
-    return -1
+        if left < 0 and s[slot + AMOUNT] == 0.0 and not (s[slot + OWED_0] + s[slot + OWED_1] > 0.0):
+            left = slot
+    return left if make else -1
 
 
 @kernel
@@ -480,7 +481,7 @@ def change_liquidity(books, pool, owner, lower, upper, change):
         change = -s[slot + AMOUNT]  # all of it, but for rounding
     fine = _move_tick(books, pool, a, change, False)
     fine &= _move_tick(books, pool, b, change, True)
-    if s[slot + OWNER] == 0.0:
+    if s[slot + OWNER] != owner + 1.0 or s[slot + LOWER] != a or s[slot + UPPER] != b:
         fine &= store(books, slot + OWNER, owner + 1.0)
         fine &= store(books, slot + LOWER, float(a))
         fine &= store(books, slot + UPPER, float(b))
@@ -551,6 +552,115 @@ def remove(books, pool, sender, lower, upper, liquidity):
     if second > 0.0:
         transfer(books, pool.account, sender, pool.tokens[1], second)
     return Reason.DONE, first, second
+
+
+@kernel
+def position_tokens(books, pool, n):
+    """What the n-th place for a position holds: amounts with the fees that it is owed.
+
+    Returns:
+        (owner's account or -1, amount of token 0, of token 1), token units.
+    """
+    s = books.storage
+    slot = _position_slot(pool, n)
+    owner = np.int64(s[slot + OWNER]) - 1
+    if owner < 0:
+        return owner, 0.0, 0.0
+    amount = s[slot + AMOUNT]
+    first, second = s[slot + OWED_0], s[slot + OWED_1]
+    if amount > 0.0:
+        a, b = np.int64(s[slot + LOWER]), np.int64(s[slot + UPPER])
+        inside_0, inside_1 = growth_inside(books, pool, a, b)
+        first += max(amount * (inside_0 - s[slot + INSIDE_0]), 0.0)
+        second += max(amount * (inside_1 - s[slot + INSIDE_1]), 0.0)
+        x, y = amounts_for_liquidity(
+            amount,
+            s[pool.extra + SQRT_PRICE],
+            sqrt_price_at_tick((pool.lowest + a) * pool.spacing),
+            sqrt_price_at_tick((pool.lowest + b) * pool.spacing),
+        )
+        first += x
+        second += y
+    return owner, first, second
+
+
+@kernel
+def position_at(books, pool, n):
+    """The n-th place for a position: (owner's account or -1, lower tick, upper tick, liquidity)."""
+    s = books.storage
+    slot = _position_slot(pool, n)
+    owner = np.int64(s[slot + OWNER]) - 1
+    lower = (pool.lowest + np.int64(s[slot + LOWER])) * pool.spacing
+    upper = (pool.lowest + np.int64(s[slot + UPPER])) * pool.spacing
+    return owner, lower, upper, s[slot + AMOUNT]
+
+
+@kernel
+def liquidity_of(books, pool, owner, lower, upper):
+    """Liquidity of a position; 0 where there is none."""
+    a, b = lower // pool.spacing - pool.lowest, upper // pool.spacing - pool.lowest
+    slot = find_position(books, pool, owner, a, b, False)
+    return books.storage[slot + AMOUNT] if slot >= 0 else 0.0
+
+
+@kernel
+def spaced(pool, price, up):
+    """Nearest tick that may hold liquidity, at or below a price, or (`up`) at or above it."""
+    tick = tick_at_sqrt_price(math.sqrt(price))
+    k = tick // pool.spacing
+    if up and sqrt_price_at_tick(k * pool.spacing) < math.sqrt(price):
+        k += 1
+    return min(max(k, pool.lowest), pool.lowest + pool.width - 1) * pool.spacing
+
+
+@kernel
+def slope(books, pool, i, amount):
+    """What a swap of an amount of the i-th token would give, and how that changes.
+
+    Returns:
+        (amount out, out per unit more, relative change of the latter per unit); nothing
+        where the liquidity does not take the amount.
+    """
+    down = i == 0
+    price, liquidity, out, fine = reach(books, pool, down, amount)
+    if not fine or liquidity <= 0.0:
+        return out if fine else 0.0, 0.0, 0.0
+    keep = 1.0 - pool.fee
+    if down:
+        return out, keep * price * price, -2.0 * keep * price / liquidity
+    return out, keep / (price * price), -2.0 * keep / (liquidity * price)
+
+
+@kernel
+def reach(books, pool, down, amount):
+    """Where a swap would end, without a trace.
+
+    Returns:
+        (sqrt price, liquidity there, amount out, whether all of the amount was taken).
+    """
+    s = books.storage
+    at = pool.extra
+    price, tick, liquidity = s[at + SQRT_PRICE], np.int64(s[at + TICK]), s[at + LIQUIDITY]
+    out = 0.0
+    left = amount
+    while True:
+        k = next_tick(books, pool, _place(pool, tick), down)
+        if k < 0:
+            return price, 0.0, out, left <= 0.0
+        boundary = (pool.lowest + k) * pool.spacing
+        target = sqrt_price_at_tick(boundary)
+        if liquidity > 0.0 and target != price:
+            reached, paid, gained, fee = swap_step(price, target, liquidity, left, pool.fee)
+            out += gained
+            left = max(left - paid - fee, 0.0)
+            if reached != target:
+                return reached, liquidity, out, True
+        if left <= 0.0 and liquidity > 0.0:
+            return price, liquidity, out, True
+        price = target
+        net = s[_tick_slot(pool, k) + NET]
+        liquidity = max(liquidity - net if down else liquidity + net, 0.0)
+        tick = boundary - 1 if down else boundary
 
 
 @kernel

@@ -13,10 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from protocols.pool import Pool
 from sim.codes import Reason
 from sim.compiled import kernel
-from sim.ledger import burn, mint, transfer
+from sim.ledger import mint, transfer
 
 
 @kernel
@@ -177,49 +176,3 @@ def add(books, pool, sender, amount_0, amount_1, minimum):
         return Reason.INSUFFICIENT_BALANCE, 0.0
     mint(books, sender, pool.share, shares)
     return Reason.DONE, shares
-
-
-@kernel
-def remove(books, pool, sender, shares, minimum):
-    """Give shares back for their part of both reserves.
-
-    Args:
-        minimum: Least amount of the pool's first token to receive.
-
-    Returns:
-        (reason, amount of the pool's last token that came out).
-    """
-    out = books.supply[pool.share]
-    if not shares > 0.0 or out <= 0.0:
-        return Reason.INVALID, 0.0
-    part = min(shares / out, 1.0)
-    amount_0 = part * books.balances[pool.account, pool.tokens[0]]
-    amount_1 = part * books.balances[pool.account, pool.tokens[1]]
-    if not amount_0 >= minimum:
-        return Reason.LIMIT, 0.0
-    if not burn(books, sender, pool.share, shares):
-        return Reason.INSUFFICIENT_BALANCE, 0.0
-    transfer(books, pool.account, sender, pool.tokens[0], amount_0)
-    transfer(books, pool.account, sender, pool.tokens[1], amount_1)
-    return Reason.DONE, amount_1
-
-
-class ConstantProductPool(Pool):
-    """A constant-product pool as a person holds it."""
-
-    kind = "constant_product"
-
-    def spot_price(self, base: str | None = None, quote: str | None = None) -> float:
-        """Marginal price without fee: y / x, units of `quote` per unit of `base`."""
-        x = self._reserve(base or self.tokens[0])
-        y = self._reserve(quote or self.tokens[-1])
-        return y / x if x > 0.0 else math.nan
-
-    def quote(self, token_in: str, token_out: str, amount: float) -> float:
-        """Amount of `token_out` that a swap of `amount` of `token_in` would give now."""
-        if not amount >= 0.0:
-            raise ValueError(f"amount must be >= 0, not {amount}")
-        if token_in == token_out:
-            raise ValueError(f"token_in and token_out must differ, both are {token_in!r}")
-        reserves = self._reserve(token_in), self._reserve(token_out)
-        return float(amount_out(*reserves, float(amount), self.fee))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
-from protocols import amm
-from protocols.constant_product import ConstantProductPool
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from protocols import amm, concentrated, safeguards
 from protocols.pool import Pool
+from sim.ledger import begin, undo
 
 
 class CurvedPool(Pool):
@@ -17,20 +22,85 @@ class CurvedPool(Pool):
             raise ValueError(f"{self.name} holds {' and '.join(self.tokens)}, not {token!r}")
         return self.tokens.index(token)
 
+    def _pair(self, token_in: str, token_out: str) -> tuple[int, int]:
+        i, o = self._place(token_in), self._place(token_out)
+        if i == o:
+            raise ValueError(f"token_in and token_out must differ, both are {token_in!r}")
+        return i, o
+
     def spot_price(self, base: str | None = None, quote: str | None = None) -> float:
-        """Marginal price without fee, units of `quote` per unit of `base`."""
+        """Marginal price without fee, units of `quote` per unit of `base`.
+
+        Raises:
+            ValueError: If the pool does not hold one of them.
+        """
         i, o = self._place(base or self.tokens[0]), self._place(quote or self.tokens[-1])
         price = amm.spot_price(self.ledger.books, self.record[0], i, o)
         return float(price) if math.isfinite(price) else math.nan
 
     def quote(self, token_in: str, token_out: str, amount: float) -> float:
-        """Amount of `token_out` that a swap of `amount` of `token_in` would give now."""
+        """Amount of `token_out` that a swap of `amount` of `token_in` would give now.
+
+        Raises:
+            ValueError: If the pool does not hold one of them, or the amount is negative.
+        """
         if not amount >= 0.0:
             raise ValueError(f"amount must be >= 0, not {amount}")
-        i, o = self._place(token_in), self._place(token_out)
-        if i == o:
-            raise ValueError(f"token_in and token_out must differ, both are {token_in!r}")
+        i, o = self._pair(token_in, token_out)
         return float(amm.quote(self.ledger.books, self.record[0], i, o, float(amount)))
+
+    def depth_curve(
+        self, falls: Iterable[float] = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1)
+    ) -> npt.NDArray[np.float64]:
+        """Amounts of the first token whose sale lowers its price in the last.
+
+        Args:
+            falls: Shares in (0, 1).
+
+        Returns:
+            float64[n], token units, fee included.
+        """
+        books, record = self.ledger.books, self.record[0]
+        return np.array([amm.depth(books, record, float(fall)) for fall in falls])
+
+    def slippage_curve(
+        self,
+        amounts: Iterable[float],
+        token_in: str | None = None,
+        token_out: str | None = None,
+    ) -> npt.NDArray[np.float64]:
+        """How much worse than the spot price swaps would be, fee included.
+
+        Args:
+            amounts: Of `token_in`, token units.
+            token_in: Default: the pool's first token.
+            token_out: Default: its last.
+
+        Returns:
+            float64[n], shares of the spot price.
+        """
+        i, o = self._pair(token_in or self.tokens[0], token_out or self.tokens[-1])
+        books, record = self.ledger.books, self.record[0]
+        spot = amm.spot_price(books, record, i, o)
+        given = np.asarray(list(amounts), dtype=np.float64)
+        got = np.array([amm.quote(books, record, i, o, float(amount)) for amount in given])
+        return np.asarray(1.0 - got / (given * spot))
+
+    @property
+    def imbalance(self) -> float:
+        """How far it is from the proportion it is made for, at last values, in [0, 1]."""
+        return float(safeguards.imbalance(self.ledger.books, self.record[0]))
+
+    @property
+    def halted(self) -> bool:
+        """Whether its circuit breaker does not let it trade."""
+        return bool(self.record["halted"][0])
+
+
+class ConstantProductPool(CurvedPool):
+    """A constant-product pool as a person holds it."""
+
+    kind = "constant_product"
 
 
 class WeightedPool(CurvedPool):
@@ -54,9 +124,94 @@ class StableSwapPool(CurvedPool):
         """A now, as in Curve's contracts."""
         return float(self.record["amplification"][0])
 
+    @property
+    def virtual_price(self) -> float:
+        """What a share is worth in the pool's tokens at balance: D / supply."""
+        return float(amm.virtual_price(self.ledger.books, self.record[0]))
+
+
+class ConcentratedPool(CurvedPool):
+    """A pool of concentrated liquidity as a person holds it."""
+
+    kind = "concentrated"
+
+    @property
+    def tick(self) -> int:
+        """The largest tick whose price is not above the pool's."""
+        return int(self.ledger.books.storage[int(self.record["extra"][0]) + concentrated.TICK])
+
+    @property
+    def liquidity(self) -> float:
+        """L at the present price."""
+        at = int(self.record["extra"][0]) + concentrated.LIQUIDITY
+        return float(self.ledger.books.storage[at])
+
+    def ticks(self, lower_price: float, upper_price: float) -> tuple[int, int]:
+        """The nearest ticks that may hold liquidity, around two prices.
+
+        Raises:
+            ValueError: If the prices are not positive and rising.
+        """
+        if not 0.0 < lower_price < upper_price:
+            raise ValueError(f"give 0 < lower < upper, not {lower_price} and {upper_price}")
+        record = self.record[0]
+        lower = concentrated.spaced(record, float(lower_price), False)
+        return int(lower), int(concentrated.spaced(record, float(upper_price), True))
+
+    def positions(self) -> pd.DataFrame:
+        """All positions: owner, prices, liquidity, and what they hold, fees included."""
+        books, record = self.ledger.books, self.record[0]
+        rows = []
+        for n in range(int(record["capacity"])):
+            owner, lower, upper, liquidity = concentrated.position_at(books, record, n)
+            if owner < 0:
+                continue
+            _, first, second = concentrated.position_tokens(books, record, n)
+            if liquidity > 0.0 or first > 0.0 or second > 0.0:
+                prices = (float(concentrated.sqrt_price_at_tick(t)) ** 2 for t in (lower, upper))
+                name = self.ledger.accounts[int(owner)]
+                rows.append((name, *prices, int(lower), int(upper), liquidity, first, second))
+        names = ["owner", "lower", "upper", "lower_tick", "upper_tick", "liquidity", *self.tokens]
+        return pd.DataFrame(rows, columns=names)
+
+
+class BondingCurvePool(CurvedPool):
+    """A bonding curve as a person holds it."""
+
+    kind = "bonding_curve"
+
+    @property
+    def supply(self) -> float:
+        """Tokens that are out."""
+        return self.ledger.supply(self.share)
+
+
+def tried(pool: Pool, trades: Iterable[tuple[str, str, float]]) -> list[float]:
+    """What several swaps in one pool would give one after the other; nothing is left of them.
+
+    Args:
+        pool: A pool of a market.
+        trades: (token in, token out, amount) of each, token units.
+    """
+    books, record = pool.ledger.books, pool.record[0]
+    begin(books)
+    found = []
+    for token_in, token_out, amount in trades:
+        i, o = pool.tokens.index(token_in), pool.tokens.index(token_out)
+        found.append(float(amm.trade(books, record, i, o, float(amount))))
+    undo(books, 0)
+    return found
+
 
 _HANDLES: dict[str, type[Pool]] = {
-    kind.kind: kind for kind in (ConstantProductPool, WeightedPool, StableSwapPool)
+    kind.kind: kind
+    for kind in (
+        ConstantProductPool,
+        WeightedPool,
+        StableSwapPool,
+        ConcentratedPool,
+        BondingCurvePool,
+    )
 }
 
 

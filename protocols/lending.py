@@ -34,6 +34,7 @@ MARKET = np.dtype(
         ("close_factor", "f8"),  # share of a debt that one liquidation may repay
         ("full_close_below", "f8"),  # health factor below which it may be all of it
         ("bonus_share", "f8"),  # protocol's share of the liquidation bonus
+        ("flash_fee", "f8"),  # share of a flash loan
         ("debtors", "i8"),  # how many accounts are listed as debtors
         ("slot", "i8"),  # first of its slots in the ledger's storage
     ]
@@ -320,6 +321,36 @@ def repay(books, market, reserves, sender, debtor, token, amount):
         return Reason.INSUFFICIENT_BALANCE, 0.0
     burn(books, debtor, reserve.debt, units)
     return Reason.DONE, amount
+
+
+@kernel
+def flash_out(books, market, reserves, sender, token, amount):
+    """Hand out cash that the same transaction has to bring back. Returns a reason."""
+    r = reserve_at(market, reserves, token)
+    if r < 0 or not amount > 0.0:
+        return Reason.INVALID
+    if not transfer(books, market.account, sender, token, amount):
+        return Reason.NO_CASH
+    return Reason.DONE
+
+
+@kernel
+def flash_back(books, market, reserves, sender, token, amount):
+    """Take a flash loan back with its fee, which the depositors share through their index.
+
+    Returns:
+        (reason, amount with the fee).
+    """
+    reserve = reserves[reserve_at(market, reserves, token)]
+    fee = amount * market.flash_fee
+    if not transfer(books, sender, market.account, token, amount + fee):
+        return Reason.INSUFFICIENT_BALANCE, 0.0
+    index = books.storage[reserve.slot + SUPPLY_INDEX]
+    deposits = books.supply[reserve.receipt] * index
+    if fee > 0.0 and deposits > 0.0:
+        if not store(books, reserve.slot + SUPPLY_INDEX, index * (1.0 + fee / deposits)):
+            return Reason.TOO_LONG, 0.0
+    return Reason.DONE, amount + fee
 
 
 @kernel

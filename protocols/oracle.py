@@ -13,8 +13,8 @@ import math
 
 import numpy as np
 
-from protocols.amm import spot_price
-from protocols.pool import position
+from protocols.amm import spot_price, virtual_price
+from protocols.pool import MOST_TOKENS, STABLESWAP, position
 from sim.compiled import kernel
 from sim.ledger import Ledger
 
@@ -35,8 +35,8 @@ FEED = np.dtype(
         ("source", "i8"),
         ("pool", "i8"),
         ("quote", "i8"),  # feed of the pool's other token; -1: that token is worth one
-        ("first", "i8"),  # feeds of the two tokens of a share's pool
-        ("second", "i8"),
+        ("against", "i8"),  # place of the token in which the pool quotes
+        ("parts", "i8", (MOST_TOKENS,)),  # feeds of the tokens of a share's pool
         ("lag", "i8"),  # blocks
         ("heartbeat", "i8"),  # blocks
         ("deviation", "f8"),  # share
@@ -51,13 +51,27 @@ FEED = np.dtype(
 
 
 @kernel
-def fair_share_price(reserve_0, reserve_1, price_0, price_1, supply):
-    """Value of a constant-product share that a swap cannot move: 2 sqrt(x y p q) / supply.
+def fair_share_price(books, pool, feeds, feed):
+    """Value of a pool's share that a swap cannot move, numeraire; NaN without a supply.
 
-    The reserves are put where outside prices would put them, so that moving the
-    pool's price does not move it (the fair reserves of Alpha Homora's oracle).
+    Weighted: ``V / supply prod (p_i / w_i) ** w_i``, the value of the reserves where
+    outside prices would put them (the fair reserves of Alpha Homora and Balancer; of a
+    constant product ``2 sqrt(x y p q) / supply``). StableSwap: the virtual price times
+    the least of the tokens' prices, as Curve's oracles have it.
     """
-    return 2.0 * math.sqrt(reserve_0 * reserve_1 * price_0 * price_1) / supply
+    supply = books.supply[pool.share]
+    if supply <= 0.0:
+        return np.nan
+    if pool.kind == STABLESWAP:
+        least = np.inf
+        for k in range(pool.size):
+            least = min(least, feeds[feed.parts[k]].price / pool.rates[k])
+        return virtual_price(books, pool) * least
+    value = 1.0 / supply
+    for k in range(pool.size):
+        held, weight = books.balances[pool.account, pool.tokens[k]], pool.weights[k]
+        value *= (held * feeds[feed.parts[k]].price / weight) ** weight
+    return value
 
 
 @kernel
@@ -65,7 +79,7 @@ def pool_price(books, pools, feeds, feed):
     """Price of a feed's token in its pool, in the numeraire."""
     pool = pools[feed.pool]
     base = position(pool, feed.token)
-    price = spot_price(books, pool, base, 1 - base)
+    price = spot_price(books, pool, base, feed.against)
     return price * feeds[feed.quote].price if feed.quote >= 0 else price
 
 
@@ -77,17 +91,7 @@ def _reading(books, pools, feeds, feed, ring, outside):
     if feed.source == FIXED:
         return feed.price
     if feed.source == SHARE:
-        pool = pools[feed.pool]
-        supply = books.supply[pool.share]
-        if supply <= 0.0:
-            return np.nan
-        return fair_share_price(
-            books.balances[pool.account, pool.tokens[0]],
-            books.balances[pool.account, pool.tokens[1]],
-            feeds[feed.first].price,
-            feeds[feed.second].price,
-            supply,
-        )
+        return fair_share_price(books, pools[feed.pool], feeds, feed)
     price = pool_price(books, pools, feeds, feed)
     if feed.source == POOL_SPOT:
         return price

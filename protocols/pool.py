@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.compiled import kernel
-from sim.ledger import Ledger, store
+from sim.ledger import Ledger, store, transfer
 
 MOST_TOKENS = 8
 
@@ -28,6 +28,9 @@ POOL = np.dtype(
         ("seen", "f8", (MOST_TOKENS,)),  # amounts paid in that `volume` has counted
         ("start", "f8", (MOST_TOKENS,)),  # reserves per share at the start
         ("seen_fees", "f8", (MOST_TOKENS,)),  # fees that `fees` has counted
+        ("seen_out", "f8", (MOST_TOKENS,)),  # amounts paid out that `markout` has counted
+        ("value_sum", "f8"),  # of its value after each block, numeraire
+        ("markout", "f8"),  # since the start: paid in less paid out, at prices after the block
         # Of weighted pools and StableSwap; what moves does so between two blocks.
         ("weights", "f8", (MOST_TOKENS,)),  # now; they sum to one
         ("first_weights", "f8", (MOST_TOKENS,)),
@@ -38,20 +41,52 @@ POOL = np.dtype(
         ("moves_from", "i8"),  # block
         ("moves_until", "i8"),
         ("fee_multiplier", "f8"),  # of the fee, far from balance
+        ("rates", "f8", (MOST_TOKENS,)),  # of a StableSwap: worth of a unit of each token
+        ("rate_pools", "i8", (MOST_TOKENS,)),  # pool whose share the token is, -1: none
+        ("ratio", "f8"),  # of a bonding curve: reserve over what all tokens are worth
         # Of concentrated liquidity alone:
         ("extra", "i8"),  # first slot of its state, ticks and positions in the storage
         ("spacing", "i8"),  # ticks between two that may hold liquidity
         ("lowest", "i8"),  # the lowest of those, in units of the spacing
         ("width", "i8"),  # how many there are
         ("capacity", "i8"),  # positions that there is room for
+        ("first_price", "f8"),  # at the start
+        # Of safeguards:
+        ("base_fee", "f8"),  # `fee` in calm times
+        ("volatility_fee", "f8"),  # added per unit of volatility a block
+        ("imbalance_fee", "f8"),  # added per unit of imbalance
+        ("highest_fee", "f8"),
+        ("fee_memory", "f8"),  # weight of the last block in the volatility
+        ("variance", "f8"),  # a block's, as lately seen
+        ("last_price", "f8"),
+        ("guarded", "i8"),  # 1: it has a breaker
+        ("most_move", "f8"),  # of the log of its prices in a window; 0: no limit
+        ("most_imbalance", "f8"),
+        ("most_outflow", "f8"),  # share of its value
+        ("window", "i8"),  # blocks
+        ("cool_down", "i8"),  # blocks
+        ("window_began", "i8"),  # block
+        ("window_value", "f8"),
+        ("references", "f8", (MOST_TOKENS,)),  # prices as the window began
+        ("worths", "f8", (MOST_TOKENS,)),  # values of its tokens at the end of the last block
+        ("tripped", "i8"),  # 1: a call of this block went beyond a limit
+        ("halted", "i8"),  # 1: no trade
+        ("halted_until", "i8"),  # block
+        ("halts", "i8"),  # since the start
     ]
 )
 
-CONSTANT_PRODUCT, WEIGHTED, STABLESWAP = range(3)
-KINDS = {"constant_product": CONSTANT_PRODUCT, "weighted": WEIGHTED, "stableswap": STABLESWAP}
+CONSTANT_PRODUCT, WEIGHTED, STABLESWAP, CONCENTRATED, BONDING_CURVE = range(5)
+KINDS = {
+    "constant_product": CONSTANT_PRODUCT,
+    "weighted": WEIGHTED,
+    "stableswap": STABLESWAP,
+    "concentrated": CONCENTRATED,
+    "bonding_curve": BONDING_CURVE,
+}
 
-COUNTERS = 2
-"""Slots per token: amount paid in over the pool's life, and fees paid, in token units."""
+COUNTERS = 3
+"""Slots per token: paid in by swaps over the pool's life, fees, paid out; token units."""
 
 
 @kernel
@@ -64,19 +99,51 @@ def position(pool, token):
 
 
 @kernel
-def count_swap(books, pool, i, amount, fee):
-    """Add a swap to the pool's counters of volume and fees of its i-th token."""
-    slot = pool.slot + COUNTERS * i
-    return store(books, slot, books.storage[slot] + amount) and store(
-        books, slot + 1, books.storage[slot + 1] + fee
-    )
+def count_fee(books, pool, o, fee):
+    """Add a fee that is not part of what a swap paid in to the counter of the o-th token."""
+    slot = pool.slot + COUNTERS * o + 1
+    return store(books, slot, books.storage[slot] + fee)
 
 
 @kernel
-def count_fee(books, pool, o, fee):
-    """Add a fee taken from what was paid out to the counter of the o-th token."""
-    slot = pool.slot + COUNTERS * o + 1
-    return store(books, slot, books.storage[slot] + fee)
+def count_swap(books, pool, i, o, amount, out, fee_in, fee_out):
+    """Add a swap to the pool's counters; arguments as of `settle_swap`."""
+    s = books.storage
+    a, b = pool.slot + COUNTERS * i, pool.slot + COUNTERS * o
+    fine = store(books, a, s[a] + amount) and store(books, a + 1, s[a + 1] + fee_in)
+    fine = fine and store(books, b + 2, s[b + 2] + out)
+    if fee_out > 0.0:
+        fine = fine and count_fee(books, pool, o, fee_out)
+    return fine
+
+
+@kernel
+def take_fee(books, pool, i, fee):
+    """Hand the protocol its part of a fee in the i-th token, out of the reserves."""
+    if pool.protocol_fee > 0.0 and fee > 0.0:
+        transfer(books, pool.account, pool.treasury, pool.tokens[i], fee * pool.protocol_fee)
+
+
+@kernel
+def settle_swap(books, pool, sender, i, o, amount, out, fee_in, fee_out):
+    """Move the tokens of a swap, the protocol's part of its fee, and its counters.
+
+    Args:
+        amount: Of the i-th token, paid in.
+        out: Of the o-th, received.
+        fee_in: Fee in the i-th token.
+        fee_out: Fee in the o-th, already taken off `out`.
+
+    Returns:
+        Whether the sender could pay.
+    """
+    if not transfer(books, sender, pool.account, pool.tokens[i], amount):
+        return False
+    transfer(books, pool.account, sender, pool.tokens[o], out)
+    take_fee(books, pool, i, fee_in)
+    take_fee(books, pool, o, fee_out)
+    count_swap(books, pool, i, o, amount, out, fee_in, fee_out)
+    return True
 
 
 class Pool:
@@ -137,6 +204,11 @@ class Pool:
     def fees(self) -> dict[str, float]:
         """Fees paid by swaps since the start, token units by name."""
         return self._counter(1)
+
+    @property
+    def paid_out(self) -> dict[str, float]:
+        """Amounts paid out by swaps since the start, token units by name."""
+        return self._counter(2)
 
     def _counter(self, which: int) -> dict[str, float]:
         slot = int(self.record["slot"][0]) + which

@@ -182,8 +182,8 @@ def _imbalance_fee(fee, n):
 
 
 @kernel
-def shares_for(balances, amplification, amounts, supply, fee, multiplier):
-    """Shares for an entry with any amounts.
+def entry(balances, amplification, amounts, supply, fee, multiplier, fees):
+    """Shares for an entry with any amounts, and the fees that it paid.
 
     What departs from the proportion of the pool pays the imbalance fee.
 
@@ -194,8 +194,10 @@ def shares_for(balances, amplification, amounts, supply, fee, multiplier):
         supply: Shares that there are; 0: the first entry, which receives D.
         fee: Share, of a swap.
         multiplier: Of `dynamic_fee`.
+        fees: float64[n], written: the imbalance fee in each token.
     """
     n = balances.size
+    fees[:] = 0.0
     if supply <= 0.0:
         return invariant(balances + amounts, amplification)
     ann = amplification * n
@@ -207,13 +209,21 @@ def shares_for(balances, amplification, amounts, supply, fee, multiplier):
     for k in range(n):
         off = amounts[k] - delta * balances[k] / d0
         part = dynamic_fee(2.0 * balances[k] + amounts[k], mean, base, multiplier)
-        counted[k] -= part * abs(off)
+        fees[k] = part * abs(off)
+        counted[k] -= fees[k]
     return supply * _grown(balances, ann, counted, d0) / d0
 
 
 @kernel
-def one_for_shares(balances, amplification, shares, supply, j, fee, multiplier):
-    """What an exit into one token gives for shares.
+def shares_for(balances, amplification, amounts, supply, fee, multiplier):
+    """Shares for an entry with any amounts; arguments as of `entry`."""
+    fees = np.empty(balances.size)
+    return entry(balances, amplification, amounts, supply, fee, multiplier, fees)
+
+
+@kernel
+def exit_to_one(balances, amplification, shares, supply, j, fee, multiplier):
+    """What an exit into one token gives for shares, and its fee.
 
     Args:
         balances: x, float64[n], in units of equal value.
@@ -225,11 +235,11 @@ def one_for_shares(balances, amplification, shares, supply, j, fee, multiplier):
         multiplier: Of `dynamic_fee`.
 
     Returns:
-        Net amount, in the same units; 0 for all the shares there are, of which one
-        token cannot be the proceeds.
+        (net amount, fee), in the same units; nothing for all the shares there are, of
+        which one token cannot be the proceeds.
     """
     if shares >= supply:
-        return 0.0
+        return 0.0, 0.0
     n = balances.size
     ann = amplification * n
     d0 = invariant(balances, amplification)
@@ -253,7 +263,14 @@ def one_for_shares(balances, amplification, shares, supply, j, fee, multiplier):
             others += change
             logs -= math.log1p(change / balances[k])
     out = -_answer(balances[j], ann, others, math.expm1(logs), delta, product) - kept
-    return max(out, 0.0)
+    out = max(out, 0.0)
+    return out, max(free - out, 0.0)
+
+
+@kernel
+def one_for_shares(balances, amplification, shares, supply, j, fee, multiplier):
+    """What an exit into one token gives for shares, net; arguments as of `exit_to_one`."""
+    return exit_to_one(balances, amplification, shares, supply, j, fee, multiplier)[0]
 
 
 @kernel

@@ -130,8 +130,8 @@ def one_for_shares(balance, weight, shares, supply, fee):
 
 
 @kernel
-def shares_for(balances, weights, amounts, supply, fee):
-    """Shares for an entry with any amounts of the tokens.
+def entry(balances, weights, amounts, supply, fee, fees):
+    """Shares for an entry with any amounts of the tokens, and the fees that it paid.
 
     What a token is in excess of the weighted mean growth is as a swap, and pays the
     fee (Balancer v2, exact tokens in).
@@ -142,18 +142,22 @@ def shares_for(balances, weights, amounts, supply, fee):
         amounts: float64[n], token units.
         supply: P, shares.
         fee: f.
+        fees: float64[n], written: the fee in each token.
     """
     ideal = 0.0  # mean growth
     for i in range(balances.size):
         ideal += weights[i] * amounts[i] / balances[i]
     total = 0.0
     for i in range(balances.size):
-        paid = amounts[i]
-        free = balances[i] * ideal
-        if paid > free:
-            paid = free + (amounts[i] - free) * (1.0 - fee)
-        total += weights[i] * math.log1p(paid / balances[i])
+        fees[i] = max(amounts[i] - balances[i] * ideal, 0.0) * fee
+        total += weights[i] * math.log1p((amounts[i] - fees[i]) / balances[i])
     return supply * math.expm1(total)
+
+
+@kernel
+def shares_for(balances, weights, amounts, supply, fee):
+    """Shares for an entry with any amounts of the tokens; arguments as of `entry`."""
+    return entry(balances, weights, amounts, supply, fee, np.empty(balances.size))
 
 
 @kernel

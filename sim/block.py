@@ -19,15 +19,19 @@ from enum import IntEnum
 
 import numpy as np
 
-from protocols import amm, lending
+from protocols import amm, concentrated, lending
+from protocols.pool import CONCENTRATED
 from sim import venue
 from sim.codes import ALL, PREVIOUS, Kind, Reason
 from sim.compiled import inner, kernel
-from sim.ledger import begin, burn, mint, overflowed, transfer, undo
+from sim.ledger import begin, burn, gained, mint, overflowed, transfer, undo
+from sim.measures import market_price
 from sim.randomness import bits, normal_quantile
 
 GWEI = 1e-9
 NEVER = 2**31 - 1
+FLASHES = 4
+"""Flash loans that one transaction may have at a time."""
 
 
 class Ordering(IntEnum):
@@ -48,7 +52,9 @@ class FeeMarket(IntEnum):
 
 
 @inner
-def _write_call(entry, kind, protocol, token_in, token_out, amount, limit, counterparty, second):
+def _write_call(
+    entry, kind, protocol, token_in, token_out, amount, limit, counterparty, second, lower, upper
+):
     """Write what a call does into its place in the mempool."""
     entry.kind = kind
     entry.protocol = protocol
@@ -58,11 +64,25 @@ def _write_call(entry, kind, protocol, token_in, token_out, amount, limit, count
     entry.limit = limit
     entry.counterparty = counterparty
     entry.second = second
+    entry.lower = lower
+    entry.upper = upper
     entry.gone = 0
 
 
 @kernel
-def follow(w, kind, protocol, token_in, token_out, amount, limit, counterparty=-1, second=0.0):
+def follow(
+    w,
+    kind,
+    protocol,
+    token_in,
+    token_out,
+    amount,
+    limit,
+    counterparty=-1,
+    second=0.0,
+    lower=0,
+    upper=0,
+):
     """Add a call to the transaction that was sent last.
 
     Args:
@@ -74,7 +94,9 @@ def follow(w, kind, protocol, token_in, token_out, amount, limit, counterparty=-
         limit: Least outcome that the sender accepts: amount out of a swap or a
             liquidation, shares of an entry, health factor after a borrowing.
         counterparty: Account of the borrower, or of a transfer's receiver.
-        second: Amount of the pool's second token, of an entry.
+        second: Amount of `token_out`, of an entry.
+        lower: Lower tick of a position of concentrated liquidity.
+        upper: Its upper tick.
 
     Returns:
         Whether the mempool took it.
@@ -99,7 +121,19 @@ def follow(w, kind, protocol, token_in, token_out, amount, limit, counterparty=-
     entry.calls = 0
     entry.gas = 0.0
     entry.bid = first.bid
-    _write_call(entry, kind, protocol, token_in, token_out, amount, limit, counterparty, second)
+    _write_call(
+        entry,
+        kind,
+        protocol,
+        token_in,
+        token_out,
+        amount,
+        limit,
+        counterparty,
+        second,
+        lower,
+        upper,
+    )
     first.calls += 1
     first.gas += chain.gas_cost[kind]
     chain.waiting = n + 1
@@ -121,6 +155,8 @@ def send(
     counterparty=-1,
     second=0.0,
     patience=0,
+    lower=0,
+    upper=0,
 ):
     """Send a transaction of one call; `follow` adds more calls to it.
 
@@ -129,7 +165,7 @@ def send(
         cohort: Of the sender, or -1.
         bid: Most that it pays for a unit of gas, gwei.
         patience: Blocks it is good for; 0: as long as the scenario says.
-        kind, protocol, token_in, token_out, amount, limit, counterparty, second:
+        kind, protocol, token_in, token_out, amount, limit, counterparty, second, lower, upper:
             As in `follow`.
 
     Returns:
@@ -153,7 +189,19 @@ def send(
     entry.calls = 1
     entry.gas = chain.gas_cost[kind]
     entry.bid = bid
-    _write_call(entry, kind, protocol, token_in, token_out, amount, limit, counterparty, second)
+    _write_call(
+        entry,
+        kind,
+        protocol,
+        token_in,
+        token_out,
+        amount,
+        limit,
+        counterparty,
+        second,
+        lower,
+        upper,
+    )
     chain.bundle_head = n
     chain.waiting = n + 1
     chain.next_number += 1
@@ -332,6 +380,8 @@ def _pay_gas(w, call):
         return False
     burn(w.books, call.sender, token, burnt)
     transfer(w.books, call.sender, chain.producer, token, due - burnt)
+    if call.cohort >= 0:
+        w.cohorts[call.cohort].gas_spent += due * market_price(w, token)
     return True
 
 
@@ -345,6 +395,9 @@ def _refund_gas(w, call):
     tip = unused * (call.bid - chain.base_fee) * GWEI
     mint(w.books, call.sender, chain.gas_token, unused * chain.base_fee * GWEI)
     transfer(w.books, chain.producer, call.sender, chain.gas_token, tip)
+    if call.cohort >= 0:
+        back = unused * call.bid * GWEI * market_price(w, chain.gas_token)
+        w.cohorts[call.cohort].gas_spent -= back
     chain.gas_bought -= unused
 
 
@@ -387,12 +440,30 @@ def perform(w, call, previous):
         )
     elif kind == Kind.ADD_LIQUIDITY:
         pool = w.pools[place]
-        reason, out = amm.add(books, pool, sender, amount, call.second, call.limit)
+        lower, upper = np.int64(call.lower), np.int64(call.upper)
+        reason, out = amm.add(
+            books,
+            pool,
+            sender,
+            token_in,
+            token_out,
+            amount,
+            call.second,
+            call.limit,
+            lower,
+            upper,
+        )
     elif kind == Kind.REMOVE_LIQUIDITY:
         pool = w.pools[place]
-        if amount == ALL:
+        lower, upper = np.int64(call.lower), np.int64(call.upper)
+        if amount == ALL and pool.kind == CONCENTRATED:
+            amount = concentrated.liquidity_of(books, pool, sender, lower, upper)
+        elif amount == ALL:
             amount = books.balances[sender, pool.share]
-        reason, out = amm.remove(books, pool, sender, token_out, amount, call.limit)
+        reason, out = amm.remove(books, pool, sender, token_out, amount, call.limit, lower, upper)
+    elif kind == Kind.REQUIRE:
+        out = gained(books, sender, token_out)
+        reason = Reason.DONE if out >= call.limit else Reason.LIMIT
     elif kind == Kind.TRANSFER:
         if amount == ALL:
             amount = books.balances[sender, token_in]
@@ -444,7 +515,49 @@ def _lend(w, kind, m, sender, other, token_in, token_out, amount, limit):
                 amount,
                 limit,
             )
+    elif kind == Kind.FLASH_BORROW:
+        reason, out = _flash_borrow(w, m, sender, token_in, amount)
+    elif kind == Kind.FLASH_REPAY:
+        reason, out = _flash_repay(w, m, sender, token_in)
+        amount = out
     return reason, amount, out
+
+
+@inner
+def _flash_borrow(w, m, sender, token, amount):
+    """Lend cash for the rest of the transaction. Returns (reason, amount)."""
+    chain = w.chain[0]
+    if chain.flashes >= FLASHES:
+        return Reason.CAP, 0.0
+    reason = lending.flash_out(w.books, w.markets[m], w.reserves, sender, token, amount)
+    if reason != Reason.DONE:
+        return reason, 0.0
+    n = chain.flashes
+    chain.flash_market[n], chain.flash_token[n], chain.flash_amount[n] = m, token, amount
+    chain.flashes = n + 1
+    return reason, amount
+
+
+@inner
+def _flash_repay(w, m, sender, token):
+    """Give back all that a transaction borrowed of a token, with the fee. (reason, amount)."""
+    chain = w.chain[0]
+    paid = 0.0
+    kept = 0
+    for n in range(chain.flashes):
+        owed = chain.flash_amount[n]
+        if chain.flash_market[n] != m or chain.flash_token[n] != token:
+            chain.flash_market[kept] = chain.flash_market[n]
+            chain.flash_token[kept] = chain.flash_token[n]
+            chain.flash_amount[kept] = owed
+            kept += 1
+            continue
+        reason, back = lending.flash_back(w.books, w.markets[m], w.reserves, sender, token, owed)
+        if reason != Reason.DONE:
+            return reason, paid
+        paid += back
+    chain.flashes = kept
+    return (Reason.DONE if paid > 0.0 else Reason.NO_DEBT), paid
 
 
 @inner
@@ -564,6 +677,7 @@ def execute(w, reason, amount_out):
                     continue
                 chain.gas_bought += first.gas
             begin(w.books)
+            chain.flashes = 0
         while k < calls:
             call = w.mempool[head + k]
             if call.kind == Kind.CUSTOM:
@@ -582,6 +696,8 @@ def execute(w, reason, amount_out):
                 ended = Reason.TOO_LONG
             _write_receipt(w, call, k, calls, ended, amount_in, out)
             k += 1
+            if k == calls and ended == Reason.DONE and chain.flashes > 0:
+                ended = Reason.UNPAID
             if ended != Reason.DONE:
                 undo(w.books, 0)
                 _refund_gas(w, first)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from protocols import amm, concentrated, safeguards
+from protocols import insurance as insurance_protocol
 from protocols import lending as lending_protocol
 from protocols import oracle as oracle_protocol
 from protocols import pool as pool_protocol
-from protocols.amm import add
 from sim import registry, venue
 from sim.block import FeeMarket, Ordering
 from sim.codes import Kind, Reason
@@ -20,11 +21,12 @@ from sim.errors import ScenarioError
 from sim.ledger import Ledger, begin
 from sim.prices import read_prices
 from sim.randomness import generator, stream_key
+from sim.scenario import oracle_quote_token, order_of_funding
 from sim.venue import ASSET, bridge
 from sim.world import CALL, CHAIN, COHORT, MEASURE, RECEIPT, World
 
 if TYPE_CHECKING:
-    from sim.scenario import Scenario
+    from sim.scenario import PoolSettings, Scenario
 
 VENUE, PRODUCER, HOLDERS, TREASURY = "venue", "producer", "holders", "treasury"
 LEAST_MEMPOOL = 4096
@@ -44,8 +46,9 @@ class Layout:
         s = scenario
         self.pools = list(s.pools)
         self.markets = list(s.lending)
+        self.funds = list(s.insurance)
         self.treasuries = {m: f"{m}-treasury" for m in self.markets}
-        self.special = [VENUE, PRODUCER, HOLDERS, TREASURY, *self.treasuries.values()]
+        self.special = [VENUE, PRODUCER, HOLDERS, TREASURY, *self.treasuries.values(), *self.funds]
         names = [*self.special, *self.pools, *self.markets]
         self.first: dict[str, int] = {}
         for cohort, settings in s.agents.items():
@@ -76,13 +79,14 @@ def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -
     tokens = len(layout.tokens)
     keep = scenario.measures.receipts == "all"
     classes = len(scenario.agents) + len(layout.special)
+    pools = _pools(scenario, ledger)
     return World(
         books=ledger.books,
         chain=_chain(scenario, ledger, seed),
         assets=assets,
         cholesky=cholesky,
         paths=paths,
-        pools=_pools(scenario, ledger),
+        pools=pools,
         markets=markets,
         reserves=reserves,
         feeds=feeds,
@@ -107,6 +111,8 @@ def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -
         sums=np.zeros((len(cohorts) + 1, tokens)),
         start=np.zeros((classes, tokens)),
         start_worth=np.zeros(classes),
+        claims=np.zeros((classes, tokens)),
+        funds=insurance_protocol.records(scenario, ledger),
         scratch=np.zeros(accounts),
     )
 
@@ -141,6 +147,11 @@ def _chain(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
     c["next_number"] = 1
     c["bundle_head"] = -1
     c["bundle_call"] = -1
+    c["ranges"] = sum(pool.kind == "concentrated" for pool in s.pools.values())
+    guarded = [p for p in s.pools.values() if p.breaker or p.volatility_fee or p.imbalance_fee]
+    c["careful"] = bool(guarded) or bool(s.insurance)
+    base = {s.venue.numeraire, *s.venue.assets}
+    c["nested"] = any(set(pool.tokens) - base for pool in s.pools.values())
     costs = b.gas.model_dump()
     for kind in Kind:
         c["gas_cost"][kind] = costs[kind.name.lower()]
@@ -224,14 +235,49 @@ def slots(s: Scenario) -> int:
     """Numbers that the protocols of a scenario keep in the ledger's storage."""
     reserves = sum(len(m.reserves) for m in s.lending.values())
     return (
-        _pool_slot(s, len(s.pools))
+        _lending_slot(s)
         + len(s.lending) * lending_protocol.MARKET_SLOTS
         + reserves * lending_protocol.RESERVE_SLOTS
     )
 
 
+def _lending_slot(s: Scenario) -> int:
+    """First slot of the lending markets, after those of the pools' ticks and positions."""
+    return _pool_slot(s, len(s.pools)) + sum(_range_slots(s, name) for name in s.pools)
+
+
+def _tick_row(pool: PoolSettings) -> tuple[int, int]:
+    """(lowest tick in units of the spacing, number of ticks) that a pool's prices allow."""
+    first = pool.reserves[pool.tokens[1]] / pool.reserves[pool.tokens[0]]
+    ends = [
+        math.log(first * m) / concentrated.LOG_BASE for m in (1 / pool.price_span, pool.price_span)
+    ]
+    low, high = (min(max(end, -concentrated.MOST_TICK), concentrated.MOST_TICK) for end in ends)
+    lowest, highest = math.floor(low / pool.tick_spacing), math.ceil(high / pool.tick_spacing)
+    most = concentrated.MOST_TICK // pool.tick_spacing
+    lowest, highest = max(lowest, -most), min(highest, most)
+    return lowest, highest - lowest + 1
+
+
+def _capacity(s: Scenario, name: str) -> int:
+    """Positions that a pool has room for: a few of each of its providers, and some more."""
+    room = s.pools[name].positions + len(s.pools[name].ranges)
+    for settings in s.agents.values():
+        if name in settings.pools:
+            room += settings.count * int(registry.behaviour(settings.kind).positions)
+    return room
+
+
+def _range_slots(s: Scenario, name: str) -> int:
+    if s.pools[name].kind != "concentrated":
+        return 0
+    return concentrated.slots(_tick_row(s.pools[name])[1], _capacity(s, name))
+
+
 def _pools(s: Scenario, ledger: Ledger) -> npt.NDArray[np.void]:
     pools = np.zeros(len(s.pools), pool_protocol.POOL)
+    extra = _pool_slot(s, len(s.pools))
+    names = list(s.pools)
     for p, (name, settings) in enumerate(s.pools.items()):
         r = pools[p]
         r["kind"] = pool_protocol.KINDS[settings.kind]
@@ -252,7 +298,36 @@ def _pools(s: Scenario, ledger: Ledger) -> npt.NDArray[np.void]:
         r["target_amplification"] = settings.target_amplification or settings.amplification
         r["moves_from"], r["moves_until"] = settings.moves_from, settings.moves_until
         r["fee_multiplier"] = settings.fee_multiplier
+        r["rate_pools"] = -1
+        r["rates"] = 1.0
+        for i, token in enumerate(settings.tokens):
+            r["rates"][i] = (settings.rates or {}).get(token, 1.0)
+            base = token.removesuffix("-share")
+            if settings.kind == "stableswap" and base in names and token == share_name(base):
+                r["rate_pools"][i] = names.index(base) if s.pools[base].kind == "stableswap" else -1
+        r["ratio"] = settings.ratio
+        if settings.kind == "concentrated":
+            r["extra"], r["spacing"] = extra, settings.tick_spacing
+            r["lowest"], r["width"] = _tick_row(settings)
+            r["capacity"] = _capacity(s, name)
+            extra += _range_slots(s, name)
+        _guard(s, settings, r)
     return pools
+
+
+def _guard(s: Scenario, settings: PoolSettings, r: Any) -> None:
+    """Write a pool's safeguards into its record."""
+    r["base_fee"] = settings.fee
+    r["volatility_fee"], r["imbalance_fee"] = settings.volatility_fee, settings.imbalance_fee
+    r["highest_fee"] = settings.highest_fee
+    r["fee_memory"] = 1.0 - math.exp(-1.0 / settings.fee_memory)
+    if settings.breaker is None or not s.switches.breakers:
+        return
+    r["guarded"] = 1
+    r["most_move"] = settings.breaker.move
+    r["most_imbalance"] = settings.breaker.imbalance
+    r["most_outflow"] = settings.breaker.outflow
+    r["window"], r["cool_down"] = settings.breaker.window, settings.breaker.cool_down
 
 
 def _markets(
@@ -261,7 +336,7 @@ def _markets(
     markets = np.zeros(len(s.lending), lending_protocol.MARKET)
     reserves = np.zeros(sum(len(m.reserves) for m in s.lending.values()), lending_protocol.RESERVE)
     at = 0
-    slot = _pool_slot(s, len(s.pools))
+    slot = _lending_slot(s)
     feeds = list(s.oracles)
     for m, (name, settings) in enumerate(s.lending.items()):
         r = markets[m]
@@ -271,6 +346,7 @@ def _markets(
         r["close_factor"] = settings.close_factor
         r["full_close_below"] = settings.full_close_below
         r["bonus_share"] = settings.bonus_share
+        r["flash_fee"] = settings.flash_fee
         r["slot"] = slot
         slot += lending_protocol.MARKET_SLOTS
         names = lending_protocol.reserve_names(name, list(settings.reserves))
@@ -309,7 +385,13 @@ def _feeds(s: Scenario, ledger: Ledger) -> tuple[npt.NDArray[np.void], npt.NDArr
         r["quote"] = names.index(settings.quote) if settings.quote else -1
         if source == "share":
             tokens = s.pools[settings.pool or ""].tokens
-            r["first"], r["second"] = (_feed_of(s, token) for token in tokens)
+            r["parts"][: len(tokens)] = [_feed_of(s, token) for token in tokens]
+        if settings.source in ("pool_spot", "pool_twap"):
+            inside = s.pools[settings.pool or ""].tokens
+            against = oracle_quote_token(inside, settings.token, s.venue.numeraire)
+            if settings.quote:
+                against = s.oracles[settings.quote].token
+            r["against"] = inside.index(against)
         r["lag"], r["heartbeat"] = settings.lag, settings.heartbeat
         r["deviation"], r["window"] = settings.deviation, settings.window
         if source == "fixed":
@@ -339,6 +421,7 @@ def _cohorts(s: Scenario, layout: Layout, seed: int) -> tuple[npt.NDArray[np.voi
         r["memory_size"] = behaviour.memory_size
         r["places_size"] = behaviour.places_size(s, settings)
         r["searcher"] = behaviour.searcher
+        r["routes"] = settings.routing and s.switches.routing
         cells += settings.count * len(behaviour.columns)
         memory += behaviour.memory_size
         places += int(r["places_size"])
@@ -355,14 +438,11 @@ def fund(scenario: Scenario, ledger: Ledger, world: World) -> None:
     for name, asset in s.venue.assets.items():
         ledger.mint(VENUE, name, asset.inventory)
     holders = ledger.account(HOLDERS)
-    for p, settings in enumerate(s.pools.values()):
-        amounts = [settings.reserves[token] for token in settings.tokens]
-        for token, amount in zip(settings.tokens, amounts, strict=True):
-            ledger.mint(holders, token, amount)
-        begin(ledger.books)
-        add(ledger.books, world.pools[p], holders, *amounts, 0.0)
-        supply = ledger.supply(int(world.pools[p]["share"]))
-        world.pools[p]["start"][: len(amounts)] = [amount / supply for amount in amounts]
+    names = list(s.pools)
+    for name in order_of_funding(s):
+        _fund_pool(s, ledger, world, names.index(name), holders)
+    for fund, insurance in s.insurance.items():
+        ledger.mint(fund, insurance.token, insurance.funds)
     for m, market in enumerate(s.lending.values()):
         for token, reserve in market.reserves.items():
             cash = AMPLE if reserve.utilisation is not None else reserve.cash
@@ -377,6 +457,64 @@ def fund(scenario: Scenario, ledger: Ledger, world: World) -> None:
                     ledger.token(token),
                     cash,
                 )
+
+
+def _fund_pool(s: Scenario, ledger: Ledger, world: World, p: int, holders: int) -> None:
+    """Let outside holders fill a pool; shares of others they take from those they hold."""
+    name, settings = list(s.pools.items())[p]
+    pool = world.pools[p]
+    base = (s.venue.numeraire, *s.venue.assets)
+    for token, amount in settings.reserves.items():
+        if token in base:
+            ledger.mint(holders, token, amount)
+        elif amount > ledger.balance(holders, token):
+            left = ledger.balance(holders, token)
+            text = f"holds {amount:g} {token}, of which holders have {left:g} left; lower it"
+            raise ScenarioError([(f"pools.{name}.reserves.{token}", text)])
+    begin(ledger.books)
+    if settings.kind == "concentrated":
+        _fund_ranges(settings, ledger, pool, name, holders)
+        return
+    if settings.kind == "bonding_curve":
+        money = settings.tokens[1]
+        ledger.transfer(holders, name, money, settings.reserves[money])
+        ledger.mint(holders, share_name(name), settings.supply or 0.0)
+        pool["start"][1] = settings.reserves[money] / (settings.supply or 1.0)
+        return
+    amm.move(ledger.books, world.pools, p, 0)
+    amounts = np.array([settings.reserves[token] for token in settings.tokens])
+    amm.first_entry(ledger.books, pool, holders, amounts)
+    supply = ledger.supply(int(pool["share"]))
+    pool["start"][: amounts.size] = amounts / supply
+
+
+def _fund_ranges(
+    settings: PoolSettings, ledger: Ledger, pool: Any, name: str, holders: int
+) -> None:
+    """Open the positions that outside holders have in a concentrated pool at the start."""
+    base, quote = (settings.reserves[token] for token in settings.tokens)
+    price = quote / base
+    concentrated.initialise(ledger.books, pool, math.sqrt(price))
+    pool["first_price"] = price
+    whole = [(1.0 / settings.price_span, settings.price_span, 1.0)]
+    ranges = [(r.lower, r.upper, r.share) for r in settings.ranges] or whole
+    total = sum(share for _, _, share in ranges)
+    for i, (low, high, share) in enumerate(ranges):
+        lower = int(concentrated.spaced(pool, price * low, False))
+        upper = int(concentrated.spaced(pool, price * high, True))
+        ends = concentrated.sqrt_price_at_tick(lower), concentrated.sqrt_price_at_tick(upper)
+        x, y = concentrated.amounts_for_liquidity(1.0, math.sqrt(price), *ends)
+        liquidity = share / total * 2.0 * quote / (x * price + y)
+        needs = x * liquidity, y * liquidity
+        for token, need in zip(settings.tokens, needs, strict=True):
+            lacks = need * (1.0 + 1e-12) - ledger.balance(holders, token)
+            if lacks > 0.0:  # ranges that are not centred need more of one token
+                ledger.mint(holders, token, lacks)
+        begin(ledger.books)
+        reason, _, _ = concentrated.add(ledger.books, pool, holders, lower, upper, liquidity)
+        if reason != Reason.DONE:
+            text = f"cannot be opened ({Reason(reason).name.lower()}); move its prices apart"
+            raise ScenarioError([(f"pools.{name}.ranges.{i}", text)])
 
 
 AMPLE = 1e10
@@ -412,18 +550,20 @@ def first_prices(world: World) -> None:
                 feed["price"] = world.assets[a]["price"] if a >= 0 else 1.0
             elif source == oracle_protocol.SHARE:
                 pool = world.pools[int(feed["pool"])]
-                balances = world.books.balances[int(pool["account"])]
-                first, second = (float(world.feeds[int(feed[n])]["price"]) for n in _PAIR)
-                reserves = [float(balances[int(pool["tokens"][i])]) for i in range(2)]
-                supply = float(world.books.supply[int(pool["share"])])
-                feed["price"] = oracle_protocol.fair_share_price(*reserves, first, second, supply)
+                feed["price"] = oracle_protocol.fair_share_price(
+                    world.books, pool, world.feeds, feed
+                )
             elif source != oracle_protocol.FIXED:
                 feed["price"] = oracle_protocol.pool_price(
                     world.books, world.pools, world.feeds, feed
                 )
 
 
-_PAIR = ("first", "second")
+def first_windows(world: World) -> None:
+    """Let the limits of circuit breakers count from the start."""
+    for pool in world.pools:
+        safeguards.watch(world.books, pool, world.values, 1)
+        safeguards.begin_window(world.books, pool, 0)
 
 
 def underlying(world: World, holdings: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -436,12 +576,16 @@ def underlying(world: World, holdings: npt.NDArray[np.float64]) -> npt.NDArray[n
         float64[tokens]; a debt counts negatively.
     """
     found = holdings.copy()
-    for _ in range(2):
+    for _ in range(3):
         for pool in world.pools:
             share = int(pool["share"])
+            if int(pool["kind"]) == pool_protocol.CONCENTRATED:
+                continue
             part, found[share] = found[share] / max(world.books.supply[share], 1e-300), 0.0
             for i in range(int(pool["size"])):
                 token = int(pool["tokens"][i])
+                if token == share:  # a bonding curve's own
+                    continue
                 found[token] += part * world.books.balances[int(pool["account"]), token]
         for r in world.reserves:
             token, slot = int(r["token"]), int(r["slot"])

@@ -20,6 +20,11 @@ class Kind(IntEnum):
     TRANSFER = 9
     CUSTOM = 10
     """Handed to a protocol written in plain Python."""
+    FLASH_BORROW = 11
+    """Cash of a lending market that the same transaction gives back, with a fee."""
+    FLASH_REPAY = 12
+    REQUIRE = 13
+    """Fails unless the transaction has gained so much of a token until here."""
 
 
 class Reason(IntEnum):
@@ -47,6 +52,10 @@ class Reason(IntEnum):
     NO_GAS_MONEY = 14
     TOO_LONG = 15
     """It wrote more cells than the undo journal holds."""
+    HALTED = 16
+    """The pool's circuit breaker does not let it trade."""
+    UNPAID = 17
+    """It ended without giving back what it had borrowed for its duration."""
 
 
 PREVIOUS = -1.0

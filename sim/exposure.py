@@ -8,7 +8,8 @@ import networkx as nx
 import numpy as np
 
 from protocols import oracle
-from sim.measures import sum_classes, value_tokens
+from protocols.handles import ConcentratedPool
+from sim.measures import sum_claims, sum_classes, value_tokens
 
 if TYPE_CHECKING:
     from sim.market import Market
@@ -25,7 +26,7 @@ def exposure_network(market: Market) -> nx.DiGraph:
     An edge u -> v says that u loses if v fails; its ``weight`` is what u can lose, in
     the numeraire, and its ``channel`` says why:
 
-    - claim: u holds tokens that v issued (shares, receipts);
+    - claim: u holds tokens that v issued (shares, receipts), or a position in it;
     - debt: v, a class, owes u, a lending market;
     - price: u, a lending market, values collateral by oracle v; the weight is the
       collateral;
@@ -61,9 +62,12 @@ def exposure_network(market: Market) -> nx.DiGraph:
         else:
             graph.add_edge(u, v, weight=weight, channel=channel)
 
+    sum_claims(w)
+    rows = [*market.cohorts, *market.special_accounts]
     for name, kind, holdings in holders:
         if kind:
-            graph.add_node(name, kind=kind, value=float(holdings @ values))
+            claims = w.claims[rows.index(name)]
+            graph.add_node(name, kind=kind, value=float((holdings + claims) @ values))
         for token, issuer in ledger.issuers.items():
             if issuer:
                 column = ledger.token(token)
@@ -72,6 +76,11 @@ def exposure_network(market: Market) -> nx.DiGraph:
                     join(issuer, name, -value, "debt")
                 else:
                     join(name, issuer, value, "claim")
+    for pool in market.pools.values():
+        if isinstance(pool, ConcentratedPool):
+            for position in pool.positions().to_dict("records"):
+                worth_now = sum(position[t] * float(values[ledger.token(t)]) for t in pool.tokens)
+                join(_class_of(market, str(position["owner"])), pool.name, worth_now, "claim")
     _join_oracles(market, graph, join)
     for u, pool in market.pools.items():
         for v, other in market.pools.items():
@@ -83,6 +92,15 @@ def exposure_network(market: Market) -> nx.DiGraph:
                 join(u, v, common, "common")
     graph.remove_nodes_from([n for n in list(nx.isolates(graph)) if n in market.special_accounts])
     return graph
+
+
+def _class_of(market: Market, account: str) -> str:
+    """Node of an account: its cohort, or itself."""
+    row = market.ledger.account(account)
+    for name, cohort in market.cohorts.items():
+        if cohort.first <= row < cohort.first + len(cohort):
+            return name
+    return account
 
 
 def _join_oracles(market: Market, graph: nx.DiGraph, join: object) -> None:

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from protocols import amm, lending, oracle
+from protocols import amm, insurance, lending, oracle, safeguards
 from sim import block, venue
 from sim.compiled import call_at, kernel
-from sim.ledger import worst_leak
-from sim.measures import measure, settle_pools, sum_classes
+from sim.ledger import begin, worst_leak
+from sim.measures import measure, settle_pools, sum_classes, value_tokens
 from sim.randomness import block_key
 from sim.world import Cohort
 
@@ -62,12 +62,21 @@ def let_agents_decide(w):
 
 @kernel
 def accrue(w):
-    """Charge interest, value the block's swaps, and let pools move on for the next block."""
+    """Charge interest, value the block's swaps, settle insurance, and let pools move on."""
+    block_made = w.chain[0].block
     for m in range(w.markets.size):
         lending.accrue(w.books, w.markets[m], w.reserves, w.chain[0].seconds)
     settle_pools(w)
+    careful = w.chain[0].nested or w.chain[0].careful
+    if careful:
+        value_tokens(w)
+    if w.funds.size:
+        begin(w.books)
+        insurance.settle(w.books, w.pools, w.markets, w.reserves, w.funds, w.values, block_made)
     for p in range(w.pools.size):
-        amm.move(w.pools[p], w.chain[0].block + 1)
+        amm.move(w.books, w.pools, p, block_made + 1)
+        if careful:
+            safeguards.watch(w.books, w.pools[p], w.values, block_made + 1)
 
 
 @kernel

@@ -175,6 +175,37 @@ def store(books, slot, value):
 
 
 @kernel
+def store_balance(books, account, token, value):
+    """Set a balance, under the journal, for what is only tried out and then undone."""
+    if not room(books, 1):
+        return False
+    _remember(books, BALANCE, account, token, books.balances[account, token])
+    books.balances[account, token] = value
+    return True
+
+
+@kernel
+def store_supply(books, token, value):
+    """Set a supply, under the journal, for what is only tried out and then undone."""
+    if not room(books, 1):
+        return False
+    _remember(books, SUPPLY, 0, token, books.supply[token])
+    books.supply[token] = value
+    return True
+
+
+@kernel
+def gained(books, account, token):
+    """What an account has more of a token than before the transaction under way."""
+    now = books.balances[account, token]
+    for n in range(books.head[0]):
+        entry = books.journal[n]
+        if entry.table == BALANCE and entry.row == account and entry.column == token:
+            return now - entry.old
+    return 0.0
+
+
+@kernel
 def column_sums(books, first, last, sums):
     """Add the balances of accounts [first, last) to `sums`, float64[tokens].
 

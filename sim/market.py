@@ -19,14 +19,23 @@ from protocols.handles import handle
 from protocols.lending import LendingMarket
 from protocols.oracle import Oracle
 from protocols.pool import Pool
+from protocols.routing import Plan, plan
 from sim import block, build, kernel, registry
-from sim.codes import PREVIOUS
+from sim.codes import PREVIOUS, Kind
 from sim.cohort import CohortTable
 from sim.collector import BlockCollector
 from sim.compiled import address_of, compilation_told_to
 from sim.exposure import exposure_network
 from sim.ledger import Ledger, LedgerError
-from sim.measures import catalogue, chosen, records, sum_classes, value_tokens
+from sim.measures import (
+    add_claims,
+    catalogue,
+    chosen,
+    records,
+    sum_claims,
+    sum_classes,
+    value_tokens,
+)
 from sim.randomness import generator
 from sim.receipts import ReceiptBook
 from sim.scenario import Scenario
@@ -98,6 +107,8 @@ class Market(mesa.Model):
         self._hold_protocols()
         build.fund(setup, self.ledger, self.world)
         build.first_prices(self.world)
+        value_tokens(self.world)
+        build.first_windows(self.world)
         self.cohorts = self._gather_cohorts()
         self._plain: list[MarketAgent] = []
         self.custom: list[CustomProtocol] = []
@@ -138,7 +149,10 @@ class Market(mesa.Model):
     def wealth(self, account: str | int) -> float:
         """Value of all that an account holds less what it owes, in the numeraire."""
         value_tokens(self.world)
-        return float(self.ledger.balances[self.ledger.account(account)] @ self.world.values)
+        row = self.ledger.account(account)
+        holdings = self.ledger.balances[row].copy()
+        add_claims(self.world, row, holdings)
+        return float(holdings @ self.world.values)
 
     def receipts(self) -> pd.DataFrame:
         """All receipts so far, a row per call, in the order of execution."""
@@ -147,6 +161,23 @@ class Market(mesa.Model):
     def exposure(self) -> nx.DiGraph:
         """Who is exposed to whom, read off the ledger; edge weight in the numeraire."""
         return exposure_network(self)
+
+    def route(self, token_in: str, token_out: str, amount: float, gas_price: float = 0.0) -> Plan:
+        """The best split of an amount over routes through all pools, as they stand.
+
+        Args:
+            token_in: Name.
+            token_out: Name.
+            amount: Token units.
+            gas_price: Gwei per gas; a route must gain more than its swaps cost.
+
+        Raises:
+            ValueError: If the amount is not positive and finite, or the tokens are the same.
+        """
+        chain = self.world.chain[0]
+        gas = float(chain["gas_cost"][Kind.SWAP]) * gas_price * 1e-9
+        gas *= self.price(self.ledger.tokens[int(chain["gas_token"])])
+        return plan(self, token_in, token_out, amount, gas / self.price(token_out))
 
     # What happens in a block
 
@@ -328,10 +359,11 @@ class Market(mesa.Model):
         w = self.world
         value_tokens(w)
         sum_classes(w)
+        sum_claims(w)
         classes = [*w.sums[: len(self.cohorts)]]
         classes += [w.books.balances[self.ledger.account(n)] for n in self.special_accounts]
         for row, holdings in enumerate(classes):
-            w.start[row] = build.underlying(w, holdings)
+            w.start[row] = build.underlying(w, holdings) + w.claims[row]
             w.start_worth[row] = w.start[row] @ w.values
 
     def _address_behaviours(self) -> None:
@@ -418,6 +450,7 @@ class Market(mesa.Model):
             values=np.append(w.values, np.zeros(more)),
             sums=_wider(w.sums, more),
             start=_wider(w.start, more),
+            claims=_wider(w.claims, more),
         )
         protocol.market, protocol.account, protocol.slot = self, row, slot
         self.custom.append(protocol)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from protocols import amm, lending
-from protocols.pool import COUNTERS
+from protocols import amm, concentrated, lending
+from protocols.pool import BONDING_CURVE, CONCENTRATED, COUNTERS
 from sim import venue
 from sim.codes import Reason
 from sim.compiled import inner, kernel
@@ -45,6 +45,13 @@ class Code(IntEnum):
     POOL_FEES = auto()
     POOL_IMPERMANENT_LOSS = auto()
     POOL_RETURN = auto()
+    POOL_LVR = auto()
+    POOL_FEE = auto()
+    POOL_FEE_YIELD = auto()
+    POOL_EFFICIENCY = auto()
+    POOL_CONCENTRATION = auto()
+    POOL_HALTS = auto()
+    POOL_SHARE = auto()
     POOLS_PRICE = auto()
     POOLS_DISPERSION = auto()
     POOLS_MISPRICING = auto()
@@ -80,6 +87,9 @@ class Code(IntEnum):
     ACCOUNT_WEALTH = auto()
     ACCOUNT_LOSS = auto()
     ACCOUNT_RESULT = auto()
+    CLASS_EXTRACTED = auto()
+    FUND_CLAIMED = auto()
+    FUND_PAID = auto()
 
 
 _CLASS_CODES = (Code.CLASS_WEALTH, Code.CLASS_LOSS, Code.CLASS_RESULT)
@@ -88,27 +98,31 @@ FALL = 0.10
 """Fall of all collateral prices at which debts count as endangered."""
 
 
+@inner
+def _pool_worth(w, pool):
+    worth = 0.0
+    for i in range(pool.size):
+        worth += w.books.balances[pool.account, pool.tokens[i]] * w.values[pool.tokens[i]]
+    return worth
+
+
 @kernel
 def value_tokens(w):
     """Value every token in the numeraire, at the venue's prices.
 
     A share is worth its part of the reserves, a receipt its deposit, a debt token
-    what is owed, negatively. Two passes, so that a share may hold receipts and a
-    receipt be of shares.
+    what is owed, negatively. Several passes, so that pools may hold shares of pools that
+    do, and a receipt be of shares.
     """
     w.values[:] = 0.0
     w.values[w.chain[0].numeraire] = 1.0
     for a in range(w.assets.size):
         w.values[w.assets[a].token] = venue.price_now(w.books, w.assets[a])
-    for _ in range(2):
+    for _ in range(3 if w.chain[0].nested else 2):
         for p in range(w.pools.size):
             pool = w.pools[p]
             supply = w.books.supply[pool.share]
-            worth = 0.0
-            for i in range(pool.size):
-                token = pool.tokens[i]
-                worth += w.books.balances[pool.account, token] * w.values[token]
-            w.values[pool.share] = worth / supply if supply > 0.0 else 0.0
+            w.values[pool.share] = _pool_worth(w, pool) / supply if supply > 0.0 else 0.0
         for r in range(w.reserves.size):
             reserve = w.reserves[r]
             value = w.values[reserve.token]
@@ -137,22 +151,74 @@ def sum_classes(w):
     return sound
 
 
+@kernel
+def sum_claims(w):
+    """Sum what positions of concentrated liquidity hold, by the class of their owners.
+
+    Rows as of `World.start`: cohorts, then special accounts, whose accounts are the first.
+    """
+    if w.chain[0].ranges == 0:
+        return
+    w.claims[:] = 0.0
+    classes = w.cohorts.size
+    special = w.claims.shape[0] - classes
+    for p in range(w.pools.size):
+        pool = w.pools[p]
+        if pool.kind != CONCENTRATED:
+            continue
+        for n in range(pool.capacity):
+            owner, first, second = concentrated.position_tokens(w.books, pool, n)
+            row = -1
+            if 0 <= owner < special:
+                row = classes + owner
+            else:
+                for c in range(classes):
+                    if w.cohorts[c].first <= owner < w.cohorts[c].first + w.cohorts[c].size:
+                        row = c
+            if row >= 0:
+                w.claims[row, pool.tokens[0]] += first
+                w.claims[row, pool.tokens[1]] += second
+
+
+@kernel
+def add_claims(w, account, holdings):
+    """Add what an account's positions of concentrated liquidity hold to its holdings."""
+    for p in range(w.pools.size):
+        pool = w.pools[p]
+        if pool.kind != CONCENTRATED:
+            continue
+        for n in range(pool.capacity):
+            owner, first, second = concentrated.position_tokens(w.books, pool, n)
+            if owner == account:
+                holdings[pool.tokens[0]] += first
+                holdings[pool.tokens[1]] += second
+
+
 @inner
 def settle_pools(w):
     """Value the swaps of the block just made, at the venue's prices of its start."""
+    s = w.books.storage
     for p in range(w.pools.size):
         pool = w.pools[p]
+        worth = 0.0
         for i in range(pool.size):
             slot = pool.slot + COUNTERS * i
-            paid = w.books.storage[slot] - pool.seen[i]
+            price = market_price(w, pool.tokens[i])
+            worth += w.books.balances[pool.account, pool.tokens[i]] * price
+            paid = s[slot] - pool.seen[i]
             if paid > 0.0:
-                worth = market_price(w, pool.tokens[i])
-                pool.volume += paid * worth
-                pool.seen[i] = w.books.storage[slot]
-            fee = w.books.storage[slot + 1] - pool.seen_fees[i]
+                pool.volume += paid * price
+                pool.markout += paid * price
+                pool.seen[i] = s[slot]
+            fee = s[slot + 1] - pool.seen_fees[i]
             if fee > 0.0:
-                pool.fees += fee * market_price(w, pool.tokens[i])
-                pool.seen_fees[i] = w.books.storage[slot + 1]
+                pool.fees += fee * price
+                pool.seen_fees[i] = s[slot + 1]
+            out = s[slot + 2] - pool.seen_out[i]
+            if out > 0.0:
+                pool.markout -= out * price
+                pool.seen_out[i] = s[slot + 2]
+        pool.value_sum += worth
 
 
 @inner
@@ -167,48 +233,110 @@ def market_price(w, token):
 
 
 @inner
-def _pool_worth(w, pool):
-    worth = 0.0
-    for i in range(pool.size):
-        worth += w.books.balances[pool.account, pool.tokens[i]] * w.values[pool.tokens[i]]
-    return worth
-
-
-@inner
-def _pool_measure(w, pool, code, size):
-    """One measure of a pool; `size` is the standard trade in the numeraire."""
-    base, quote = pool.tokens[0], pool.tokens[1]
-    x = w.books.balances[pool.account, base]
-    y = w.books.balances[pool.account, quote]
-    price = amm.spot_price(w.books, pool, 0, 1)
+def _pool_measure(w, pool, code, b, c):
+    """One measure of a pool; `c` is a trade in the numeraire, or a fall; `b` a token's place."""
+    last = pool.size - 1
+    base = pool.tokens[0]
+    price = amm.spot_price(w.books, pool, 0, last)
     if code == Code.POOL_PRICE:
         return price
     if code == Code.POOL_MISPRICING:
-        return price / (w.values[base] / w.values[quote]) - 1.0
+        return _mispricing(w, pool)
     if code == Code.POOL_IMBALANCE:
-        # Against the weights that the pool is made to have: one half, but for weighted ones.
-        vx = x * w.values[base] / pool.weights[0]
-        vy = y * w.values[quote] / pool.weights[1]
-        return (vx - vy) / (vx + vy) if vx + vy > 0.0 else np.nan
+        return _imbalance(w, pool)
     if code == Code.POOL_VALUE:
         return _pool_worth(w, pool)
-    if code == Code.POOL_DEPTH:
-        # Base that must be sold for the spot price to fall one per cent.
-        return amm.depth(w.books, pool, 0.01) * w.values[base] if x > 0.0 and y > 0.0 else np.nan
+    if code == Code.POOL_DEPTH:  # base that must be sold for the spot price to fall
+        return amm.depth(w.books, pool, c) * w.values[base]
     if code == Code.POOL_SLIPPAGE:
-        if not (x > 0.0 and y > 0.0 and w.values[base] > 0.0):
+        if not (price > 0.0 and w.values[base] > 0.0):
             return np.nan
-        amount = size / w.values[base]
-        return 1.0 - amm.quote(w.books, pool, 0, 1, amount) / (amount * price)
+        amount = c / w.values[base]
+        return 1.0 - amm.quote(w.books, pool, 0, last, amount) / (amount * price)
     if code == Code.POOL_VOLUME:
         return pool.volume
     if code == Code.POOL_FEES:
         return pool.fees
     if code == Code.POOL_IMPERMANENT_LOSS:
         return amm.impermanent_loss(w.books, pool)
-    supply = w.books.supply[pool.share]  # POOL_RETURN
-    held = pool.start[0] * w.values[base] + pool.start[1] * w.values[quote]
-    return _pool_worth(w, pool) / supply / held - 1.0 if supply > 0.0 and held > 0.0 else np.nan
+    if code == Code.POOL_LVR:
+        return pool.fees - pool.markout
+    if code == Code.POOL_FEE:
+        return pool.fee
+    if code == Code.POOL_HALTS:
+        return float(pool.halts)
+    if code == Code.POOL_CONCENTRATION:
+        return _herfindahl(w, pool)
+    if code == Code.POOL_SHARE:
+        worth = _pool_worth(w, pool)
+        held = w.books.balances[pool.account, pool.tokens[b]] * w.values[pool.tokens[b]]
+        return held / worth if worth > 0.0 else np.nan
+    if code == Code.POOL_RETURN:
+        supply = w.books.supply[pool.share]
+        held = 0.0
+        for i in range(pool.size):
+            held += pool.start[i] * w.values[pool.tokens[i]]
+        return _pool_worth(w, pool) / supply / held - 1.0 if supply > 0.0 and held > 0.0 else np.nan
+    days = w.chain[0].seconds / 86_400.0
+    if code == Code.POOL_FEE_YIELD:
+        return pool.fees / pool.value_sum / days * 365.25 if pool.value_sum > 0.0 else np.nan
+    return pool.volume / pool.value_sum / days if pool.value_sum > 0.0 else np.nan  # efficiency
+
+
+@inner
+def _imbalance(w, pool):
+    """Against the weights that the pool is made to have: even ones, but for weighted pools.
+
+    Of two tokens with a sign, of more the spread between the most and the least held.
+    """
+    low, high, first = np.inf, -np.inf, 0.0
+    for i in range(pool.size):
+        token = pool.tokens[i]
+        u = w.books.balances[pool.account, token] * w.values[token] / pool.weights[i]
+        if i == 0:
+            first = u
+        low, high = min(low, u), max(high, u)
+    if not high + low > 0.0 or pool.kind == BONDING_CURVE:
+        return np.nan
+    spread = (high - low) / (high + low)
+    return -spread if pool.size == 2 and first < high else spread
+
+
+@inner
+def _mispricing(w, pool):
+    """Price over the venue's less one; of more than two tokens the one furthest off."""
+    last = pool.size - 1
+    worst = 0.0
+    if pool.kind == BONDING_CURVE:
+        return np.nan
+    for i in range(last):
+        price = amm.spot_price(w.books, pool, i, last)
+        off = price / (w.values[pool.tokens[i]] / w.values[pool.tokens[last]]) - 1.0
+        if not abs(off) <= abs(worst):
+            worst = off
+    return worst
+
+
+@inner
+def _herfindahl(w, pool):
+    """Sum of the squared shares of who provides: 1 if it is one, 1 / n of n alike."""
+    total, squares = 0.0, 0.0
+    if pool.kind == CONCENTRATED:
+        held = np.zeros(w.books.balances.shape[0])
+        for n in range(pool.capacity):
+            owner, first, second = concentrated.position_tokens(w.books, pool, n)
+            if owner >= 0:
+                worth = first * w.values[pool.tokens[0]] + second * w.values[pool.tokens[1]]
+                held[owner] += worth
+        for account in range(held.size):
+            total += held[account]
+            squares += held[account] * held[account]
+    else:
+        for account in range(w.books.balances.shape[0]):
+            shares = w.books.balances[account, pool.share]
+            total += shares
+            squares += shares * shares
+    return squares / (total * total) if total > 0.0 else np.nan
 
 
 @inner
@@ -222,7 +350,7 @@ def _pools_measure(w, code):
             total += _pool_worth(w, pool)
         elif code == Code.POOLS_VOLUME:
             total += pool.volume
-        elif pool.tokens[1] == numeraire:
+        elif pool.size == 2 and pool.tokens[1] == numeraire and pool.kind != BONDING_CURVE:
             price = amm.spot_price(w.books, pool, 0, 1)
             lowest, highest = min(lowest, price), max(highest, price)
             gap = max(gap, abs(price / w.values[pool.tokens[0]] - 1.0))
@@ -323,6 +451,8 @@ def _worth(holdings, values):
 def _holdings_measure(w, holdings, row, kind):
     """Wealth (0), loss since the start (1) or result against holding (2) of some holdings."""
     now = _worth(holdings, w.values)
+    if w.chain[0].ranges > 0:
+        now += _worth(w.claims[row], w.values)
     if kind == 0:
         return now
     if kind == 1:
@@ -334,6 +464,7 @@ def _holdings_measure(w, holdings, row, kind):
 def measure(w, block):
     """Write a row of measures."""
     value_tokens(w)
+    sum_claims(w)
     chain = w.chain[0]
     row = w.table[w.rows[0]]
     w.rows[0] += 1
@@ -352,8 +483,8 @@ def measure(w, block):
                 value = math.sqrt(asset.seen_variance * venue.YEAR / chain.seconds)
         elif code == Code.ORACLE_PRICE:
             value = w.feeds[a].price
-        elif code <= Code.POOL_RETURN:
-            value = _pool_measure(w, w.pools[a], code, c)
+        elif code <= Code.POOL_SHARE:
+            value = _pool_measure(w, w.pools[a], code, b, c)
         elif code <= Code.POOLS_VOLUME:
             value = _pools_measure(w, code)
         elif code <= Code.RESERVE_WITHDRAWABLE:
@@ -376,7 +507,7 @@ def measure(w, block):
             value = float(chain.waiting)
         elif code == Code.TRANSACTIONS:
             value = float(w.tally[:, a].sum())
-        elif code <= Code.CLASS_RESULT:
+        elif code <= Code.CLASS_RESULT or code == Code.CLASS_EXTRACTED:
             if w.cohorts[a].size <= 256:  # few accounts: no need to sum all of them
                 w.sums[a] = 0.0
                 first = w.cohorts[a].first
@@ -384,7 +515,16 @@ def measure(w, block):
             elif not summed:
                 sum_classes(w)
                 summed = True
-            value = _holdings_measure(w, w.sums[a], a, code - Code.CLASS_WEALTH)
+            if code == Code.CLASS_EXTRACTED:
+                value = _holdings_measure(w, w.sums[a], a, 2) + w.cohorts[a].gas_spent
+            else:
+                value = _holdings_measure(w, w.sums[a], a, code - Code.CLASS_WEALTH)
+        elif code >= Code.FUND_CLAIMED:
+            value = 0.0
+            for n in range(w.funds.size):
+                if w.funds[n].account == a:
+                    claimed = code == Code.FUND_CLAIMED
+                    value += w.funds[n].claimed if claimed else w.funds[n].paid
         else:
             value = _holdings_measure(w, w.books.balances[a], b, code - Code.ACCOUNT_WEALTH)
         row[i] = value
@@ -416,13 +556,23 @@ _POOL_MEASURES = (
     ("mispricing", Code.POOL_MISPRICING, "share"),
     ("imbalance", Code.POOL_IMBALANCE, "share"),
     ("value", Code.POOL_VALUE, "numeraire"),
-    ("depth", Code.POOL_DEPTH, "numeraire"),
-    ("slippage", Code.POOL_SLIPPAGE, "share"),
     ("volume", Code.POOL_VOLUME, "numeraire, since the start"),
     ("fees", Code.POOL_FEES, "numeraire, since the start"),
     ("impermanent_loss", Code.POOL_IMPERMANENT_LOSS, "share"),
     ("provider_return", Code.POOL_RETURN, "share, against holding"),
+    ("loss_versus_rebalancing", Code.POOL_LVR, "numeraire, since the start"),
+    ("fee", Code.POOL_FEE, "share"),
+    ("fee_yield", Code.POOL_FEE_YIELD, "per year, since the start"),
+    ("efficiency", Code.POOL_EFFICIENCY, "volume over value locked, per day, since the start"),
+    ("halts", Code.POOL_HALTS, "since the start"),
+    ("concentration", Code.POOL_CONCENTRATION, "Herfindahl index of providers"),
 )
+DEPTHS = (("depth", 0.01), ("depth_2", 0.02), ("depth_5", 0.05), ("depth_10", 0.10))
+"""Falls of the price whose sale is measured."""
+SIZES = (("slippage", 1.0), ("slippage_10x", 10.0), ("slippage_100x", 100.0))
+"""Multiples of the standard trade whose slippage is measured."""
+COSTLY = frozenset({Code.POOL_CONCENTRATION})
+"""Measures that look at every account: kept only where a pattern other than * asks for them."""
 _POOLS_MEASURES = (
     ("price", Code.POOLS_PRICE, "numeraire"),
     ("dispersion", Code.POOLS_DISPERSION, "numeraire"),
@@ -479,7 +629,19 @@ def catalogue(market: Market, trade_size: float) -> list[Measure]:
         found.append(Measure(f"oracle.{name}.price", Code.ORACLE_PRICE, f, unit="numeraire"))
     for p, name in enumerate(market.pools):
         for what, code, unit in _POOL_MEASURES:
-            found.append(Measure(f"pool.{name}.{what}", code, p, c=trade_size, unit=unit))
+            found.append(Measure(f"pool.{name}.{what}", code, p, unit=unit))
+        for what, fall in DEPTHS:
+            full, unit = f"pool.{name}.{what}", f"numeraire, for a fall of {fall:.0%}"
+            found.append(Measure(full, Code.POOL_DEPTH, p, c=fall, unit=unit))
+        for what, times in SIZES:
+            full = f"pool.{name}.{what}"
+            unit = f"share, of {times:g} x `measures.trade_size`"
+            found.append(Measure(full, Code.POOL_SLIPPAGE, p, c=trade_size * times, unit=unit))
+        pool = market.pools[name]
+        if len(pool.tokens) > 2:
+            for i, token in enumerate(pool.tokens):
+                full = f"pool.{name}.{token}.share"
+                found.append(Measure(full, Code.POOL_SHARE, p, i, unit="share of its value"))
     if market.pools:
         found += [Measure(f"pools.{what}", code, unit=unit) for what, code, unit in _POOLS_MEASURES]
     r = 0
@@ -497,6 +659,15 @@ def catalogue(market: Market, trade_size: float) -> list[Measure]:
     for reason in Reason:
         full = f"transactions.{reason.name.lower()}"
         found.append(Measure(full, Code.TRANSACTIONS, int(reason), unit="since the start"))
+    for name in market.setup.insurance:
+        fund = market.ledger.account(name)
+        for what, code in (("claimed", Code.FUND_CLAIMED), ("paid", Code.FUND_PAID)):
+            unit = "numeraire, since the start"
+            found.append(Measure(f"insurance.{name}.{what}", code, fund, unit=unit))
+    for c, (name, cohort) in enumerate(market.cohorts.items()):
+        if cohort.behaviour.searcher:
+            unit = "numeraire before gas, since the start"
+            found.append(Measure(f"extracted.{name}", Code.CLASS_EXTRACTED, c, unit=unit))
     for what, of_class, of_account in CLASSES:
         for c, name in enumerate(market.cohorts):
             found.append(Measure(f"{what}.{name}", of_class, c, unit="numeraire"))
@@ -514,8 +685,10 @@ def matching(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
 
 def chosen(measures: Sequence[Measure], patterns: Iterable[str]) -> list[Measure]:
     """The measures whose names match one of the patterns."""
-    wanted = set(matching((m.name for m in measures), patterns))
-    return [m for m in measures if m.name in wanted]
+    given = list(patterns)
+    wanted = set(matching((m.name for m in measures), given))
+    asked = set(matching((m.name for m in measures), [p for p in given if p != "*"]))
+    return [m for m in measures if m.name in (asked if m.code in COSTLY else wanted)]
 
 
 def records(measures: Sequence[Measure]) -> npt.NDArray[np.void]:

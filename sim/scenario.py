@@ -76,6 +76,9 @@ class GasCosts(_Table):
     venue: NotNegative = Field(0.0, description="The outside venue is not on the chain.")
     transfer: NotNegative = 50_000.0
     custom: NotNegative = 200_000.0
+    flash_borrow: NotNegative = 80_000.0
+    flash_repay: NotNegative = 60_000.0
+    require: NotNegative = 3_000.0
 
 
 class OutsideDemand(_Table):
@@ -167,17 +170,82 @@ class VenueSettings(_Table):
     )
 
 
-POOL_KINDS = ("constant_product", "weighted", "stableswap")
+POOL_KINDS = ("constant_product", "weighted", "stableswap", "concentrated", "bonding_curve")
+
+
+class RangeSettings(_Table):
+    """A position that outside holders have in a pool of concentrated liquidity at the start."""
+
+    lower: Positive = Field(description="Its lower price, multiple of the price at the start.")
+    upper: Positive = Field(description="Its upper price, multiple of the price at the start.")
+    share: Positive = Field(1.0, description="Of the value; only the ratio of shares counts.")
+
+
+class BreakerSettings(_Table):
+    """A circuit breaker of a pool: what goes beyond a limit halts it."""
+
+    move: NotNegative = Field(
+        0.0, description="Of the log of its price in a window; 0: no such limit."
+    )
+    imbalance: Share = Field(0.0, description="As the measure; 0: no such limit.")
+    outflow: Fee = Field(0.0, description="Share of its value in a window; 0: no such limit.")
+    window: Annotated[int, Field(ge=1)] = Field(300, description="Blocks.")
+    cool_down: Annotated[int, Field(ge=1)] = Field(300, description="Blocks that it stays halted.")
+
+    @model_validator(mode="after")
+    def _some_limit(self) -> BreakerSettings:
+        if not (self.move or self.imbalance or self.outflow):
+            raise ValueError("limits nothing; give move, imbalance or outflow")
+        return self
 
 
 class PoolSettings(_Table):
     """A pool."""
 
     kind: str = "constant_product"
-    tokens: list[str] = Field(min_length=2, max_length=2)
-    reserves: dict[str, Positive] = Field(description="At the start, token units.")
+    tokens: list[str] = Field(
+        min_length=2,
+        max_length=8,
+        description="Assets, or shares of other pools; two of constant_product, concentrated and "
+        "bonding_curve. A bonding curve's first is its own share, which it issues.",
+    )
+    reserves: dict[str, Positive] = Field(
+        description="At the start, token units. Of a concentrated pool: their ratio is its price, "
+        "their value what its ranges share."
+    )
     fee: Fee = Field(0.003, description="Share of the amount paid in.")
     protocol_fee: Share = Field(0.0, description="Share of the fee.")
+    volatility_fee: NotNegative = Field(
+        0.0, description="Added to the fee per unit of volatility a block, as lately seen."
+    )
+    imbalance_fee: NotNegative = Field(0.0, description="Added to the fee per unit of imbalance.")
+    highest_fee: Fee = Field(0.05, description="To which these two may raise it.")
+    fee_memory: Positive = Field(50.0, description="Of the volatility that the fee sees, blocks.")
+    breaker: BreakerSettings | None = None
+    tick_spacing: Annotated[int, Field(ge=1, le=16_384)] = Field(
+        60, description="Of a concentrated pool: ticks between two that may hold liquidity."
+    )
+    price_span: Annotated[float, Field(gt=1.0, le=1e15)] = Field(
+        10_000.0,
+        description="Of a concentrated pool: prices it allows, from the first one over this to it "
+        "times this.",
+    )
+    ranges: list[RangeSettings] = Field(
+        default=[],
+        description="Of a concentrated pool: positions at the start; none: one over all prices.",
+    )
+    positions: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        256, description="Of a concentrated pool: room for so many, beside those of its providers."
+    )
+    ratio: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        0.5, description="Of a bonding curve: reserve over what all tokens are worth at its price."
+    )
+    supply: Positive | None = Field(
+        None, description="Of a bonding curve: tokens that holders have at the start."
+    )
+    rates: dict[str, Positive] | None = Field(
+        None, description="Of a stableswap: worth of a unit of a token beside the others'."
+    )
     weights: dict[str, Positive] | None = Field(
         None, description="Of a weighted pool, by token; only their ratio counts."
     )
@@ -234,6 +302,7 @@ class LendingSettings(_Table):
         0.95, description="Health factor below which it may be all of it."
     )
     bonus_share: Share = Field(0.1, description="Protocol's share of the liquidation bonus.")
+    flash_fee: Fee = Field(0.0005, description="Share of a flash loan, for depositors.")
     reserves: dict[str, ReserveSettings] = Field(min_length=1)
 
 
@@ -266,6 +335,9 @@ class AgentSettings(BaseModel):
     collateral: str | None = None
     debt: str | None = Field(None, description="Token borrowed; of lenders: token lent.")
     route: str | None = Field(None, description='Where to trade: a pool or "venue".')
+    routing: Switch = Field(
+        False, description="They trade by the best routes of all pools, split; off: in one pool."
+    )
     columns: dict[str, Distribution] = {}
 
     @model_validator(mode="before")
@@ -278,7 +350,7 @@ class AgentSettings(BaseModel):
 
     @model_serializer(mode="plain")
     def _flat(self) -> dict[str, Any]:
-        names = ("kind", "count", "pools", "lending", "collateral", "debt", "route")
+        names = ("kind", "count", "pools", "lending", "collateral", "debt", "route", "routing")
         own = {name: getattr(self, name) for name in names}
         own["wallet"] = {k: v.model_dump() for k, v in self.wallet.items()}
         return own | {k: v.model_dump() for k, v in self.columns.items()}
@@ -400,6 +472,31 @@ class Switches(_Table):
     venue_depth_is_finite: Switch = Field(
         True, description="What agents trade outside moves the price there."
     )
+    routing: Switch = Field(
+        True, description="Groups whose routing is on use the whole network; off: one pool each."
+    )
+    breakers: Switch = Field(True, description="Circuit breakers of pools act.")
+    insurance: Switch = Field(True, description="Insurance funds pay.")
+
+
+class InsuranceSettings(_Table):
+    """A mutual fund that covers losses of pools and lending markets until it is empty."""
+
+    token: str = Field(description="In which it holds its money and pays.")
+    funds: NotNegative = Field(0.0, description="At the start, token units.")
+    covers: list[str] = Field(min_length=1, description="Pools and lending markets.")
+    premium: Share = Field(
+        0.0, description="Share of the protocol's part of the covered pools' fees that it gets."
+    )
+    deductible: Share = Field(
+        0.0,
+        description="Of a pool: loss of value against holding that its providers bear themselves, "
+        "share.",
+    )
+    cover: Share = Field(1.0, description="Share of the rest, or of a bad debt, that it pays.")
+    window: Annotated[int, Field(ge=1)] = Field(
+        1, description="Time over which a pool's loss is stated, blocks."
+    )
 
 
 class PriceSettings(_Table):
@@ -431,6 +528,7 @@ class Scenario(BaseModel):
     pools: dict[str, PoolSettings] = {}
     lending: dict[str, LendingSettings] = {}
     oracles: dict[str, OracleSettings] = {}
+    insurance: dict[str, InsuranceSettings] = {}
     agents: dict[str, AgentSettings] = {}
     shocks: list[Shock] = []
     measures: MeasureSettings = MeasureSettings()
@@ -818,7 +916,8 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
     for name, lender in s.lending.items():
         issued += [f"{name}-{t}{end}" for t in lender.reserves for end in ("", "-debt")]
     tokens = [*base, *issued]
-    names = ["venue", "producer", "holders", "treasury", *s.pools, *s.lending, *s.agents]
+    names = ["venue", "producer", "holders", "treasury", *s.pools, *s.lending, *s.insurance]
+    names += s.agents
     for name in {n for n in names if names.count(n) > 1}:
         found.append((name, "two things are called so; rename one"))
     for name in {t for t in tokens if tokens.count(t) > 1}:
@@ -830,15 +929,32 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
         known(f"{field}.kind", pool.kind, POOL_KINDS, "kind of pool")
         for token in pool.tokens:
             known(f"{field}.tokens", token, tokens, "token")
-        found += _check_kind(field, pool)
+        found += _check_kind(name, pool)
         if len(set(pool.tokens)) < len(pool.tokens):
             found.append((f"{field}.tokens", "hold a token twice; give different ones"))
-        elif set(pool.tokens) <= set(tokens) and set(pool.reserves) != set(pool.tokens):
-            text = f"must be of {' and '.join(pool.tokens)}, not {' and '.join(pool.reserves)}"
-            found.append((f"{field}.reserves", text))
-        elif set(pool.tokens) <= set(tokens) and not set(pool.tokens) <= set(base):
-            text = f"only {', '.join(base)} can be put in at the start"
-            found.append((f"{field}.tokens", text))
+        elif set(pool.tokens) <= set(tokens):
+            own = f"{name}-share"
+            inside = [t for t in pool.tokens if t != own]
+            if set(pool.reserves) != set(inside):
+                text = f"must be of {' and '.join(inside)}, not {' and '.join(pool.reserves)}"
+                found.append((f"{field}.reserves", text))
+            shares = {f"{p}-share": p for p, other in s.pools.items() if _has_shares(other)}
+            if strange := set(inside) - set(base) - set(shares):
+                text = f"{', '.join(sorted(strange))} cannot be put in at the start; assets and "
+                text += "shares of pools can, but of concentrated ones, which have none"
+                found.append((f"{field}.tokens", text))
+    if circle := _circle_of_shares(s):
+        text = f"hold each other's shares in a circle: {' -> '.join(circle)}; break it"
+        found.append((f"pools.{circle[0]}.tokens", text))
+    for name, fund in s.insurance.items():
+        known(f"insurance.{name}.token", fund.token, base, "token")
+        for covered in fund.covers:
+            coverable = [*s.pools, *s.lending]
+            known(f"insurance.{name}.covers", covered, coverable, "pool or lending market")
+            kind = s.pools[covered].kind if covered in s.pools else ""
+            if kind in ("concentrated", "bonding_curve"):
+                text = f"{covered} is {kind}; losses are stated of pools whose shares are alike"
+                found.append((f"insurance.{name}.covers", text))
     for name, oracle in s.oracles.items():
         field = f"oracles.{name}"
         known(f"{field}.token", oracle.token, tokens, "token")
@@ -857,12 +973,19 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
                 text = f"{oracle.pool} does not hold {oracle.token}; name a pool that does"
                 found.append((f"{field}.pool", text))
             elif oracle.quote is None and s.venue.numeraire not in reads.tokens:
-                other = next(t for t in reads.tokens if t != oracle.token)
+                other = oracle_quote_token(reads.tokens, oracle.token, s.venue.numeraire)
                 text = f"is missing; name an oracle of {other}, in which {oracle.pool} quotes"
                 found.append((f"{field}.quote", text))
-        if oracle.source == "share" and reads is not None and reads.kind != "constant_product":
-            text = f"prices shares of constant-product pools; {oracle.pool} is {reads.kind}"
-            found.append((f"{field}.source", text))
+        if oracle.source == "share" and reads is not None and not _has_fair_price(reads):
+            text = (
+                f"has no fair price for {oracle.pool}, a {reads.kind} pool; only constant_product, "
+            )
+            found.append((f"{field}.source", text + "weighted and stableswap pools have one"))
+        quoted = s.oracles[oracle.quote].token if oracle.quote in s.oracles else None
+        if reads is not None and oracle.source in ("pool_spot", "pool_twap") and quoted:
+            if quoted not in reads.tokens or quoted == oracle.token:
+                text = f"prices {quoted}; name an oracle of a token that {oracle.pool} quotes in"
+                found.append((f"{field}.quote", text))
         share = f"{oracle.pool}-share"
         if oracle.source == "share" and reads is not None and oracle.token != share:
             found.append((f"{field}.token", f"is not {oracle.pool}'s share; give {share!r}"))
@@ -911,7 +1034,57 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
     return found
 
 
+def oracle_quote_token(tokens: list[str], token: str, numeraire: str) -> str:
+    """Token of a pool in which an oracle reads the price of another: the numeraire if it can."""
+    return numeraire if numeraire in tokens else next(t for t in tokens if t != token)
+
+
+def _has_fair_price(pool: PoolSettings) -> bool:
+    return pool.kind in ("constant_product", "weighted", "stableswap")
+
+
+def _has_shares(pool: PoolSettings) -> bool:
+    return pool.kind != "concentrated"
+
+
+def order_of_funding(scenario: Scenario) -> list[str]:
+    """Pools such that each comes after those whose shares it holds; in a circle: all the same."""
+    order: list[str] = []
+    waiting = list(scenario.pools)
+    while waiting:
+        ready = [
+            name
+            for name in waiting
+            if not any(
+                f"{other}-share" in scenario.pools[name].tokens
+                for other in waiting
+                if other != name
+            )
+        ]
+        if not ready:
+            return order + waiting
+        order += ready
+        waiting = [name for name in waiting if name not in ready]
+    return order
+
+
+def _circle_of_shares(s: Scenario) -> list[str]:
+    order = order_of_funding(s)
+    for i, name in enumerate(order):
+        later = [o for o in order[i + 1 :] if f"{o}-share" in s.pools[name].tokens]
+        if later:
+            return [name, later[0]]
+    return []
+
+
 _OF_KIND = {
+    "ratio": "bonding_curve",
+    "supply": "bonding_curve",
+    "rates": "stableswap",
+    "tick_spacing": "concentrated",
+    "price_span": "concentrated",
+    "ranges": "concentrated",
+    "positions": "concentrated",
     "weights": "weighted",
     "target_weights": "weighted",
     "amplification": "stableswap",
@@ -920,9 +1093,36 @@ _OF_KIND = {
 }
 
 
-def _check_kind(field: str, pool: PoolSettings) -> list[tuple[str, str]]:
+def _check_kind(pool_name: str, pool: PoolSettings) -> list[tuple[str, str]]:
     """What is wrong with the fields that only some kinds of pool have."""
     found = []
+    field = f"pools.{pool_name}"
+    if len(pool.tokens) > 2 and pool.kind not in ("weighted", "stableswap"):
+        text = f"are {len(pool.tokens)}; a {pool.kind} pool has two"
+        found.append((f"{field}.tokens", text))
+    own = f"{pool_name}-share"
+    if pool.kind == "bonding_curve":
+        if pool.tokens[0] != own:
+            text = f"begin with {pool.tokens[0]!r}; the first is what it issues, {own!r}"
+            found.append((f"{field}.tokens", text))
+        if pool.supply is None:
+            found.append((f"{field}.supply", "is missing; say how many tokens are out at first"))
+    elif own in pool.tokens:
+        found.append((f"{field}.tokens", f"hold {own}, its own share; only a bonding curve may"))
+    for i, position in enumerate(pool.ranges):
+        where = f"{field}.ranges.{i}"
+        if position.lower >= position.upper:
+            text = f"{position.upper:g} is not above lower ({position.lower:g}); raise it"
+            found.append((f"{where}.upper", text))
+        elif position.lower < 1.0 / pool.price_span or position.upper > pool.price_span:
+            text = f"leaves the prices that the pool allows; raise price_span ({pool.price_span:g})"
+            found.append((where, text))
+    if pool.rates is not None and not set(pool.rates) <= set(pool.tokens):
+        text = f"must be of {' and '.join(pool.tokens)}, not {' and '.join(pool.rates)}"
+        found.append((f"{field}.rates", text))
+    if pool.highest_fee < pool.fee and (pool.volatility_fee or pool.imbalance_fee):
+        text = f"{pool.highest_fee:g} is below the fee ({pool.fee:g}); raise it"
+        found.append((f"{field}.highest_fee", text))
     for name, kind in _OF_KIND.items():
         is_default = getattr(pool, name) == PoolSettings.model_fields[name].default
         if not is_default and pool.kind != kind:

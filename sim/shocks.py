@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from protocols.handles import ConcentratedPool
 from protocols.lending import SUPPLY_INDEX
 from sim.block import NEVER, send
 from sim.build import HOLDERS
@@ -106,6 +107,14 @@ class Shocks:
         pool = market.pools[shock.pool]
         column = market.ledger.token(pool.share)
         p = list(market.pools).index(shock.pool)
+        if isinstance(pool, ConcentratedPool):
+            for position in pool.positions().to_dict("records"):
+                row = market.ledger.account(str(position["owner"]))
+                if shock.agents is None or row in market.cohorts[shock.agents].accounts():
+                    ticks = int(position["lower_tick"]), int(position["upper_tick"])
+                    amount = float(position["liquidity"]) * shock.share
+                    self._send(block, row, Kind.REMOVE_LIQUIDITY, p, column, column, amount, ticks)
+            return
         for row in self._holders(shock.agents, column):
             shares = float(market.ledger.balances[row, column]) * shock.share
             self._send(block, row, Kind.REMOVE_LIQUIDITY, p, column, column, shares)
@@ -137,10 +146,19 @@ class Shocks:
                 held[market.ledger.account(name)] = False
         return [int(row) for row in np.flatnonzero(held)]
 
-    def _send(self, block: int, sender: int, kind: Kind, protocol: int, *call: float) -> None:
+    def _send(
+        self,
+        block: int,
+        sender: int,
+        kind: Kind,
+        protocol: int,
+        token_in: int,
+        token_out: int,
+        amount: float,
+        ticks: tuple[int, int] = (0, 0),
+    ) -> None:
         """Send a transaction that takes no gas from the agents' blocks."""
         market = self.market
-        token_in, token_out, amount = call
         chain = market.world.chain[0]
         chain["block"] += 1  # it arrives in the block about to be made
         cohort = next(
@@ -148,7 +166,7 @@ class Shocks:
         )
         patience = NEVER // 2
         tokens = int(token_in), int(token_out)
-        order = (int(kind), protocol, *tokens, float(amount), 0.0, -1, 0.0, patience)
+        order = (int(kind), protocol, *tokens, float(amount), 0.0, -1, 0.0, patience, *ticks)
         send(market.world, sender, cohort, TOP_BID, *order)
         market.world.mempool[int(chain["bundle_head"])]["gas"] = 0.0
         chain["block"] -= 1

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from protocols.insurance import FUND
 from protocols.lending import MARKET, RESERVE
 from protocols.oracle import FEED
 from protocols.pool import POOL
@@ -62,6 +63,13 @@ CHAIN = np.dtype(
         ("queue_length", "i8"),
         ("gas_bought", "f8"),  # by the transactions of this block
         ("gas_cost", "f8", (KINDS,)),  # gas of each kind of call
+        ("flashes", "i8"),  # flash loans of the transaction under way
+        ("flash_market", "i8", (4,)),
+        ("flash_token", "i8", (4,)),
+        ("flash_amount", "f8", (4,)),
+        ("nested", "i8"),  # 1: a pool holds another's share, or a receipt
+        ("careful", "i8"),  # 1: a pool has safeguards, or something is insured
+        ("ranges", "i8"),  # pools of concentrated liquidity
     ]
 )
 
@@ -84,6 +92,8 @@ CALL = np.dtype(
         ("limit", "f8"),
         ("gas", "f8"),  # units, on the first call: of the whole transaction
         ("bid", "f8"),  # gwei per unit of gas
+        ("lower", "i4"),  # ticks of a position
+        ("upper", "i4"),
     ]
 )
 
@@ -123,6 +133,8 @@ COHORT = np.dtype(
         ("places", "i8"),  # where its list of places starts, and its length
         ("places_size", "i8"),
         ("searcher", "i8"),  # 1: goes first where the block puts arbitrage first
+        ("gas_spent", "f8"),  # since the start, numeraire
+        ("routes", "i8"),  # 1: trades through the best routes of the whole network
     ]
 )
 
@@ -194,6 +206,8 @@ class World(Structure):
         "sums": ("f8", 2),
         "start": ("f8", 2),
         "start_worth": ("f8", 1),
+        "claims": ("f8", 2),
+        "funds": (FUND, 1),
         "scratch": ("f8", 1),
     }
     books: Books
@@ -226,6 +240,8 @@ class World(Structure):
     sums: npt.NDArray[np.float64]
     start: npt.NDArray[np.float64]
     start_worth: npt.NDArray[np.float64]
+    claims: npt.NDArray[np.float64]
+    funds: npt.NDArray[np.void]
     scratch: npt.NDArray[np.float64]
 
 

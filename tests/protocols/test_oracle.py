@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents import MarketAgent
-from protocols.oracle import fair_share_price
 from sim import Market, Scenario
 
 
@@ -97,10 +96,40 @@ def test_a_fair_share_price_is_not_moved_by_a_swap(
     assert market.oracles["share"].price == pytest.approx(before, rel=1e-12)
 
 
-def test_the_fair_price_is_twice_the_geometric_mean() -> None:
-    assert fair_share_price(4.0, 9.0, 2.0, 8.0, 3.0) == pytest.approx(
-        2.0 * math.sqrt(4.0 * 9.0 * 16.0) / 3.0
-    )
+def test_the_fair_price_is_twice_the_geometric_mean(small: Callable[..., Scenario]) -> None:
+    share = {"token": "eth-usdc-share", "source": "share", "pool": "eth-usdc"}
+    market = Market(small(oracles={"share": share}), rng=1)
+    supply = market.ledger.supply("eth-usdc-share")
+    want = 2.0 * math.sqrt(1000.0 * 2e6 * 2000.0) / supply
+    assert market.oracles["share"].price == pytest.approx(want, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["weighted", "stableswap"])
+def test_fair_prices_of_other_shares(small: Callable[..., Scenario], kind: str) -> None:
+    """Worth of the reserves in balance; a swap moves neither."""
+    venue = {"assets": {"dai": {"price": 1.0, "process": "constant"}}}
+    oracles: dict[str, dict[str, object]] = {
+        "dai": {"token": "dai", "source": "fixed", "price": 0.99},
+        "share": {"token": "p-share", "source": "share", "pool": "p"},
+    }
+    if kind == "weighted":
+        pool: dict[str, object] = {
+            "tokens": ["eth", "usdc"],
+            "reserves": {"eth": 400.0, "usdc": 2e5},
+            "weights": {"eth": 4.0, "usdc": 1.0},
+        }
+        want = 400.0 * 2000.0 + 2e5
+    else:
+        pool = {"tokens": ["dai", "usdc"], "reserves": {"dai": 1e6, "usdc": 1e6}}
+        want = 2e6 * 0.99
+    setup = small(venue=venue, pools={"p": pool | {"kind": kind, "fee": 0.0}}, oracles=oracles)
+    market = Market(setup, rng=1)
+    assert market.oracles["share"].price * market.ledger.supply("p-share") == pytest.approx(want)
+    first = market.pools["p"].tokens[0]
+    ann = Idle(market, {first: 1e5}, "ann")
+    ann.swap("p", first, 300.0)
+    market.run(2)
+    assert market.oracles["share"].price * market.ledger.supply("p-share") == pytest.approx(want)
 
 
 def test_the_handle_tells_what_it_knows(market: Market) -> None:

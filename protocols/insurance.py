@@ -1,0 +1,149 @@
+"""A mutual insurance fund: it pays for stated losses until it is empty.
+
+Of a lending market it covers bad debt: it pays a share of what depositors lost into the
+market, which raises what every receipt is worth. Of a pool it covers a fall of its value
+per share against holding the same tokens, over a stated number of blocks and beyond a
+deductible: an exploit, a drained reserve, a sale far below value. It pays in its own
+token; where the pool does not hold that one, it pays nothing.
+
+Its money is what it started with, and a share of the protocol's part of the covered
+pools' fees (Nexus Mutual and Aave's safety module are of this kind).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from protocols.lending import DEPOSITOR_LOSS_VALUE, SUPPLY_INDEX, reserve_at
+from protocols.pool import COUNTERS, MOST_TOKENS, position
+from sim.compiled import kernel
+from sim.ledger import store, transfer
+
+if TYPE_CHECKING:
+    from sim.ledger import Ledger
+    from sim.scenario import Scenario
+
+FUND = np.dtype(
+    [
+        ("account", "i8"),
+        ("token", "i8"),
+        ("pool", "i8"),  # that this row covers, -1: none
+        ("market", "i8"),  # or lending market
+        ("premium", "f8"),  # share of the treasury's income from the pool
+        ("deductible", "f8"),
+        ("cover", "f8"),
+        ("window", "i8"),  # blocks
+        ("since", "i8"),  # block in which the window began
+        ("held", "f8", (MOST_TOKENS,)),  # reserves a share as the window began
+        ("known", "f8"),  # depositors' loss that has been looked at
+        ("income", "f8", (MOST_TOKENS,)),  # fees that premiums have been paid of
+        ("claimed", "f8"),  # since the start, numeraire
+        ("paid", "f8"),
+    ]
+)
+"""One row for each thing that a fund covers; rows of one fund share its account."""
+
+
+def records(scenario: Scenario, ledger: Ledger) -> npt.NDArray[np.void]:
+    """FUND[n], a row for each fund and what it covers."""
+    pools, markets = list(scenario.pools), list(scenario.lending)
+    rows: list[Any] = []
+    for name, settings in scenario.insurance.items():
+        for covered in settings.covers if scenario.switches.insurance else []:
+            row = np.zeros(1, FUND)[0]
+            row["account"], row["token"] = ledger.account(name), ledger.token(settings.token)
+            row["pool"] = pools.index(covered) if covered in pools else -1
+            row["market"] = markets.index(covered) if covered in markets else -1
+            row["premium"], row["cover"] = settings.premium, settings.cover
+            row["deductible"], row["window"] = settings.deductible, settings.window
+            rows.append(row)
+    return np.array(rows, FUND)
+
+
+@kernel
+def settle(books, pools, markets, reserves, funds, values, block):
+    """Collect premiums, look at losses, and pay.
+
+    Args:
+        values: float64[tokens], numeraire per unit.
+        block: The block just made.
+    """
+    for n in range(funds.size):
+        fund = funds[n]
+        if fund.market >= 0:
+            _cover_market(books, markets[fund.market], reserves, fund, values)
+        else:
+            pool = pools[fund.pool]
+            _collect(books, pool, fund)
+            if block - fund.since >= fund.window:
+                if fund.since > 0:
+                    _cover_pool(books, pool, fund, values)
+                fund.since = block
+                for k in range(pool.size):
+                    held = books.balances[pool.account, pool.tokens[k]]
+                    fund.held[k] = held / max(books.supply[pool.share], 1e-300)
+
+
+@kernel
+def _collect(books, pool, fund):
+    """Move the premium on what the protocol has earned with a pool since the last block."""
+    if fund.premium <= 0.0 or pool.protocol_fee <= 0.0:
+        return
+    for k in range(pool.size):
+        fees = books.storage[pool.slot + COUNTERS * k + 1]
+        due = (fees - fund.income[k]) * pool.protocol_fee * fund.premium
+        fund.income[k] = fees
+        if due > 0.0:
+            token = pool.tokens[k]
+            most = books.balances[pool.treasury, token]
+            transfer(books, pool.treasury, fund.account, token, min(due, most))
+
+
+@kernel
+def _pay(books, fund, receiver, claim, values):
+    """Pay as much of a claim in the numeraire as the fund can. Returns token units."""
+    fund.claimed += claim
+    price = values[fund.token]
+    amount = min(claim / price, books.balances[fund.account, fund.token]) if price > 0.0 else 0.0
+    if amount <= 0.0 or not transfer(books, fund.account, receiver, fund.token, amount):
+        return 0.0
+    fund.paid += amount * price
+    return amount
+
+
+@kernel
+def _cover_pool(books, pool, fund, values):
+    supply = books.supply[pool.share]
+    if supply <= 0.0 or position(pool, fund.token) < 0:
+        return
+    then, now = 0.0, 0.0
+    for k in range(pool.size):
+        value = values[pool.tokens[k]]
+        then += fund.held[k] * value
+        now += books.balances[pool.account, pool.tokens[k]] / supply * value
+    loss = (then * (1.0 - fund.deductible) - now) * supply * fund.cover
+    if loss > 0.0:
+        _pay(books, fund, pool.account, loss, values)
+
+
+@kernel
+def _cover_market(books, market, reserves, fund, values):
+    lost = books.storage[market.slot + DEPOSITOR_LOSS_VALUE]
+    claim = (lost - fund.known) * fund.cover
+    fund.known = lost
+    if claim <= 0.0:
+        return
+    r = reserve_at(market, reserves, fund.token)
+    if r < 0:
+        return
+    reserve = reserves[r]
+    index = books.storage[reserve.slot + SUPPLY_INDEX]
+    deposits = books.supply[reserve.receipt] * index
+    if deposits <= 0.0:
+        return
+    amount = _pay(books, fund, market.account, claim, values)
+    if amount > 0.0:
+        store(books, reserve.slot + SUPPLY_INDEX, index * (1.0 + amount / deposits))
