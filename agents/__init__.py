@@ -4,28 +4,58 @@ from __future__ import annotations
 
 from agents.arbitrageur import Arbitrageur
 from agents.base import Behaviour, Column, MarketAgent
+from agents.cyclic_arbitrageur import CyclicArbitrageur
+from agents.hedged_provider import HedgedProvider
+from agents.just_in_time_provider import JustInTimeProvider
 from agents.lender import Lender
 from agents.leveraged_borrower import LeveragedBorrower
 from agents.liquidator import Liquidator
 from agents.liquidity_provider import LiquidityProvider
+from agents.momentum_trader import MomentumTrader
 from agents.noise_trader import NoiseTrader
+from agents.pool_drainer import PoolDrainer
+from agents.range_provider import RangeProvider
+from agents.rebalancer import Rebalancer
+from agents.sandwich_attacker import SandwichAttacker
+from agents.sentiment_trader import SentimentTrader
+from agents.yield_migrant import YieldMigrant
 from sim.registry import register
 
 __all__ = [
     "Arbitrageur",
     "Behaviour",
     "Column",
+    "CyclicArbitrageur",
+    "HedgedProvider",
+    "JustInTimeProvider",
     "Lender",
     "LeveragedBorrower",
     "Liquidator",
     "LiquidityProvider",
     "MarketAgent",
+    "MomentumTrader",
     "NoiseTrader",
+    "PoolDrainer",
+    "RangeProvider",
+    "Rebalancer",
+    "SandwichAttacker",
+    "SentimentTrader",
+    "YieldMigrant",
 ]
 
-register("noise_trader", NoiseTrader)
 register("arbitrageur", Arbitrageur)
-register("liquidity_provider", LiquidityProvider)
+register("cyclic_arbitrageur", CyclicArbitrageur)
+register("hedged_provider", HedgedProvider)
+register("just_in_time_provider", JustInTimeProvider)
+register("lender", Lender)
 register("leveraged_borrower", LeveragedBorrower)
 register("liquidator", Liquidator)
-register("lender", Lender)
+register("liquidity_provider", LiquidityProvider)
+register("momentum_trader", MomentumTrader)
+register("noise_trader", NoiseTrader)
+register("pool_drainer", PoolDrainer)
+register("range_provider", RangeProvider)
+register("rebalancer", Rebalancer)
+register("sandwich_attacker", SandwichAttacker)
+register("sentiment_trader", SentimentTrader)
+register("yield_migrant", YieldMigrant)

@@ -263,6 +263,7 @@ class Arbitrageur(Behaviour):
         "traded": Column("What had been paid into that pool", "token units", 0.0, state=True),
     }
     needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
+    most_tokens: ClassVar[int] = 2
     searcher: ClassVar[bool] = True
     decide = staticmethod(decide)
 

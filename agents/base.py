@@ -373,10 +373,14 @@ class Behaviour(MarketAgent):
     needs: ClassVar[frozenset[str]] = frozenset()
     pool_kinds: ClassVar[frozenset[str]] = frozenset()
     """Kinds of pool that it knows; empty: all."""
+    most_tokens: ClassVar[int] = 8
+    """Tokens that a pool of its may hold."""
     memory_size: ClassVar[int] = 0
     """Numbers that the cohort as a whole remembers."""
     searcher: ClassVar[bool] = False
     """Whether a block that puts arbitrage first puts these first."""
+    watches: ClassVar[bool] = False
+    """Whether it decides after all others, and sees what they have sent in the block."""
     positions: ClassVar[int] = 0
     """Positions of concentrated liquidity that each of them may have at a time."""
     begins: ClassVar[int] = 0

@@ -20,6 +20,8 @@ from agents.tools import (
     affordable,
     best_place,
     delay,
+    find_route,
+    follow_route,
     follow_trade,
     gas_cost,
     going_bid,
@@ -61,6 +63,8 @@ if TYPE_CHECKING:
     PASSED,
 ) = range(17)
 MARKET, ROUTES = range(2)
+ROUTED = -3
+"""In place of a pool: a sale split over the best routes."""
 SMALLER = 5
 """Times that a liquidation may be halved to make its sale pay."""
 
@@ -181,6 +185,11 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
         return worth - money, money, repaid, received, worth, OUTSIDE, d, c
     place, out = best_place(w, me.places[ROUTES:], collateral, debt, received)
     worth = out * market_price(w, debt)
+    if w.cohorts[me.ident].routes:
+        split = find_route(w, collateral, debt, received)
+        if split[4] > out:
+            place, out = ROUTED, split[4]
+            worth = out * market_price(w, debt)
     if debt != chain.numeraire:
         outside = best_place(w, me.places[ROUTES:], collateral, chain.numeraire, received)
         if outside[1] > worth:
@@ -247,6 +256,9 @@ def _strike(w, me, i, my, m, borrower, plan, bid):
         # if it does not turn the profit into a loss.
         floor = out * (1.0 - my[SLIPPAGE])
         target = debt
+        if place == ROUTED:
+            _sell_by_routes(w, collateral, debt, received, repaid, floor)
+            return True
         if quote_at(w, place, collateral, debt, received) < out * 0.999:
             target = chain.numeraire
         follow_trade(w, place, collateral, target, PREVIOUS, floor)
@@ -256,6 +268,19 @@ def _strike(w, me, i, my, m, borrower, plan, bid):
         my[SELL_AT] = chain.block + my[HOLD]
         my[SELLING] = float(collateral)
     return True
+
+
+@inner
+def _sell_by_routes(w, collateral, debt, received, repaid, floor):
+    """Add the sale of what is seized by the best routes, which must gain more than is spent."""
+    numeraire = w.chain[0].numeraire
+    amount = received * (1.0 - 1e-9)  # rounding must not spoil the last swap
+    legs, tokens, lengths, parts, _ = find_route(w, collateral, debt, amount)
+    follow_route(w, legs, tokens, lengths, parts)
+    spent = repaid if debt == numeraire else 0.0  # the rest was bought in this transaction
+    follow(w, Kind.REQUIRE, 0, debt, debt, 0.0, floor - spent)
+    if debt != numeraire:
+        follow_trade(w, OUTSIDE, debt, numeraire, PREVIOUS, 0.0)
 
 
 @inner

@@ -1,10 +1,10 @@
 """Liquidity providers: in for the fees, out on loss or volatility.
 
 Each has one pool. At a review it compares the pool's fee yield over the time since
-the last one with the expected loss-versus-rebalancing, ``sigma^2 / 8`` a year
-(Milionis et al. 2022), and its hurdle: it comes if the yield beats both (Lehar,
-Parlour 2021; Hasbrouck, Rivera, Saleh 2022), and goes if it falls short of the loss
-alone. Between reviews it goes at once when it has lost more than it tolerates
+the last one with the expected loss-versus-rebalancing of its curve (``sigma^2 / 8`` a
+year for constant product: Milionis et al. 2022), and its hurdle: it comes if the yield
+beats both (Lehar, Parlour 2021; Hasbrouck, Rivera, Saleh 2022), and goes if it falls
+short of the loss alone. Between reviews it goes at once when it has lost more than it tolerates
 against holding, or volatility is so many times the normal one (Heimbach, Wang,
 Wattenhofer 2021: slow to come, quick to go).
 """
@@ -19,7 +19,8 @@ import numpy as np
 
 from agents.base import Behaviour, Column
 from agents.tools import OUTSIDE, follow_trade, going_bid, refuel, send_trade
-from protocols.constant_product import impermanent_loss
+from protocols import amm
+from protocols.pool import CONSTANT_PRODUCT
 from sim import venue
 from sim.block import follow, send
 from sim.build import HOLDERS
@@ -75,6 +76,24 @@ def pool_stress(w, pool):
 
 
 @inner
+def first_part(w, pool):
+    """Part of the value of an entry in proportion that is of the pool's first token."""
+    if pool.kind == CONSTANT_PRODUCT:
+        return 0.5
+    x = w.books.balances[pool.account, pool.tokens[0]] * market_price(w, pool.tokens[0])
+    y = w.books.balances[pool.account, pool.tokens[1]] * market_price(w, pool.tokens[1])
+    return x / (x + y)
+
+
+@inner
+def expected_loss(w, pool, variance):
+    """Loss-versus-rebalancing of the pool's curve, a share of its value for a variance."""
+    if pool.kind == CONSTANT_PRODUCT:
+        return variance / 8.0
+    return 0.5 * variance * amm.exposure_to_price(w.books, pool)
+
+
+@inner
 def _leave(w, me, i, my, place):
     """Take everything out, and sell a part of the volatile token outside."""
     pool = w.pools[place]
@@ -119,22 +138,23 @@ def _enter(w, me, i, my, place):
     gas = chain.gas_cost[Kind.ADD_LIQUIDITY]
     if not refuel(w, account, me.ident, gas):
         return
-    half = 0.5 * my[STAKE]
     patience = int(my[PATIENCE])
     bid = going_bid(w, account, gas, my[BID])
     amounts = np.zeros(2)
     short = 0.0
+    first = first_part(w, pool)
+    parts = (first, 1.0 - first)
     for k in range(2):
         token = pool.tokens[k]
         price = market_price(w, token)
-        amounts[k] = half / price
+        amounts[k] = parts[k] * my[STAKE] / price
         if token != chain.numeraire:
             lacks = max(amounts[k] - 0.99 * w.books.balances[account, token], 0.0)
             short += lacks * price * 1.01
     own = 0.0
     for k in range(2):
         if pool.tokens[k] == chain.numeraire:
-            own = half
+            own = parts[k] * my[STAKE]
     cash = w.books.balances[account, chain.numeraire]
     if cash < (short + own) * 1.001:  # it has lost some of its stake
         scale = cash / ((short + own) * 1.001) if short + own > 0.0 else 0.0
@@ -196,21 +216,23 @@ def decide(w, me):
         variance, ratio = pool_stress(w, pool)
         if holds and my[IN] == 0.0:  # its entry has gone through
             my[IN] = 1.0
-            my[ENTRY] = y / x
+            my[ENTRY] = amm.spot_price(w.books, pool, 0, 1)
         my[IN] = 1.0 if holds else 0.0
         if holds:
-            loss = -impermanent_loss(y / x / my[ENTRY])
+            loss = -amm.loss_since(w.books, pool, my[ENTRY])
             if loss > my[TOLERANCE] or ratio > my[VOLATILITY]:
                 _leave(w, me, i, my, place)
                 continue
         if not review:
             continue
         worth = 2.0 * y * market_price(w, pool.tokens[1])
+        if pool.kind != CONSTANT_PRODUCT:
+            worth = 0.5 * worth + x * market_price(w, pool.tokens[0])
         span = (chain.block - my[FEES_AT]) * chain.seconds / venue.YEAR
         earned = (pool.fees - my[FEES]) / worth / span if span > 0.0 and worth > 0.0 else 0.0
         my[FEES], my[FEES_AT] = pool.fees, chain.block
         my[NEXT] = chain.block + int(my[REVIEW])
-        excess = earned - variance / 8.0
+        excess = earned - expected_loss(w, pool, variance)
         if holds and excess < -NEGLIGIBLE:
             _leave(w, me, i, my, place)
         elif not holds and excess > my[HURDLE] and ratio < 0.5 * (1.0 + my[VOLATILITY]):
@@ -239,7 +261,8 @@ class LiquidityProvider(Behaviour):
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
     }
     needs: ClassVar[frozenset[str]] = frozenset({"pools"})
-    pool_kinds: ClassVar[frozenset[str]] = frozenset({"constant_product"})
+    pool_kinds: ClassVar[frozenset[str]] = frozenset({"constant_product", "weighted", "stableswap"})
+    most_tokens: ClassVar[int] = 2
     decide = staticmethod(decide)
 
     @classmethod
@@ -261,27 +284,32 @@ class LiquidityProvider(Behaviour):
             cohort.column("tolerance")[:] = math.inf
             cohort.column("volatility")[:] = math.inf
             cohort.column("next")[:] = math.inf
-        ledger = market.ledger
-        holders = ledger.account(HOLDERS)
+        take_over_shares(market, cohort)
         for p, pool in enumerate(market.pools.values()):
-            mine = np.flatnonzero(cohort.column("pool") == p)
-            if not mine.size:
-                continue
-            worth = sum(a * market.venue.price(t) for t, a in pool.reserves.items())
-            shares = cohort.column("stake")[mine] / worth * ledger.supply(pool.share)
-            column = ledger.token(pool.share)
-            if shares.sum() > ledger.balances[holders, column]:
-                total = cohort.column("stake")[mine].sum()
-                raise ScenarioError(
-                    [
-                        (
-                            f"agents.{cohort.name}.stake",
-                            f"stakes of {total:.4g} exceed what is left of {pool.name}, which is "
-                            f"worth {worth:.4g}; lower the stake or the count, or raise "
-                            f"pools.{pool.name}.reserves",
-                        )
-                    ]
-                )
-            ledger.balances[cohort.first + mine, column] += shares
-            ledger.balances[holders, column] -= shares.sum()
-            cohort.column("entry")[mine] = pool.spot_price()
+            cohort.column("entry")[cohort.column("pool") == p] = pool.spot_price()
+
+
+def take_over_shares(market: Market, cohort: CohortTable) -> None:
+    """Give each agent shares of its pool for its stake, from those of the outside holders.
+
+    Raises:
+        ScenarioError: If the stakes exceed what outside holders have of a pool.
+    """
+    ledger = market.ledger
+    holders = ledger.account(HOLDERS)
+    for p, pool in enumerate(market.pools.values()):
+        mine = np.flatnonzero(cohort.column("pool") == p)
+        if not mine.size:
+            continue
+        worth = sum(a * market.price(t) for t, a in pool.reserves.items())
+        shares = cohort.column("stake")[mine] / worth * ledger.supply(pool.share)
+        column = ledger.token(pool.share)
+        if shares.sum() > ledger.balances[holders, column]:
+            total = cohort.column("stake")[mine].sum()
+            text = (
+                f"stakes of {total:.4g} exceed what is left of {pool.name}, which is worth "
+                f"{worth:.4g}; lower the stake or the count, or raise pools.{pool.name}.reserves"
+            )
+            raise ScenarioError([(f"agents.{cohort.name}.stake", text)])
+        ledger.balances[cohort.first + mine, column] += shares
+        ledger.balances[holders, column] -= shares.sum()

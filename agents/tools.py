@@ -212,3 +212,156 @@ def worth_the_race(w, profit, share, gas, hits):
     cost = gas_cost(w, gas, share_bid(w, profit, share, gas))
     chance = max(hits, 0.05)
     return chance * (profit - cost) > (1.0 - chance) * cost * chain.revert_gas
+
+
+@inner
+def begin_or_follow(
+    w,
+    account,
+    cohort,
+    bid,
+    began,
+    kind,
+    protocol,
+    token_in,
+    token_out,
+    amount,
+    limit,
+    second,
+    patience,
+    lower,
+    upper,
+):
+    """Send a call as a transaction, or add it to the one that has begun.
+
+    Returns:
+        Whether there is a transaction now.
+    """
+    if began:
+        follow(w, kind, protocol, token_in, token_out, amount, limit, -1, second, lower, upper)
+        return True
+    return send(
+        w,
+        account,
+        cohort,
+        bid,
+        kind,
+        protocol,
+        token_in,
+        token_out,
+        amount,
+        limit,
+        -1,
+        second,
+        patience,
+        lower,
+        upper,
+    )
+
+
+@inner
+def trade_towards(w, account, cohort, bid, began, token, have, want, patience):
+    """Buy or sell a token outside until there will be as much as is wanted.
+
+    Args:
+        began: Whether the trade belongs to a transaction that has begun.
+        have: What there will be of it by then, token units.
+        want: Token units.
+
+    Returns:
+        Whether there is a transaction now.
+    """
+    numeraire = w.chain[0].numeraire
+    if token == numeraire:
+        return began
+    if have < want * (1.0 - 1e-9):
+        money = (want - have) * market_price(w, token) * 1.005
+        return begin_or_follow(
+            w,
+            account,
+            cohort,
+            bid,
+            began,
+            Kind.VENUE,
+            0,
+            numeraire,
+            token,
+            money,
+            0.0,
+            0.0,
+            patience,
+            0,
+            0,
+        )
+    if have > want * (1.0 + 1e-9):
+        return begin_or_follow(
+            w,
+            account,
+            cohort,
+            bid,
+            began,
+            Kind.VENUE,
+            0,
+            token,
+            numeraire,
+            have - want,
+            0.0,
+            0.0,
+            patience,
+            0,
+            0,
+        )
+    return began
+
+
+@inner
+def visible_swap(w, n):
+    """Whether the n-th call of the mempool is a swap alone that this block may execute."""
+    call, chain = w.mempool[n], w.chain[0]
+    if call.kind != Kind.SWAP or call.calls != 1 or not call.amount > 0.0:
+        return False
+    pays = chain.fee_market == FeeMarket.OFF or call.bid >= chain.base_fee
+    return pays and call.arrived <= chain.block <= call.expires
+
+
+AHEAD = 1e-4
+"""Share by which a bid is set above another to go before it, or below it to go after."""
+
+
+@inner
+def trade_pool(w, me, i, place, buys, money, slippage, bid):
+    """Swap for an amount of money in a pool, or by the best routes where the group routes.
+
+    Args:
+        place: The pool; its first token is bought with its last, or sold for it.
+        buys: Which of the two.
+        money: In the numeraire, at most what the agent has.
+        slippage: Worse outcome than quoted that is accepted, share.
+        bid: Gas bid, multiple of the going price.
+
+    Returns:
+        Whether it was sent.
+    """
+    chain = w.chain[0]
+    pool = w.pools[place]
+    base, quote = pool.tokens[0], pool.tokens[pool.size - 1]
+    token_in, token_out = (quote, base) if buys else (base, quote)
+    account = me.first + i
+    gas = chain.gas_cost[Kind.SWAP]
+    price = market_price(w, token_in)
+    if not price > 0.0:
+        return False
+    # The last fiftieth of a wallet stays, for gas.
+    amount = min(money / price, 0.98 * w.books.balances[account, token_in])
+    if not amount * price >= 1e-6 or not refuel(w, account, me.ident, gas):
+        return False
+    if w.cohorts[me.ident].routes:
+        legs, tokens, lengths, parts, out = find_route(w, token_in, token_out, amount)
+        if lengths.size == 0:
+            return False
+        least = out * (1.0 - slippage)
+        offered = going_bid(w, account, route_gas(w, lengths), bid)
+        return send_route(w, account, me.ident, offered, legs, tokens, lengths, parts, least, 0)
+    least = quote_at(w, place, token_in, token_out, amount) * (1.0 - slippage)
+    offered = going_bid(w, account, gas, bid)
+    return send_trade(w, account, me.ident, offered, place, token_in, token_out, amount, least, 0)

@@ -561,11 +561,27 @@ def position_tokens(books, pool, n):
     Returns:
         (owner's account or -1, amount of token 0, of token 1), token units.
     """
-    s = books.storage
     slot = _position_slot(pool, n)
-    owner = np.int64(s[slot + OWNER]) - 1
+    owner = np.int64(books.storage[slot + OWNER]) - 1
     if owner < 0:
         return owner, 0.0, 0.0
+    first, second = _tokens_in(books, pool, slot)
+    return owner, first, second
+
+
+@kernel
+def tokens_of(books, pool, owner, lower, upper):
+    """What an account's position between two ticks holds: as `position_tokens`, (x, y)."""
+    a, b = lower // pool.spacing - pool.lowest, upper // pool.spacing - pool.lowest
+    slot = find_position(books, pool, owner, a, b, False)
+    if slot < 0:
+        return 0.0, 0.0
+    return _tokens_in(books, pool, slot)
+
+
+@kernel
+def _tokens_in(books, pool, slot):
+    s = books.storage
     amount = s[slot + AMOUNT]
     first, second = s[slot + OWED_0], s[slot + OWED_1]
     if amount > 0.0:
@@ -581,7 +597,7 @@ def position_tokens(books, pool, n):
         )
         first += x
         second += y
-    return owner, first, second
+    return first, second
 
 
 @kernel

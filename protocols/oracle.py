@@ -37,6 +37,7 @@ FEED = np.dtype(
         ("quote", "i8"),  # feed of the pool's other token; -1: that token is worth one
         ("against", "i8"),  # place of the token in which the pool quotes
         ("parts", "i8", (MOST_TOKENS,)),  # feeds of the tokens of a share's pool
+        ("live", "i8"),  # 1: read by every loan
         ("lag", "i8"),  # blocks
         ("heartbeat", "i8"),  # blocks
         ("deviation", "f8"),  # share
@@ -131,6 +132,17 @@ def read(books, pools, feeds, f, ring, outside, block):
     if moved > feed.deviation or stale:
         feed.price = seen
         feed.updated = block
+
+
+@kernel
+def refresh(books, pools, feeds):
+    """Let the feeds that loans read in their own moment see their pools' prices now."""
+    for f in range(feeds.size):
+        feed = feeds[f]
+        if feed.live:
+            price = pool_price(books, pools, feeds, feed)
+            if price > 0.0:
+                feed.price = price
 
 
 class Oracle:

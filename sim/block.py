@@ -19,7 +19,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from protocols import amm, concentrated, lending
+from protocols import amm, concentrated, lending, oracle
 from protocols.pool import CONCENTRATED
 from sim import venue
 from sim.codes import ALL, PREVIOUS, Kind, Reason
@@ -485,6 +485,7 @@ def _lend(w, kind, m, sender, other, token_in, token_out, amount, limit):
     market = w.markets[m]
     reason = Reason.INVALID
     out = 0.0
+    oracle.refresh(books, w.pools, w.feeds)
     if kind == Kind.DEPOSIT:
         reason, out = lending.deposit(books, market, w.reserves, sender, token_in, amount)
         amount = out

@@ -393,6 +393,7 @@ def _feeds(s: Scenario, ledger: Ledger) -> tuple[npt.NDArray[np.void], npt.NDArr
                 against = s.oracles[settings.quote].token
             r["against"] = inside.index(against)
         r["lag"], r["heartbeat"] = settings.lag, settings.heartbeat
+        r["live"] = settings.live and s.switches.oracle_reads_market
         r["deviation"], r["window"] = settings.deviation, settings.window
         if source == "fixed":
             r["price"] = settings.price
@@ -421,6 +422,7 @@ def _cohorts(s: Scenario, layout: Layout, seed: int) -> tuple[npt.NDArray[np.voi
         r["memory_size"] = behaviour.memory_size
         r["places_size"] = behaviour.places_size(s, settings)
         r["searcher"] = behaviour.searcher
+        r["watches"] = behaviour.watches
         r["routes"] = settings.routing and s.switches.routing
         cells += settings.count * len(behaviour.columns)
         memory += behaviour.memory_size

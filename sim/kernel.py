@@ -42,11 +42,19 @@ def read_oracles(w):
 
 @kernel
 def let_agents_decide(w):
-    """Let every compiled cohort send its transactions."""
+    """Let every compiled cohort send its transactions; those that watch the mempool last."""
     number = w.chain[0].block
-    for c in range(w.cohorts.size):
+    watchers = False
+    for n in range(2 * w.cohorts.size):
+        late = n >= w.cohorts.size
+        if late and not watchers:
+            return
+        c = n - w.cohorts.size if late else n
         cohort = w.cohorts[c]
         if cohort.address == 0 or cohort.size == 0:
+            continue
+        watchers = watchers or cohort.watches == 1
+        if (cohort.watches == 1) != late:
             continue
         cells = w.cells[cohort.cells : cohort.cells + cohort.size * cohort.columns]
         me = Cohort(

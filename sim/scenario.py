@@ -316,6 +316,11 @@ class OracleSettings(_Table):
     quote: str | None = Field(
         None, description="Oracle of the pool's other token; default: that is worth one."
     )
+    live: Switch = Field(
+        False,
+        description="Of a pool_spot: read by every loan in the moment it is made, so that its own "
+        "transaction can move it.",
+    )
     lag: Blocks = Field(0, description="Blocks.")
     heartbeat: Blocks = Field(0, description="Longest time without an update, blocks; 0: none.")
     deviation: NotNegative = Field(0.0, description="Move that makes it update, share.")
@@ -338,6 +343,12 @@ class AgentSettings(BaseModel):
     routing: Switch = Field(
         False, description="They trade by the best routes of all pools, split; off: in one pool."
     )
+    network: Literal["small_world", "scale_free", "random", "none"] = Field(
+        "small_world", description="Social graph of a group that has one."
+    )
+    neighbours: Annotated[int, Field(ge=0)] = Field(
+        6, description="On average, of each on that graph."
+    )
     columns: dict[str, Distribution] = {}
 
     @model_validator(mode="before")
@@ -350,7 +361,8 @@ class AgentSettings(BaseModel):
 
     @model_serializer(mode="plain")
     def _flat(self) -> dict[str, Any]:
-        names = ("kind", "count", "pools", "lending", "collateral", "debt", "route", "routing")
+        names = ["kind", "count", "pools", "lending", "collateral", "debt", "route", "routing"]
+        names += ["network", "neighbours"]
         own = {name: getattr(self, name) for name in names}
         own["wallet"] = {k: v.model_dump() for k, v in self.wallet.items()}
         return own | {k: v.model_dump() for k, v in self.columns.items()}
@@ -962,6 +974,9 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
         known(f"{field}.quote", oracle.quote, s.oracles, "oracle")
         if oracle.source in ("pool_spot", "pool_twap", "share") and oracle.pool is None:
             found.append((f"{field}.pool", f"is missing; source = {oracle.source!r} needs one"))
+        if oracle.live and (oracle.source != "pool_spot" or oracle.lag or oracle.deviation):
+            text = 'is only for source = "pool_spot" without lag and deviation; take one out'
+            found.append((f"{field}.live", text))
         if oracle.source == "fixed" and oracle.price is None:
             found.append((f"{field}.price", 'is missing; source = "fixed" needs one'))
         if oracle.source == "venue" and oracle.token not in base:
@@ -1230,6 +1245,9 @@ def _check_group(
         if kinds and pool in s.pools and s.pools[pool].kind not in kinds:
             text = f"{pool} is {s.pools[pool].kind}; a {group.kind} knows {', '.join(kinds)} only"
             found.append((f"{field}.pools", text))
+        elif pool in s.pools and len(s.pools[pool].tokens) > behaviour.most_tokens:
+            text = f"{pool} holds {len(s.pools[pool].tokens)} tokens; a {group.kind} knows pools "
+            found.append((f"{field}.pools", text + f"of {behaviour.most_tokens} only"))
     known("lending", group.lending, s.lending, "lending market")
     known("route", group.route, ["venue", *s.pools], "place to trade")
     reserves = s.lending[group.lending].reserves if group.lending in s.lending else {}

@@ -133,6 +133,7 @@ COHORT = np.dtype(
         ("places", "i8"),  # where its list of places starts, and its length
         ("places_size", "i8"),
         ("searcher", "i8"),  # 1: goes first where the block puts arbitrage first
+        ("watches", "i8"),  # 1: it decides last, and sees what the others have sent
         ("gas_spent", "f8"),  # since the start, numeraire
         ("routes", "i8"),  # 1: trades through the best routes of the whole network
     ]

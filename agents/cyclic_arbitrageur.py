@@ -1,0 +1,159 @@
+"""Cyclic arbitrageurs: around through two or more pools and back, of any kinds.
+
+Each looks for the cycle that gains most, at the size at which one unit more gives back
+just one (for constant products the closed form of Wang, Chen, Wu, Deng, Zhou, "Cyclic
+arbitrage in decentralized exchanges", 2022), if that is more than its gas. All swaps are
+one transaction that must gain; capital is what it holds, or a flash loan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from agents.base import Behaviour, Column
+from agents.tools import (
+    affordable,
+    delay,
+    follow_trade,
+    gas_cost,
+    refuel,
+    send_trade,
+    share_bid,
+    worth_the_race,
+)
+from protocols import routing
+from sim.block import follow, send
+from sim.codes import ALL, PREVIOUS, Kind
+from sim.compiled import inner
+from sim.randomness import agent_uniform
+
+if TYPE_CHECKING:
+    from sim.scenario import AgentSettings, Scenario
+
+ATTENTION, BID_SHARE, MARGIN, LATENCY, PATIENCE, LEARNING, FLASH, HITS, CASH, BUSY, RACED = range(
+    11
+)
+NOBODY = -1
+
+
+@inner
+def _send_cycle(w, account, cohort, bid, m, legs, tokens, length, amount, least, patience):
+    """Send a cycle as one transaction; m is the market that lends the amount, or nobody."""
+    token = tokens[0]
+    if m == NOBODY:
+        sent = send_trade(w, account, cohort, bid, legs[0], token, tokens[1], amount, 0.0, patience)
+    else:
+        sent = send(
+            w,
+            account,
+            cohort,
+            bid,
+            Kind.FLASH_BORROW,
+            m,
+            token,
+            token,
+            amount,
+            0.0,
+            -1,
+            0.0,
+            patience,
+        )
+        if sent:
+            follow_trade(w, legs[0], token, tokens[1], amount, 0.0)
+    if not sent:
+        return
+    for k in range(1, length):
+        follow_trade(w, legs[k], tokens[k], tokens[k + 1], PREVIOUS, 0.0)
+    if m != NOBODY:
+        follow(w, Kind.FLASH_REPAY, m, token, token, ALL, 0.0)
+    follow(w, Kind.REQUIRE, 0, token, token, 0.0, least)
+
+
+@inner
+def decide(w, me):
+    """Send, for each agent that is free and looks, the cycle that gains most."""
+    chain = w.chain[0]
+    token = chain.numeraire
+    m = me.places[0]
+    swap = chain.gas_cost[Kind.SWAP]
+    known = -1.0  # capital that the last search was for
+    bound = True
+    legs, tokens = np.zeros(1, np.int64), np.zeros(1, np.int64)
+    length, amount, gain = 0, 0.0, 0.0
+    for i in range(me.rows.shape[0]):
+        my = me.rows[i]
+        if chain.block < my[BUSY]:
+            continue
+        account = me.first + i
+        cash = w.books.balances[account, token]
+        if my[RACED] > 0.0:
+            won = 1.0 if cash > my[CASH] else 0.0
+            my[HITS] += my[LEARNING] * (won - my[HITS])
+            my[RACED] = 0.0
+        if my[ATTENTION] < 1.0 and agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+            continue
+        lender = m if my[FLASH] > 0.0 else NOBODY
+        capital, fee = cash, 0.0
+        if lender != NOBODY:
+            market = w.markets[lender]
+            capital, fee = 0.99 * w.books.balances[market.account, token], market.flash_fee
+        if capital <= 0.0:
+            continue
+        if capital < known or (bound and capital != known):
+            cost = gas_cost(w, swap, chain.gas_price)
+            legs, tokens, length, amount, gain = routing.best_cycle(
+                w.books, w.pools, token, capital, cost, routing.HOPS
+            )
+            known, bound = capital, amount >= 0.999 * capital
+        if length == 0:
+            continue
+        gas = length * swap + chain.gas_cost[Kind.REQUIRE]
+        if lender != NOBODY:
+            gas += chain.gas_cost[Kind.FLASH_BORROW] + chain.gas_cost[Kind.FLASH_REPAY]
+        profit = gain - (fee + my[MARGIN]) * amount
+        if not worth_the_race(w, profit, my[BID_SHARE], gas, my[HITS]):
+            continue
+        bid = affordable(w, account, gas, share_bid(w, profit, my[BID_SHARE], gas))
+        if not refuel(w, account, me.ident, gas):
+            continue
+        least = min(gas_cost(w, gas, bid), profit)
+        patience = int(my[PATIENCE])
+        _send_cycle(
+            w, account, me.ident, bid, lender, legs, tokens, length, amount, least, patience
+        )
+        delay(w, int(my[LATENCY]))
+        my[BUSY] = chain.block + max(patience + int(my[LATENCY]), 1)
+        my[CASH] = cash
+        my[RACED] = 1.0
+
+
+class CyclicArbitrageur(Behaviour):
+    """Trades around cycles of pools."""
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "attention": Column("Chance that it looks in a block", "share", 1.0, 0.0, 1.0),
+        "bid_share": Column("Share of a profit that it bids for gas", "share", 0.6, 0.0, 1.0),
+        "margin": Column("Least profit over what it sends around", "share", 0.0, 0.0, 1.0),
+        "latency": Column("Delay from decision to mempool", "blocks", 0.0, 0.0, 100.0),
+        "patience": Column("Time after which an order lapses", "blocks", 1.0, 1.0, 1000.0),
+        "learning": Column("Weight of the last race in what it expects", "share", 0.1, 0.0, 1.0),
+        "flash": Column(
+            "Whether a flash loan of `lending` is its capital", "0 or 1", 0.0, 0.0, 1.0
+        ),
+        "hits": Column("Share of races won lately", "share", 0.5, state=True),
+        "cash": Column("Numeraire held before the race under way", "numeraire", 0.0, state=True),
+        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "raced": Column("Whether a race is under way", "0 or 1", 0.0, state=True),
+    }
+    needs: ClassVar[frozenset[str]] = frozenset({"wallet"})
+    searcher: ClassVar[bool] = True
+    decide = staticmethod(decide)
+
+    @classmethod
+    def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
+        """The market that lends for a moment, or -1."""
+        markets = list(scenario.lending)
+        return [markets.index(settings.lending) if settings.lending else NOBODY]

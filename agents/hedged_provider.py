@@ -1,0 +1,286 @@
+"""Hedged providers: the volatile half is borrowed, so that its price is somebody else's.
+
+Each deposits a part of its stake with a lending market, borrows the pool's volatile
+token against it, and provides both. What it owns of the token in the pool it owes to the
+market: its position has no delta, only the gamma that loss-versus-rebalancing is the
+price of (Milionis, Moallemi, Roughgarden, Zhang 2022; Khakhar, Chen, "Delta hedging
+liquidity positions on automated market makers", 2022). When the two have drifted apart
+by more than a threshold it borrows and sells more, or buys and repays. When its health
+is in danger it takes everything out and repays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from agents.base import Behaviour, Column, token_number
+from agents.tools import begin_or_follow, going_bid, refuel, trade_towards
+from protocols import lending
+from protocols.pool import position
+from sim.codes import ALL, Kind
+from sim.compiled import inner
+from sim.errors import ScenarioError
+from sim.measures import market_price
+from sim.randomness import agent_uniform
+
+if TYPE_CHECKING:
+    from sim.cohort import CohortTable
+    from sim.market import Market
+    from sim.scenario import AgentSettings, Scenario
+
+STAKE, SHARE, HEDGE, THRESHOLD, BUFFER, ATTENTION, PATIENCE, BID, BUSY, STATE, TRADES = range(11)
+OUT, IN, GONE = 0.0, 1.0, 2.0
+
+
+@inner
+def _enter(w, me, i, my, m, p, collateral, debt):
+    """Deposit, borrow and provide, in one transaction."""
+    chain = w.chain[0]
+    pool = w.pools[p]
+    account = me.first + i
+    gas = chain.gas_cost[Kind.DEPOSIT] + chain.gas_cost[Kind.BORROW]
+    gas += chain.gas_cost[Kind.ADD_LIQUIDITY]
+    price, unit = market_price(w, debt), market_price(w, collateral)
+    stake = min(my[STAKE], 0.98 * w.books.balances[account, collateral] * unit)
+    if stake <= 0.0 or not refuel(w, account, me.ident, gas):
+        return
+    borrowed = (1.0 - my[SHARE]) * stake / price
+    own = borrowed * w.books.balances[pool.account, collateral]
+    own /= w.books.balances[pool.account, debt]
+    bid, patience = going_bid(w, account, gas, my[BID]), int(my[PATIENCE])
+    deposit = my[SHARE] * stake / unit
+    began = begin_or_follow(
+        w,
+        account,
+        me.ident,
+        bid,
+        False,
+        Kind.DEPOSIT,
+        m,
+        collateral,
+        collateral,
+        deposit,
+        0.0,
+        0.0,
+        patience,
+        0,
+        0,
+    )
+    if began:
+        begin_or_follow(
+            w,
+            account,
+            me.ident,
+            bid,
+            True,
+            Kind.BORROW,
+            m,
+            debt,
+            debt,
+            borrowed,
+            my[BUFFER],
+            0.0,
+            patience,
+            0,
+            0,
+        )
+        begin_or_follow(
+            w,
+            account,
+            me.ident,
+            bid,
+            True,
+            Kind.ADD_LIQUIDITY,
+            p,
+            debt,
+            collateral,
+            borrowed,
+            0.0,
+            own,
+            patience,
+            0,
+            0,
+        )
+    my[BUSY] = chain.block + patience
+
+
+@inner
+def _leave(w, me, i, my, m, p, collateral, debt, inside, owed):
+    """Take everything out, repay and withdraw, in one transaction."""
+    chain = w.chain[0]
+    pool = w.pools[p]
+    account = me.first + i
+    gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY] + chain.gas_cost[Kind.REPAY]
+    gas += chain.gas_cost[Kind.WITHDRAW]
+    if not refuel(w, account, me.ident, gas):
+        return
+    bid, patience = going_bid(w, account, gas, my[BID]), int(my[PATIENCE])
+    began = begin_or_follow(
+        w,
+        account,
+        me.ident,
+        bid,
+        False,
+        Kind.REMOVE_LIQUIDITY,
+        p,
+        pool.share,
+        pool.share,
+        ALL,
+        0.0,
+        0.0,
+        patience,
+        0,
+        0,
+    )
+    if not began:
+        return
+    # A little more than is owed, for the interest until then.
+    trade_towards(
+        w, account, me.ident, bid, True, debt, inside * (1.0 - 1e-9), owed * 1.001, patience
+    )
+    begin_or_follow(
+        w, account, me.ident, bid, True, Kind.REPAY, m, debt, debt, ALL, 0.0, 0.0, patience, 0, 0
+    )
+    begin_or_follow(
+        w,
+        account,
+        me.ident,
+        bid,
+        True,
+        Kind.WITHDRAW,
+        m,
+        collateral,
+        collateral,
+        ALL,
+        0.0,
+        0.0,
+        patience,
+        0,
+        0,
+    )
+    my[BUSY] = chain.block + patience
+
+
+@inner
+def _adjust(w, me, i, my, m, debt, gap):
+    """Borrow and sell (gap > 0), or buy and repay, so that it owes what it owns."""
+    chain = w.chain[0]
+    account = me.first + i
+    kind = Kind.BORROW if gap > 0.0 else Kind.REPAY
+    gas = chain.gas_cost[kind]
+    if not refuel(w, account, me.ident, gas):
+        return False
+    bid, patience = going_bid(w, account, gas, my[BID]), int(my[PATIENCE])
+    my[BUSY] = chain.block + patience
+    my[TRADES] += 1.0
+    if gap > 0.0:
+        sent = begin_or_follow(
+            w,
+            account,
+            me.ident,
+            bid,
+            False,
+            kind,
+            m,
+            debt,
+            debt,
+            gap,
+            my[BUFFER],
+            0.0,
+            patience,
+            0,
+            0,
+        )
+        return trade_towards(w, account, me.ident, bid, sent, debt, gap, 0.0, patience)
+    money = -gap * market_price(w, debt) * 1.005
+    if w.books.balances[account, chain.numeraire] < money:
+        return False
+    began = trade_towards(w, account, me.ident, bid, False, debt, 0.0, -gap, patience)
+    return begin_or_follow(
+        w, account, me.ident, bid, began, kind, m, debt, debt, -gap, 0.0, 0.0, patience, 0, 0
+    )
+
+
+@inner
+def decide(w, me):
+    """Enter, keep the hedge, and leave in danger."""
+    chain = w.chain[0]
+    m, p, collateral, debt = me.places[0], me.places[1], me.places[2], me.places[3]
+    market, pool = w.markets[m], w.pools[p]
+    r = lending.reserve_at(market, w.reserves, debt)
+    for i in range(me.rows.shape[0]):
+        my = me.rows[i]
+        if my[STATE] == GONE or chain.block < my[BUSY]:
+            continue
+        if agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+            continue
+        account = me.first + i
+        shares = w.books.balances[account, pool.share]
+        if shares <= 0.0:
+            if my[STATE] == IN:
+                my[STATE] = GONE
+            else:
+                _enter(w, me, i, my, m, p, collateral, debt)
+            continue
+        my[STATE] = IN
+        inside = shares / w.books.supply[pool.share] * w.books.balances[pool.account, debt]
+        owed = lending.debt_of(w.books, w.reserves[r], account)
+        factor = lending.health(w.books, market, w.reserves, w.feeds, account)
+        if factor < my[BUFFER] or owed <= 0.0:
+            _leave(w, me, i, my, m, p, collateral, debt, inside, owed)
+            continue
+        gap = my[HEDGE] * inside - owed
+        if abs(gap) * market_price(w, debt) > my[THRESHOLD] * my[STAKE]:
+            if not _adjust(w, me, i, my, m, debt, gap):
+                _leave(w, me, i, my, m, p, collateral, debt, inside, owed)
+
+
+class HedgedProvider(Behaviour):
+    """Provides liquidity with a borrowed half."""
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "stake": Column("What it puts in", "numeraire", 100_000.0, 0.0),
+        "share": Column("Part of it that is collateral", "share", 0.65, 0.01, 0.99),
+        "hedge": Column("What it owes over what it owns of the token", "share", 1.0, 0.0, 2.0),
+        "threshold": Column("Drift of the two that it lets be", "share of the stake", 0.02, 0.0),
+        "buffer": Column("Health factor at which it leaves", "health factor", 1.1, 1.0),
+        "attention": Column("Chance that it looks in a block", "share", 0.05, 0.0, 1.0),
+        "patience": Column("Time after which an order lapses", "blocks", 10.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "state": Column("0: not in yet, 1: in, 2: has left", "number", 0.0, state=True),
+        "trades": Column("How often it has adjusted its hedge", "times", 0.0, state=True),
+    }
+    needs: ClassVar[frozenset[str]] = frozenset(
+        {"pools", "lending", "collateral", "debt", "wallet"}
+    )
+    pool_kinds: ClassVar[frozenset[str]] = frozenset({"constant_product"})
+    decide = staticmethod(decide)
+
+    @classmethod
+    def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
+        """The market, the pool, the collateral's token and the one that is borrowed."""
+        return [
+            list(scenario.lending).index(settings.lending or ""),
+            list(scenario.pools).index(settings.pools[0]),
+            token_number(scenario, settings.collateral or ""),
+            token_number(scenario, settings.debt or ""),
+        ]
+
+    @classmethod
+    def begin(cls, market: Market, cohort: CohortTable) -> None:
+        """See that its pool holds both tokens.
+
+        Raises:
+            ScenarioError: If it does not.
+        """
+        super().begin(market, cohort)
+        pool = market.world.pools[int(cohort.places[1])]
+        places = [position(pool, np.int64(t)) for t in cohort.places[2:4]]
+        if min(places) < 0:
+            name = cohort.settings.pools[0]
+            text = f"must hold {cohort.settings.collateral} and {cohort.settings.debt}; it does not"
+            raise ScenarioError([(f"agents.{cohort.name}.pools", f"{name} {text}")])

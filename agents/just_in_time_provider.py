@@ -1,0 +1,226 @@
+"""Just-in-time providers: liquidity for one swap, seen in the mempool.
+
+They add a narrow position right before a large swap and take it out right after, so
+that they earn most of its fee and bear the price for no longer than that (Capponi, Jia,
+Zhu, "The paradox of just-in-time liquidity in decentralized exchanges", 2023; Wan,
+Adams, "Just-in-time liquidity on the Uniswap protocol", 2022). What it pays is computed
+by trying it out: what the position holds after the swap, at outside prices, less what
+went in, less the gas of two transactions at the swap's own bid.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+from agents.base import Behaviour, Column
+from agents.tools import AHEAD, affordable, begin_or_follow, gas_cost, refuel, visible_swap
+from protocols import amm, concentrated
+from protocols.pool import CONCENTRATED, position
+from sim.block import send
+from sim.codes import ALL, Kind, Reason
+from sim.compiled import inner
+from sim.ledger import begin, undo
+from sim.measures import market_price
+from sim.randomness import agent_uniform
+
+ATTENTION, MARGIN, WIDTH, USES, LEARNING, HITS, WEALTH, RACED, BUSY = range(9)
+
+
+@inner
+def largest_swap(w, me):
+    """Place in the mempool of the swap that pays most in fees on the cohort's pools; -1: none."""
+    best, most = -1, 0.0
+    n = 0
+    while n < w.chain[0].waiting:
+        if visible_swap(w, n):
+            call = w.mempool[n]
+            for k in range(me.places.size):
+                if call.protocol == me.places[k]:
+                    pool = w.pools[call.protocol]
+                    fee = call.amount * pool.fee * market_price(w, call.token_in)
+                    if pool.kind == CONCENTRATED and fee > most and not pool.halted:
+                        best, most = n, fee
+        n += w.mempool[n].calls
+    return best
+
+
+@inner
+def gain_of(w, p, account, lower, upper, liquidity, call):
+    """What providing for one swap alone would gain, at outside prices and before gas."""
+    pool = w.pools[p]
+    base, quote = market_price(w, pool.tokens[0]), market_price(w, pool.tokens[1])
+    i, o = position(pool, call.token_in), position(pool, call.token_out)
+    if i < 0 or o < 0:
+        return -1.0
+    begin(w.books)
+    reason, x, y = concentrated.change_liquidity(w.books, pool, account, lower, upper, liquidity)
+    gain = -1.0
+    if reason == Reason.DONE and amm.trade(w.books, pool, i, o, call.amount) >= call.limit:
+        after_x, after_y = concentrated.tokens_of(w.books, pool, account, lower, upper)
+        gain = (after_x - x) * base + (after_y - y) * quote
+    undo(w.books, 0)
+    return gain
+
+
+@inner
+def _rebalance(w, me, i, my):
+    """Trade back to even halves outside, once one token is most of what it holds."""
+    chain = w.chain[0]
+    account = me.first + i
+    pool = w.pools[me.places[0]]
+    for k in range(2):
+        token = pool.tokens[k]
+        if token == chain.numeraire:
+            continue
+        price = market_price(w, token)
+        held = w.books.balances[account, token]
+        cash = w.books.balances[account, chain.numeraire]
+        share = held * price / max(held * price + cash, 1e-300)
+        if share > 0.75:
+            amount = held * (1.0 - 0.5 / share)
+            begin_or_follow(
+                w,
+                account,
+                me.ident,
+                0.0,
+                False,
+                Kind.VENUE,
+                0,
+                token,
+                chain.numeraire,
+                amount,
+                0.0,
+                0.0,
+                1,
+                0,
+                0,
+            )
+        elif share < 0.25:
+            begin_or_follow(
+                w,
+                account,
+                me.ident,
+                0.0,
+                False,
+                Kind.VENUE,
+                0,
+                chain.numeraire,
+                token,
+                cash * (0.5 - share),
+                0.0,
+                0.0,
+                1,
+                0,
+                0,
+            )
+
+
+@inner
+def decide(w, me):
+    """Provide around the largest swap that waits, where that gains."""
+    chain = w.chain[0]
+    n = largest_swap(w, me)
+    gas = chain.gas_cost[Kind.ADD_LIQUIDITY], chain.gas_cost[Kind.REMOVE_LIQUIDITY]
+    for i in range(me.rows.shape[0]):
+        my = me.rows[i]
+        account = me.first + i
+        if my[RACED] > 0.0:
+            pool = w.pools[me.places[0]]
+            wealth = 0.0
+            for k in range(2):
+                token = pool.tokens[k]
+                wealth += w.books.balances[account, token] * market_price(w, token)
+            my[HITS] += my[LEARNING] * ((1.0 if wealth > my[WEALTH] else 0.0) - my[HITS])
+            my[RACED] = 0.0
+            _rebalance(w, me, i, my)
+        if n < 0 or agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+            continue
+        call = w.mempool[n]
+        p = int(call.protocol)
+        pool = w.pools[p]
+        cost = gas_cost(w, gas[0] + gas[1], call.bid)
+        price = concentrated.spot_price(w.books, pool)
+        reach = int(my[WIDTH]) * pool.spacing
+        lower = concentrated.spaced(pool, price, False) - (int(my[WIDTH]) - 1) * pool.spacing
+        upper = lower + max(2 * reach - pool.spacing, pool.spacing)
+        a, b = concentrated.sqrt_price_at_tick(lower), concentrated.sqrt_price_at_tick(upper)
+        keep = 16.0 * gas[0] * max(chain.gas_price, 1.0) * 1e-9
+        held_0 = w.books.balances[account, pool.tokens[0]]
+        held_1 = w.books.balances[account, pool.tokens[1]]
+        if pool.tokens[0] == chain.gas_token:
+            held_0 = max(held_0 - keep, 0.0)
+        liquidity = my[USES] * concentrated.liquidity_for_amounts(
+            held_0, held_1, math.sqrt(price), a, b
+        )
+        if not liquidity > 0.0:
+            continue
+        gain = gain_of(w, p, account, lower, upper, liquidity, call)
+        if gain - cost <= my[MARGIN] or not refuel(w, account, me.ident, gas[0] + gas[1]):
+            continue
+        chance = max(my[HITS], 0.05)
+        if chance * (gain - cost) <= (1.0 - chance) * cost:
+            continue
+        first = affordable(w, account, 2.0 * gas[0], call.bid * (1.0 + AHEAD))
+        x, y = concentrated.amounts_for_liquidity(liquidity, math.sqrt(price), a, b)
+        worth = held_0 * market_price(w, pool.tokens[0]) + held_1 * market_price(w, pool.tokens[1])
+        base, quote = pool.tokens[0], pool.tokens[1]
+        sent = send(
+            w,
+            account,
+            me.ident,
+            first,
+            Kind.ADD_LIQUIDITY,
+            p,
+            base,
+            quote,
+            x * (1.0 + 1e-9),
+            0.0,
+            -1,
+            y * (1.0 + 1e-9),
+            1,
+            lower,
+            upper,
+        )
+        if sent:
+            send(
+                w,
+                account,
+                me.ident,
+                call.bid * (1.0 - AHEAD),
+                Kind.REMOVE_LIQUIDITY,
+                p,
+                pool.share,
+                pool.share,
+                ALL,
+                0.0,
+                -1,
+                0.0,
+                50,
+                lower,
+                upper,
+            )
+            my[RACED], my[WEALTH] = 1.0, worth
+
+
+class JustInTimeProvider(Behaviour):
+    """Provides concentrated liquidity for one large swap at a time."""
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "attention": Column("Chance that it looks in a block", "share", 1.0, 0.0, 1.0),
+        "margin": Column("Least profit after gas", "numeraire", 0.0, 0.0),
+        "width": Column("Ticks of its range to either side", "tick spacings", 1.0, 1.0, 1000.0),
+        "uses": Column("Part of its tokens that it puts in", "share", 0.9, 0.0, 0.99),
+        "learning": Column("Weight of the last race in what it expects", "share", 0.1, 0.0, 1.0),
+        "hits": Column("Share of races won lately", "share", 0.5, state=True),
+        "wealth": Column("What it held before the race under way", "numeraire", 0.0, state=True),
+        "raced": Column("Whether a race is under way", "0 or 1", 0.0, state=True),
+        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+    }
+    needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
+    pool_kinds: ClassVar[frozenset[str]] = frozenset({"concentrated"})
+    positions: ClassVar[int] = 4
+    searcher: ClassVar[bool] = True
+    watches: ClassVar[bool] = True
+    decide = staticmethod(decide)

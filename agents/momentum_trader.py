@@ -1,0 +1,71 @@
+"""Momentum traders: they buy what has risen and sell what has fallen, or the reverse.
+
+The trend is an exponential average of a pool's log returns, as the trend followers of
+Chiarella, Iori, Perello (2009) and Brock, Hommes (1998) see it, over its own deviation.
+Beyond a threshold each trades in proportion to it; a negative `follows` fades it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+from agents.base import Behaviour, Column
+from agents.tools import trade_pool
+from protocols import amm
+from sim.compiled import inner
+from sim.randomness import agent_uniform
+
+ATTENTION, SPAN, THRESHOLD, SIZE, FOLLOWS, SLIPPAGE, BID, POOL, LAST, TREND, VARIANCE = range(11)
+
+
+@inner
+def decide(w, me):
+    """Update what each sees of the trend, and trade on it."""
+    for i in range(me.rows.shape[0]):
+        my = me.rows[i]
+        pool = w.pools[me.places[int(my[POOL]) % me.places.size]]
+        price = amm.spot_price(w.books, pool, 0, pool.size - 1)
+        if not price > 0.0:
+            continue
+        now = math.log(price)
+        if my[LAST] == 0.0:
+            my[LAST] = now
+            continue
+        change = now - my[LAST]
+        my[LAST] = now
+        weight = 1.0 / my[SPAN]
+        my[TREND] += weight * (change - my[TREND])
+        my[VARIANCE] += weight * (change * change - my[VARIANCE])
+        if agent_uniform(me.key, i, 0) >= my[ATTENTION] or my[VARIANCE] <= 0.0:
+            continue
+        # The average of n independent returns has 1 / (2 n) of their variance.
+        signal = my[TREND] / math.sqrt(0.5 * weight * my[VARIANCE])
+        if abs(signal) < my[THRESHOLD]:
+            continue
+        strength = min(abs(signal), 4.0)
+        place = me.places[int(my[POOL]) % me.places.size]
+        buys = signal * my[FOLLOWS] > 0.0
+        money = my[SIZE] * strength * abs(my[FOLLOWS])
+        trade_pool(w, me, i, place, buys, money, my[SLIPPAGE], my[BID])
+
+
+class MomentumTrader(Behaviour):
+    """Trades with the trend of a pool's price, or against it."""
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "attention": Column("Chance that it looks in a block", "share", 0.02, 0.0, 1.0),
+        "span": Column("Time over which it sees a trend", "blocks", 100.0, 2.0),
+        "threshold": Column("Trend that it acts on", "standard deviations", 1.0, 0.0),
+        "size": Column("Size of a swap per deviation", "numeraire", 1000.0, 0.0),
+        "follows": Column("1: with the trend, -1: against it", "multiple", 1.0, -10.0, 10.0),
+        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.02, 0.0, 1.0),
+        "bid": Column("Gas bid over the going price", "multiple", 1.1, 0.0),
+        "pool": Column("Which of its pools it watches", "number", 0.0, 0.0),
+        "last": Column("Log price that it saw last", "log", 0.0, state=True),
+        "trend": Column("Mean return that it sees", "log a block", 0.0, state=True),
+        "variance": Column("Variance of returns that it sees", "a block", 0.0, state=True),
+    }
+    needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
+    decide = staticmethod(decide)

@@ -1,0 +1,252 @@
+"""Range providers: liquidity around the price, moved after it.
+
+Each keeps one position in a pool of concentrated liquidity, from the price over
+``1 + width`` to the price times it. When the price has gone a stated part of the way
+out, and it looks, it takes the position out, trades back to even halves outside and
+opens a new one around the price: the recentring strategies of Fan, Marmolejo-Cossio,
+Moroz, Neuder, Rao, Parkes, "Strategic liquidity provision in Uniswap v3" (2023). It
+leaves when it has lost more than it tolerates against holding what it came with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from agents.base import Behaviour, Column
+from agents.tools import begin_or_follow, going_bid, refuel, trade_towards
+from protocols import concentrated
+from sim.codes import ALL, Kind
+from sim.compiled import inner, kernel
+from sim.ledger import begin
+from sim.measures import market_price
+from sim.randomness import agent_uniform
+
+if TYPE_CHECKING:
+    from sim.cohort import CohortTable
+    from sim.market import Market
+
+(
+    STAKE,
+    WIDTH,
+    RECENTRE,
+    TOLERANCE,
+    ATTENTION,
+    PATIENCE,
+    BID,
+    POOL,
+    LOWER,
+    UPPER,
+    HELD_BASE,
+    HELD_QUOTE,
+    BUSY,
+    GONE,
+    MOVES,
+    NEW_LOWER,
+    NEW_UPPER,
+) = range(17)
+
+
+@kernel
+def range_around(pool, price, width):
+    """Ticks from a price over ``1 + width`` to it times that, as near as the spacing allows."""
+    lower = concentrated.spaced(pool, price / (1.0 + width), False)
+    upper = concentrated.spaced(pool, price * (1.0 + width), True)
+    return lower, max(upper, lower + pool.spacing)
+
+
+@inner
+def _move(w, me, i, my, x, y, price):
+    """Take the position out and open a new one around the price, in one transaction."""
+    chain = w.chain[0]
+    pool = w.pools[int(my[POOL])]
+    place, account = int(my[POOL]), me.first + i
+    base, quote = pool.tokens[0], pool.tokens[1]
+    gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY] + chain.gas_cost[Kind.ADD_LIQUIDITY]
+    if not refuel(w, account, me.ident, gas):
+        return
+    lower, upper = range_around(pool, price, my[WIDTH])
+    if lower == my[LOWER] and upper == my[UPPER]:
+        return
+    a, b = concentrated.sqrt_price_at_tick(lower), concentrated.sqrt_price_at_tick(upper)
+    unit_x, unit_y = concentrated.amounts_for_liquidity(1.0, math.sqrt(price), a, b)
+    value = x * market_price(w, base) + y * market_price(w, quote)
+    per_unit = unit_x * market_price(w, base) + unit_y * market_price(w, quote)
+    liquidity = 0.99 * value / per_unit  # the rest pays for the trade
+    bid, patience = going_bid(w, account, gas, my[BID]), int(my[PATIENCE])
+    began = begin_or_follow(
+        w,
+        account,
+        me.ident,
+        bid,
+        False,
+        Kind.REMOVE_LIQUIDITY,
+        place,
+        pool.share,
+        pool.share,
+        ALL,
+        0.0,
+        0.0,
+        patience,
+        int(my[LOWER]),
+        int(my[UPPER]),
+    )
+    if not began:
+        return
+    # First what is sold, so that there is money for what is bought.
+    wants = (liquidity * unit_x, liquidity * unit_y)
+    if x > wants[0]:
+        trade_towards(w, account, me.ident, bid, True, base, x, wants[0], patience)
+        trade_towards(w, account, me.ident, bid, True, quote, y, wants[1], patience)
+    else:
+        trade_towards(w, account, me.ident, bid, True, quote, y, wants[1], patience)
+        trade_towards(w, account, me.ident, bid, True, base, x, wants[0], patience)
+    begin_or_follow(
+        w,
+        account,
+        me.ident,
+        bid,
+        True,
+        Kind.ADD_LIQUIDITY,
+        place,
+        base,
+        quote,
+        wants[0],
+        0.0,
+        wants[1],
+        patience,
+        lower,
+        upper,
+    )
+    my[NEW_LOWER], my[NEW_UPPER] = float(lower), float(upper)
+    my[BUSY] = chain.block + patience
+
+
+@inner
+def _leave(w, me, i, my):
+    """Take everything out and stay away."""
+    chain = w.chain[0]
+    pool = w.pools[int(my[POOL])]
+    account = me.first + i
+    gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY]
+    if not refuel(w, account, me.ident, gas):
+        return
+    bid = going_bid(w, account, gas, my[BID])
+    begin_or_follow(
+        w,
+        account,
+        me.ident,
+        bid,
+        False,
+        Kind.REMOVE_LIQUIDITY,
+        int(my[POOL]),
+        pool.share,
+        pool.share,
+        ALL,
+        0.0,
+        0.0,
+        int(my[PATIENCE]),
+        int(my[LOWER]),
+        int(my[UPPER]),
+    )
+    my[BUSY] = chain.block + int(my[PATIENCE])
+
+
+@inner
+def decide(w, me):
+    """Recentre where the price has gone too far, and leave where too much is lost."""
+    chain = w.chain[0]
+    for i in range(me.rows.shape[0]):
+        my = me.rows[i]
+        if my[GONE] > 0.0 or chain.block < my[BUSY]:
+            continue
+        if my[ATTENTION] < 1.0 and agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+            continue
+        pool = w.pools[int(my[POOL])]
+        price = concentrated.spot_price(w.books, pool)
+        account = me.first + i
+        if my[NEW_UPPER] > my[NEW_LOWER]:  # what there is tells whether it has moved
+            ticks = int(my[NEW_LOWER]), int(my[NEW_UPPER])
+            if concentrated.liquidity_of(w.books, pool, account, ticks[0], ticks[1]) > 0.0:
+                my[LOWER], my[UPPER] = my[NEW_LOWER], my[NEW_UPPER]
+                my[MOVES] += 1.0
+            my[NEW_UPPER] = my[NEW_LOWER]
+        x, y = concentrated.tokens_of(w.books, pool, account, int(my[LOWER]), int(my[UPPER]))
+        base, quote = market_price(w, pool.tokens[0]), market_price(w, pool.tokens[1])
+        value = x * base + y * quote
+        if value <= 0.0:
+            my[GONE] = 1.0
+            continue
+        held = my[HELD_BASE] * base + my[HELD_QUOTE] * quote
+        if value < held * (1.0 - my[TOLERANCE]):
+            _leave(w, me, i, my)
+            continue
+        middle = 0.5 * (my[LOWER] + my[UPPER]) * concentrated.LOG_BASE
+        half = 0.5 * (my[UPPER] - my[LOWER]) * concentrated.LOG_BASE
+        if abs(math.log(price) - middle) > my[RECENTRE] * half:
+            _move(w, me, i, my, x, y, price)
+
+
+class RangeProvider(Behaviour):
+    """Provides concentrated liquidity around the price."""
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "stake": Column("What it puts in", "numeraire", 100_000.0, 0.0),
+        "width": Column(
+            "Reach of its range to either side", "share of the price", 0.1, 1e-4, 100.0
+        ),
+        "recentre": Column("Part of the way out at which it moves", "share", 1.0, 0.0, 100.0),
+        "tolerance": Column("Loss against holding at which it goes", "share", 0.2, 0.0),
+        "attention": Column("Chance that it looks in a block", "share", 0.05, 0.0, 1.0),
+        "patience": Column("Time after which an order lapses", "blocks", 5.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "pool": Column("Its pool", "number", 0.0, state=True),
+        "lower": Column("Its lower tick", "tick", 0.0, state=True),
+        "upper": Column("Its upper tick", "tick", 0.0, state=True),
+        "held_base": Column("What it came with", "token units", 0.0, state=True),
+        "held_quote": Column("What it came with", "token units", 0.0, state=True),
+        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "gone": Column("Whether it has left for good", "0 or 1", 0.0, state=True),
+        "moves": Column("How often it has moved its range", "times", 0.0, state=True),
+        "new_lower": Column("Lower tick of the move under way", "tick", 0.0, state=True),
+        "new_upper": Column("Upper tick of the move under way", "tick", 0.0, state=True),
+    }
+    needs: ClassVar[frozenset[str]] = frozenset({"pools"})
+    pool_kinds: ClassVar[frozenset[str]] = frozenset({"concentrated"})
+    positions: ClassVar[int] = 4
+    decide = staticmethod(decide)
+
+    @classmethod
+    def begin(cls, market: Market, cohort: CohortTable) -> None:
+        """Open each agent's position with tokens from outside."""
+        super().begin(market, cohort)
+        if not len(cohort):
+            return
+        ledger, books = market.ledger, market.ledger.books
+        cohort.column("pool")[:] = cohort.places[np.arange(len(cohort)) % len(cohort.places)]
+        if not market.setup.switches.providers_leave:
+            cohort.column("tolerance")[:] = math.inf
+        for i in range(len(cohort)):
+            p = int(cohort.column("pool")[i])
+            pool = market.world.pools[p]
+            account = cohort.first + i
+            price = float(concentrated.spot_price(books, pool))
+            lower, upper = range_around(pool, price, float(cohort.column("width")[i]))
+            ends = concentrated.sqrt_price_at_tick(lower), concentrated.sqrt_price_at_tick(upper)
+            x, y = concentrated.amounts_for_liquidity(1.0, math.sqrt(price), *ends)
+            names = [ledger.tokens[int(t)] for t in pool["tokens"][:2]]
+            worth = x * market.venue.price(names[0]) + y * market.venue.price(names[1])
+            liquidity = float(cohort.column("stake")[i]) / worth
+            if liquidity <= 0.0:
+                cohort.column("gone")[i] = 1.0
+                continue
+            for name, amount in zip(names, (x * liquidity, y * liquidity), strict=True):
+                ledger.mint(account, name, amount * (1.0 + 1e-12))
+            begin(books)
+            concentrated.add(books, pool, account, int(lower), int(upper), liquidity)
+            cohort.column("lower")[i], cohort.column("upper")[i] = lower, upper
+            cohort.column("held_base")[i] = x * liquidity
+            cohort.column("held_quote")[i] = y * liquidity

@@ -1,0 +1,53 @@
+"""Rebalancing bots: a portfolio with a target, and a band around it.
+
+Each holds a pool's two outer tokens and keeps the first at a share of their value. When
+it has drifted out of the band it trades back to the target: the constant mix of Perold,
+Sharpe, "Dynamic strategies for asset allocation" (1988), which sells what has risen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from agents.base import Behaviour, Column
+from agents.tools import trade_pool
+from sim.compiled import inner
+from sim.measures import market_price
+from sim.randomness import agent_uniform
+
+ATTENTION, TARGET, BAND, SLIPPAGE, BID = range(5)
+
+
+@inner
+def decide(w, me):
+    """Trade back to the target where the share has left its band."""
+    for i in range(me.rows.shape[0]):
+        my = me.rows[i]
+        if agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+            continue
+        place = me.places[i % me.places.size]
+        pool = w.pools[place]
+        base, quote = pool.tokens[0], pool.tokens[pool.size - 1]
+        account = me.first + i
+        risky = w.books.balances[account, base] * market_price(w, base)
+        worth = risky + w.books.balances[account, quote] * market_price(w, quote)
+        if worth <= 0.0:
+            continue
+        gap = my[TARGET] - risky / worth
+        if abs(gap) > my[BAND]:
+            trade_pool(w, me, i, place, gap > 0.0, abs(gap) * worth, my[SLIPPAGE], my[BID])
+
+
+class Rebalancer(Behaviour):
+    """Keeps a token at a share of its portfolio."""
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "attention": Column("Chance that it looks in a block", "share", 0.02, 0.0, 1.0),
+        "target": Column("Share of the pool's first token", "share", 0.5, 0.0, 1.0),
+        "band": Column("Distance from it that is let be", "share", 0.05, 0.0, 1.0),
+        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.01, 0.0, 1.0),
+        "bid": Column("Gas bid over the going price", "multiple", 1.1, 0.0),
+    }
+    needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
+    decide = staticmethod(decide)

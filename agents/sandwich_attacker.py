@@ -1,0 +1,221 @@
+"""Sandwich attackers: they buy before a swap that waits, and sell after it.
+
+A swap's slippage tolerance says how far its price may be pushed before it fails
+(Zhou, Qin, Torres, Le, Gervais, "High-frequency trading on decentralized on-chain
+exchanges", 2021; Daian et al. 2020). The largest amount in front is the one with which
+the swap still goes through; the best one is found by trying it out on the pool. The two
+transactions bid just above and just below the swap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from agents.base import Behaviour, Column
+from agents.tools import AHEAD, affordable, gas_cost, refuel, trade_towards, visible_swap
+from protocols import amm
+from protocols.pool import position
+from sim.block import send
+from sim.codes import Kind
+from sim.compiled import inner
+from sim.ledger import begin, undo
+from sim.measures import market_price
+from sim.randomness import agent_uniform
+
+ATTENTION, MARGIN, USES, LEARNING, HITS, RACED, WEALTH = range(7)
+
+
+@inner
+def outcome(w, pool, i, o, front, amount, limit):
+    """What a sandwich would gain, in the token it begins with, and what it buys in front.
+
+    Returns:
+        (gain or -1 where the swap between would fail, amount bought).
+    """
+    begin(w.books)
+    bought = amm.trade(w.books, pool, i, o, front)
+    gain = -1.0
+    if amm.trade(w.books, pool, i, o, amount) >= limit:
+        gain = amm.trade(w.books, pool, o, i, bought) - front
+    undo(w.books, 0)
+    return gain, bought
+
+
+@inner
+def best_front(w, pool, i, o, capital, amount, limit):
+    """Amount in front that gains most. Returns (amount, gain, bought)."""
+    low, high = 0.0, capital
+    if outcome(w, pool, i, o, high, amount, limit)[0] == -1.0:
+        for _ in range(40):  # the most with which the swap still goes through
+            middle = 0.5 * (low + high)
+            if outcome(w, pool, i, o, middle, amount, limit)[0] == -1.0:
+                high = middle
+            else:
+                low = middle
+        high = low
+    ratio = 0.6180339887498949
+    top = high
+    low = 0.0
+    a, b = high - ratio * (high - low), low + ratio * (high - low)
+    at_a = outcome(w, pool, i, o, a, amount, limit)[0]
+    at_b = outcome(w, pool, i, o, b, amount, limit)[0]
+    for _ in range(24):
+        if at_a > at_b:
+            high, b, at_b = b, a, at_a
+            a = high - ratio * (high - low)
+            at_a = outcome(w, pool, i, o, a, amount, limit)[0]
+        else:
+            low, a, at_a = a, b, at_b
+            b = low + ratio * (high - low)
+            at_b = outcome(w, pool, i, o, b, amount, limit)[0]
+    best = a if at_a > at_b else b
+    gain, bought = outcome(w, pool, i, o, best, amount, limit)
+    at_top, bought_top = outcome(w, pool, i, o, top, amount, limit)
+    if at_top > gain:  # tolerance or capital binds
+        return top, at_top, bought_top
+    return best, gain, bought
+
+
+@inner
+def _knows(me, p):
+    known = False
+    for k in range(me.places.size):
+        known = known or me.places[k] == p
+    return known
+
+
+@inner
+def decide(w, me):
+    """Sandwich the swap that pays most."""
+    chain = w.chain[0]
+    gas = chain.gas_cost[Kind.SWAP]
+    for i in range(me.rows.shape[0]):
+        my = me.rows[i]
+        account = me.first + i
+        if my[RACED] > 0.0:
+            wealth = _tokens_worth(w, me, account)
+            my[HITS] += my[LEARNING] * ((1.0 if wealth > my[WEALTH] else 0.0) - my[HITS])
+            my[RACED] = 0.0
+            _rebalance(w, me, account)
+        if agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+            continue
+        best, most, front, bought = -1, 0.0, 0.0, 0.0
+        n = 0
+        while n < chain.waiting:
+            call = w.mempool[n]
+            if (
+                visible_swap(w, n)
+                and call.limit > 0.0
+                and _knows(me, call.protocol)
+                and not w.pools[call.protocol].halted
+            ):
+                pool = w.pools[call.protocol]
+                a, b = position(pool, call.token_in), position(pool, call.token_out)
+                price = market_price(w, call.token_in)
+                capital = my[USES] * w.books.balances[account, call.token_in]
+                # No more can be had than the victim's tolerance; most swaps need no look.
+                slack = amm.quote(w.books, pool, a, b, call.amount) - call.limit
+                cost = gas_cost(w, 2.0 * gas, call.bid)
+                bound = slack * market_price(w, call.token_out)
+                if a >= 0 and b >= 0 and capital > 0.0 and bound > cost + my[MARGIN]:
+                    size, gain, gets = best_front(w, pool, a, b, capital, call.amount, call.limit)
+                    if gain * price - cost > most:
+                        best, most, front, bought = n, gain * price - cost, size, gets
+            n += call.calls
+        if best < 0 or most <= my[MARGIN] or not refuel(w, account, me.ident, 2.0 * gas):
+            continue
+        call = w.mempool[best]
+        cost = gas_cost(w, 2.0 * gas, call.bid)
+        chance = max(my[HITS], 0.05)
+        if chance * most <= (1.0 - chance) * cost:
+            continue
+        before = affordable(w, account, 2.0 * gas, call.bid * (1.0 + AHEAD))
+        after = call.bid * (1.0 - AHEAD)
+        token_in, token_out, p = int(call.token_in), int(call.token_out), int(call.protocol)
+        my[WEALTH] = _tokens_worth(w, me, account)
+        sent = send(
+            w,
+            account,
+            me.ident,
+            before,
+            Kind.SWAP,
+            p,
+            token_in,
+            token_out,
+            front,
+            bought * (1.0 - 1e-6),
+            -1,
+            0.0,
+            1,
+        )
+        if sent:
+            send(
+                w,
+                account,
+                me.ident,
+                after,
+                Kind.SWAP,
+                p,
+                token_out,
+                token_in,
+                bought,
+                0.0,
+                -1,
+                0.0,
+                10,
+            )
+            my[RACED] = 1.0
+
+
+@inner
+def _tokens_worth(w, me, account):
+    """Value of what it holds of its pools' tokens."""
+    total = 0.0
+    for k in range(me.places.size):
+        pool = w.pools[me.places[k]]
+        for t in range(pool.size):
+            seen = False
+            for j in range(k):
+                seen = seen or position(w.pools[me.places[j]], pool.tokens[t]) >= 0
+            if not seen:
+                token = pool.tokens[t]
+                total += w.books.balances[account, token] * market_price(w, token)
+    return total
+
+
+@inner
+def _rebalance(w, me, account):
+    """Trade outside towards even parts of its first pool's tokens, once they are far apart."""
+    pool = w.pools[me.places[0]]
+    worth = 0.0
+    for t in range(pool.size):
+        token = pool.tokens[t]
+        worth += w.books.balances[account, token] * market_price(w, token)
+    for t in range(pool.size):
+        token = pool.tokens[t]
+        if token == w.chain[0].numeraire:
+            continue
+        held = w.books.balances[account, token]
+        share = held * market_price(w, token) / max(worth, 1e-300) * pool.size
+        if share > 1.5 or share < 0.5:
+            want = worth / pool.size / market_price(w, token)
+            trade_towards(w, account, me.ident, 0.0, False, token, held, want, 1)
+
+
+class SandwichAttacker(Behaviour):
+    """Trades before and after swaps that wait."""
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "attention": Column("Chance that it looks in a block", "share", 1.0, 0.0, 1.0),
+        "margin": Column("Least profit after gas", "numeraire", 0.0, 0.0),
+        "uses": Column("Part of its tokens that it puts in", "share", 0.9, 0.0, 0.99),
+        "learning": Column("Weight of the last race in what it expects", "share", 0.1, 0.0, 1.0),
+        "hits": Column("Share of races won lately", "share", 0.5, state=True),
+        "raced": Column("Whether a race is under way", "0 or 1", 0.0, state=True),
+        "wealth": Column("What it held before the race under way", "numeraire", 0.0, state=True),
+    }
+    needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
+    searcher: ClassVar[bool] = True
+    watches: ClassVar[bool] = True
+    decide = staticmethod(decide)

@@ -1,0 +1,213 @@
+"""Yield migrants: liquidity that moves to where the fees are.
+
+All see the fee yield of each of their pools: fees over value, as an exponential average.
+At a review each compares its own pool's with the best and moves everything if the
+difference, over its horizon, is more than gas and the cost of trading into the other
+pool's proportion (migration as in Lehar, Parlour, Zoican, "Fragmentation and optimal
+liquidity supply on decentralized exchanges", 2022; Augustin, Chen-Zhang, Shin, 2022).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from agents.base import Behaviour, Column
+from agents.liquidity_provider import take_over_shares
+from agents.tools import begin_or_follow, gas_cost, going_bid, refuel, trade_towards
+from sim import venue
+from sim.codes import ALL, Kind
+from sim.compiled import inner
+from sim.measures import market_price
+from sim.randomness import generator
+
+if TYPE_CHECKING:
+    from sim.cohort import CohortTable
+    from sim.market import Market
+
+STAKE, REVIEW, HORIZON, FRICTION, HURDLE, MEMORY, PATIENCE, BID, POOL, NEXT, BUSY, MOVES = range(12)
+MOST_POOLS = 32
+# The cohort remembers, for each of its pools, its fees so far and its yield a block.
+FEES, YIELD, PER_POOL = 0, 1, 2
+
+
+@inner
+def pool_value(w, pool):
+    """Value of a pool's reserves at the venue's prices."""
+    total = 0.0
+    for k in range(pool.size):
+        token = pool.tokens[k]
+        total += w.books.balances[pool.account, token] * market_price(w, token)
+    return total
+
+
+@inner
+def _see_yields(w, me, weight):
+    for k in range(me.places.size):
+        pool = w.pools[me.places[k]]
+        at = PER_POOL * k
+        value = pool_value(w, pool)
+        now = (pool.fees - me.memory[at + FEES]) / value if value > 0.0 else 0.0
+        me.memory[at + FEES] = pool.fees
+        me.memory[at + YIELD] += weight * (now - me.memory[at + YIELD])
+
+
+@inner
+def _place_of(me, p):
+    for k in range(me.places.size):
+        if me.places[k] == p:
+            return k
+    return 0
+
+
+@inner
+def _move(w, me, i, my, old, new):
+    """Take everything out of one pool and put it into another, in one transaction."""
+    chain = w.chain[0]
+    account = me.first + i
+    here, there = w.pools[old], w.pools[new]
+    gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY] + chain.gas_cost[Kind.ADD_LIQUIDITY]
+    if not refuel(w, account, me.ident, gas):
+        return
+    bid, patience = going_bid(w, account, gas, my[BID]), int(my[PATIENCE])
+    part = w.books.balances[account, here.share] / w.books.supply[here.share]
+    value = part * pool_value(w, here)
+    target = pool_value(w, there)
+    if not (value > 0.0 and target > 0.0):
+        return
+    grow = value * (1.0 - my[FRICTION]) / target
+    began = begin_or_follow(
+        w,
+        account,
+        me.ident,
+        bid,
+        False,
+        Kind.REMOVE_LIQUIDITY,
+        old,
+        here.share,
+        here.share,
+        ALL,
+        0.0,
+        0.0,
+        patience,
+        0,
+        0,
+    )
+    if not began:
+        return
+    # First what is sold, so that there is money for what is bought.
+    for buying in range(2):
+        for side in range(2):
+            pool = here if side == 0 else there
+            for k in range(pool.size):
+                token = pool.tokens[k]
+                have, want, seen = 0.0, 0.0, False
+                for j in range(here.size):
+                    if here.tokens[j] == token:
+                        have = part * w.books.balances[here.account, token] * (1.0 - 1e-9)
+                        seen = side == 1
+                for j in range(there.size):
+                    if there.tokens[j] == token:
+                        want = grow * w.books.balances[there.account, token]
+                if not seen and (want > have) == (buying == 1):
+                    trade_towards(w, account, me.ident, bid, True, token, have, want, patience)
+    shares = grow * w.books.supply[there.share] * (1.0 - 1e-9)
+    begin_or_follow(
+        w,
+        account,
+        me.ident,
+        bid,
+        True,
+        Kind.ADD_LIQUIDITY,
+        new,
+        there.share,
+        there.share,
+        shares,
+        0.0,
+        0.0,
+        patience,
+        0,
+        0,
+    )
+    my[BUSY] = chain.block + patience
+
+
+@inner
+def decide(w, me):
+    """Look at yields, and move where that pays."""
+    chain = w.chain[0]
+    if me.rows.shape[0] == 0:
+        return
+    _see_yields(w, me, 1.0 - math.exp(-1.0 / me.rows[0, MEMORY]))
+    year = venue.YEAR / chain.seconds
+    best, most = -1, -np.inf
+    for k in range(me.places.size):
+        if me.memory[PER_POOL * k + YIELD] > most and not w.pools[me.places[k]].halted:
+            best, most = k, me.memory[PER_POOL * k + YIELD]
+    gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY] + chain.gas_cost[Kind.ADD_LIQUIDITY]
+    for i in range(me.rows.shape[0]):
+        my = me.rows[i]
+        if chain.block < my[BUSY] or chain.block < my[NEXT]:
+            continue
+        my[NEXT] = chain.block + int(my[REVIEW])
+        old = int(my[POOL])
+        account = me.first + i
+        if not w.books.balances[account, w.pools[old].share] > 0.0:
+            for k in range(me.places.size):  # it has moved since
+                if w.books.balances[account, w.pools[me.places[k]].share] > 0.0:
+                    my[POOL] = float(me.places[k])
+                    my[MOVES] += 1.0
+            old = int(my[POOL])
+        here = w.pools[old]
+        held = w.books.balances[account, here.share]
+        if best < 0 or me.places[best] == old or not held > 0.0:
+            continue
+        value = held / w.books.supply[here.share] * pool_value(w, here)
+        more = most - me.memory[PER_POOL * _place_of(me, old) + YIELD]
+        cost = gas_cost(w, gas, chain.gas_price) + my[FRICTION] * value
+        if more * year > my[HURDLE] and more * my[HORIZON] * value > cost:
+            _move(w, me, i, my, old, me.places[best])
+
+
+class YieldMigrant(Behaviour):
+    """Provides liquidity to the pool that pays the most fees."""
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "stake": Column("What it puts in", "numeraire", 100_000.0, 0.0),
+        "review": Column("Time between two reviews", "blocks", 300.0, 1.0),
+        "horizon": Column("Time over which a move must pay", "blocks", 50_000.0, 1.0),
+        "friction": Column("Part lost to trading on the way", "share", 0.003, 0.0, 0.5),
+        "hurdle": Column("Yield that it wants beyond its own pool's", "per year", 0.02, 0.0),
+        "memory": Column("Time over which yields are seen (of the first)", "blocks", 1000.0, 1.0),
+        "patience": Column("Time after which an order lapses", "blocks", 10.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "pool": Column("Its pool", "number", 0.0, state=True),
+        "next": Column("Block of its next review", "block", 0.0, state=True),
+        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "moves": Column("How often it has moved", "times", 0.0, state=True),
+    }
+    needs: ClassVar[frozenset[str]] = frozenset({"pools"})
+    pool_kinds: ClassVar[frozenset[str]] = frozenset({"constant_product", "weighted", "stableswap"})
+    memory_size: ClassVar[int] = PER_POOL * MOST_POOLS
+    decide = staticmethod(decide)
+
+    @classmethod
+    def begin(cls, market: Market, cohort: CohortTable) -> None:
+        """Take the stakes over from the outside holders of the pools' shares.
+
+        Raises:
+            ScenarioError: If the stakes exceed what outside holders have of a pool.
+        """
+        super().begin(market, cohort)
+        n = len(cohort)
+        if n == 0:
+            return
+        cohort.column("pool")[:] = cohort.places[np.arange(n) % len(cohort.places)]
+        phase = generator(market.seed_number, f"{cohort.name}:phase").random(n)
+        cohort.column("next")[:] = np.ceil(cohort.column("review") * phase)
+        if not market.setup.switches.providers_leave:
+            cohort.column("next")[:] = math.inf
+        take_over_shares(market, cohort)
