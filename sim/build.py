@@ -264,7 +264,7 @@ def _capacity(s: Scenario, name: str) -> int:
     room = s.pools[name].positions + len(s.pools[name].ranges)
     for settings in s.agents.values():
         if name in settings.pools:
-            room += settings.count * int(registry.behaviour(settings.kind).positions)
+            room += settings.count * int(getattr(registry.behaviour(settings.kind), "positions", 0))
     return room
 
 
@@ -422,7 +422,7 @@ def _cohorts(s: Scenario, layout: Layout, seed: int) -> tuple[npt.NDArray[np.voi
         r["memory_size"] = behaviour.memory_size
         r["places_size"] = behaviour.places_size(s, settings)
         r["searcher"] = behaviour.searcher
-        r["watches"] = behaviour.watches
+        r["watches"] = getattr(behaviour, "watches", False)
         r["routes"] = settings.routing and s.switches.routing
         cells += settings.count * len(behaviour.columns)
         memory += behaviour.memory_size

@@ -1240,14 +1240,15 @@ def _check_group(
             text = "may be negative; set at_least = 0"
             found.append((f"{field}.wallet.{token}", text))
     kinds: frozenset[str] = getattr(behaviour, "pool_kinds", frozenset())
+    most_tokens = getattr(behaviour, "most_tokens", 8)
     for pool in group.pools:
         known("pools", pool, s.pools, "pool")
         if kinds and pool in s.pools and s.pools[pool].kind not in kinds:
             text = f"{pool} is {s.pools[pool].kind}; a {group.kind} knows {', '.join(kinds)} only"
             found.append((f"{field}.pools", text))
-        elif pool in s.pools and len(s.pools[pool].tokens) > behaviour.most_tokens:
+        elif pool in s.pools and len(s.pools[pool].tokens) > most_tokens:
             text = f"{pool} holds {len(s.pools[pool].tokens)} tokens; a {group.kind} knows pools "
-            found.append((f"{field}.pools", text + f"of {behaviour.most_tokens} only"))
+            found.append((f"{field}.pools", text + f"of {most_tokens} only"))
     known("lending", group.lending, s.lending, "lending market")
     known("route", group.route, ["venue", *s.pools], "place to trade")
     reserves = s.lending[group.lending].reserves if group.lending in s.lending else {}

@@ -240,8 +240,8 @@ def test_what_makes_no_sense_is_refused(changes: dict[str, Any], says: str) -> N
 
 def test_who_does_not_know_a_kind_is_not_put_there() -> None:
     provider = CROWD["providers"] | {"pools": ["pool"]}
-    with pytest.raises(ValueError, match="pool is weighted; a liquidity_provider knows"):
-        setup("weighted", agents={"providers": provider})
+    with pytest.raises(ValueError, match="pool is concentrated; a liquidity_provider knows"):
+        setup("concentrated", agents={"providers": provider})
 
 
 steps = st.lists(
