@@ -11,10 +11,12 @@ myopic arbitrageur with capital enough, a driftless log price, fees held outside
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
+from protocols.handles import ConcentratedPool, WeightedPool
 from sim import Market, Scenario
 
 DAY = 86_400.0
@@ -91,3 +93,78 @@ def test_the_poisson_formula_is_another() -> None:
     assert daily == pytest.approx(0.3209, rel=0.03)
     assert abs(daily / 0.3811 - 1.0) > 0.1
     assert often == pytest.approx(0.125, abs=0.01)
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "constant_product": {"reserves": {"eth": 1000.0, "usdc": 2e6}},
+    "weighted": {
+        "kind": "weighted",
+        "weights": {"eth": 4.0, "usdc": 1.0},
+        "reserves": {"eth": 1000.0, "usdc": 5e5},
+    },
+    "concentrated": {
+        "kind": "concentrated",
+        "reserves": {"eth": 1000.0, "usdc": 2e6},
+        "tick_spacing": 10,
+        "price_span": 50.0,
+        "ranges": [
+            {"lower": 0.02, "upper": 50.0, "share": 1.0},
+            {"lower": 0.7, "upper": 1.5, "share": 2.0},
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_measured_loss_is_the_closed_form_of_every_curve(kind: str) -> None:
+    """``sigma^2 / 2  p^2 |x'(p)|`` per unit of time: theorem 1 of Milionis et al. 2022.
+
+    For weights w it is ``sigma^2 w (1 - w) / 2`` of the value, for liquidity L at price p
+    ``sigma^2 L sqrt(p) / 4``; 1/8 of the value where w is one half.
+    """
+    seconds, blocks = 12.0, 500_000
+    sigma = DAILY * math.sqrt(365.25)
+    ether = {
+        "price": 2000.0,
+        "process": "gbm",
+        "volatility": sigma,
+        "drift": sigma**2 / 2.0,
+        "spread": 0.0,
+        "inventory": 1e10,
+    }
+    arbitrageurs = {
+        "kind": "arbitrageur", "count": 1, "pools": ["pool"], "wallet": {"usdc": 1e9},
+    }  # fmt: skip
+    setup = Scenario.from_dict(
+        {
+            "title": "loss versus rebalancing",
+            "blocks": blocks,
+            "block": {"fee_market": "off", "seconds": seconds},
+            "venue": {"inventory": 1e14, "assets": {"eth": ether}},
+            "pools": {"pool": {"tokens": ["eth", "usdc"], "fee": 0.0} | KINDS[kind]},
+            "agents": {"arbitrageurs": arbitrageurs},
+            "measures": {
+                "keep": ["pool.pool.value", "pool.pool.price", "pool.pool.loss_*"],
+                "receipts": "none",
+            },
+            "audit": {"every": 1000},
+        }
+    )
+    market = Market(setup, rng=2)
+    pool = market.pools["pool"]
+    if isinstance(pool, ConcentratedPool):
+        narrow = pool.positions().sort_values("lower").iloc[-1]
+        wide = pool.positions().sort_values("lower").iloc[0]
+    frame = market.run().datacollector.get_model_vars_dataframe()
+    variance = DAILY**2 * seconds / DAY
+    price, value = frame["pool.pool.price"].to_numpy(), frame["pool.pool.value"].to_numpy()
+    if isinstance(pool, ConcentratedPool):
+        inside = (price > narrow["lower"]) & (price < narrow["upper"])
+        assert 0.1 < inside.mean() < 0.999  # the price leaves the narrow range and returns
+        depth = wide["liquidity"] + narrow["liquidity"] * inside
+        want = float((variance * depth * np.sqrt(price) / 4.0).sum())
+    else:
+        w = pool.weights["eth"] if isinstance(pool, WeightedPool) else 0.5
+        want = float((variance * w * (1.0 - w) / 2.0 * value).sum())
+    got = float(frame["pool.pool.loss_versus_rebalancing"].iloc[-1])
+    assert got == pytest.approx(want, rel=0.02)
