@@ -112,8 +112,8 @@ def _edges(w, token):
 
 
 @inner
-def opportunity(w, place, capital):
-    """Most profitable round trip through a pool.
+def opportunity(w, place, a, b, capital):
+    """Most profitable round trip through a pool, of its a-th token (base) and b-th (quote).
 
     With a venue of infinite depth the size is where the pool's marginal price after the
     fee meets the outside one; a finite one makes it smaller, and then it is searched for
@@ -124,17 +124,17 @@ def opportunity(w, place, capital):
     """
     chain = w.chain[0]
     pool = w.pools[place]
-    if pool.size != 2 or pool.halted or capital <= 0.0:
+    if pool.halted or capital <= 0.0:
         return 0.0, 0.0, False, False
-    base, quote = pool.tokens[0], pool.tokens[1]
+    base, quote = pool.tokens[a], pool.tokens[b]
     base_low, base_high, base_moves = _edges(w, base)
     quote_low, quote_high, quote_moves = _edges(w, quote)
-    quote_in = amm.amount_to_rate(w.books, pool, 1, 0, quote_high / base_low)
+    quote_in = amm.amount_to_rate(w.books, pool, b, a, quote_high / base_low)
     buys = quote_in > 0.0
     if buys:
         money = quote_in * quote_high
     else:
-        base_in = amm.amount_to_rate(w.books, pool, 0, 1, base_high / quote_low)
+        base_in = amm.amount_to_rate(w.books, pool, a, b, base_high / quote_low)
         if not base_in > 0.0:
             return 0.0, 0.0, False, False
         money = base_in * base_high
@@ -148,11 +148,30 @@ def opportunity(w, place, capital):
 
 
 @inner
-def send_round_trip(w, account, cohort, bid, place, buys, money, least, patience):
-    """Send the legs of a round trip as one transaction."""
+def best_pair(w, place, capital):
+    """The pair of a pool's tokens whose round trip pays most.
+
+    Returns:
+        (money, profit, buys, whether the capital was the limit, base's place, quote's).
+    """
+    size = w.pools[place].size
+    money, profit, buys, bound = opportunity(w, place, 0, 1, capital)
+    a, b = 0, 1
+    for i in range(size):
+        for j in range(max(i + 1, 2), size):
+            m, p, s, limit = opportunity(w, place, i, j, capital)
+            bound = bound or limit
+            if p > profit:
+                money, profit, buys, a, b = m, p, s, i, j
+    return money, profit, buys, bound, a, b
+
+
+@inner
+def send_round_trip(w, account, cohort, bid, place, pair, buys, money, least, patience):
+    """Send the legs of a round trip as one transaction; `pair` says of which of its tokens."""
     chain = w.chain[0]
     pool = w.pools[place]
-    base, quote, numeraire = pool.tokens[0], pool.tokens[1], chain.numeraire
+    base, quote, numeraire = pool.tokens[pair // 8], pool.tokens[pair % 8], chain.numeraire
     if buys:
         if quote == numeraire:
             sent = send_trade(w, account, cohort, bid, place, quote, base, money, 0.0, patience)
@@ -186,7 +205,8 @@ def decide(w, me):
     """Send, for each agent that is free and looks, the round trip that pays most."""
     chain = w.chain[0]
     gas = chain.gas_cost[Kind.SWAP]
-    best, best_money, best_profit, best_buys = -1, 0.0, 0.0, False
+    best, best_money, best_profit, best_buys, pair = -1, 0.0, 0.0, False, 1
+    alone = not chain.interconnected  # each keeps to one pool
     enough = np.inf  # capital with which the search would end as it did
     for i in range(me.rows.shape[0]):
         my = me.rows[i]
@@ -200,17 +220,20 @@ def decide(w, me):
             my[RACED] = 0.0
         if my[ATTENTION] < 1.0 and agent_uniform(me.key, i, 0) >= my[ATTENTION]:
             continue
-        if cash < enough:
+        if alone or cash < enough:
             # All see the same state: who has no less than one whom capital did not
             # limit need not search again.
             best, best_money, best_profit, best_buys = -1, 0.0, 0.0, False
             enough = cash
             for k in range(me.places.size):
-                money, profit, buys, bound = opportunity(w, me.places[k], cash)
+                if alone and k != i % me.places.size:
+                    continue
+                money, profit, buys, bound, a, b = best_pair(w, me.places[k], cash)
                 if bound:
                     enough = np.inf
                 if profit > best_profit:
                     best, best_money, best_profit, best_buys = me.places[k], money, profit, buys
+                    pair = 8 * a + b
         if my[PASSED] > 0.0:
             # Nobody has traded in the pool it let pass, so it would have won.
             if _traded(w, int(my[PASSED]) - 1) == my[TRADED]:
@@ -234,6 +257,7 @@ def decide(w, me):
             me.ident,
             bid,
             best,
+            pair,
             best_buys,
             best_money,
             best_money + min(cost, profit),
@@ -263,7 +287,6 @@ class Arbitrageur(Behaviour):
         "traded": Column("What had been paid into that pool", "token units", 0.0, state=True),
     }
     needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
-    most_tokens: ClassVar[int] = 2
     searcher: ClassVar[bool] = True
     decide = staticmethod(decide)
 

@@ -76,6 +76,8 @@ def _send_cycle(w, account, cohort, bid, m, legs, tokens, length, amount, least,
 def decide(w, me):
     """Send, for each agent that is free and looks, the cycle that gains most."""
     chain = w.chain[0]
+    if not chain.interconnected:
+        return
     token = chain.numeraire
     m = me.places[0]
     swap = chain.gas_cost[Kind.SWAP]

@@ -21,7 +21,7 @@ from agents.tools import (
     best_place,
     delay,
     find_route,
-    follow_route,
+    follow_routes,
     follow_trade,
     gas_cost,
     going_bid,
@@ -186,9 +186,9 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
     place, out = best_place(w, me.places[ROUTES:], collateral, debt, received)
     worth = out * market_price(w, debt)
     if w.cohorts[me.ident].routes:
-        split = find_route(w, collateral, debt, received)
-        if split[4] > out:
-            place, out = ROUTED, split[4]
+        _, split = find_route(w, collateral, debt, received)
+        if split > out:
+            place, out = ROUTED, split
             worth = out * market_price(w, debt)
     if debt != chain.numeraire:
         outside = best_place(w, me.places[ROUTES:], collateral, chain.numeraire, received)
@@ -275,8 +275,8 @@ def _sell_by_routes(w, collateral, debt, received, repaid, floor):
     """Add the sale of what is seized by the best routes, which must gain more than is spent."""
     numeraire = w.chain[0].numeraire
     amount = received * (1.0 - 1e-9)  # rounding must not spoil the last swap
-    legs, tokens, lengths, parts, _ = find_route(w, collateral, debt, amount)
-    follow_route(w, legs, tokens, lengths, parts)
+    find_route(w, collateral, debt, amount)
+    follow_routes(w, 0)
     spent = repaid if debt == numeraire else 0.0  # the rest was bought in this transaction
     follow(w, Kind.REQUIRE, 0, debt, debt, 0.0, floor - spent)
     if debt != numeraire:

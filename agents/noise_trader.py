@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column
-from agents.tools import find_route, going_bid, quote_at, refuel, route_gas, send_route
+from agents.tools import find_route, going_bid, quote_at, refuel, route_gas, send_routes
 from sim.block import send
 from sim.codes import Kind
 from sim.compiled import inner
@@ -83,11 +83,10 @@ def decide(w, me):
         if not amount * price >= LEAST or not refuel(w, account, me.ident, gas):
             continue
         if routes:
-            legs, tokens, lengths, parts, out = find_route(w, token_in, token_out, amount)
-            if lengths.size > 0:
-                bid = going_bid(w, account, route_gas(w, lengths), my[BID])
-                least = out * (1.0 - my[SLIPPAGE])
-                send_route(w, account, me.ident, bid, legs, tokens, lengths, parts, least, 0)
+            count, out = find_route(w, token_in, token_out, amount)
+            if count > 0:
+                bid = going_bid(w, account, route_gas(w), my[BID])
+                send_routes(w, account, me.ident, bid, out * (1.0 - my[SLIPPAGE]), 0)
             continue
         least = quote_at(w, place, token_in, token_out, amount) * (1.0 - my[SLIPPAGE])
         bid = going_bid(w, account, gas, my[BID])

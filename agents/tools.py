@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from protocols import amm, routing
+from protocols import amm
 from protocols.pool import position
 from sim import venue
-from sim.block import FeeMarket, follow, send
+from sim.block import FeeMarket, Phase, follow, send
 from sim.codes import PREVIOUS, Kind
-from sim.compiled import inner
+from sim.compiled import call_with, inner
 from sim.measures import market_price
 
 OUTSIDE = -1
@@ -122,41 +122,61 @@ def send_trade(w, account, cohort, bid, place, token_in, token_out, amount, mini
 
 @inner
 def find_route(w, token_in, token_out, amount):
-    """The best routes for an amount at the going price of gas; as `routing.best_route`."""
+    """Find the best routes for an amount at the going price of gas, into `World.routes`.
+
+    Returns:
+        (how many there are, what they give together before gas).
+    """
     chain = w.chain[0]
     cost = gas_cost(w, chain.gas_cost[Kind.SWAP], _going(w)) / market_price(w, token_out)
-    return routing.best_route(
-        w.books, w.pools, token_in, token_out, amount, cost, routing.HOPS, routing.ROUTES
-    )
+    chain.ask_in, chain.ask_out, chain.ask_amount = token_in, token_out, amount
+    chain.ask_cost = cost
+    call_with(chain.phases[Phase.ROUTE], w)
+    return chain.routes, chain.route_out
 
 
 @inner
-def route_gas(w, lengths):
-    """Gas of a transaction that takes routes."""
+def route_gas(w):
+    """Gas of a transaction that takes the routes found last."""
     chain = w.chain[0]
-    return lengths.sum() * chain.gas_cost[Kind.SWAP] + chain.gas_cost[Kind.REQUIRE]
+    swaps = 0
+    for r in range(chain.routes):
+        swaps += w.routes[r].length
+    return swaps * chain.gas_cost[Kind.SWAP] + chain.gas_cost[Kind.REQUIRE]
 
 
 @inner
-def follow_route(w, legs, tokens, lengths, amounts):
-    """Add the swaps of routes to the transaction that was sent last."""
-    for r in range(lengths.size):
-        for k in range(lengths[r]):
-            amount = amounts[r] if k == 0 else PREVIOUS
-            follow_trade(w, legs[r, k], tokens[r, k], tokens[r, k + 1], amount, 0.0)
+def follow_routes(w, first):
+    """Add the swaps of the routes found last, from one on, to the transaction sent last."""
+    for r in range(first, w.chain[0].routes):
+        route = w.routes[r]
+        for k in range(route.length):
+            amount = route.amount if k == 0 else PREVIOUS
+            follow_trade(w, route.pools[k], route.tokens[k], route.tokens[k + 1], amount, 0.0)
 
 
 @inner
-def send_route(w, account, cohort, bid, legs, tokens, lengths, amounts, least, patience):
-    """Send the swaps of routes as one transaction that must gain at least so much."""
-    first, second = tokens[0, 0], tokens[0, 1]
-    sent = send_trade(w, account, cohort, bid, legs[0, 0], first, second, amounts[0], 0.0, patience)
+def send_routes(w, account, cohort, bid, least, patience):
+    """Send the swaps of the routes found last as a transaction that must gain so much."""
+    route = w.routes[0]
+    sent = send_trade(
+        w,
+        account,
+        cohort,
+        bid,
+        route.pools[0],
+        route.tokens[0],
+        route.tokens[1],
+        route.amount,
+        0.0,
+        patience,
+    )
     if not sent:
         return False
-    for k in range(1, lengths[0]):
-        follow_trade(w, legs[0, k], tokens[0, k], tokens[0, k + 1], PREVIOUS, 0.0)
-    follow_route(w, legs[1:], tokens[1:], lengths[1:], amounts[1:])
-    last = tokens[0, lengths[0]]
+    for k in range(1, route.length):
+        follow_trade(w, route.pools[k], route.tokens[k], route.tokens[k + 1], PREVIOUS, 0.0)
+    follow_routes(w, 1)
+    last = route.tokens[route.length]
     return follow(w, Kind.REQUIRE, 0, last, last, 0.0, least)
 
 
@@ -356,12 +376,11 @@ def trade_pool(w, me, i, place, buys, money, slippage, bid):
     if not amount * price >= 1e-6 or not refuel(w, account, me.ident, gas):
         return False
     if w.cohorts[me.ident].routes:
-        legs, tokens, lengths, parts, out = find_route(w, token_in, token_out, amount)
-        if lengths.size == 0:
+        count, out = find_route(w, token_in, token_out, amount)
+        if count == 0:
             return False
-        least = out * (1.0 - slippage)
-        offered = going_bid(w, account, route_gas(w, lengths), bid)
-        return send_route(w, account, me.ident, offered, legs, tokens, lengths, parts, least, 0)
+        offered = going_bid(w, account, route_gas(w), bid)
+        return send_routes(w, account, me.ident, offered, out * (1.0 - slippage), 0)
     least = quote_at(w, place, token_in, token_out, amount) * (1.0 - slippage)
     offered = going_bid(w, account, gas, bid)
     return send_trade(w, account, me.ident, offered, place, token_in, token_out, amount, least, 0)

@@ -163,7 +163,7 @@ def decide(w, me):
             old = int(my[POOL])
         here = w.pools[old]
         held = w.books.balances[account, here.share]
-        if best < 0 or me.places[best] == old or not held > 0.0:
+        if best < 0 or me.places[best] == old or not (held > 0.0 and chain.interconnected):
             continue
         value = held / w.books.supply[here.share] * pool_value(w, here)
         more = most - me.memory[PER_POOL * _place_of(me, old) + YIELD]

@@ -339,15 +339,6 @@ def swap(books, pool, sender, token_in, token_out, amount, minimum):
 
 
 @kernel
-def quote(books, pool, i, amount):
-    """What a swap of an amount of the i-th token would give now; 0 where it cannot be taken."""
-    if not amount > 0.0:
-        return 0.0
-    paid, out, _, _ = walk(books, pool, i == 0, amount, 0.0, False)
-    return out if paid >= amount * (1.0 - 1e-9) else 0.0
-
-
-@kernel
 def growth_inside(books, pool, lower, upper):
     """Fees per unit of liquidity ever earned between two ticks, as the accumulators tell.
 
@@ -677,6 +668,15 @@ def reach(books, pool, down, amount):
         net = s[_tick_slot(pool, k) + NET]
         liquidity = max(liquidity - net if down else liquidity + net, 0.0)
         tick = boundary - 1 if down else boundary
+
+
+@kernel
+def quote(books, pool, i, amount):
+    """What a swap of an amount of the i-th token would give now; 0 where it cannot be taken."""
+    if not (amount > 0.0 and amount < np.inf):
+        return 0.0
+    _, _, out, fine = reach(books, pool, i == 0, amount)
+    return out if fine else 0.0
 
 
 @kernel

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from protocols import amm, concentrated, safeguards
+from protocols import amm, concentrated
 from protocols.pool import Pool
 from sim.ledger import begin, undo
 
@@ -85,11 +85,6 @@ class CurvedPool(Pool):
         given = np.asarray(list(amounts), dtype=np.float64)
         got = np.array([amm.quote(books, record, i, o, float(amount)) for amount in given])
         return np.asarray(1.0 - got / (given * spot))
-
-    @property
-    def imbalance(self) -> float:
-        """How far it is from the proportion it is made for, at last values, in [0, 1]."""
-        return float(safeguards.imbalance(self.ledger.books, self.record[0]))
 
     @property
     def halted(self) -> bool:

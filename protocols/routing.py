@@ -24,15 +24,16 @@ import numpy as np
 
 from protocols import amm
 from protocols.pool import position
-from sim.compiled import kernel
+from sim.codes import MOST_HOPS, MOST_ROUTES
+from sim.compiled import inner, kernel
 from sim.ledger import begin, undo
 
 if TYPE_CHECKING:
     from sim.market import Market
 
-HOPS = 3
+HOPS = MOST_HOPS
 """Swaps of a route, at most."""
-ROUTES = 6
+ROUTES = MOST_ROUTES
 """Routes that an amount is split over, at most."""
 CANDIDATES = 96
 """Routes that are looked at, at most; the shorter ones come first."""
@@ -490,6 +491,32 @@ def best_cycle(books, pools, token, most, swap_cost, hops):
         if g - swap_cost * lengths[c] > net:
             best, amount, gain, net = c, d, g, g - swap_cost * lengths[c]
     return legs[best], tokens[best], lengths[best] if net > 0.0 else 0, amount, gain
+
+
+@inner
+def find(w):
+    """Find the best routes for what ``chain.ask_*`` asks, and write them into `World.routes`."""
+    chain = w.chain[0]
+    legs, tokens, lengths, amounts, out = best_route(
+        w.books,
+        w.pools,
+        chain.ask_in,
+        chain.ask_out,
+        chain.ask_amount,
+        chain.ask_cost,
+        HOPS,
+        ROUTES,
+    )
+    chain.routes = lengths.size
+    chain.route_out = out
+    for r in range(lengths.size):
+        found = w.routes[r]
+        found.length = lengths[r]
+        found.amount = amounts[r]
+        for k in range(lengths[r]):
+            found.pools[k] = legs[r, k]
+        for k in range(lengths[r] + 1):
+            found.tokens[k] = tokens[r, k]
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def general(name: str, market: Market) -> str:
         ("asset", market.venue.names),
     ]
     parts = name.split(".")
-    if parts[0] in ("wealth", "loss", "result"):
+    if parts[0] in ("wealth", "loss", "result", "extracted", "traded", "slippage"):
         return f"{parts[0]}.<class>"
     if parts[0] == "oracle":
         return f"oracle.<oracle>.{parts[2]}"

@@ -23,7 +23,7 @@ from protocols import amm, concentrated, lending, oracle
 from protocols.pool import CONCENTRATED
 from sim import venue
 from sim.codes import ALL, PREVIOUS, Kind, Reason
-from sim.compiled import inner, kernel
+from sim.compiled import call_with, inner, kernel
 from sim.ledger import begin, burn, gained, mint, overflowed, transfer, undo
 from sim.measures import market_price
 from sim.randomness import bits, normal_quantile
@@ -41,6 +41,19 @@ class Ordering(IntEnum):
     RANDOM = 1
     FIRST_COME = 2
     ARBITRAGE_FIRST = 3
+
+
+class Phase(IntEnum):
+    """What a block calls through an address."""
+
+    OUTSIDE = 0
+    ORACLES = 1
+    EXECUTE = 2
+    PERFORM = 3
+    ACCRUE = 4
+    MEASURE = 5
+    ROUTE = 6
+    CARE = 7
 
 
 class FeeMarket(IntEnum):
@@ -343,6 +356,10 @@ def open_block(w):
             now = math.log(max(venue.volatility_ratio(w.assets[a]), 1.0))
             chain.stress += chain.stress_memory * (now - chain.stress)
     n, gas = _order(w)
+    w.prices[:] = w.values
+    w.prices[chain.numeraire] = 1.0
+    for a in range(w.assets.size):
+        w.prices[w.assets[a].token] = w.assets[a].price
     chain.queue_at = 0
     chain.queue_length = n
     chain.gas_bought = 0.0
@@ -402,7 +419,16 @@ def _refund_gas(w, call):
 
 
 @inner
-def perform(w, call, previous):
+def perform(w):
+    """Carry out the call at ``chain.call_place``, and write how it ended into the chain."""
+    chain = w.chain[0]
+    call = w.mempool[chain.call_place]
+    reason, amount, out = _perform(w, call, chain.call_previous)
+    chain.call_reason, chain.call_in, chain.call_out = reason, amount, out
+
+
+@inner
+def _perform(w, call, previous):
     """Carry out one call. Returns (reason, amount in, amount out)."""
     books = w.books
     amount = call.amount
@@ -679,6 +705,7 @@ def execute(w, reason, amount_out):
                 chain.gas_bought += first.gas
             begin(w.books)
             chain.flashes = 0
+            chain.bundle_traded = chain.bundle_paid = 0.0
         while k < calls:
             call = w.mempool[head + k]
             if call.kind == Kind.CUSTOM:
@@ -692,7 +719,14 @@ def execute(w, reason, amount_out):
                 amount_in = previous if call.amount == PREVIOUS else call.amount
                 out = amount_out
             else:
-                ended, amount_in, out = perform(w, call, previous)
+                chain.call_place, chain.call_previous = head + k, previous
+                call_with(chain.phases[Phase.PERFORM], w)
+                ended, amount_in, out = chain.call_reason, chain.call_in, chain.call_out
+                if call.kind == Kind.SWAP:  # what a route passes on cancels out
+                    worth = amount_in * w.prices[call.token_in]
+                    chain.bundle_paid += worth - out * w.prices[call.token_out]
+                    if call.amount != PREVIOUS:
+                        chain.bundle_traded += worth
             if overflowed(w.books):
                 ended = Reason.TOO_LONG
             _write_receipt(w, call, k, calls, ended, amount_in, out)
@@ -705,6 +739,9 @@ def execute(w, reason, amount_out):
                 _fail_receipts(w, k, ended)
                 break
             previous = out
+        if ended == Reason.DONE and first.cohort >= 0:
+            w.cohorts[first.cohort].traded += chain.bundle_traded
+            w.cohorts[first.cohort].paid += chain.bundle_paid
         w.tally[first.cohort, ended] += 1
         chain.queue_at += 1
     return -1

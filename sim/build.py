@@ -16,14 +16,14 @@ from protocols import oracle as oracle_protocol
 from protocols import pool as pool_protocol
 from sim import registry, venue
 from sim.block import FeeMarket, Ordering
-from sim.codes import Kind, Reason
+from sim.codes import MOST_ROUTES, Kind, Reason
 from sim.errors import ScenarioError
 from sim.ledger import Ledger, begin
 from sim.prices import read_prices
 from sim.randomness import generator, stream_key
 from sim.scenario import oracle_quote_token, order_of_funding
 from sim.venue import ASSET, bridge
-from sim.world import CALL, CHAIN, COHORT, MEASURE, RECEIPT, World
+from sim.world import CALL, CHAIN, COHORT, MEASURE, RECEIPT, ROUTE, World
 
 if TYPE_CHECKING:
     from sim.scenario import PoolSettings, Scenario
@@ -105,6 +105,7 @@ def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -
         memory=np.zeros(memory),
         places=np.zeros(places, np.int64),
         values=np.zeros(tokens),
+        prices=np.zeros(tokens),
         measures=np.zeros(1, MEASURE),
         table=np.zeros((1, 1)),
         rows=np.array([0, scenario.measures.every], np.int64),
@@ -112,6 +113,7 @@ def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -
         start=np.zeros((classes, tokens)),
         start_worth=np.zeros(classes),
         claims=np.zeros((classes, tokens)),
+        routes=np.zeros(MOST_ROUTES, ROUTE),
         funds=insurance_protocol.records(scenario, ledger),
         scratch=np.zeros(accounts),
     )
@@ -149,6 +151,7 @@ def _chain(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
     c["bundle_call"] = -1
     c["ranges"] = sum(pool.kind == "concentrated" for pool in s.pools.values())
     guarded = [p for p in s.pools.values() if p.breaker or p.volatility_fee or p.imbalance_fee]
+    c["interconnected"] = s.switches.interconnected
     c["careful"] = bool(guarded) or bool(s.insurance)
     base = {s.venue.numeraire, *s.venue.assets}
     c["nested"] = any(set(pool.tokens) - base for pool in s.pools.values())
@@ -423,7 +426,7 @@ def _cohorts(s: Scenario, layout: Layout, seed: int) -> tuple[npt.NDArray[np.voi
         r["places_size"] = behaviour.places_size(s, settings)
         r["searcher"] = behaviour.searcher
         r["watches"] = getattr(behaviour, "watches", False)
-        r["routes"] = settings.routing and s.switches.routing
+        r["routes"] = settings.routing and s.switches.interconnected
         cells += settings.count * len(behaviour.columns)
         memory += behaviour.memory_size
         places += int(r["places_size"])
@@ -563,6 +566,8 @@ def first_prices(world: World) -> None:
 
 def first_windows(world: World) -> None:
     """Let the limits of circuit breakers count from the start."""
+    if not world.chain[0]["careful"]:
+        return
     for pool in world.pools:
         safeguards.watch(world.books, pool, world.values, 1)
         safeguards.begin_window(world.books, pool, 0)

@@ -62,3 +62,6 @@ PREVIOUS = -1.0
 """As an amount: what the call before, in the same transaction, gave out."""
 ALL = -2.0
 """As an amount: all that the sender holds (or owes, when it repays)."""
+
+MOST_ROUTES, MOST_HOPS = 6, 3
+"""Routes that an amount is split over, and swaps of each, at most."""

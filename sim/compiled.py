@@ -164,15 +164,8 @@ def address_of(dispatcher: Any, signature: tuple[Any, ...]) -> int:
     return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
 
 
-@intrinsic
-def call_at(typing_context, address, world, cohort):
-    """Call the kernel at `address` as ``kernel(world, cohort)``; it returns nothing.
-
-    This lets one compiled loop call behaviours that it does not know, at the
-    price of a function pointer (13 ns), without compiling the loop anew for
-    every combination of agents.
-    """
-    arguments = (world, cohort)
+def _call_of(arguments):
+    """Type and code of a call through an address, of a kernel that returns nothing."""
     signature = types.none(types.int64, *arguments)
 
     def codegen(context, builder, _signature, values):
@@ -186,3 +179,24 @@ def call_at(typing_context, address, world, cohort):
         return context.get_dummy_value()
 
     return signature, codegen
+
+
+@intrinsic
+def call_at(typing_context, address, world, cohort):
+    """Call the kernel at `address` as ``kernel(world, cohort)``; it returns nothing.
+
+    This lets one compiled loop call behaviours that it does not know, at the
+    price of a function pointer (13 ns), without compiling the loop anew for
+    every combination of agents.
+    """
+    return _call_of((world, cohort))
+
+
+@intrinsic
+def call_with(typing_context, address, world):
+    """Call the kernel at `address` as ``kernel(world)``; it returns nothing.
+
+    A kernel that another one calls by its name is compiled into it, with all that it
+    calls in turn. What is large and called from many places is called through here.
+    """
+    return _call_of((world,))

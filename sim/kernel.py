@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from protocols import amm, insurance, lending, oracle, safeguards
+from protocols import amm, insurance, lending, oracle, routing, safeguards
 from sim import block, venue
-from sim.compiled import call_at, kernel
+from sim.block import Phase
+from sim.compiled import call_at, call_with, inner, kernel
 from sim.ledger import begin, worst_leak
 from sim.measures import measure, settle_pools, sum_classes, value_tokens
 from sim.randomness import block_key
-from sim.world import Cohort
+from sim.world import Cohort, World
 
 FINE, LEAK, NEGATIVE = 0, 1, 2
 
@@ -70,21 +72,27 @@ def let_agents_decide(w):
 
 @kernel
 def accrue(w):
-    """Charge interest, value the block's swaps, settle insurance, and let pools move on."""
-    block_made = w.chain[0].block
+    """Charge interest, value the block's swaps, and let pools move on for the next block."""
+    chain = w.chain[0]
     for m in range(w.markets.size):
-        lending.accrue(w.books, w.markets[m], w.reserves, w.chain[0].seconds)
+        lending.accrue(w.books, w.markets[m], w.reserves, chain.seconds)
     settle_pools(w)
-    careful = w.chain[0].nested or w.chain[0].careful
-    if careful:
-        value_tokens(w)
+    for p in range(w.pools.size):
+        amm.move(w.books, w.pools, p, chain.block + 1)
+    if chain.nested or chain.careful:
+        call_with(chain.phases[Phase.CARE], w)
+
+
+@inner
+def take_care(w):
+    """Value all tokens, settle insurance, and set the fees and breakers of the next block."""
+    value_tokens(w)
+    block_made = w.chain[0].block
     if w.funds.size:
         begin(w.books)
         insurance.settle(w.books, w.pools, w.markets, w.reserves, w.funds, w.values, block_made)
     for p in range(w.pools.size):
-        amm.move(w.books, w.pools, p, block_made + 1)
-        if careful:
-            safeguards.watch(w.books, w.pools[p], w.values, block_made + 1)
+        safeguards.watch(w.books, w.pools[p], w.values, block_made + 1)
 
 
 @kernel
@@ -131,16 +139,46 @@ def advance(w, blocks, audit_every, tolerance):
         full = chain.receipts + w.mempool.size > w.receipts.size and chain.keep_receipts
         if full or w.rows[0] >= w.table.shape[0]:
             return made, FINE
-        move_outside_prices(w)
-        read_oracles(w)
+        call_with(chain.phases[Phase.OUTSIDE], w)
+        call_with(chain.phases[Phase.ORACLES], w)
         let_agents_decide(w)
-        block.open_block(w)
-        block.execute(w, 0, 0.0)
-        block.close_block(w)
-        accrue(w)
-        take_measures(w)
+        call_with(chain.phases[Phase.EXECUTE], w)
+        call_with(chain.phases[Phase.ACCRUE], w)
+        call_with(chain.phases[Phase.MEASURE], w)
         if chain.block % audit_every == 0:
             verdict = audit(w, tolerance)
             if verdict != FINE:
                 return made + 1, verdict
     return blocks, FINE
+
+
+@inner
+def execute_all(w):
+    """Order and execute the block's transactions; none of them is of a plain protocol."""
+    block.open_block(w)
+    block.execute(w, 0, 0.0)
+    block.close_block(w)
+
+
+PHASES = {
+    Phase.OUTSIDE: move_outside_prices,
+    Phase.ORACLES: read_oracles,
+    Phase.EXECUTE: execute_all,
+    Phase.PERFORM: block.perform,
+    Phase.ACCRUE: accrue,
+    Phase.MEASURE: take_measures,
+    Phase.ROUTE: routing.find,
+    Phase.CARE: take_care,
+}
+"""What is called through an address, so that it is compiled once and not into every caller."""
+
+
+def needed(w: World) -> dict[Phase, Any]:
+    """The phases that a market has: what nobody uses is not compiled."""
+    chain = w.chain[0]
+    found = dict(PHASES)
+    if not w.cohorts["routes"].any():
+        del found[Phase.ROUTE]
+    if not (chain["nested"] or chain["careful"]):
+        del found[Phase.CARE]
+    return found

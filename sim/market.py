@@ -376,6 +376,9 @@ class Market(mesa.Model):
             0,
             np.uint64(0),
         )
+        for phase, function in kernel.needed(self.world).items():
+            address = address_of(function, (typeof(self.world),))
+            self.world.chain[0]["phases"][phase] = address
         signature = (typeof(self.world), typeof(me))
         for cohort in self.cohorts.values():
             decide = getattr(cohort.behaviour, "decide", None)
@@ -448,6 +451,7 @@ class Market(mesa.Model):
         self.world = w._replace(
             books=self.ledger.books,
             values=np.append(w.values, np.zeros(more)),
+            prices=np.append(w.prices, np.zeros(more)),
             sums=_wider(w.sums, more),
             start=_wider(w.start, more),
             claims=_wider(w.claims, more),

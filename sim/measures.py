@@ -88,6 +88,8 @@ class Code(IntEnum):
     ACCOUNT_LOSS = auto()
     ACCOUNT_RESULT = auto()
     CLASS_EXTRACTED = auto()
+    CLASS_TRADED = auto()
+    CLASS_SLIPPAGE = auto()
     FUND_CLAIMED = auto()
     FUND_PAID = auto()
 
@@ -519,6 +521,10 @@ def measure(w, block):
                 value = _holdings_measure(w, w.sums[a], a, 2) + w.cohorts[a].gas_spent
             else:
                 value = _holdings_measure(w, w.sums[a], a, code - Code.CLASS_WEALTH)
+        elif code == Code.CLASS_TRADED:
+            value = w.cohorts[a].traded
+        elif code == Code.CLASS_SLIPPAGE:
+            value = w.cohorts[a].paid / w.cohorts[a].traded if w.cohorts[a].traded > 0.0 else np.nan
         elif code >= Code.FUND_CLAIMED:
             value = 0.0
             for n in range(w.funds.size):
@@ -668,6 +674,11 @@ def catalogue(market: Market, trade_size: float) -> list[Measure]:
         if cohort.behaviour.searcher:
             unit = "numeraire before gas, since the start"
             found.append(Measure(f"extracted.{name}", Code.CLASS_EXTRACTED, c, unit=unit))
+    for c, name in enumerate(market.cohorts):
+        unit = "numeraire swapped in pools, since the start"
+        found.append(Measure(f"traded.{name}", Code.CLASS_TRADED, c, unit=unit))
+        unit = "share of what it swapped, at the venue's prices, since the start"
+        found.append(Measure(f"slippage.{name}", Code.CLASS_SLIPPAGE, c, unit=unit))
     for what, of_class, of_account in CLASSES:
         for c, name in enumerate(market.cohorts):
             found.append(Measure(f"{what}.{name}", of_class, c, unit="numeraire"))

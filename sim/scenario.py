@@ -484,8 +484,10 @@ class Switches(_Table):
     venue_depth_is_finite: Switch = Field(
         True, description="What agents trade outside moves the price there."
     )
-    routing: Switch = Field(
-        True, description="Groups whose routing is on use the whole network; off: one pool each."
+    interconnected: Switch = Field(
+        True,
+        description="Agents use several pools: routes, cycles, migration, arbitrage where it pays "
+        "most; off: each keeps to one.",
     )
     breakers: Switch = Field(True, description="Circuit breakers of pools act.")
     insurance: Switch = Field(True, description="Insurance funds pay.")

@@ -12,10 +12,12 @@ from protocols.insurance import FUND
 from protocols.lending import MARKET, RESERVE
 from protocols.oracle import FEED
 from protocols.pool import POOL
+from sim.codes import MOST_HOPS
 from sim.ledger import Books
 from sim.structure import Structure
 from sim.venue import ASSET
 
+PHASES = 8
 KINDS = 16
 """Room for kinds of call in the table of gas costs."""
 
@@ -63,11 +65,26 @@ CHAIN = np.dtype(
         ("queue_length", "i8"),
         ("gas_bought", "f8"),  # by the transactions of this block
         ("gas_cost", "f8", (KINDS,)),  # gas of each kind of call
+        ("phases", "i8", (PHASES,)),  # addresses of what a block calls, `sim.kernel.Phase`
+        ("call_place", "i8"),  # of the call to carry out, in the mempool
+        ("call_previous", "f8"),  # what the call before gave
+        ("call_reason", "i8"),  # how it ended
+        ("call_in", "f8"),
+        ("call_out", "f8"),
+        ("ask_in", "i8"),  # of a route: token
+        ("ask_out", "i8"),
+        ("ask_amount", "f8"),
+        ("ask_cost", "f8"),  # of a swap, in units of `ask_out`
+        ("routes", "i8"),  # found
+        ("route_out", "f8"),  # what they give together
         ("flashes", "i8"),  # flash loans of the transaction under way
         ("flash_market", "i8", (4,)),
         ("flash_token", "i8", (4,)),
         ("flash_amount", "f8", (4,)),
         ("nested", "i8"),  # 1: a pool holds another's share, or a receipt
+        ("interconnected", "i8"),  # 1: agents use several pools
+        ("bundle_traded", "f8"),  # by swaps of the transaction under way, numeraire
+        ("bundle_paid", "f8"),  # paid into them less received, numeraire
         ("careful", "i8"),  # 1: a pool has safeguards, or something is insured
         ("ranges", "i8"),  # pools of concentrated liquidity
     ]
@@ -134,8 +151,19 @@ COHORT = np.dtype(
         ("places_size", "i8"),
         ("searcher", "i8"),  # 1: goes first where the block puts arbitrage first
         ("watches", "i8"),  # 1: it decides last, and sees what the others have sent
+        ("traded", "f8"),  # by swaps since the start, numeraire
+        ("paid", "f8"),  # paid into swaps less received, numeraire at the venue's prices
         ("gas_spent", "f8"),  # since the start, numeraire
         ("routes", "i8"),  # 1: trades through the best routes of the whole network
+    ]
+)
+
+ROUTE = np.dtype(
+    [
+        ("length", "i8"),  # swaps
+        ("pools", "i8", (MOST_HOPS,)),
+        ("tokens", "i8", (MOST_HOPS + 1,)),
+        ("amount", "f8"),
     ]
 )
 
@@ -167,6 +195,7 @@ class World(Structure):
         cells: float64, the cohorts' columns one after the other;
             `memory` float64 and `places` int64 likewise.
         values: float64[tokens], numeraire per unit, as last measured.
+        prices: float64[tokens], numeraire per unit, as the block under way began.
         measures: MEASURE[n], what is measured; `table` float64[rows, n] the results
             and `rows` int64[2] how many rows are filled, and the blocks between two.
         sums: float64[cohorts + 1, tokens], holdings by class as last summed.
@@ -201,6 +230,7 @@ class World(Structure):
         "memory": ("f8", 1),
         "places": ("i8", 1),
         "values": ("f8", 1),
+        "prices": ("f8", 1),
         "measures": (MEASURE, 1),
         "table": ("f8", 2),
         "rows": ("i8", 1),
@@ -208,6 +238,7 @@ class World(Structure):
         "start": ("f8", 2),
         "start_worth": ("f8", 1),
         "claims": ("f8", 2),
+        "routes": (ROUTE, 1),
         "funds": (FUND, 1),
         "scratch": ("f8", 1),
     }
@@ -235,6 +266,7 @@ class World(Structure):
     memory: npt.NDArray[np.float64]
     places: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
+    prices: npt.NDArray[np.float64]
     measures: npt.NDArray[np.void]
     table: npt.NDArray[np.float64]
     rows: npt.NDArray[np.int64]
@@ -242,6 +274,7 @@ class World(Structure):
     start: npt.NDArray[np.float64]
     start_worth: npt.NDArray[np.float64]
     claims: npt.NDArray[np.float64]
+    routes: npt.NDArray[np.void]
     funds: npt.NDArray[np.void]
     scratch: npt.NDArray[np.float64]
 

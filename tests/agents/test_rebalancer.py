@@ -49,6 +49,8 @@ def test_they_may_use_the_whole_network() -> None:
     routed = {"bots": {"routing": True, "wallet": {"eth": 50.0, "usdc": 1e5}}}
     market = Market(setup(shocks=[jump], agents=routed, pools={"other": other}), rng=1).run(4)
     assert set(market.receipts()["protocol"]) >= {"eth-usdc", "other"}
-    cut = setup(shocks=[jump], agents=routed, pools={"other": other}, switches={"routing": False})
+    cut = setup(
+        shocks=[jump], agents=routed, pools={"other": other}, switches={"interconnected": False}
+    )
     market = Market(cut, rng=1).run(4)
     assert set(market.receipts()["protocol"]) == {"eth-usdc"}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from agents import MarketAgent
-from protocols import amm, bonding_curve, safeguards, stableswap, weighted
+from protocols import amm, bonding_curve, stableswap, weighted
 from protocols.concentrated import amounts_for_liquidity
 from protocols.handles import BondingCurvePool, ConcentratedPool, StableSwapPool, tried
 from sim import Market, Scenario
@@ -344,6 +344,3 @@ def test_a_rate_makes_a_token_count_for_more() -> None:
     pool = {"pool": rates | {"reserves": {"dai": 1e6, "usdc": 1.1e6}}}
     market = Market(setup("stableswap", pools=pool), rng=1)
     assert market.pools["pool"].spot_price("dai", "usdc") == pytest.approx(1.1)
-    assert market.pools["pool"].imbalance == pytest.approx(  # type: ignore[attr-defined]
-        safeguards.imbalance(market.ledger.books, market.world.pools[0])
-    )

@@ -32,7 +32,7 @@ def test_the_shipped_scenarios_load_and_say_what_they_are() -> None:
         assert Scenario.load(name).warnings() == []
 
 
-@pytest.mark.parametrize("name", ["calm", "black_thursday"])
+@pytest.mark.parametrize("name", Scenario.names())
 def test_a_resolved_scenario_says_the_same_again(name: str, tmp_path: Path) -> None:
     first = Scenario.load(name)
     file = tmp_path / "again.toml"
@@ -90,7 +90,7 @@ def test_whatever_it_says_a_scenario_says_the_same_again(
     assert Scenario.from_dict(tomllib.loads(first.to_toml())) == first
 
 
-@pytest.mark.parametrize("name", ["calm", "black_thursday"])
+@pytest.mark.parametrize("name", Scenario.names())
 def test_every_number_of_the_shipped_scenarios_has_its_reason_beside_it(name: str) -> None:
     from sim.scenario import _shipped
 
