@@ -28,6 +28,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.dev: $(VENV)/.run
 	@echo "Installing what tests and checks need (a minute or two, once) ..."
 	@$(PIP) -e '.[study,reference,dev]'
+	@$(PIP) --no-deps degenbot  # its arithmetic alone: it would pin an older scipy
 	@touch $@
 
 install: $(VENV)/.run  ## Install into .venv

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import logging
 import os
 import resource
 import statistics
@@ -16,23 +15,29 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
+from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from protocols.stableswap import exchange
+from protocols import amm
+from protocols.concentrated import swap_step
+from protocols.pool import CONCENTRATED, KINDS
+from runs import peers
 from runs.executors import Processes, Serial
 from runs.results import made_by
 from runs.study import Study
 from runs.sweeper import Sweep
 from runs.worker import Job, Outcome, Report, pack, work
 from sim import Market, Scenario
+from sim.codes import Reason
 from sim.compiled import kernel
+from sim.ledger import begin
 
 MEASURES = [
     "venue.eth.price",
@@ -325,71 +330,206 @@ def print_sweeps() -> None:
         print(f"{name} {ours:.2f} {plain:.2f} {plain / ours:.3f}x", flush=True)
 
 
+# Kinds of pools
+
+
+def one_pool(kind: str) -> Market:
+    """A market of one pool of a kind, and an account rich enough to swap for ever."""
+    two = {"tokens": ["eth", "usdc"], "reserves": {"eth": 1000.0, "usdc": 2e6}, "fee": 0.003}
+    kinds: dict[str, dict[str, Any]] = {
+        "constant_product": two,
+        "weighted": two | {"weights": {"eth": 4.0, "usdc": 1.0}},
+        "stableswap": {
+            "tokens": ["dai", "usdc"],
+            "reserves": {"dai": 1e6, "usdc": 1.2e6},
+            "amplification": 100.0,
+            "fee": 0.0004,
+        },
+        "concentrated": two
+        | {
+            "tick_spacing": 60,
+            "ranges": [{"lower": 1.0 - 0.02 * k, "upper": 1.0 + 0.02 * k} for k in range(1, 21)],
+        },
+        "bonding_curve": {
+            "tokens": ["pool-share", "usdc"],
+            "reserves": {"usdc": 1e6},
+            "supply": 1000.0,
+        },
+    }
+    assets = {
+        "eth": {"price": 2000.0, "process": "constant"},
+        "dai": {"price": 1.0, "process": "constant"},
+    }
+    setup = Scenario.from_dict(
+        {
+            "title": f"one {kind} pool",
+            "blocks": 1,
+            "block": {"fee_market": "off"},
+            "venue": {"assets": assets},
+            "pools": {"pool": {"kind": kind} | kinds[kind]},
+        }
+    )
+    market = Market(setup, rng=1)
+    for token in market.pools["pool"].tokens:
+        if not token.endswith("-share"):
+            market.ledger.mint("venue", token, 1e15)
+    return market
+
+
 @kernel
-def _stable_swaps(balances, amplification, amounts):
-    """Swaps back and forth on a pool of like tokens; what came out in all."""
+def _swap_back_and_forth(books, pool, sender, amounts):
+    """Swaps in the ledger, there with an amount and back with what came out; how many."""
+    done = 0
+    for k in range(amounts.size // 2):
+        a, b = pool.tokens[1], pool.tokens[0]
+        begin(books)
+        reason, out = amm.swap(books, pool, sender, a, b, amounts[k], 0.0)
+        done += reason == Reason.DONE
+        begin(books)
+        if pool.kind == CONCENTRATED:  # what the fee took moves no price back
+            out /= 1.0 - pool.fee
+        reason, _ = amm.swap(books, pool, sender, b, a, out, 0.0)
+        done += reason == Reason.DONE
+    return done
+
+
+def ledger_swaps(kind: str, count: int) -> Callable[[], float]:
+    """A round of swaps in the ledger: transfers, fees, counters, journal and all."""
+    market = one_pool(kind)
+    size = 2e6 if kind != "stableswap" else 1e6
+    amounts = size * 10.0 ** np.random.default_rng(1).uniform(-4.0, -1.5, count)
+    venue = market.ledger.account("venue")
+
+    def round_() -> float:
+        start = time.perf_counter()
+        done = _swap_back_and_forth(market.ledger.books, market.world.pools[0], venue, amounts)
+        seconds = time.perf_counter() - start
+        if done != 2 * (count // 2):
+            raise RuntimeError(f"{done} of {count} swaps on a {kind} pool were done")
+        return done / seconds
+
+    round_()
+    return round_
+
+
+def peer_of(kind: str, count: int) -> tuple[str, Callable[[], float]]:
+    """The fastest peer from PyPI for a kind, doing comparable swaps; its name and a round.
+
+    Raises:
+        ImportError: If it is not installed, or there is none.
+    """
+    rng = np.random.default_rng(1)
+    if kind == "stableswap":
+        pool_class = peers.curve_pool()
+        whole = [int(a * 1e18) for a in 1e4 * rng.random(count)]
+
+        def swaps() -> None:
+            pool = pool_class(A=100, D=[10**24, 12 * 10**23], n=2, fee=4 * 10**6, admin_fee=0)
+            for k, amount in enumerate(whole):
+                pool.exchange(k % 2, 1 - k % 2, amount)
+
+        name = "curvesim"
+    elif kind == "concentrated":
+        step = peers.uniswap_step()
+        q96 = 2**96
+        steps = [(q96 + int(a * q96), int(1e18 * b)) for a, b in rng.random((count, 2))]
+
+        def swaps() -> None:
+            # Each step is another one: a cache of the last results is of no use.
+            for root, amount in steps:
+                step(root, root + q96 // 50, 10**21, amount, 3000)
+
+        name = "degenbot"
+    elif kind == "weighted":
+        module = peers.balancer_weighted()
+        amounts = [int(a * 1e22) for a in rng.random(count)]
+
+        def swaps() -> None:
+            x, y = 10**24, 2 * 10**24
+            for amount in amounts:
+                module.compute_out_given_exact_in(x, 8 * 10**17, y, 2 * 10**17, amount)
+
+        name = "balancer-maths"
+    elif kind == "constant_product":
+        exact_in = peers.uniswap_pair()
+        fee = Fraction(3, 1000)
+        given = [int(a * 1e22) for a in rng.random(count)]
+
+        def swaps() -> None:
+            x, y = 10**24, 2 * 10**24
+            for amount in given:
+                out = exact_in(amount, x, y, fee)
+                x, y = y - out, x + amount
+
+        name = "degenbot"
+    else:
+        # No peer is known: the formula in Python's own floats, as one would write it.
+        tokens_paid = [float(a) for a in 1e4 * rng.random(count)]
+
+        def swaps() -> None:
+            x, supply = 1e6, 1e3
+            for paid in tokens_paid:
+                out = supply * ((1.0 + 0.997 * paid / x) ** 0.5 - 1.0)
+                x, supply = x + paid, supply + out
+
+        name = "plain Python"
+
+    def round_() -> float:
+        start = time.perf_counter()
+        swaps()
+        return count / (time.perf_counter() - start)
+
+    return name, round_
+
+
+@kernel
+def _steps(roots, amounts):
+    """Steps of concentrated swaps, as the peer does them; what came out in all."""
     total = 0.0
-    for k in range(amounts.size):
-        i, j = k % 2, 1 - k % 2
-        out, _ = exchange(balances, amplification, i, j, amounts[k], 4e-4, 1.0)
-        balances[i] += amounts[k]
-        balances[j] -= out
-        total += out
+    for k in range(roots.size):
+        total += swap_step(roots[k], roots[k] + 0.02, 1e3, amounts[k], 0.003)[2]
     return total
 
 
-def stable_swaps(count: int) -> tuple[float, float]:
-    """Median StableSwap swaps per second of this project and of curvesim, in turns.
-
-    Both do the same swaps on the same pool; curvesim in the contracts' integers.
+def swap_steps(count: int) -> tuple[float, float]:
+    """Median steps of concentrated swaps a second, of this project and of degenbot.
 
     Raises:
-        ImportError: If curvesim is not installed.
+        ImportError: If degenbot is not installed.
     """
-    with quiet_logging():
-        from curvesim.pool import CurvePool
-
-    amounts = 1e4 * np.random.default_rng(1).random(count)
-    whole = [int(a * 1e18) for a in amounts[: count // 10]]
-    _stable_swaps(np.array([1e6, 1.2e6]), 100.0, amounts[:10])
+    _, theirs = peer_of("concentrated", count // 10)
+    roots, amounts = 1.0 + np.random.default_rng(1).random(count), np.full(count, 0.5)
+    _steps(roots, amounts)
 
     def ours() -> float:
         start = time.perf_counter()
-        _stable_swaps(np.array([1e6, 1.2e6]), 100.0, amounts)
+        _steps(roots, amounts)
         return count / (time.perf_counter() - start)
 
-    def theirs() -> float:
-        pool = CurvePool(A=100, D=[10**24, 12 * 10**23], n=2, fee=4 * 10**6, admin_fee=0)
-        start = time.perf_counter()
-        for k, amount in enumerate(whole):
-            pool.exchange(k % 2, 1 - k % 2, amount)
-        return len(whole) / (time.perf_counter() - start)
+    return in_turns(ours, theirs)
 
+
+def in_turns(ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[float, float]:
+    """Medians of two rates, round by round."""
     pairs = [(ours(), theirs()) for _ in range(ROUNDS)]
     return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
 
 
-@contextmanager
-def quiet_logging() -> Iterator[None]:
-    """Undo what an import does to everybody's log."""
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    try:
-        yield
-    finally:
-        root.setLevel(level)
-        root.handlers[:] = handlers
-
-
 def print_pools() -> None:
-    """Print a line per kind of pool."""
-    try:
-        ours, theirs = stable_swaps(200_000)
-    except ImportError:
-        print("(no curvesim: pip install 'undertow[reference]')", file=sys.stderr)
-        return
-    name = "stableswap_swaps_per_s_beside_curvesim"
-    print(f"{name} {ours:,.0f} {theirs:,.0f} {ours / theirs:.1f}x", flush=True)
+    """Print a line per kind of pool: swaps in the ledger beside the fastest peer."""
+    for kind in KINDS:
+        try:
+            peer, theirs = peer_of(kind, 20_000)
+        except ImportError as error:
+            print(f"(no peer for {kind}: {error}; see CONTRIBUTING.md)", file=sys.stderr)
+            continue
+        a, b = in_turns(ledger_swaps(kind, 200_000), theirs)
+        name = f"{kind}_swaps_per_s_beside_{peer.replace(' ', '_')}"
+        print(f"{name} {a:,.0f} {b:,.0f} {a / b:.1f}x", flush=True)
+    with suppress(ImportError):
+        a, b = swap_steps(200_000)
+        name = "concentrated_steps_per_s_beside_degenbot"
+        print(f"{name} {a:,.0f} {b:,.0f} {a / b:.1f}x", flush=True)
 
 
 def main() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from runs.bench import load_peer, same_market
+from protocols.pool import KINDS
+from runs.bench import ledger_swaps, load_peer, peer_of, same_market
 from sim import Market
 from tests.conftest import SHARED
 
@@ -36,3 +37,19 @@ def test_blocks_of_plain_mesa(benchmark: Any, noise: int) -> None:
 
     benchmark(fifty)
     assert model.steps >= 50
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.benchmark(group="swaps")
+def test_swaps(benchmark: Any, kind: str) -> None:
+    assert benchmark(ledger_swaps(kind, 20_000)) > 0.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.benchmark(group="swaps")
+def test_swaps_of_a_peer(benchmark: Any, kind: str) -> None:
+    try:
+        _, swaps = peer_of(kind, 2_000)
+    except ImportError as error:
+        pytest.skip(str(error))
+    assert benchmark(swaps) > 0.0
