@@ -594,6 +594,24 @@ def move(books, pools, p, block):
 
 
 @kernel
+def follow_prices(pool):
+    """Let weights that have a rule follow the values of the last block."""
+    if pool.rule_strength == 0.0:
+        return
+    n = pool.size
+    weighted.weights_by_rule(
+        pool.first_weights[:n],
+        pool.worths[:n],
+        pool.rule_strength,
+        pool.rule_memory,
+        pool.lowest_weight,
+        pool.trends[:n],
+        pool.last_logs[:n],
+        pool.weights[:n],
+    )
+
+
+@kernel
 def depth(books, pool, fall):
     """Amount of the first token whose sale lowers its price in the last by a share.
 
@@ -640,7 +658,8 @@ def impermanent_loss(books, pool):
     """
     if pool.kind == CONCENTRATED:
         return _range_loss(books, pool)
-    moving = pool.moves_until > pool.moves_from  # a schedule sells by itself
+    # A schedule, or a rule, sells by itself.
+    moving = pool.moves_until > pool.moves_from or pool.rule_strength != 0.0
     if pool.kind == BONDING_CURVE or (pool.kind == WEIGHTED and moving):
         return np.nan
     n = pool.size

@@ -35,6 +35,11 @@ POOL = np.dtype(
         ("weights", "f8", (MOST_TOKENS,)),  # now; they sum to one
         ("first_weights", "f8", (MOST_TOKENS,)),
         ("target_weights", "f8", (MOST_TOKENS,)),
+        ("rule_strength", "f8"),  # of weights that follow prices; 0: they do not
+        ("rule_memory", "f8"),  # blocks
+        ("lowest_weight", "f8"),
+        ("trends", "f8", (MOST_TOKENS,)),  # mean log returns a block
+        ("last_logs", "f8", (MOST_TOKENS,)),  # log prices of the last block
         ("amplification", "f8"),  # now
         ("first_amplification", "f8"),
         ("target_amplification", "f8"),

@@ -6,8 +6,8 @@ Symbols as in Martinelli, Mushegian, "Balancer: a non-custodial portfolio manage
 as in Balancer v2; on single-sided entries and exits it is taken from the part that
 amounts to a swap.
 
-Weights may move along a straight line between two blocks: a liquidity bootstrapping
-pool, or weights that a rule sets anew (temporal function market making).
+Weights may move along a straight line between two blocks (a liquidity bootstrapping
+pool), or by a rule that follows prices (temporal function market making).
 """
 
 from __future__ import annotations
@@ -184,6 +184,38 @@ def weights_at(block, weights, targets, starts, ends, out):
         total += out[i]
     for i in range(weights.size):
         out[i] /= total
+
+
+@kernel
+def weights_by_rule(first, prices, strength, memory, lowest, trends, last, out):
+    """Weights that follow recent prices: ``w_i ~ w0_i exp(strength r_i)``, normalised.
+
+    r is each token's log return over about the last ``memory`` blocks, as an exponential
+    average sees it: momentum for a positive strength, its reverse for a negative one
+    (temporal function market making: Willetts, Harrington 2024).
+
+    Args:
+        first: w0, float64[n].
+        prices: float64[n], of the block; all positive.
+        strength: Per unit of log return.
+        memory: Blocks.
+        lowest: Weight below which none falls; below 1 / n.
+        trends: float64[n], mean log return a block; updated.
+        last: float64[n], log prices of the block before, 0 at the start; updated.
+        out: float64[n], written.
+    """
+    n = first.size
+    total = 0.0
+    for i in range(n):
+        now = math.log(prices[i])
+        if last[i] != 0.0:
+            trends[i] += (now - last[i] - trends[i]) / memory
+        last[i] = now
+        out[i] = first[i] * math.exp(strength * trends[i] * memory)
+        total += out[i]
+    for i in range(n):
+        # Mixed with even shares so that the least is `lowest` and the sum one.
+        out[i] = lowest + (1.0 - n * lowest) * out[i] / total
 
 
 @kernel

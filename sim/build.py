@@ -150,7 +150,11 @@ def _chain(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
     c["bundle_head"] = -1
     c["bundle_call"] = -1
     c["ranges"] = sum(pool.kind == "concentrated" for pool in s.pools.values())
-    guarded = [p for p in s.pools.values() if p.breaker or p.volatility_fee or p.imbalance_fee]
+    guarded = [
+        p
+        for p in s.pools.values()
+        if p.breaker or p.volatility_fee or p.imbalance_fee or p.weight_rule
+    ]
     c["interconnected"] = s.switches.interconnected
     c["careful"] = bool(guarded) or bool(s.insurance)
     base = {s.venue.numeraire, *s.venue.assets}
@@ -297,6 +301,10 @@ def _pools(s: Scenario, ledger: Ledger) -> npt.NDArray[np.void]:
         for i, token in enumerate(settings.tokens):
             r["first_weights"][i] = r["weights"][i] = first[token]
             r["target_weights"][i] = target.get(token, first[token]) / (sum(target.values()) or 1.0)
+        if settings.weight_rule is not None:
+            r["rule_strength"] = settings.weight_rule.strength
+            r["rule_memory"] = settings.weight_rule.memory
+            r["lowest_weight"] = settings.weight_rule.lowest
         r["amplification"] = r["first_amplification"] = settings.amplification
         r["target_amplification"] = settings.target_amplification or settings.amplification
         r["moves_from"], r["moves_until"] = settings.moves_from, settings.moves_until

@@ -85,7 +85,7 @@ def accrue(w):
 
 @inner
 def take_care(w):
-    """Value all tokens, settle insurance, and set the fees and breakers of the next block."""
+    """Value all tokens, settle insurance; set fees, breakers and weights of the next block."""
     value_tokens(w)
     block_made = w.chain[0].block
     if w.funds.size:
@@ -93,6 +93,7 @@ def take_care(w):
         insurance.settle(w.books, w.pools, w.markets, w.reserves, w.funds, w.values, block_made)
     for p in range(w.pools.size):
         safeguards.watch(w.books, w.pools[p], w.values, block_made + 1)
+        amm.follow_prices(w.pools[p])
 
 
 @kernel

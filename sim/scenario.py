@@ -199,6 +199,20 @@ class BreakerSettings(_Table):
         return self
 
 
+class WeightRule(_Table):
+    """Weights that follow prices: each in proportion to exp(strength x its recent return)."""
+
+    strength: Finite = Field(
+        description="Per unit of log return; positive: momentum, negative: against it."
+    )
+    memory: Annotated[float, Field(ge=1.0)] = Field(
+        300.0, description="Time over which returns count, blocks."
+    )
+    lowest: Annotated[float, Field(ge=0.0, lt=0.5)] = Field(
+        0.05, description="Weight below which none falls."
+    )
+
+
 class PoolSettings(_Table):
     """A pool."""
 
@@ -252,6 +266,7 @@ class PoolSettings(_Table):
     target_weights: dict[str, Positive] | None = Field(
         None, description="Towards which they move: liquidity bootstrapping."
     )
+    weight_rule: WeightRule | None = None
     amplification: Positive = Field(100.0, description="Of a stableswap, A as in the contracts.")
     target_amplification: Positive | None = Field(None, description="Towards which it ramps.")
     moves_from: Blocks = Field(0, description="Block in which the movement begins.")
@@ -1104,6 +1119,7 @@ _OF_KIND = {
     "positions": "concentrated",
     "weights": "weighted",
     "target_weights": "weighted",
+    "weight_rule": "weighted",
     "amplification": "stableswap",
     "target_amplification": "stableswap",
     "fee_multiplier": "stableswap",
@@ -1149,6 +1165,13 @@ def _check_kind(pool_name: str, pool: PoolSettings) -> list[tuple[str, str]]:
         if given is not None and set(given) != set(pool.tokens):
             text = f"must be of {' and '.join(pool.tokens)}, not {' and '.join(given)}"
             found.append((f"{field}.{name}", text))
+    if pool.weight_rule is not None:
+        if pool.weight_rule.lowest * len(pool.tokens) >= 1.0:
+            text = f"{pool.weight_rule.lowest:g} leaves nothing to move among {len(pool.tokens)} "
+            found.append((f"{field}.weight_rule.lowest", text + "tokens; lower it"))
+        if pool.target_weights is not None:
+            text = "cannot stand beside target_weights; give one of them"
+            found.append((f"{field}.weight_rule", text))
     moves = pool.target_weights is not None or pool.target_amplification is not None
     if moves and pool.moves_until <= pool.moves_from:
         text = f"is not after moves_from ({pool.moves_from}); say until when it moves"

@@ -116,3 +116,21 @@ def test_of_several_one_wins_each_position(small: Callable[..., Scenario], count
     assert len(done(market)) == 10
     lost = market.receipts().query("status == 'reverted'")
     assert set(lost["reason"].astype(str)) <= {"not_liquidatable", "limit"}
+
+
+def test_a_sale_split_over_the_network_earns_more(small: Callable[..., Scenario]) -> None:
+    pools = {
+        "other": {"tokens": ["eth", "usdc"], "reserves": {"eth": 900.0, "usdc": 1.6e6}},
+        "third": {"tokens": ["eth", "usdc"], "reserves": {"eth": 900.0, "usdc": 1.6e6}},
+        "eth-usdc": {"reserves": {"eth": 1000.0, "usdc": 1.76e6}},
+    }
+    here = {"most": 10, "route": None, "pools": ["eth-usdc"]}
+    gains = []
+    for routing in (False, True):
+        market = hunted(small, here | {"routing": routing}, pools=pools).run(6)
+        gains.append(market.ledger.balance("liquidators-0", "usdc") - 1e6)
+        sold = market.receipts().query("kind == 'swap' and status == 'done'")
+        places = set(sold[sold["sender"] == "liquidators-0"]["protocol"])
+        assert places == ({"eth-usdc", "other", "third"} if routing else {"eth-usdc"})
+        market.ledger.audit()
+    assert gains[1] > gains[0] > 0.0

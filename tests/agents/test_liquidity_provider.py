@@ -102,3 +102,50 @@ def test_high_fees_bring_them_in(small: Callable[..., Scenario]) -> None:
 def test_stakes_beyond_the_pool_are_refused(small: Callable[..., Scenario]) -> None:
     with pytest.raises(ValueError, match=r"agents.lps.stake: .*exceed"):
         provided(small, {"stake": 1e6})
+
+
+@pytest.mark.parametrize("kind", ["weighted", "stableswap"])
+def test_they_provide_to_other_kinds_of_pools(small: Callable[..., Scenario], kind: str) -> None:
+    dai = {"assets": {"dai": {"price": 1.0, "process": "constant", "inventory": 1e9}}}
+    pool: dict[str, Any] = {
+        "kind": kind,
+        "tokens": ["eth", "usdc"],
+        "reserves": {"eth": 1000.0, "usdc": 5e5},
+        "weights": {"eth": 4.0, "usdc": 1.0},
+    }
+    if kind == "stableswap":
+        pool = {"kind": kind, "tokens": ["dai", "usdc"], "reserves": {"dai": 2e6, "usdc": 1e6}}
+    trader = {
+        "kind": "noise_trader", "count": 20, "pools": ["p"], "rate": 0.5, "herding": 0.0,
+        "wallet": {"eth": 500.0, "usdc": 1e6, "dai": 1e6},
+    }  # fmt: skip
+    lps = {
+        "kind": "liquidity_provider", "count": 4, "pools": ["p"], "stake": 10_000.0,
+        "review": 20.0, "wallet": {"usdc": 1000.0}, "sells": 1.0,
+    }  # fmt: skip
+    agents = {"traders": trader, "lps": lps}
+    market = Market(small(venue=dai, pools={"p": pool}, agents=agents, blocks=200), rng=1)
+    share = market.ledger.token("p-share")
+    held = market.cohorts["lps"].balances(market)[:, share]
+    worth = (
+        held
+        / market.ledger.supply("p-share")
+        * sum(a * market.price(t) for t, a in market.pools["p"].reserves.items())
+    )
+    assert worth == pytest.approx(10_000.0)
+    leave = market.cohorts["lps"].column("tolerance")
+    leave[:] = -1.0  # whatever happens is too much
+    market.cohorts["lps"].column("attention")[:] = 1.0
+    market.run(3)
+    assert (market.cohorts["lps"].balances(market)[:, share] == 0.0).all()
+    leave[:] = 1.0
+    market.run(197)
+    back = market.cohorts["lps"].balances(market)[:, share]
+    assert (back > 0.0).all()  # fees without volatility: they come back
+    again = (
+        back
+        / market.ledger.supply("p-share")
+        * sum(a * market.price(t) for t, a in market.pools["p"].reserves.items())
+    )
+    assert again == pytest.approx(10_000.0, rel=0.05)
+    market.ledger.audit()

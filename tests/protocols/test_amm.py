@@ -168,6 +168,31 @@ def test_weights_and_amplification_move_on_their_schedule() -> None:
     assert market.run(50).pools["pool"].amplification == 400.0
 
 
+@pytest.mark.parametrize(("strength", "sign"), [(2.0, 1.0), (-2.0, -1.0)])
+def test_weights_may_follow_prices(strength: float, sign: float) -> None:
+    """Momentum buys what has risen, its reverse sells it; both forget."""
+    jump = {"kind": "price_jump", "asset": "eth", "size": 0.2, "block": 10}
+    rule = {"weight_rule": {"strength": strength, "memory": 20.0, "lowest": 0.01}}
+    even = {"weights": {"eth": 1.0, "usdc": 1.0}, "reserves": {"eth": 250.0, "usdc": 5e5}}
+    arbs = {"kind": "arbitrageur", "count": 1, "pools": ["pool"], "wallet": {"usdc": 1e8}}
+    changes = {"pools": {"pool": rule | even}, "shocks": [jump], "agents": {"arbs": arbs}}
+    market = Market(setup("weighted", **changes), rng=1).run(9)
+    pool = market.pools["pool"]
+    assert pool.weights["eth"] == pytest.approx(0.5)
+    market.run(2)
+    after = pool.weights["eth"]
+    ratio = 1.2 ** (0.95 * strength)  # a block later a twentieth is forgotten
+    assert after == pytest.approx(0.01 + 0.98 * ratio / (1.0 + ratio), rel=1e-9)
+    assert sign * (after - 0.5) > 0.05
+    row = market.run(2).datacollector.get_model_vars_dataframe().iloc[-1]
+    # Weights move on after the arbitrageur has traded: it is a block behind.
+    assert row["pool.pool.mispricing"] == pytest.approx(0.0, abs=0.03)
+    assert np.isnan(row["pool.pool.impermanent_loss"])
+    market.run(200)
+    assert pool.weights["eth"] == pytest.approx(0.5, abs=1e-3)
+    assert sum(pool.weights.values()) == pytest.approx(1.0, rel=1e-12)
+
+
 def test_arbitrage_keeps_every_kind_within_its_fee_of_outside(kind: str) -> None:
     crowd = {
         "arbitrageurs": {"kind": "arbitrageur", "count": 2, "pools": ["pool"],
@@ -231,6 +256,15 @@ def test_impermanent_loss_of_a_stableswap_is_small_near_par_and_grows() -> None:
         ({"weights": {"eth": 0.0, "usdc": 1.0}}, "above 0"),
         ({"kind": "weihgted"}, "did you mean 'weighted'"),
         ({"fee_multiplier": 0.5}, "of at least 1"),
+        ({"weight_rule": {"strength": 1.0, "lowest": 0.5}}, "below 0.5"),
+        (
+            {
+                "weight_rule": {"strength": 1.0},
+                "target_weights": {"eth": 1.0, "usdc": 1.0},
+                "moves_until": 9,
+            },
+            "cannot stand beside target_weights",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes: dict[str, Any], says: str) -> None:

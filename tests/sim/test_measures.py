@@ -115,3 +115,52 @@ def test_every_measure_has_a_name_of_its_own_and_a_unit(lively: Callable[..., Sc
     names = [m.name for m in market.measures]
     assert len(set(names)) == len(names)
     assert all(market.datacollector.units[name] for name in names)
+
+
+def test_what_pools_cost_and_earn_is_measured(small: Callable[..., Scenario]) -> None:
+    traders = {
+        "kind": "noise_trader", "count": 30, "pools": ["eth-usdc"], "rate": 0.3,
+        "wallet": {"eth": 100.0, "usdc": 2e5},
+    }  # fmt: skip
+    keep = {"keep": ["*", "pool.*.concentration"]}
+    market = Market(small(agents={"traders": traders}, measures=keep, blocks=50), rng=1).run()
+    row = market.datacollector.get_model_vars_dataframe().iloc[-1]
+    pool = market.pools["eth-usdc"]
+    paid = {t: pool.volume[t] - pool.paid_out[t] for t in pool.tokens}
+    markout = paid["eth"] * 2000.0 + paid["usdc"]
+    assert row["pool.eth-usdc.loss_versus_rebalancing"] == pytest.approx(
+        row["pool.eth-usdc.fees"] - markout
+    )
+    # Nobody else trades: what they paid is what the pool gained.
+    assert row["slippage.traders"] * row["traded.traders"] == pytest.approx(markout)
+    assert row["traded.traders"] == pytest.approx(row["pool.eth-usdc.volume"])
+    assert row["result.traders"] == pytest.approx(-markout, rel=1e-9)
+    days = 50 * 12.0 / 86_400.0
+    value = 4e6
+    assert row["pool.eth-usdc.efficiency"] == pytest.approx(
+        row["pool.eth-usdc.volume"] / value / days, rel=0.02
+    )
+    assert row["pool.eth-usdc.fee_yield"] == pytest.approx(
+        row["pool.eth-usdc.fees"] / value / days * 365.25, rel=0.02
+    )
+    assert row["pool.eth-usdc.concentration"] == 1.0  # the outside holders are one
+    depths = [row[f"pool.eth-usdc.{name}"] for name in ("depth", "depth_2", "depth_5", "depth_10")]
+    assert depths == sorted(depths)
+    slips = [row[f"pool.eth-usdc.{n}"] for n in ("slippage", "slippage_10x", "slippage_100x")]
+    assert slips == sorted(slips)
+
+
+def test_costly_measures_are_kept_only_where_they_are_asked_for(
+    small: Callable[..., Scenario],
+) -> None:
+    names = [m.name for m in Market(small(), rng=1).measures]
+    assert "pool.eth-usdc.value" in names
+    assert "pool.eth-usdc.concentration" not in names
+    share = {"pool.eth-usdc.concentration"}
+    market = Market(small(measures={"keep": ["pool.*.concentration"]}), rng=1)
+    assert {m.name for m in market.measures} == share
+    market.ledger.transfer(
+        "holders", "venue", "eth-usdc-share", market.ledger.supply("eth-usdc-share") / 4
+    )
+    row = market.run(1).datacollector.get_model_vars_dataframe().iloc[-1]
+    assert row["pool.eth-usdc.concentration"] == pytest.approx(0.75**2 + 0.25**2)
