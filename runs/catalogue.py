@@ -22,7 +22,9 @@ Columns of `blocks.parquet` and of `market.datacollector`, besides `block`. Name
 stand for those of the scenario; a class is a group of agents or one of `venue`, `producer` (of
 blocks), `holders` (outside holders of shares and deposits) and the treasuries. `loss` is the wealth
 at the start less the wealth now; `result` is the wealth now less what the holdings at the start
-would be worth now. Keep some with `measures.keep = ["pool.*", "gas.mean"]`.
+would be worth now; `extracted` is the result of a searcher's class before its gas. A measure that
+looks at every account is kept only where a pattern other than `*` asks for it. Keep some with
+`measures.keep = ["pool.*", "gas.mean"]`.
 
 | name | unit |
 |---|---|
@@ -39,6 +41,10 @@ def general(name: str, market: Market) -> str:
     parts = name.split(".")
     if parts[0] in ("wealth", "loss", "result", "extracted", "traded", "slippage"):
         return f"{parts[0]}.<class>"
+    if parts[0] == "insurance":
+        return f"insurance.<fund>.{parts[2]}"
+    if parts[0] == "pool" and len(parts) == 4:
+        return f"pool.<pool>.<token>.{parts[3]}"
     if parts[0] == "oracle":
         return f"oracle.<oracle>.{parts[2]}"
     for word, names in places:
@@ -49,11 +55,12 @@ def general(name: str, market: Market) -> str:
     return ".".join(parts)
 
 
-def table(market: Market) -> str:
-    """The document, for the measures of a market."""
+def table(*markets: Market) -> str:
+    """The document, for the measures of some markets."""
     rows: dict[str, Measure] = {}
-    for m in market.measures:
-        rows.setdefault(general(m.name, market), m)
+    for market in markets:
+        for m in market.measures:
+            rows.setdefault(general(m.name, market), m)
     lines = [f"| `{name}` | {re.sub('[|]', '/', m.unit)} |" for name, m in rows.items()]
     return HEAD + "\n".join(lines) + "\n"
 
@@ -224,10 +231,18 @@ def studies() -> str:
     return STUDIES.replace("REDUCTIONS", names) + "\n".join(_described(Study, "")) + "\n"
 
 
+def _insured() -> Scenario:
+    """A market with pools of several kinds, a fund, and the costly measures too."""
+    fund = {"token": "usdc", "covers": ["bank"]}
+    keep = ["*", "pool.*.concentration"]
+    changes = {"insurance": {"fund": fund}, "measures.keep": keep}
+    return Scenario.load("interconnected").override(changes)
+
+
 def documents() -> dict[str, str]:
     """The generated documents, by file name."""
     return {
-        "measures.md": table(Market("black_thursday")),
+        "measures.md": table(Market("black_thursday"), Market(_insured())),
         "scenarios.md": scenarios(),
         "agents.md": agents(),
         "studies.md": studies(),

@@ -344,3 +344,20 @@ def test_a_rate_makes_a_token_count_for_more() -> None:
     pool = {"pool": rates | {"reserves": {"dai": 1e6, "usdc": 1.1e6}}}
     market = Market(setup("stableswap", pools=pool), rng=1)
     assert market.pools["pool"].spot_price("dai", "usdc") == pytest.approx(1.1)
+
+
+def test_one_token_enters_and_leaves_a_constant_product_as_an_evenly_weighted_pool() -> None:
+    market = Market(setup("constant_product"), rng=1)
+    pool = market.pools["pool"]
+    ann = Idle(market, {"eth": 50.0}, "ann")
+    supply = market.ledger.supply(pool.share)
+    ann.add_liquidity("pool", {"eth": 50.0})
+    market.step()
+    shares = market.ledger.balance("ann", pool.share)
+    assert shares == pytest.approx(weighted.shares_for_one(1000.0, 0.5, 50.0, supply, 0.003))
+    ann.remove_liquidity("pool", token="usdc")
+    market.step()
+    # As a swap of the same ether, a little dearer: a fee on either half.
+    swapped = 2e6 * 50.0 * 0.997 / (1000.0 + 50.0 * 0.997)
+    assert market.ledger.balance("ann", "usdc") == pytest.approx(swapped, rel=2e-3)
+    assert market.ledger.balance("ann", "usdc") < swapped

@@ -26,7 +26,7 @@ def undertow(*words: str, cwd: Path | None = None) -> subprocess.CompletedProces
 
 def test_scenarios_are_listed_a_line_each() -> None:
     lines = undertow("scenarios").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["black_thursday", "calm"]
+    assert [line.split()[0] for line in lines] == ["black_thursday", "calm", "interconnected"]
     assert all(len(line.split()) > 2 for line in lines)
 
 
@@ -201,7 +201,7 @@ def test_failed_runs_are_told_a_line_each(tmp_path: Path) -> None:
 
 def test_studies_are_listed_a_line_each() -> None:
     lines = undertow("studies").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["leverage_and_depth"]
+    assert [line.split()[0] for line in lines] == ["isolated_vs_interconnected", "leverage_and_depth"]
 
 
 @pytest.mark.parametrize(
