@@ -456,8 +456,40 @@ class DepthLoss(_Shock):
     blocks: Annotated[int, Field(ge=1)]
 
 
+class PoolHalt(_Shock):
+    """A pool does not trade; its providers can leave in proportion."""
+
+    kind: Literal["pool_halt"]
+    pool: str
+    blocks: Annotated[int, Field(ge=1)]
+
+
+class AgentsStop(_Shock):
+    """A group of agents sends nothing; what it has sent already goes on."""
+
+    kind: Literal["agents_stop"]
+    agents: str
+    blocks: Annotated[int, Field(ge=1)]
+
+
+class LinksCut(_Shock):
+    """Agents keep to one pool each, as without `switches.interconnected`."""
+
+    kind: Literal["links_cut"]
+    blocks: Annotated[int, Field(ge=1)]
+
+
 Shock = Annotated[
-    PriceJump | WhaleSale | ProviderExit | GasSurge | OracleFreeze | Withdrawal | DepthLoss,
+    PriceJump
+    | WhaleSale
+    | ProviderExit
+    | GasSurge
+    | OracleFreeze
+    | Withdrawal
+    | DepthLoss
+    | PoolHalt
+    | AgentsStop
+    | LinksCut,
     Field(discriminator="kind"),
 ]
 SHOCK_KINDS = tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,8 @@ class Shocks:
         """Take the shocks of the market's scenario, in the order of their blocks."""
         self.market = market
         self.pending: list[tuple[int, Any]] = []
+        self.ending: list[tuple[int, Callable[[], None]]] = []
+        """What takes a shock back, and the block at whose start it does."""
         for shock in market.setup.shocks:
             first = market.setup.block_of(shock)
             for i in range(getattr(shock, "blocks", 1) if shock.kind == "whale_sale" else 1):
@@ -37,10 +40,15 @@ class Shocks:
 
     def blocks_until_next(self, block: int) -> int:
         """Blocks that can be made after `block` before a shock has to strike."""
-        return max(self.pending[0][0] - block - 1, 1) if self.pending else 2**62
+        due = [at for at, _ in self.pending[:1]] + [at for at, _ in self.ending]
+        return max(min(due) - block - 1, 1) if due else 2**62
 
     def strike(self, block: int) -> None:
-        """Strike all shocks that are due at the start of a block."""
+        """Strike all shocks that are due at the start of a block; first end those that are over."""
+        over = [end for at, end in self.ending if at <= block]
+        self.ending = [(at, end) for at, end in self.ending if at > block]
+        for end in over:
+            end()
         while self.pending and self.pending[0][0] <= block:
             at, shock = self.pending.pop(0)
             self.now(shock, block)
@@ -76,6 +84,46 @@ class Shocks:
 
     def _oracle_freeze(self, shock: Any, block: int) -> None:
         self.market.oracles[shock.oracle].record["frozen_until"] = block + shock.blocks
+
+    def _pool_halt(self, shock: Any, block: int) -> None:
+        record = self.market.pools[shock.pool].record
+        record["halted"], record["halted_until"] = 1, block + shock.blocks
+
+        def resume() -> None:
+            if record["halted_until"][0] <= block + shock.blocks:  # no breaker, no longer halt
+                record["halted"] = 0
+
+        self.ending.append((block + shock.blocks, resume))
+
+    def _agents_stop(self, shock: Any, block: int) -> None:
+        market = self.market
+        cohort = market.cohorts[shock.agents]
+        record = market.world.cohorts[cohort.ident]
+        address = int(record["address"])
+        plain = [a for a in market._plain if getattr(a, "cohort", None) is cohort]
+        record["address"] = 0
+        for agent in plain:
+            market._plain.remove(agent)
+
+        def resume() -> None:
+            if address:
+                record["address"] = address
+            for agent in plain:
+                market.join(agent)
+
+        self.ending.append((block + shock.blocks, resume))
+
+    def _links_cut(self, shock: Any, block: int) -> None:
+        world = self.market.world
+        before = int(world.chain[0]["interconnected"]), world.cohorts["routes"].copy()
+        world.chain[0]["interconnected"] = 0
+        world.cohorts["routes"] = 0
+
+        def resume() -> None:
+            world.chain[0]["interconnected"] = before[0]
+            world.cohorts["routes"] = before[1]
+
+        self.ending.append((block + shock.blocks, resume))
 
     def _whale_sale(self, shock: Any, block: int) -> None:
         """Mint the whale's part of this block and sell it for the numeraire or the other token."""

@@ -108,3 +108,56 @@ def test_shocks_of_one_block_all_strike(small: Callable[..., Scenario]) -> None:
     market = shocked(small, 3, jump, jump, jump)
     assert market.venue.price("eth") == pytest.approx(16_000.0)
     assert len(market.shocks.struck) == 3
+
+
+def test_a_halted_pool_does_not_trade_until_it_is_over(lively: Callable[..., Scenario]) -> None:
+    shock = {"kind": "pool_halt", "pool": "eth-usdc", "block": 20, "blocks": 15}
+    market = Market(lively(shocks=[shock]), rng=1).run(60)
+    swaps = market.receipts().query("kind == 'swap'")
+    during = swaps.query("20 <= block < 35")
+    assert set(during["reason"]) == {"halted"}
+    done = swaps.query("status == 'done'")["block"]
+    assert (done < 20).any()
+    assert (done >= 35).any()
+
+
+def test_a_stopped_group_sends_nothing_and_goes_on_after(lively: Callable[..., Scenario]) -> None:
+    shock = {"kind": "agents_stop", "agents": "traders", "block": 20, "blocks": 15}
+    runs = [Market(lively(shocks=[shock]), rng=1), Market(lively(shocks=[shock]), rng=1)]
+    runs[0].run(60)
+    for _ in range(60):
+        runs[1].step()
+    assert (runs[0].ledger.balances == runs[1].ledger.balances).all()
+    theirs = runs[0].receipts().query("cohort == 'traders'")
+    sent = theirs["block"] - theirs["waited"]
+    assert not ((sent >= 20) & (sent < 35)).any()
+    assert (sent < 20).any()
+    assert (sent >= 35).any()
+
+
+def test_links_are_cut_for_a_while() -> None:
+    shock = {"kind": "links_cut", "block": 20, "blocks": 20}
+    setup = Scenario.load("interconnected").override({"shocks": [shock], "blocks": 60})
+    market = Market(setup, rng=1).run()
+    receipts = market.receipts().query("cohort == 'traders' or cohort == 'cyclic'")
+    routed = receipts.query("kind == 'require'")
+    assert not routed["block"].between(20, 39).any()
+    assert (routed["block"] < 20).any()
+    assert (routed["block"] >= 40).any()
+    alone = receipts.query("20 <= block < 40 and kind == 'swap'")
+    assert (alone.groupby(["block", "transaction"]).size() == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("shock", "words"),
+    [
+        ({"kind": "pool_halt", "pool": "eth-usd", "blocks": 3}, "did you mean 'eth-usdc'"),
+        ({"kind": "agents_stop", "agents": "trader", "blocks": 3}, "unknown group of agents"),
+        ({"kind": "links_cut", "blocks": 0}, "of at least 1"),
+    ],
+)
+def test_mistakes_in_what_is_stopped_are_named(
+    lively: Callable[..., Scenario], shock: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        lively(shocks=[shock | {"block": 2}])
