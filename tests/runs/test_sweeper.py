@@ -502,6 +502,7 @@ def test_thousands_of_short_runs_leave_no_growing_memory(tmp_path: Path) -> None
     script.write_text(
         "import json, resource, sys\n"
         "from runs import Study, sweep\n"
+        "from runs.worker import peak_memory\n"
         "def memory(path='/proc/self/statm'):\n"
         "    return int(open(path).read().split()[1]) * resource.getpagesize()\n"
         "if __name__ == '__main__':\n"
@@ -513,8 +514,7 @@ def test_thousands_of_short_runs_leave_no_growing_memory(tmp_path: Path) -> None
         "              keep={'low': 'min(venue.eth.price)'},\n"
         "              set={'blocks': 5, 'agents.*.count': 3})\n"
         "    frame = sweep(s, sys.argv[1], workers=int(sys.argv[2]), told=told)\n"
-        "    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
-        "    print(json.dumps([len(frame), held, peak, most[0]]))\n"
+        "    print(json.dumps([len(frame), held, peak_memory(), most[0]]))\n"
     )
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     for workers, runs in (("0", "4000"), ("2", "10000")):
