@@ -167,11 +167,11 @@ def best_pair(w, place, capital):
 
 
 @inner
-def send_round_trip(w, account, cohort, bid, place, pair, buys, money, least, patience):
-    """Send the legs of a round trip as one transaction; `pair` says of which of its tokens."""
+def send_round_trip(w, account, cohort, bid, place, a, b, buys, money, least, patience):
+    """Send the legs of a round trip through a pool's a-th and b-th token as one transaction."""
     chain = w.chain[0]
     pool = w.pools[place]
-    base, quote, numeraire = pool.tokens[pair // 8], pool.tokens[pair % 8], chain.numeraire
+    base, quote, numeraire = pool.tokens[a], pool.tokens[b], chain.numeraire
     if buys:
         if quote == numeraire:
             sent = send_trade(w, account, cohort, bid, place, quote, base, money, 0.0, patience)
@@ -205,7 +205,7 @@ def decide(w, me):
     """Send, for each agent that is free and looks, the round trip that pays most."""
     chain = w.chain[0]
     gas = chain.gas_cost[Kind.SWAP]
-    best, best_money, best_profit, best_buys, pair = -1, 0.0, 0.0, False, 1
+    best, best_money, best_profit, best_buys, best_a, best_b = -1, 0.0, 0.0, False, 0, 1
     alone = not chain.interconnected  # each keeps to one pool
     enough = np.inf  # capital with which the search would end as it did
     for i in range(me.rows.shape[0]):
@@ -233,7 +233,7 @@ def decide(w, me):
                     enough = np.inf
                 if profit > best_profit:
                     best, best_money, best_profit, best_buys = me.places[k], money, profit, buys
-                    pair = 8 * a + b
+                    best_a, best_b = a, b
         if my[PASSED] > 0.0:
             # Nobody has traded in the pool it let pass, so it would have won.
             if _traded(w, int(my[PASSED]) - 1) == my[TRADED]:
@@ -257,7 +257,8 @@ def decide(w, me):
             me.ident,
             bid,
             best,
-            pair,
+            best_a,
+            best_b,
             best_buys,
             best_money,
             best_money + min(cost, profit),

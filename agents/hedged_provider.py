@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column, token_number
-from agents.tools import begin_or_follow, going_bid, refuel, trade_towards
+from agents.tools import going_bid, refuel, trade_towards
 from protocols import lending
 from protocols.pool import position
+from sim.block import follow, send
 from sim.codes import ALL, Kind
 from sim.compiled import inner
 from sim.errors import ScenarioError
@@ -52,58 +53,24 @@ def _enter(w, me, i, my, m, p, collateral, debt):
     own /= w.books.balances[pool.account, debt]
     bid, patience = going_bid(w, account, gas, my[BID]), int(my[PATIENCE])
     deposit = my[SHARE] * stake / unit
-    began = begin_or_follow(
+    began = send(
         w,
         account,
         me.ident,
         bid,
-        False,
         Kind.DEPOSIT,
         m,
         collateral,
         collateral,
         deposit,
         0.0,
+        -1,
         0.0,
         patience,
-        0,
-        0,
     )
     if began:
-        begin_or_follow(
-            w,
-            account,
-            me.ident,
-            bid,
-            True,
-            Kind.BORROW,
-            m,
-            debt,
-            debt,
-            borrowed,
-            my[BUFFER],
-            0.0,
-            patience,
-            0,
-            0,
-        )
-        begin_or_follow(
-            w,
-            account,
-            me.ident,
-            bid,
-            True,
-            Kind.ADD_LIQUIDITY,
-            p,
-            debt,
-            collateral,
-            borrowed,
-            0.0,
-            own,
-            patience,
-            0,
-            0,
-        )
+        follow(w, Kind.BORROW, m, debt, debt, borrowed, my[BUFFER])
+        follow(w, Kind.ADD_LIQUIDITY, p, debt, collateral, borrowed, 0.0, -1, own)
     my[BUSY] = chain.block + patience
 
 
@@ -118,22 +85,20 @@ def _leave(w, me, i, my, m, p, collateral, debt, inside, owed):
     if not refuel(w, account, me.ident, gas):
         return
     bid, patience = going_bid(w, account, gas, my[BID]), int(my[PATIENCE])
-    began = begin_or_follow(
+    began = send(
         w,
         account,
         me.ident,
         bid,
-        False,
         Kind.REMOVE_LIQUIDITY,
         p,
         pool.share,
         pool.share,
         ALL,
         0.0,
+        -1,
         0.0,
         patience,
-        0,
-        0,
     )
     if not began:
         return
@@ -141,26 +106,8 @@ def _leave(w, me, i, my, m, p, collateral, debt, inside, owed):
     trade_towards(
         w, account, me.ident, bid, True, debt, inside * (1.0 - 1e-9), owed * 1.001, patience
     )
-    begin_or_follow(
-        w, account, me.ident, bid, True, Kind.REPAY, m, debt, debt, ALL, 0.0, 0.0, patience, 0, 0
-    )
-    begin_or_follow(
-        w,
-        account,
-        me.ident,
-        bid,
-        True,
-        Kind.WITHDRAW,
-        m,
-        collateral,
-        collateral,
-        ALL,
-        0.0,
-        0.0,
-        patience,
-        0,
-        0,
-    )
+    follow(w, Kind.REPAY, m, debt, debt, ALL, 0.0)
+    follow(w, Kind.WITHDRAW, m, collateral, collateral, ALL, 0.0)
     my[BUSY] = chain.block + patience
 
 
@@ -177,31 +124,17 @@ def _adjust(w, me, i, my, m, debt, gap):
     my[BUSY] = chain.block + patience
     my[TRADES] += 1.0
     if gap > 0.0:
-        sent = begin_or_follow(
-            w,
-            account,
-            me.ident,
-            bid,
-            False,
-            kind,
-            m,
-            debt,
-            debt,
-            gap,
-            my[BUFFER],
-            0.0,
-            patience,
-            0,
-            0,
+        sent = send(
+            w, account, me.ident, bid, kind, m, debt, debt, gap, my[BUFFER], -1, 0.0, patience
         )
         return trade_towards(w, account, me.ident, bid, sent, debt, gap, 0.0, patience)
     money = -gap * market_price(w, debt) * 1.005
     if w.books.balances[account, chain.numeraire] < money:
         return False
     began = trade_towards(w, account, me.ident, bid, False, debt, 0.0, -gap, patience)
-    return begin_or_follow(
-        w, account, me.ident, bid, began, kind, m, debt, debt, -gap, 0.0, 0.0, patience, 0, 0
-    )
+    if began:
+        return follow(w, kind, m, debt, debt, -gap, 0.0)
+    return send(w, account, me.ident, bid, kind, m, debt, debt, -gap, 0.0, -1, 0.0, patience)
 
 
 @inner

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from agents.base import Behaviour, Column
-from agents.tools import AHEAD, affordable, begin_or_follow, gas_cost, refuel, visible_swap
+from agents.tools import AHEAD, affordable, gas_cost, refuel, visible_swap
 from protocols import amm, concentrated
 from protocols.pool import CONCENTRATED, position
 from sim.block import send
@@ -80,40 +80,36 @@ def _rebalance(w, me, i, my):
         share = held * price / max(held * price + cash, 1e-300)
         if share > 0.75:
             amount = held * (1.0 - 0.5 / share)
-            begin_or_follow(
+            send(
                 w,
                 account,
                 me.ident,
                 0.0,
-                False,
                 Kind.VENUE,
                 0,
                 token,
                 chain.numeraire,
                 amount,
                 0.0,
+                -1,
                 0.0,
                 1,
-                0,
-                0,
             )
         elif share < 0.25:
-            begin_or_follow(
+            send(
                 w,
                 account,
                 me.ident,
                 0.0,
-                False,
                 Kind.VENUE,
                 0,
                 chain.numeraire,
                 token,
                 cash * (0.5 - share),
                 0.0,
+                -1,
                 0.0,
                 1,
-                0,
-                0,
             )
 
 

@@ -273,28 +273,31 @@ class LiquidityProvider(Behaviour):
             ScenarioError: If the stakes exceed what outside holders have of a pool.
         """
         super().begin(market, cohort)
-        n = len(cohort)
-        if n == 0:
-            return
-        cohort.column("pool")[:] = cohort.places[np.arange(n) % len(cohort.places)]
-        review = cohort.column("review")
-        phase = generator(market.seed_number, f"{cohort.name}:phase").random(n)
-        cohort.column("next")[:] = np.ceil(review * phase)
+        begin_with_shares(market, cohort)
         if not market.setup.switches.providers_leave:
             cohort.column("tolerance")[:] = math.inf
             cohort.column("volatility")[:] = math.inf
-            cohort.column("next")[:] = math.inf
-        take_over_shares(market, cohort)
         for p, pool in enumerate(market.pools.values()):
             cohort.column("entry")[cohort.column("pool") == p] = pool.spot_price()
 
 
-def take_over_shares(market: Market, cohort: CohortTable) -> None:
-    """Give each agent shares of its pool for its stake, from those of the outside holders.
+def begin_with_shares(market: Market, cohort: CohortTable) -> None:
+    """Give each agent a pool, shares of it for its stake, and the time of its first review.
+
+    The shares are taken over from outside holders; where providers may not leave there is
+    no review.
 
     Raises:
         ScenarioError: If the stakes exceed what outside holders have of a pool.
     """
+    n = len(cohort)
+    if n == 0:
+        return
+    cohort.column("pool")[:] = cohort.places[np.arange(n) % len(cohort.places)]
+    phase = generator(market.seed_number, f"{cohort.name}:phase").random(n)
+    cohort.column("next")[:] = np.ceil(cohort.column("review") * phase)
+    if not market.setup.switches.providers_leave:
+        cohort.column("next")[:] = math.inf
     ledger = market.ledger
     holders = ledger.account(HOLDERS)
     for p, pool in enumerate(market.pools.values()):

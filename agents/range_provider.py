@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column
-from agents.tools import begin_or_follow, going_bid, refuel, trade_towards
+from agents.tools import going_bid, refuel, trade_towards
 from protocols import concentrated
+from sim.block import follow, send
 from sim.codes import ALL, Kind
 from sim.compiled import inner, kernel
 from sim.ledger import begin
@@ -77,18 +78,18 @@ def _move(w, me, i, my, x, y, price):
     per_unit = unit_x * market_price(w, base) + unit_y * market_price(w, quote)
     liquidity = 0.99 * value / per_unit  # the rest pays for the trade
     bid, patience = going_bid(w, account, gas, my[BID]), int(my[PATIENCE])
-    began = begin_or_follow(
+    began = send(
         w,
         account,
         me.ident,
         bid,
-        False,
         Kind.REMOVE_LIQUIDITY,
         place,
         pool.share,
         pool.share,
         ALL,
         0.0,
+        -1,
         0.0,
         patience,
         int(my[LOWER]),
@@ -104,23 +105,7 @@ def _move(w, me, i, my, x, y, price):
     else:
         trade_towards(w, account, me.ident, bid, True, quote, y, wants[1], patience)
         trade_towards(w, account, me.ident, bid, True, base, x, wants[0], patience)
-    begin_or_follow(
-        w,
-        account,
-        me.ident,
-        bid,
-        True,
-        Kind.ADD_LIQUIDITY,
-        place,
-        base,
-        quote,
-        wants[0],
-        0.0,
-        wants[1],
-        patience,
-        lower,
-        upper,
-    )
+    follow(w, Kind.ADD_LIQUIDITY, place, base, quote, wants[0], 0.0, -1, wants[1], lower, upper)
     my[NEW_LOWER], my[NEW_UPPER] = float(lower), float(upper)
     my[BUSY] = chain.block + patience
 
@@ -135,18 +120,18 @@ def _leave(w, me, i, my):
     if not refuel(w, account, me.ident, gas):
         return
     bid = going_bid(w, account, gas, my[BID])
-    begin_or_follow(
+    send(
         w,
         account,
         me.ident,
         bid,
-        False,
         Kind.REMOVE_LIQUIDITY,
         int(my[POOL]),
         pool.share,
         pool.share,
         ALL,
         0.0,
+        -1,
         0.0,
         int(my[PATIENCE]),
         int(my[LOWER]),

@@ -235,51 +235,6 @@ def worth_the_race(w, profit, share, gas, hits):
 
 
 @inner
-def begin_or_follow(
-    w,
-    account,
-    cohort,
-    bid,
-    began,
-    kind,
-    protocol,
-    token_in,
-    token_out,
-    amount,
-    limit,
-    second,
-    patience,
-    lower,
-    upper,
-):
-    """Send a call as a transaction, or add it to the one that has begun.
-
-    Returns:
-        Whether there is a transaction now.
-    """
-    if began:
-        follow(w, kind, protocol, token_in, token_out, amount, limit, -1, second, lower, upper)
-        return True
-    return send(
-        w,
-        account,
-        cohort,
-        bid,
-        kind,
-        protocol,
-        token_in,
-        token_out,
-        amount,
-        limit,
-        -1,
-        second,
-        patience,
-        lower,
-        upper,
-    )
-
-
-@inner
 def trade_towards(w, account, cohort, bid, began, token, have, want, patience):
     """Buy or sell a token outside until there will be as much as is wanted.
 
@@ -295,43 +250,15 @@ def trade_towards(w, account, cohort, bid, began, token, have, want, patience):
     if token == numeraire:
         return began
     if have < want * (1.0 - 1e-9):
-        money = (want - have) * market_price(w, token) * 1.005
-        return begin_or_follow(
-            w,
-            account,
-            cohort,
-            bid,
-            began,
-            Kind.VENUE,
-            0,
-            numeraire,
-            token,
-            money,
-            0.0,
-            0.0,
-            patience,
-            0,
-            0,
-        )
-    if have > want * (1.0 + 1e-9):
-        return begin_or_follow(
-            w,
-            account,
-            cohort,
-            bid,
-            began,
-            Kind.VENUE,
-            0,
-            token,
-            numeraire,
-            have - want,
-            0.0,
-            0.0,
-            patience,
-            0,
-            0,
-        )
-    return began
+        pays, gets, amount = numeraire, token, (want - have) * market_price(w, token) * 1.005
+    elif have > want * (1.0 + 1e-9):
+        pays, gets, amount = token, numeraire, have - want
+    else:
+        return began
+    if began:
+        follow_trade(w, OUTSIDE, pays, gets, amount, 0.0)
+        return True
+    return send_trade(w, account, cohort, bid, OUTSIDE, pays, gets, amount, 0.0, patience)
 
 
 @inner

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column
-from agents.liquidity_provider import take_over_shares
-from agents.tools import begin_or_follow, gas_cost, going_bid, refuel, trade_towards
+from agents.liquidity_provider import begin_with_shares
+from agents.tools import gas_cost, going_bid, refuel, trade_towards
 from sim import venue
+from sim.block import follow, send
 from sim.codes import ALL, Kind
 from sim.compiled import inner
 from sim.measures import market_price
-from sim.randomness import generator
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
@@ -79,22 +79,20 @@ def _move(w, me, i, my, old, new):
     if not (value > 0.0 and target > 0.0):
         return
     grow = value * (1.0 - my[FRICTION]) / target
-    began = begin_or_follow(
+    began = send(
         w,
         account,
         me.ident,
         bid,
-        False,
         Kind.REMOVE_LIQUIDITY,
         old,
         here.share,
         here.share,
         ALL,
         0.0,
+        -1,
         0.0,
         patience,
-        0,
-        0,
     )
     if not began:
         return
@@ -115,23 +113,7 @@ def _move(w, me, i, my, old, new):
                 if not seen and (want > have) == (buying == 1):
                     trade_towards(w, account, me.ident, bid, True, token, have, want, patience)
     shares = grow * w.books.supply[there.share] * (1.0 - 1e-9)
-    begin_or_follow(
-        w,
-        account,
-        me.ident,
-        bid,
-        True,
-        Kind.ADD_LIQUIDITY,
-        new,
-        there.share,
-        there.share,
-        shares,
-        0.0,
-        0.0,
-        patience,
-        0,
-        0,
-    )
+    follow(w, Kind.ADD_LIQUIDITY, new, there.share, there.share, shares, 0.0)
     my[BUSY] = chain.block + patience
 
 
@@ -202,12 +184,4 @@ class YieldMigrant(Behaviour):
             ScenarioError: If the stakes exceed what outside holders have of a pool.
         """
         super().begin(market, cohort)
-        n = len(cohort)
-        if n == 0:
-            return
-        cohort.column("pool")[:] = cohort.places[np.arange(n) % len(cohort.places)]
-        phase = generator(market.seed_number, f"{cohort.name}:phase").random(n)
-        cohort.column("next")[:] = np.ceil(cohort.column("review") * phase)
-        if not market.setup.switches.providers_leave:
-            cohort.column("next")[:] = math.inf
-        take_over_shares(market, cohort)
+        begin_with_shares(market, cohort)

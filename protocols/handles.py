@@ -11,7 +11,6 @@ import pandas as pd
 
 from protocols import amm, concentrated
 from protocols.pool import Pool
-from sim.ledger import begin, undo
 
 
 class CurvedPool(Pool):
@@ -179,23 +178,6 @@ class BondingCurvePool(CurvedPool):
     def supply(self) -> float:
         """Tokens that are out."""
         return self.ledger.supply(self.share)
-
-
-def tried(pool: Pool, trades: Iterable[tuple[str, str, float]]) -> list[float]:
-    """What several swaps in one pool would give one after the other; nothing is left of them.
-
-    Args:
-        pool: A pool of a market.
-        trades: (token in, token out, amount) of each, token units.
-    """
-    books, record = pool.ledger.books, pool.record[0]
-    begin(books)
-    found = []
-    for token_in, token_out, amount in trades:
-        i, o = pool.tokens.index(token_in), pool.tokens.index(token_out)
-        found.append(float(amm.trade(books, record, i, o, float(amount))))
-    undo(books, 0)
-    return found
 
 
 _HANDLES: dict[str, type[Pool]] = {

@@ -342,9 +342,7 @@ def best_route(books, pools, token_in, token_out, amount, swap_cost, hops, most)
     highest = 0.0
     for c in range(count):
         out = route_slope(books, pools, legs[c], tokens[c], lengths[c], amount)[0]
-        if out - lengths[c] * swap_cost > highest and _takes(
-            books, pools, legs[c], tokens[c], lengths[c], amount
-        ):
+        if out - lengths[c] * swap_cost > highest:  # nothing where a pool does not take it
             best, highest, used, chosen[0] = out, out - lengths[c] * swap_cost, 1, c
     tried = np.zeros(CANDIDATES, np.bool_)
     if used == 0:  # no route takes all of it; several together may
@@ -379,18 +377,6 @@ def best_route(books, pools, token_in, token_out, amount, swap_cost, hops, most)
                     kept += 1
             used = kept
     return _picked(legs, tokens, lengths, chosen, amounts, used, best)
-
-
-@kernel
-def _takes(books, pools, legs, tokens, length, amount):
-    """Whether every pool of a route takes what reaches it."""
-    for k in range(length):
-        pool = pools[legs[k]]
-        i, o = position(pool, tokens[k]), position(pool, tokens[k + 1])
-        amount = amm.quote(books, pool, i, o, amount)
-        if not amount > 0.0:
-            return False
-    return True
 
 
 @kernel

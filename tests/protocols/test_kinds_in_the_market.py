@@ -12,7 +12,8 @@ import pytest
 from agents import MarketAgent
 from protocols import amm, bonding_curve, stableswap, weighted
 from protocols.concentrated import amounts_for_liquidity
-from protocols.handles import BondingCurvePool, ConcentratedPool, StableSwapPool, tried
+from protocols.handles import BondingCurvePool, ConcentratedPool, StableSwapPool
+from protocols.pool import Pool
 from sim import Market, Scenario
 from sim.errors import ScenarioError
 from sim.ledger import begin, undo
@@ -302,6 +303,16 @@ def test_slopes_are_derivatives_and_rates_are_reached() -> None:
                 reached = amm.amount_to_rate(books, record, i, o, first)
                 assert reached == pytest.approx(amount, rel=1e-5, abs=1e-3 * unit), (name, i)
             assert amm.amount_to_rate(books, record, i, o, 1e9) == 0.0
+
+
+def tried(pool: Pool, trades: list[tuple[str, str, float]]) -> list[float]:
+    """What swaps would give one after the other."""
+    books, record = pool.ledger.books, pool.record[0]
+    begin(books)
+    places = [(pool.tokens.index(a), pool.tokens.index(b), amount) for a, b, amount in trades]
+    found = [float(amm.trade(books, record, *place)) for place in places]
+    undo(books, 0)
+    return found
 
 
 def test_trades_tried_out_leave_nothing() -> None:
