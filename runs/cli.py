@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -209,7 +210,7 @@ def sweep(
         else:
             executor = Processes(count, limit) if count else Serial()
         job.executor = executor
-        with _sweeping(console, job):
+        with _interruptible(job), _sweeping(console, job):
             frame = job.run()
     except ScenarioError as error:
         _fail(error)
@@ -229,6 +230,21 @@ def sweep(
         if executor is not None:
             executor.shutdown(wait=True, cancel_futures=True)
     _tell_study(console, out, job.study.name, frame)
+
+
+@contextmanager
+def _interruptible(job: Sweep) -> Iterator[None]:
+    """Note Ctrl-C as well as raise it, so that it cannot be lost."""
+
+    def interrupted(number: int, frame: object) -> None:
+        job.interrupted = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _tell_study(console: Console, out: Path, name: str, frame: pd.DataFrame) -> None:

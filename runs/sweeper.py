@@ -149,6 +149,8 @@ class Sweep:
         self.told = told or (lambda progress: None)
         self.patience = patience
         self.progress = Progress()
+        self.interrupted = False
+        """Set by whoever catches Ctrl-C: Python loses it where it falls into a finalizer."""
         self.store = Store(Path(out), study, self.points)
         self.resumes = self.store.check(any_version)
         self._rule = Rule.parse(study.until) if study.until else None
@@ -349,6 +351,8 @@ class Sweep:
         told = time.perf_counter()
         try:
             while True:
+                if self.interrupted:
+                    raise KeyboardInterrupt
                 while len(under_way) < self._capacity():
                     task = again.popleft() if again else next(tasks, None)
                     if task is None:

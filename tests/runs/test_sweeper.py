@@ -415,6 +415,25 @@ def test_a_driver_that_is_interrupted_says_how_to_go_on(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
+def test_an_interruption_that_python_has_lost_is_seen_all_the_same(tmp_path: Path) -> None:
+    study = Study(
+        name="lost",
+        scenario="calm",
+        seeds={"count": 4},
+        chunk=1,
+        set={"blocks": 2},
+        keep={"price": "last(venue.eth.price)"},
+    )
+
+    def told(progress: Progress) -> None:
+        job.interrupted = True
+
+    job = Sweep(study, tmp_path, told=told)
+    with pytest.raises(KeyboardInterrupt):
+        job.run()
+    assert job.progress.done < 4
+
+
 # A cluster that comes and goes
 
 
