@@ -374,6 +374,39 @@ def report(
         _fail(error)
 
 
+@app.command("app")
+def page(
+    scenario: Annotated[
+        str | None, typer.Argument(help="Name of a scenario, or path of its file.")
+    ] = None,
+    rng: Annotated[int | None, typer.Option(min=0, help="Seed; default: the scenario's.")] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than 127.0.0.1 are for everybody.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any that is free.")
+    ] = 8765,
+    show: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the page in a browser.")
+    ] = True,
+) -> None:
+    """Show a market live in the browser."""
+    try:
+        from runs.app.server import listen, serve
+    except ImportError as error:
+        print(
+            f"error: app: {error.name} is not installed; pip install 'undertow[app]'",
+            file=sys.stderr,
+        )
+        raise typer.Exit(1) from None
+    console = Console(stderr=True)
+    try:
+        with listen(host, port) as socket:
+            serve(socket, host, scenario, rng, show, console)
+    except ScenarioError as error:
+        _fail(error)
+
+
 def main() -> None:
     """Start the command line."""
     app()

@@ -56,6 +56,15 @@ class BlockCollector(mesa.DataCollector):
         for name, reporter in self.reporters.items():
             self._reported[name].append(reporter(self.market))
 
+    def drain(self) -> npt.NDArray[np.float64]:
+        """Give up the rows collected since the last call: they are kept here no longer.
+
+        Returns:
+            float64[rows, 1 + measures], as `table`.
+        """
+        table, self._chunks = self.table, []
+        return table
+
     def collect(self, model: Market) -> None:
         """Collect a row for the present block, besides those collected by the block."""
         self.take(model.world)

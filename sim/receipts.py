@@ -39,8 +39,13 @@ class ReceiptBook:
             self._chunks = [np.concatenate(self._chunks)]
         return self._chunks[0] if self._chunks else np.zeros(0, RECEIPT)
 
-    def frame(self) -> pd.DataFrame:
-        """All receipts so far, a row per call.
+    def drain(self) -> npt.NDArray[np.void]:
+        """Give up the receipts since the last call: they are kept here no longer."""
+        records, self._chunks = self.records(), []
+        return records
+
+    def frame(self, records: npt.NDArray[np.void] | None = None) -> pd.DataFrame:
+        """All receipts so far, or those given, a row per call.
 
         Columns: block; transaction (its number) and call (place in it); sender,
         cohort, kind, protocol, token_in, amount_in, token_out, amount_out,
@@ -48,7 +53,7 @@ class ReceiptBook:
         status ("done" or "reverted" or "expired"), reason; waited (blocks in the
         mempool); possible (of a liquidation: blocks since it first was possible).
         """
-        r = self.records()
+        r = self.records() if records is None else records
         market = self.market
         accounts = np.array([*market.ledger.accounts, ""], dtype=object)
         tokens = np.array([*market.ledger.tokens, ""], dtype=object)

@@ -58,6 +58,21 @@ def _utc(value: datetime) -> datetime:
 Moment = Annotated[datetime, BeforeValidator(_not_a_number), AfterValidator(_utc)]
 
 
+def reach(unit: str, low: float, high: float, log: bool = False) -> dict[str, Any]:
+    """What a form needs to offer a field: its unit, and the values that researchers try.
+
+    Args:
+        unit: Of the number.
+        low: Least value offered; the field's own limits are wider.
+        high: Greatest.
+        log: Whether steps between are even in ratio.
+
+    Returns:
+        Extra content for the field in the scenario's JSON schema, under ``reach``.
+    """
+    return {"reach": {"unit": unit, "low": low, "high": high, "log": log}}
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -87,11 +102,21 @@ class OutsideDemand(_Table):
     It watches the price of the token in which gas is paid.
     """
 
-    gas: NotNegative = Field(0.5, description="At a price of zero, share of the limit.")
-    bid_median: Positive = Field(20.0, description="Of its bids, gwei.")
+    gas: NotNegative = Field(
+        0.5,
+        description="At a price of zero, share of the limit.",
+        json_schema_extra=reach("share of the limit", 0.0, 2.0),
+    )
+    bid_median: Positive = Field(
+        20.0,
+        description="Of its bids, gwei.",
+        json_schema_extra=reach("gwei", 1.0, 500.0, log=True),
+    )
     bid_sigma: Positive = Field(1.0, description="Standard deviation of the log of its bids.")
     volatility_response: NotNegative = Field(
-        0.0, description="Elasticity of its bids to volatility over its normal."
+        0.0,
+        description="Elasticity of its bids to volatility over its normal.",
+        json_schema_extra=reach("elasticity", 0.0, 5.0),
     )
     quantity_response: NotNegative = Field(
         0.0, description="Elasticity of its quantity to volatility over its normal."
@@ -102,12 +127,22 @@ class OutsideDemand(_Table):
 class BlockSettings(_Table):
     """The block and its fee market."""
 
-    seconds: Positive = Field(12.0, description="Between two blocks.")
+    seconds: Positive = Field(
+        12.0, description="Between two blocks.", json_schema_extra=reach("seconds", 1.0, 60.0)
+    )
     ordering: Literal["gas_auction", "random", "first_come", "arbitrage_first"] = "gas_auction"
     fee_market: Literal["eip1559", "first_price", "off"] = "eip1559"
-    gas_limit: Positive = Field(30e6, description="Gas a block.")
+    gas_limit: Positive = Field(
+        30e6,
+        description="Gas a block.",
+        json_schema_extra=reach("gas", 1000000.0, 60000000.0, log=True),
+    )
     gas_token: str = Field("eth", description="Token in which gas is paid.")
-    base_fee: NotNegative = Field(20.0, description="At the start, gwei.")
+    base_fee: NotNegative = Field(
+        20.0,
+        description="At the start, gwei.",
+        json_schema_extra=reach("gwei", 0.1, 500.0, log=True),
+    )
     min_base_fee: NotNegative = Field(0.1, description="Gwei.")
     revert_gas: Share = Field(0.3, description="Share of its gas that a reverted transaction uses.")
     expiry: Annotated[int, Field(ge=1)] = Field(
@@ -120,13 +155,24 @@ class BlockSettings(_Table):
 class AssetSettings(_Table):
     """An asset of the outside venue."""
 
-    price: Positive = Field(description="At the start, numeraire per unit.")
+    price: Positive = Field(
+        description="At the start, numeraire per unit.",
+        json_schema_extra=reach("numeraire", 0.01, 100000.0, log=True),
+    )
     process: Literal[
         "constant", "gbm", "jumps", "heston", "garch", "mean_reverting", "bridge", "replay"
     ] = "gbm"
-    drift: Finite = Field(0.0, description="Per year.")
-    volatility: NotNegative = Field(0.8, description="Normal one, per root year.")
-    jump_rate: NotNegative = Field(0.0, description="Per year.")
+    drift: Finite = Field(
+        0.0, description="Per year.", json_schema_extra=reach("per year", -3.0, 3.0)
+    )
+    volatility: NotNegative = Field(
+        0.8,
+        description="Normal one, per root year.",
+        json_schema_extra=reach("per root year", 0.0, 3.0),
+    )
+    jump_rate: NotNegative = Field(
+        0.0, description="Per year.", json_schema_extra=reach("per year", 0.0, 500.0)
+    )
     jump_mean: Finite = Field(0.0, description="Mean of the log of a jump.")
     jump_sd: NotNegative = Field(0.0, description="Its standard deviation.")
     reversion: NotNegative = Field(
@@ -147,15 +193,31 @@ class AssetSettings(_Table):
     )
     symbol: str | None = Field(None, description="Its name in a price file.")
     depth: Depth = Field(
-        math.inf, description="Sale that moves the price one per cent, numeraire; inf: none does."
+        math.inf,
+        description="Sale that moves the price one per cent, numeraire; inf: none does.",
+        json_schema_extra=reach("numeraire for 1 %", 10000.0, 1000000000.0, log=True),
     )
     depth_exponent: NotNegative = Field(
-        1.0, description="Depth falls as (normal volatility / volatility) to this power."
+        1.0,
+        description="Depth falls as (normal volatility / volatility) to this power.",
+        json_schema_extra=reach("exponent", 0.0, 3.0),
     )
     volatility_memory: Positive = Field(100.0, description="Of the volatility seen, blocks.")
-    permanent: Share = Field(0.3, description="Share of the impact that stays.")
-    half_life: Positive = Field(50.0, description="Of the rest, blocks.")
-    spread: Fee = Field(0.0005, description="Half of it, share of the price.")
+    permanent: Share = Field(
+        0.3,
+        description="Share of the impact that stays.",
+        json_schema_extra=reach("share of the impact", 0.0, 1.0),
+    )
+    half_life: Positive = Field(
+        50.0,
+        description="Of the rest, blocks.",
+        json_schema_extra=reach("blocks", 1.0, 5000.0, log=True),
+    )
+    spread: Fee = Field(
+        0.0005,
+        description="Half of it, share of the price.",
+        json_schema_extra=reach("share", 0.0, 0.01),
+    )
     inventory: NotNegative = Field(1e6, description="What the venue holds, token units.")
 
 
@@ -185,12 +247,22 @@ class BreakerSettings(_Table):
     """A circuit breaker of a pool: what goes beyond a limit halts it."""
 
     move: NotNegative = Field(
-        0.0, description="Of the log of its price in a window; 0: no such limit."
+        0.0,
+        description="Of the log of its price in a window; 0: no such limit.",
+        json_schema_extra=reach("log of the price", 0.0, 0.5),
     )
     imbalance: Share = Field(0.0, description="As the measure; 0: no such limit.")
-    outflow: Fee = Field(0.0, description="Share of its value in a window; 0: no such limit.")
+    outflow: Fee = Field(
+        0.0,
+        description="Share of its value in a window; 0: no such limit.",
+        json_schema_extra=reach("share", 0.0, 0.9),
+    )
     window: Annotated[int, Field(ge=1)] = Field(300, description="Blocks.")
-    cool_down: Annotated[int, Field(ge=1)] = Field(300, description="Blocks that it stays halted.")
+    cool_down: Annotated[int, Field(ge=1)] = Field(
+        300,
+        description="Blocks that it stays halted.",
+        json_schema_extra=reach("blocks", 1, 5000, log=True),
+    )
 
     @model_validator(mode="after")
     def _some_limit(self) -> BreakerSettings:
@@ -227,12 +299,24 @@ class PoolSettings(_Table):
         description="At the start, token units. Of a concentrated pool: their ratio is its price, "
         "their value what its ranges share."
     )
-    fee: Fee = Field(0.003, description="Share of the amount paid in.")
-    protocol_fee: Share = Field(0.0, description="Share of the fee.")
-    volatility_fee: NotNegative = Field(
-        0.0, description="Added to the fee per unit of volatility a block, as lately seen."
+    fee: Fee = Field(
+        0.003,
+        description="Share of the amount paid in.",
+        json_schema_extra=reach("share", 0.0, 0.02),
     )
-    imbalance_fee: NotNegative = Field(0.0, description="Added to the fee per unit of imbalance.")
+    protocol_fee: Share = Field(
+        0.0, description="Share of the fee.", json_schema_extra=reach("share of the fee", 0.0, 1.0)
+    )
+    volatility_fee: NotNegative = Field(
+        0.0,
+        description="Added to the fee per unit of volatility a block, as lately seen.",
+        json_schema_extra=reach("share", 0.0, 10.0),
+    )
+    imbalance_fee: NotNegative = Field(
+        0.0,
+        description="Added to the fee per unit of imbalance.",
+        json_schema_extra=reach("share", 0.0, 0.05),
+    )
     highest_fee: Fee = Field(0.05, description="To which these two may raise it.")
     fee_memory: Positive = Field(50.0, description="Of the volatility that the fee sees, blocks.")
     breaker: BreakerSettings | None = None
@@ -267,7 +351,11 @@ class PoolSettings(_Table):
         None, description="Towards which they move: liquidity bootstrapping."
     )
     weight_rule: WeightRule | None = None
-    amplification: Positive = Field(100.0, description="Of a stableswap, A as in the contracts.")
+    amplification: Positive = Field(
+        100.0,
+        description="Of a stableswap, A as in the contracts.",
+        json_schema_extra=reach("A", 1.0, 5000.0, log=True),
+    )
     target_amplification: Positive | None = Field(None, description="Towards which it ramps.")
     moves_from: Blocks = Field(0, description="Block in which the movement begins.")
     moves_until: Blocks = Field(0, description="Block in which it ends.")
@@ -287,14 +375,36 @@ class ReserveSettings(_Table):
 
     collateral: bool = True
     borrowable: bool = True
-    ltv: Share = Field(0.0, description="Value that may be borrowed against it.")
-    threshold: Share = Field(0.0, description="Value at which it counts for the health factor.")
-    bonus: NotNegative = Field(0.0, description="Of liquidators, share.")
+    ltv: Share = Field(
+        0.0,
+        description="Value that may be borrowed against it.",
+        json_schema_extra=reach("share", 0.0, 0.95),
+    )
+    threshold: Share = Field(
+        0.0,
+        description="Value at which it counts for the health factor.",
+        json_schema_extra=reach("share", 0.0, 0.99),
+    )
+    bonus: NotNegative = Field(
+        0.0, description="Of liquidators, share.", json_schema_extra=reach("share", 0.0, 0.2)
+    )
     base_rate: NotNegative = Field(0.0, description="Per year.")
-    slope1: NotNegative = Field(0.04, description="Per year, up to the optimum.")
-    slope2: NotNegative = Field(0.6, description="Per year, from there to full utilisation.")
-    optimal: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.8, description="Utilisation.")
-    reserve_factor: Share = Field(0.1, description="Treasury's share of interest.")
+    slope1: NotNegative = Field(
+        0.04,
+        description="Per year, up to the optimum.",
+        json_schema_extra=reach("per year", 0.0, 0.5),
+    )
+    slope2: NotNegative = Field(
+        0.6,
+        description="Per year, from there to full utilisation.",
+        json_schema_extra=reach("per year", 0.0, 5.0),
+    )
+    optimal: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.8, description="Utilisation.", json_schema_extra=reach("utilisation", 0.3, 0.98)
+    )
+    reserve_factor: Share = Field(
+        0.1, description="Treasury's share of interest.", json_schema_extra=reach("share", 0.0, 0.5)
+    )
     supply_cap: Depth = Field(math.inf, description="Token units.")
     borrow_cap: Depth = Field(math.inf, description="Token units.")
     cash: NotNegative = Field(
@@ -303,6 +413,7 @@ class ReserveSettings(_Table):
     utilisation: Annotated[float, Field(gt=0.0, le=1.0)] | None = Field(
         None,
         description="At the start: outside holders deposit what makes it so, in place of `cash`.",
+        json_schema_extra=reach("share", 0.05, 1.0),
     )
     oracle: str | None = Field(None, description="Default: the one called like the token.")
 
@@ -311,13 +422,19 @@ class LendingSettings(_Table):
     """A lending market."""
 
     close_factor: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
-        0.5, description="Share of a debt that one liquidation may repay."
+        0.5,
+        description="Share of a debt that one liquidation may repay.",
+        json_schema_extra=reach("share", 0.05, 1.0),
     )
     full_close_below: NotNegative = Field(
         0.95, description="Health factor below which it may be all of it."
     )
     bonus_share: Share = Field(0.1, description="Protocol's share of the liquidation bonus.")
-    flash_fee: Fee = Field(0.0005, description="Share of a flash loan, for depositors.")
+    flash_fee: Fee = Field(
+        0.0005,
+        description="Share of a flash loan, for depositors.",
+        json_schema_extra=reach("share", 0.0, 0.01),
+    )
     reserves: dict[str, ReserveSettings] = Field(min_length=1)
 
 
@@ -327,7 +444,11 @@ class OracleSettings(_Table):
     token: str
     source: Literal["venue", "pool_spot", "pool_twap", "fixed", "share"] = "venue"
     pool: str | None = Field(None, description="That it reads, or whose share it prices.")
-    price: Positive | None = Field(None, description="Of a fixed one, numeraire.")
+    price: Positive | None = Field(
+        None,
+        description="Of a fixed one, numeraire.",
+        json_schema_extra=reach("numeraire", 0.01, 100000.0, log=True),
+    )
     quote: str | None = Field(
         None, description="Oracle of the pool's other token; default: that is worth one."
     )
@@ -336,10 +457,22 @@ class OracleSettings(_Table):
         description="Of a pool_spot: read by every loan in the moment it is made, so that its own "
         "transaction can move it.",
     )
-    lag: Blocks = Field(0, description="Blocks.")
-    heartbeat: Blocks = Field(0, description="Longest time without an update, blocks; 0: none.")
-    deviation: NotNegative = Field(0.0, description="Move that makes it update, share.")
-    window: Annotated[int, Field(ge=1)] = Field(30, description="Of a pool_twap, blocks.")
+    lag: Blocks = Field(0, description="Blocks.", json_schema_extra=reach("blocks", 0, 1000))
+    heartbeat: Blocks = Field(
+        0,
+        description="Longest time without an update, blocks; 0: none.",
+        json_schema_extra=reach("blocks", 0, 5000),
+    )
+    deviation: NotNegative = Field(
+        0.0,
+        description="Move that makes it update, share.",
+        json_schema_extra=reach("share", 0.0, 0.1),
+    )
+    window: Annotated[int, Field(ge=1)] = Field(
+        30,
+        description="Of a pool_twap, blocks.",
+        json_schema_extra=reach("blocks", 1, 1000, log=True),
+    )
 
 
 class AgentSettings(BaseModel):
@@ -348,7 +481,7 @@ class AgentSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: str
-    count: Annotated[int, Field(ge=0)]
+    count: Annotated[int, Field(ge=0)] = Field(json_schema_extra=reach("agents", 0, 10000))
     wallet: dict[str, Distribution] = {}
     pools: list[str] = []
     lending: str | None = None
@@ -362,7 +495,9 @@ class AgentSettings(BaseModel):
         "small_world", description="Social graph of a group that has one."
     )
     neighbours: Annotated[int, Field(ge=0)] = Field(
-        6, description="On average, of each on that graph."
+        6,
+        description="On average, of each on that graph.",
+        json_schema_extra=reach("agents", 0, 50),
     )
     columns: dict[str, Distribution] = {}
 
@@ -399,7 +534,9 @@ class PriceJump(_Shock):
 
     kind: Literal["price_jump"]
     asset: str
-    size: Annotated[float, Field(gt=-1.0, allow_inf_nan=False)] = Field(description="Share.")
+    size: Annotated[float, Field(gt=-1.0, allow_inf_nan=False)] = Field(
+        description="Share.", json_schema_extra=reach("share", -0.9, 1.0)
+    )
 
 
 class WhaleSale(_Shock):
@@ -407,9 +544,15 @@ class WhaleSale(_Shock):
 
     kind: Literal["whale_sale"]
     token: str
-    amount: Positive = Field(description="Token units.")
+    amount: Positive = Field(
+        description="Token units.", json_schema_extra=reach("tokens", 1.0, 10000000.0, log=True)
+    )
     target: str = Field("venue", description='A pool, or "venue".')
-    blocks: Annotated[int, Field(ge=1)] = Field(1, description="Over which it is spread.")
+    blocks: Annotated[int, Field(ge=1)] = Field(
+        1,
+        description="Over which it is spread.",
+        json_schema_extra=reach("blocks", 1, 2000, log=True),
+    )
 
 
 class ProviderExit(_Shock):
@@ -417,7 +560,9 @@ class ProviderExit(_Shock):
 
     kind: Literal["provider_exit"]
     pool: str
-    share: Annotated[float, Field(gt=0.0, le=1.0)]
+    share: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        json_schema_extra=reach("share", 0.01, 1.0)
+    )
     agents: str | None = Field(None, description="Of this group only.")
 
 
@@ -425,8 +570,10 @@ class GasSurge(_Shock):
     """The rest of the world wants more gas and bids more for it."""
 
     kind: Literal["gas_surge"]
-    multiple: Positive
-    blocks: Annotated[int, Field(ge=1)]
+    multiple: Positive = Field(json_schema_extra=reach("times", 1.0, 50.0, log=True))
+    blocks: Annotated[int, Field(ge=1)] = Field(
+        json_schema_extra=reach("blocks", 1, 2000, log=True)
+    )
 
 
 class OracleFreeze(_Shock):
@@ -434,7 +581,9 @@ class OracleFreeze(_Shock):
 
     kind: Literal["oracle_freeze"]
     oracle: str
-    blocks: Annotated[int, Field(ge=1)]
+    blocks: Annotated[int, Field(ge=1)] = Field(
+        json_schema_extra=reach("blocks", 1, 2000, log=True)
+    )
 
 
 class Withdrawal(_Shock):
@@ -443,7 +592,9 @@ class Withdrawal(_Shock):
     kind: Literal["withdrawal"]
     lending: str
     token: str
-    share: Annotated[float, Field(gt=0.0, le=1.0)]
+    share: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        json_schema_extra=reach("share", 0.01, 1.0)
+    )
     agents: str | None = Field(None, description="Of this group only.")
 
 
@@ -452,8 +603,10 @@ class DepthLoss(_Shock):
 
     kind: Literal["depth_loss"]
     asset: str
-    share: Share
-    blocks: Annotated[int, Field(ge=1)]
+    share: Share = Field(json_schema_extra=reach("share", 0.0, 1.0))
+    blocks: Annotated[int, Field(ge=1)] = Field(
+        json_schema_extra=reach("blocks", 1, 2000, log=True)
+    )
 
 
 class PoolHalt(_Shock):
@@ -461,7 +614,9 @@ class PoolHalt(_Shock):
 
     kind: Literal["pool_halt"]
     pool: str
-    blocks: Annotated[int, Field(ge=1)]
+    blocks: Annotated[int, Field(ge=1)] = Field(
+        json_schema_extra=reach("blocks", 1, 2000, log=True)
+    )
 
 
 class AgentsStop(_Shock):
@@ -469,14 +624,18 @@ class AgentsStop(_Shock):
 
     kind: Literal["agents_stop"]
     agents: str
-    blocks: Annotated[int, Field(ge=1)]
+    blocks: Annotated[int, Field(ge=1)] = Field(
+        json_schema_extra=reach("blocks", 1, 2000, log=True)
+    )
 
 
 class LinksCut(_Shock):
     """Agents keep to one pool each, as without `switches.interconnected`."""
 
     kind: Literal["links_cut"]
-    blocks: Annotated[int, Field(ge=1)]
+    blocks: Annotated[int, Field(ge=1)] = Field(
+        json_schema_extra=reach("blocks", 1, 2000, log=True)
+    )
 
 
 Shock = Annotated[
@@ -544,17 +703,27 @@ class InsuranceSettings(_Table):
     """A mutual fund that covers losses of pools and lending markets until it is empty."""
 
     token: str = Field(description="In which it holds its money and pays.")
-    funds: NotNegative = Field(0.0, description="At the start, token units.")
+    funds: NotNegative = Field(
+        0.0,
+        description="At the start, token units.",
+        json_schema_extra=reach("tokens", 0.0, 100000000.0),
+    )
     covers: list[str] = Field(min_length=1, description="Pools and lending markets.")
     premium: Share = Field(
-        0.0, description="Share of the protocol's part of the covered pools' fees that it gets."
+        0.0,
+        description="Share of the protocol's part of the covered pools' fees that it gets.",
+        json_schema_extra=reach("share of the fee", 0.0, 1.0),
     )
     deductible: Share = Field(
         0.0,
         description="Of a pool: loss of value against holding that its providers bear themselves, "
         "share.",
     )
-    cover: Share = Field(1.0, description="Share of the rest, or of a bad debt, that it pays.")
+    cover: Share = Field(
+        1.0,
+        description="Share of the rest, or of a bad debt, that it pays.",
+        json_schema_extra=reach("share", 0.0, 1.0),
+    )
     window: Annotated[int, Field(ge=1)] = Field(
         1, description="Time over which a pool's loss is stated, blocks."
     )
@@ -579,7 +748,9 @@ class Scenario(BaseModel):
 
     title: str
     description: str = ""
-    blocks: Annotated[int, Field(ge=1)] = Field(description="Length of a run.")
+    blocks: Annotated[int, Field(ge=1)] = Field(
+        description="Length of a run.", json_schema_extra=reach("blocks", 100, 50000, log=True)
+    )
     rng: int = Field(1, description="Seed, where a run names no other.")
     start: Annotated[Moment, PlainSerializer(lambda value: value, return_type=datetime)] = datetime(
         2020, 1, 1, tzinfo=UTC
@@ -1141,7 +1312,7 @@ def _circle_of_shares(s: Scenario) -> list[str]:
     return []
 
 
-_OF_KIND = {
+OF_KIND = {
     "ratio": "bonding_curve",
     "supply": "bonding_curve",
     "rates": "stableswap",
@@ -1188,7 +1359,7 @@ def _check_kind(pool_name: str, pool: PoolSettings) -> list[tuple[str, str]]:
     if pool.highest_fee < pool.fee and (pool.volatility_fee or pool.imbalance_fee):
         text = f"{pool.highest_fee:g} is below the fee ({pool.fee:g}); raise it"
         found.append((f"{field}.highest_fee", text))
-    for name, kind in _OF_KIND.items():
+    for name, kind in OF_KIND.items():
         is_default = getattr(pool, name) == PoolSettings.model_fields[name].default
         if not is_default and pool.kind != kind:
             found.append((f"{field}.{name}", f"is of a {kind} pool; this one is {pool.kind}"))

@@ -29,24 +29,55 @@ class Shocks:
         """Take the shocks of the market's scenario, in the order of their blocks."""
         self.market = market
         self.pending: list[tuple[int, Any]] = []
-        self.ending: list[tuple[int, Callable[[], None]]] = []
-        """What takes a shock back, and the block at whose start it does."""
-        for shock in market.setup.shocks:
-            first = market.setup.block_of(shock)
-            for i in range(getattr(shock, "blocks", 1) if shock.kind == "whale_sale" else 1):
-                self.pending.append((first + i, shock))
-        self.pending.sort(key=lambda item: item[0])
+        self.ending: list[tuple[int, Any, Callable[[], None]]] = []
+        """Block at whose start a shock is taken back, the shock, and what takes it back."""
         self.struck: list[tuple[int, Any]] = []
+        for shock in market.setup.shocks:
+            self.add(shock, market.setup.block_of(shock))
+
+    def add(self, shock: Any, block: int) -> None:
+        """Have a shock strike at the start of a block, after those that are due there already.
+
+        Args:
+            shock: A shock as a scenario states it (`sim.scenario.Shock`).
+            block: A block that is not made yet.
+
+        Raises:
+            ValueError: If it is.
+        """
+        if block <= self.market.block:
+            raise ValueError(f"block {block} is made already; give {self.market.block + 1} or more")
+        for i in range(shock.blocks if shock.kind == "whale_sale" else 1):
+            self.pending.append((block + i, shock))
+        self.pending.sort(key=lambda item: item[0])
+
+    def end(self, shock: Any) -> None:
+        """Take a shock back at the start of the next block, as if it were to last until there.
+
+        Args:
+            shock: One that halts a pool, freezes an oracle, stops a group or cuts the links.
+
+        Raises:
+            ValueError: If it is of another kind.
+        """
+        block = self.market.block + 1
+        if shock.kind == "oracle_freeze":
+            self.market.oracles[shock.oracle].record["frozen_until"] = block
+        elif shock.kind == "pool_halt":
+            self.market.pools[shock.pool].record["halted_until"] = block
+        elif shock.kind not in ("agents_stop", "links_cut"):
+            raise ValueError(f"a {shock.kind} cannot be taken back")
+        self.ending = [(block if s is shock else at, s, end) for at, s, end in self.ending]
 
     def blocks_until_next(self, block: int) -> int:
         """Blocks that can be made after `block` before a shock has to strike."""
-        due = [at for at, _ in self.pending[:1]] + [at for at, _ in self.ending]
+        due = [at for at, _ in self.pending[:1]] + [at for at, _, _ in self.ending]
         return max(min(due) - block - 1, 1) if due else 2**62
 
     def strike(self, block: int) -> None:
         """Strike all shocks that are due at the start of a block; first end those that are over."""
-        over = [end for at, end in self.ending if at <= block]
-        self.ending = [(at, end) for at, end in self.ending if at > block]
+        over = [end for at, _, end in self.ending if at <= block]
+        self.ending = [item for item in self.ending if item[0] > block]
         for end in over:
             end()
         while self.pending and self.pending[0][0] <= block:
@@ -93,7 +124,7 @@ class Shocks:
             if record["halted_until"][0] <= block + shock.blocks:  # no breaker, no longer halt
                 record["halted"] = 0
 
-        self.ending.append((block + shock.blocks, resume))
+        self.ending.append((block + shock.blocks, shock, resume))
 
     def _agents_stop(self, shock: Any, block: int) -> None:
         market = self.market
@@ -111,7 +142,7 @@ class Shocks:
             for agent in plain:
                 market.join(agent)
 
-        self.ending.append((block + shock.blocks, resume))
+        self.ending.append((block + shock.blocks, shock, resume))
 
     def _links_cut(self, shock: Any, block: int) -> None:
         world = self.market.world
@@ -123,7 +154,7 @@ class Shocks:
             world.chain[0]["interconnected"] = before[0]
             world.cohorts["routes"] = before[1]
 
-        self.ending.append((block + shock.blocks, resume))
+        self.ending.append((block + shock.blocks, shock, resume))
 
     def _whale_sale(self, shock: Any, block: int) -> None:
         """Mint the whale's part of this block and sell it for the numeraire or the other token."""

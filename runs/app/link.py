@@ -1,0 +1,85 @@
+"""Links that reopen a page: what was chosen, what was done, and the block reached."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from sim.errors import ScenarioError
+
+
+@dataclass
+class Link:
+    """All that brings a page back.
+
+    Attributes:
+        scenario: Name.
+        rng: Seed; None: the scenario's.
+        block: Last block made.
+        changes: Values by path, of `runs.app.parameters.changed`.
+        actions: Shocks as a scenario states them, each with its block.
+        twin: What the twin differs in; empty: there is none.
+    """
+
+    scenario: str = ""
+    rng: int | None = None
+    block: int = 0
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    actions: list[dict[str, Any]] = field(default_factory=list)
+    twin: str = ""
+
+    def query(self) -> str:
+        """The link's part from the question mark on."""
+        words: list[tuple[str, str]] = [("scenario", self.scenario)]
+        if self.rng is not None:
+            words.append(("rng", str(self.rng)))
+        words += [("set", f"{path}={json.dumps(value)}") for path, value in self.changes.items()]
+        words += [("do", json.dumps(a, separators=(",", ":"))) for a in self.actions]
+        if self.twin:
+            words.append(("twin", self.twin))
+        if self.block:
+            words.append(("block", str(self.block)))
+        return "?" + urlencode(words)
+
+
+def read_link(query: str | None) -> Link:
+    """Read a link's query.
+
+    Raises:
+        ScenarioError: If it makes no sense; it names the words.
+    """
+    link = Link()
+    changes: dict[str, Any] = {}
+    problems: list[tuple[str, str]] = []
+    for word, text in parse_qsl((query or "").removeprefix("?"), keep_blank_values=True):
+        if word == "scenario":
+            link.scenario = text
+        elif word in ("rng", "block"):
+            if not text.isdecimal() or len(text) > 18:
+                problems.append((word, f"{text!r} is not a number of 0 or more"))
+            else:
+                setattr(link, word, int(text))
+        elif word == "set":
+            path, _, value = text.partition("=")
+            try:
+                changes[path] = json.loads(value)
+            except ValueError:
+                problems.append((path, f"{value!r} is not a value; write numbers, true or false"))
+        elif word == "do":
+            try:
+                action = json.loads(text)
+            except ValueError:
+                action = None
+            if isinstance(action, dict) and isinstance(action.get("block"), int):
+                link.actions.append(action)
+            else:
+                problems.append(("do", f"{text!r} is not a shock with its block"))
+        elif word == "twin":
+            link.twin = text
+    if problems:
+        raise ScenarioError(problems)
+    link.changes = changes
+    return link

@@ -1,0 +1,300 @@
+"""What of a scenario can be turned in the browser, read off its schema.
+
+A parameter has a dotted path, a unit and the values that researchers try
+(`sim.scenario.reach`); the field's own limits are checked by the scenario itself, and
+what it says is shown beside the field.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from sim import Scenario, registry
+from sim.errors import ScenarioError, did_you_mean
+from sim.registry import Column
+from sim.scenario import OF_KIND, SHOCK_KINDS, Shock, Switches
+
+_MAIN = {
+    "constant": ("value",),
+    "lognormal": ("median",),
+    "normal": ("mean",),
+    "uniform": ("low", "high"),
+    "pareto": ("scale",),
+    "beta": ("low", "high"),
+}
+"""The fields of a distribution that carry the unit of what is drawn."""
+MOST_AGENTS = 100_000
+_FORBIDDEN = {
+    "prices": "a page reads no files; start it with a scenario that names its prices",
+    "rng": "is the seed; set it beside the scenario",
+    "shocks": "are added with Shock now",
+    "measures": "are what the page draws",
+    "audit": "stays as it is",
+}
+"""What no visitor of a page may change: a link must not read files or import code."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Something that can be turned.
+
+    Attributes:
+        path: As in ``--set``; a trailing ``.*`` multiplies all below it.
+        section: Heading under which it stands.
+        label: What it is called there.
+        doc: What it means.
+        unit: Of the number; empty of a switch.
+        kind: number, integer or switch.
+        value: In the scenario as it is.
+        low: Least value that the slider offers.
+        high: Greatest.
+        log: Whether the slider's steps are even in ratio.
+    """
+
+    path: str
+    section: str
+    label: str
+    doc: str
+    unit: str
+    kind: str
+    value: Any
+    low: float = 0.0
+    high: float = 1.0
+    log: bool = False
+
+
+def parameters(setup: Scenario) -> list[Parameter]:
+    """All that can be turned in a scenario, in the order of its file."""
+    found = list(_of_table(setup, "", "Run"))
+    found += _of_table(setup.block, "block", "Block and gas")
+    found += _of_table(setup.block.outside, "block.outside", "Block and gas")
+    for name, asset in setup.venue.assets.items():
+        found += _of_table(asset, f"venue.assets.{name}", f"Outside venue: {name}")
+    for name, pool in setup.pools.items():
+        section, path = f"Pool {name}", f"pools.{name}"
+        text = "All its reserves, multiple of the scenario's."
+        size = (f"{path}.reserves.*", section, "size", text, "times", "number", 1.0)
+        found.append(Parameter(*size, 0.1, 10.0, True))
+        foreign = {field for field, kind in OF_KIND.items() if kind != pool.kind}
+        found += (p for p in _of_table(pool, path, section) if p.label not in foreign)
+        if pool.breaker is not None:
+            found += _of_table(pool.breaker, f"{path}.breaker", section)
+    for name, lender in setup.lending.items():
+        found += _of_table(lender, f"lending.{name}", f"Lending {name}")
+        for token, reserve in lender.reserves.items():
+            path = f"lending.{name}.reserves.{token}"
+            found += _of_table(reserve, path, f"Lending {name}: {token}")
+    for name, oracle in setup.oracles.items():
+        found += _of_table(oracle, f"oracles.{name}", f"Oracle {name}")
+    for name, fund in setup.insurance.items():
+        found += _of_table(fund, f"insurance.{name}", f"Insurance {name}")
+    for name, group in setup.agents.items():
+        path, section = f"agents.{name}", f"Agents: {name}"
+        found += (p for p in _of_table(group, path, section) if p.label != "neighbours")
+        columns: Mapping[str, Column] = registry.behaviour(group.kind).columns
+        for column, drawn in group.columns.items():
+            for part in _MAIN.get(drawn.distribution, ()):
+                found.append(_of_column(columns[column], drawn, part, path, section, column))
+    for name, field in Switches.model_fields.items():
+        value = getattr(setup.switches, name)
+        text = field.description or ""
+        found.append(
+            Parameter(f"switches.{name}", "Mechanisms", _spoken(name), text, "", "switch", value)
+        )
+    return found
+
+
+def _of_table(table: BaseModel, path: str, section: str) -> Iterator[Parameter]:
+    for name, field in type(table).model_fields.items():
+        reach = reach_of(field)
+        value = getattr(table, name)
+        if reach is None or value is None:
+            continue
+        low, high = float(reach["low"]), float(reach["high"])
+        if reach["log"] and math.isfinite(value) and value > 0.0 and name in ("price", "depth"):
+            low, high = value / 10.0, value * 10.0  # their scale is the asset's own
+        if math.isfinite(value):
+            low, high = min(low, value), max(high, value)
+        yield Parameter(
+            f"{path}.{name}" if path else name,
+            section,
+            _spoken(name),
+            field.description or "",
+            reach["unit"],
+            "integer" if isinstance(value, int) else "number",
+            value if math.isfinite(value) else None,
+            low,
+            high,
+            bool(reach["log"]),
+        )
+
+
+def _of_column(
+    column: Column, drawn: Any, part: str, path: str, section: str, name: str
+) -> Parameter:
+    value = float(getattr(drawn, part))
+    low = column.low if math.isfinite(column.low) else min(0.0, 10.0 * value)
+    high = column.high if math.isfinite(column.high) else max(10.0 * value, 1.0)
+    log = value > 0.0 and (high > 20.0 * value or high > 100.0)
+    if log:
+        low, high = max(low, value / 20.0), min(high, value * 20.0)
+    constant = drawn.distribution == "constant"
+    label = _spoken(name) if constant else f"{_spoken(name)} ({part})"
+    text = column.doc if constant else f"{column.doc}; {drawn.distribution} distribution"
+    where = f"{path}.{name}.{part}"
+    return Parameter(where, section, label, text, column.unit, "number", value, low, high, log)
+
+
+def reach_of(field: FieldInfo) -> dict[str, Any] | None:
+    """What a field of a scenario says of its unit and the values to offer, or None."""
+    extra = field.json_schema_extra
+    found = extra.get("reach") if isinstance(extra, dict) else None
+    return dict(found) if isinstance(found, dict) else None
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def changed(base: Scenario, changes: Mapping[str, Any]) -> Scenario:
+    """A scenario with what was turned in the browser.
+
+    Args:
+        base: The scenario.
+        changes: Values by path; of a path that ends in ``.*``, what to multiply by.
+
+    Raises:
+        ScenarioError: If a value makes no sense, or may not be changed here; the
+            problems name the paths as they were given.
+    """
+    values: dict[str, Any] = {}
+    whole: dict[str, str] = {}
+    for path, value in changes.items():
+        if text := _FORBIDDEN.get(path.split(".")[0]):
+            raise ScenarioError([(path, text)])
+        if path.endswith((".kind", ".file")) or not isinstance(value, int | float | str):
+            raise ScenarioError([(path, "cannot be changed here; write a scenario file")])
+        if not path.endswith(".*"):
+            values[path] = value
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0.0:
+            raise ScenarioError([(path, f"{value!r} is out of range; give a number above 0")])
+        below = _table_at(base, path.removesuffix(".*"))
+        for name, number in below.items():
+            values[path.removesuffix("*") + name] = number * value
+            whole[path.removesuffix("*") + name] = path
+    try:
+        setup = base.override(values)
+    except ScenarioError as error:
+        known = list(changes)
+        problems = [(whole.get(f, _nearest(f, known)), text) for f, text in error.problems]
+        raise ScenarioError(problems) from None
+    agents = sum(group.count for group in setup.agents.values())
+    if agents > MOST_AGENTS:
+        field = next((p for p in changes if p.endswith(".count")), "agents")
+        text = f"makes {agents:,} agents; a page carries {MOST_AGENTS:,}: undertow run takes more"
+        raise ScenarioError([(field, text)])
+    return setup
+
+
+def _nearest(field: str, known: list[str]) -> str:
+    """The path that was turned and to which a problem belongs, else the field itself."""
+    for path in known:
+        if field == path or path.startswith(f"{field}.") or field.startswith(f"{path}."):
+            return path
+    return field
+
+
+def _table_at(base: Scenario, path: str) -> dict[str, float]:
+    table: Any = base.to_dict()
+    for part in path.split("."):
+        if not isinstance(table, dict) or part not in table:
+            known = table if isinstance(table, dict) else ()
+            raise ScenarioError([(f"{path}.*", f"no such field; {did_you_mean(part, known)}")])
+        table = table[part]
+    return dict(table)
+
+
+# Shocks
+
+
+def shock_forms(setup: Scenario) -> list[dict[str, Any]]:
+    """A form for every kind of shock that a scenario can state, with the names it has.
+
+    Returns:
+        Plain data: kind, doc, and fields with name, label, doc, unit, kind (choice,
+        number, integer), values or low and high, value, and whether it may be empty.
+    """
+    forms: list[dict[str, Any]] = []
+    for kind, model in SHOCKS_BY_KIND.items():
+        fields: list[dict[str, Any]] = []
+        for name, field in model.model_fields.items():
+            if name in ("kind", "block", "at"):
+                continue
+            fields.append(_form_field(setup, name, field))
+        forms.append({"kind": kind, "doc": _first_line(model), "fields": fields})
+    # A kind that has nothing to act on here is not offered.
+    return [f for f in forms if all(x["values"] != [] or x["optional"] for x in f["fields"])]
+
+
+def _form_field(setup: Scenario, name: str, field: FieldInfo) -> dict[str, Any]:
+    names: dict[str, list[str]] = {
+        "asset": list(setup.venue.assets),
+        "token": [*setup.venue.assets, setup.venue.numeraire],
+        "pool": list(setup.pools),
+        "oracle": list(setup.oracles),
+        "lending": list(setup.lending),
+        "agents": list(setup.agents),
+        "target": ["venue", *setup.pools],
+    }
+    optional = not field.is_required() and field.default is None
+    found: dict[str, Any] = {"name": name, "label": _spoken(name), "doc": field.description or ""}
+    found |= {"optional": optional, "values": None, "unit": ""}
+    if name in names:
+        first = None if optional else next(iter(names[name]), None)
+        return found | {"kind": "choice", "values": names[name], "value": first}
+    reach = reach_of(field) or {"unit": "", "low": 0.0, "high": 1.0, "log": False}
+    whole = field.annotation is int
+    first = field.default if not field.is_required() else _FIRST.get(name, reach["low"])
+    return found | reach | {"kind": "integer" if whole else "number", "value": first}
+
+
+_FIRST = {"size": -0.2, "amount": 100.0, "share": 0.5, "multiple": 5.0, "blocks": 50}
+"""What a form begins with: a shock that shows."""
+
+SHOCKS_BY_KIND: dict[str, type[BaseModel]] = dict(
+    zip(SHOCK_KINDS, get_args(get_args(Shock)[0]), strict=True)
+)
+
+
+def _first_line(model: type[BaseModel]) -> str:
+    return " ".join((model.__doc__ or "").split())
+
+
+def shock_of(setup: Scenario, content: Mapping[str, Any], block: int) -> Any:
+    """A shock that strikes in a block, checked as a scenario's would be.
+
+    Args:
+        setup: The scenario whose names it uses.
+        content: Its kind and its fields.
+        block: When.
+
+    Raises:
+        ScenarioError: If it makes no sense; the problems name its fields alone.
+    """
+    given = {k: v for k, v in content.items() if v is not None and v != ""}
+    given["block"] = block
+    given.pop("at", None)
+    try:
+        checked = setup.override({"shocks": [given]})
+    except ScenarioError as error:
+        raise ScenarioError(
+            [(f.removeprefix("shocks.0.").removeprefix("shocks.0"), t) for f, t in error.problems]
+        ) from None
+    return checked.shocks[0]

@@ -1,0 +1,113 @@
+"""Serves the page: on this machine alone unless asked otherwise, and telling nobody."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sys
+import threading
+import time
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from runs.app.session import SCENARIO_VARIABLE, SEED_VARIABLE
+from sim import Scenario
+from sim.errors import ScenarioError
+
+_SWITCH_SECONDS = 0.0005
+"""Between threads: a frame passes from the market's to the server's, and should not wait."""
+
+
+@contextmanager
+def listen(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that listens.
+
+    Args:
+        host: Name or address.
+        port: Of it; 0: any that is free.
+
+    Raises:
+        ScenarioError: If the host is unknown or the port is taken; it names the option.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror:
+        raise ScenarioError([("--host", f"there is no {host!r} here; give 127.0.0.1")]) from None
+    with socket.socket(found[0], found[1]) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind(found[4])
+        except OSError as error:
+            text = f"{port} cannot be used ({error.strerror}); give another, or 0 for any"
+            raise ScenarioError([("--port", text)]) from None
+        yield bound
+
+
+def is_loopback(bound: socket.socket) -> bool:
+    """Whether only this machine can reach a socket."""
+    return ipaddress.ip_address(bound.getsockname()[0]).is_loopback
+
+
+def serve(
+    bound: socket.socket,
+    host: str,
+    scenario: str | None,
+    rng: int | None,
+    show: bool,
+    console: Console,
+) -> None:
+    """Serve the page until it is stopped.
+
+    Args:
+        bound: From `listen`.
+        host: As it was asked for, for the address that is printed.
+        scenario: Name or path of the one that pages open with.
+        rng: Seed; None: the scenario's.
+        show: Whether to open the page in a browser.
+        console: Where to say what happens.
+
+    Raises:
+        ScenarioError: If the scenario cannot be run.
+    """
+    if scenario is not None:
+        for field, text in Scenario.load(scenario).warnings():
+            console.print(f"[yellow]warning:[/yellow] {field}: {text}", highlight=False)
+        os.environ[SCENARIO_VARIABLE] = scenario
+    if rng is not None:
+        os.environ[SEED_VARIABLE] = str(rng)
+    os.environ["SOLARA_TELEMETRY_MIXPANEL_ENABLE"] = "false"
+    os.environ["SOLARA_ASSETS_PROXY"] = "false"  # solara-assets has them all
+    os.environ["SOLARA_APP"] = "runs.app.page"
+    os.environ["SOLARA_SESSION_SAME_SITE"] = "lax"
+    import uvicorn
+
+    address = f"http://{'localhost' if is_loopback(bound) else host}:{bound.getsockname()[1]}"
+    if not is_loopback(bound):
+        console.print(
+            "[yellow]warning:[/yellow] everybody who can reach this machine can open the page and "
+            "use its processor and memory. The page runs no code that is typed into it and reads "
+            "no files, but it asks for no password: put it behind a proxy that does.",
+            highlight=False,
+        )
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    with console.status("Starting the page ..."):
+        config = uvicorn.Config("solara.server.starlette:app", log_level="error", ws="auto")
+        config.load()
+        server = uvicorn.Server(config)
+    console.print(f"The page is at {address} (Ctrl-C stops it)", highlight=False)
+    if show:
+        threading.Thread(target=_show, args=(server, address), daemon=True).start()
+    server.run(sockets=[bound])
+
+
+def _show(server: object, address: str) -> None:
+    """Open the page once the server answers."""
+    for _ in range(600):
+        if getattr(server, "started", False):
+            webbrowser.open(address)
+            return
+        time.sleep(0.1)

@@ -1,0 +1,365 @@
+"""One visitor's page: what is chosen, the market, and what is under way."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import solara
+from mesa.visualization.utils import force_update
+
+from runs.app.link import Link, read_link
+from runs.app.live import CUTS, Action, LiveMarket, run_files, twin_choices
+from runs.app.parameters import changed, shock_of
+from sim import Scenario
+from sim.compiled import compilation_told_to
+from sim.errors import ScenarioError, did_you_mean
+from sim.ledger import LedgerError
+
+SCENARIO_VARIABLE = "UNDERTOW_SCENARIO"
+"""Environment variable: the scenario that a page opens with, a name or a file's path."""
+SEED_VARIABLE = "UNDERTOW_RNG"
+_FIRST = "calm"
+_BEHIND = 2
+"""Frames that the browser may be behind before the market waits for it."""
+_PATIENCE = 1.0
+
+
+@cache
+def library() -> dict[str, str]:
+    """Scenarios that a page offers: name or path by name."""
+    found = {name: name for name in Scenario.names()}
+    given = os.environ.get(SCENARIO_VARIABLE, "")
+    if given and given not in found:
+        found[Path(given).stem] = given
+    return found
+
+
+def first_scenario() -> str:
+    """Name of the scenario that a page opens with."""
+    given = os.environ.get(SCENARIO_VARIABLE, "") or _FIRST
+    return given if given in library() else Path(given).stem
+
+
+def load(name: str) -> Scenario:
+    """A scenario that the page offers.
+
+    Raises:
+        ScenarioError: If it offers none of this name, or it cannot be run.
+    """
+    if name not in library():
+        text = f"no such scenario; {did_you_mean(name, library())}"
+        raise ScenarioError([("scenario", f"{name!r}: {text}")])
+    return Scenario.load(library()[name])
+
+
+class Pace:
+    """Keeps the market from running away from the browser that draws it."""
+
+    def __init__(self) -> None:
+        """Nothing sent, nothing shown."""
+        self.sent = 0
+        self.shown = 0
+        self._news = threading.Condition()
+
+    def tell(self, frame: int) -> None:
+        """Note that the browser has drawn a frame."""
+        with self._news:
+            self.shown = max(self.shown, frame)
+            self._news.notify_all()
+
+    def wait(self) -> None:
+        """Wait until the browser is not far behind; not for ever, it may be gone."""
+        with self._news:
+            self._news.wait_for(lambda: self.sent - self.shown < _BEHIND, _PATIENCE)
+
+
+class PacedMarket(LiveMarket):
+    """A live market that waits for the page that shows it."""
+
+    pace: Pace | None = None
+
+    def step(self) -> None:
+        """Make one block once the page has shown what was made before."""
+        if self.pace is not None:
+            self.pace.wait()
+        super().step()
+
+
+class Session:
+    """The state of one page; every visitor, and every tab, has its own.
+
+    Attributes:
+        name: Of the scenario that is open.
+        changes: What was turned in it, by path; applied or not yet.
+        market: The market, None while the first one opens.
+        version: Grows whenever another scenario is opened.
+        errors: Problems of parameters by path.
+        shock_errors: Problems of the last shock by field.
+        notice: A message for the top of the page.
+        busy: What is under way; empty if nothing is.
+        files: Content by name, once they were asked for, and `files_block` theirs.
+        acts: Grows with all that is done to the market.
+        twins: Grows when a twin comes or goes.
+        chosen: Node of the network that is looked at.
+        followed: Account that is followed.
+    """
+
+    def __init__(self, query: str | None) -> None:
+        """Begin with what a link says."""
+        self.pace = Pace()
+        self.applied: dict[str, Any] = {}
+        self.files_block = -1
+        self.name = solara.reactive(first_scenario())
+        self.changes: solara.Reactive[dict[str, Any]] = solara.reactive({})
+        self.market: solara.Reactive[PacedMarket | None] = solara.reactive(None)
+        self.version = solara.reactive(0)
+        self.errors: solara.Reactive[dict[str, str]] = solara.reactive({})
+        self.shock_errors: solara.Reactive[dict[str, str]] = solara.reactive({})
+        self.notice = solara.reactive("")
+        self.busy = solara.reactive("")
+        self.files: solara.Reactive[dict[str, bytes]] = solara.reactive({})
+        self.acts = solara.reactive(0)
+        self.twins = solara.reactive(0)
+        self.chosen = solara.reactive("")
+        self.followed = solara.reactive("")
+        self.base: Scenario = load(self.name.value)
+        self._query = query
+        self._seen: tuple[int, tuple[str, ...]] = (0, ())
+
+    # Opening
+
+    def open_first(self) -> None:
+        """Open what the link says; where it makes no sense, the scenario alone, and say so."""
+        seed = os.environ.get(SEED_VARIABLE)
+        try:
+            link = read_link(self._query)
+        except ScenarioError as error:
+            link = Link()
+            self.notice.set(f"The link could not be read. {_said(error)}")
+        link.scenario = link.scenario or self.name.value
+        if link.rng is None and seed is not None:
+            link.rng = int(seed)
+        try:
+            self._open(link)
+        except (ScenarioError, ValueError) as error:
+            self.notice.set(f"The link could not be followed. {_said(error)}")
+            self._open(Link(first_scenario(), link.rng))
+        self.busy.set("")
+
+    def _open(self, link: Link) -> None:
+        base = load(link.scenario)
+        setup = changed(base, link.changes)
+        actions = [shock_of(setup, a, int(a["block"])) for a in link.actions]
+        if any(a.block < 1 for a in actions):
+            raise ScenarioError([("do", "a shock before the first block; blocks begin with 1")])
+        if link.twin and link.twin not in twin_choices(setup):
+            text = did_you_mean(link.twin, twin_choices(setup))
+            raise ScenarioError([("twin", f"unknown choice {link.twin!r}; {text}")])
+        with compilation_told_to(lambda name: self.busy.set(f"Compiling, once: {name}")):
+            market = PacedMarket(setup, link.rng)
+            if link.block:
+                self.busy.set(f"Going to block {link.block:,}")
+            market.restore(actions, link.block)
+            if link.twin:
+                market.compare(link.twin)
+        market.pace = self.pace
+        self.base = base
+        self.applied = dict(link.changes)
+        self.name.set(link.scenario)
+        self.changes.set(dict(link.changes))
+        self.errors.set({})
+        self.chosen.set("")
+        self.followed.set("")
+        self.market.set(market)
+        self.version.set(self.version.value + 1)
+
+    def work(self, text: str, function: Callable[[], None]) -> None:
+        """Do something long in a thread of its own, and show what is being done.
+
+        Problems with the input end up beside their fields, others as a notice.
+        """
+        if self.busy.value:
+            return
+        self.busy.set(text)
+
+        def do() -> None:
+            try:
+                function()
+            except ScenarioError as error:
+                self.errors.set(dict(error.problems))
+                self.notice.set(_said(error))
+            except (LedgerError, MemoryError, OSError) as error:
+                self.notice.set(f"That did not work: {error}")
+            finally:
+                self.busy.set("")
+                force_update()
+
+        threading.Thread(target=do, daemon=True).start()
+
+    # Choosing
+
+    def choose(self, name: str) -> None:
+        """Open another scenario, as it is."""
+        self.notice.set("")
+        self.work(f"Opening {name}", lambda: self._open(Link(name)))
+
+    def turn(self, path: str, value: Any) -> None:
+        """Turn a parameter; a value that makes no sense is said beside it."""
+        self.changes.set({**self.changes.value, path: value})
+        self._check()
+
+    def turn_back(self, path: str) -> None:
+        """Give a parameter the scenario's value again."""
+        self.changes.set({p: v for p, v in self.changes.value.items() if p != path})
+        self._check()
+
+    def _check(self) -> None:
+        try:
+            changed(self.base, self.changes.value)
+        except ScenarioError as error:
+            self.errors.set(dict(error.problems))
+        else:
+            self.errors.set({})
+
+    @property
+    def unapplied(self) -> bool:
+        """Whether something was turned that the open market does not have."""
+        return self.changes.value != self.applied
+
+    def apply(self) -> None:
+        """Open the scenario anew with what was turned."""
+        self._check()
+        if self.errors.value:
+            return
+        market = self.market.value
+        rng = market.seed_number if market is not None else None
+        link = Link(self.name.value, rng, 0, dict(self.changes.value))
+        self.notice.set("")
+        self.work("Opening the market", lambda: self._open(link))
+
+    # Acting
+
+    def strike(self, content: Mapping[str, Any]) -> None:
+        """Strike a shock in the next block, or say beside its fields what is wrong."""
+        market = self.market.value
+        if market is None:
+            return
+        with market.lock:
+            if not market.running:
+                self.shock_errors.set({"": "the run is over; reset it, or make it longer"})
+                return
+            try:
+                shock = shock_of(market.asked, content, market.block + 1)
+            except ScenarioError as error:
+                self.shock_errors.set(dict(error.problems))
+                return
+            market.strike(shock)
+        self.shock_errors.set({})
+        self.acts.set(self.acts.value + 1)
+        force_update()
+
+    def cuts(self) -> dict[str, tuple[dict[str, Any], Action | None]]:
+        """What can be cut: the shock that does it, and the action that holds, by label."""
+        market = self.market.value
+        if market is None:
+            return {}
+        found: dict[str, dict[str, Any]] = {}
+        if len(market.pools) > 1:
+            found["links between pools"] = {"kind": "links_cut"}
+        found |= {
+            f"oracle {name}": {"kind": "oracle_freeze", "oracle": name} for name in market.oracles
+        }
+        found |= {f"pool {name}": {"kind": "pool_halt", "pool": name} for name in market.pools}
+        found |= {name: {"kind": "agents_stop", "agents": name} for name in market.cohorts}
+        holding: dict[tuple[str, str], Action] = {}
+        for action in market.actions:
+            if action.shock.kind in CUTS and (
+                action.in_force(market.block) or action.block > market.block
+            ):
+                if action.ended is None:
+                    holding[_cut_key(action.shock.model_dump())] = action
+        return {label: (cut, holding.get(_cut_key(cut))) for label, cut in found.items()}
+
+    def look(self) -> None:
+        """Note when a cut has ended by itself, or a reset has undone what was done."""
+        holding = tuple(label for label, (_, action) in self.cuts().items() if action is not None)
+        market = self.market.value
+        now = (id(market), holding)
+        if now != self._seen:
+            self._seen = now
+            self.acts.set(self.acts.value + 1)
+
+    def switch(self, label: str, off: bool) -> None:
+        """Cut something from the next block on, or let it work again."""
+        market = self.market.value
+        if market is None:
+            return
+        cut, action = self.cuts()[label]
+        if off and action is None:
+            self.strike(cut | {"blocks": max(market.setup.blocks - market.block, 1)})
+        elif not off and action is not None:
+            market.take_back(action)
+            self.acts.set(self.acts.value + 1)
+            force_update()
+
+    def compare(self, choice: str) -> None:
+        """Open a twin, or close it."""
+        market = self.market.value
+        if market is not None:
+            text = "Running the twin" if choice else "Closing the twin"
+
+            def compare() -> None:
+                market.compare(choice)
+                self.twins.set(self.twins.value + 1)
+
+            self.work(text, compare)
+
+    def follow(self, account: str) -> None:
+        """Follow an agent."""
+        market = self.market.value
+        if market is not None and account in market.ledger.accounts:
+            market.follow(account)
+            self.followed.set(account)
+
+    # Leaving
+
+    def link(self) -> str:
+        """The query that brings this page back."""
+        market = self.market.value
+        if market is None:
+            return ""
+        with market.lock:
+            actions = [a.stated() for a in market.actions]
+            rng, block = market.seed_number, market.block
+            twin = market.twin_choice
+        return Link(self.name.value, rng, block, self.applied, actions, twin).query()
+
+    def prepare_files(self) -> None:
+        """Do the run again, apart from the page, for the files that it leaves."""
+        market = self.market.value
+        if market is None:
+            return
+        with market.lock:
+            setup, rng, block = market.scenario(), market.seed_number, market.block
+
+        def make() -> None:
+            self.files.set(run_files(setup, rng, block))
+            self.files_block = block
+
+        self.work("Making the files", make)
+
+
+def _cut_key(content: Mapping[str, Any]) -> tuple[str, str]:
+    target = next((str(content[k]) for k in ("oracle", "pool", "agents") if content.get(k)), "")
+    return str(content["kind"]), target
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ScenarioError):
+        return "; ".join(f"{field}: {text}" for field, text in error.problems)
+    return str(error)
