@@ -6,10 +6,8 @@ is a scenario: it can be saved, shared as a link, and done again to the same bit
 
 from __future__ import annotations
 
-import io
 import tempfile
 import threading
-import zipfile
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,7 +64,7 @@ class Action:
         if self.shock.kind not in CUTS:
             return False
         until = self.ended if self.ended is not None else self.block + self.shock.blocks
-        return block + 1 < until
+        return self.block <= block and block + 1 < until
 
 
 class LiveMarket(Market):
@@ -355,12 +353,3 @@ def run_files(setup: Scenario, rng: int, blocks: int) -> dict[str, bytes]:
         write_report(folder)
         market.close()
         return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
-def zipped(files: Mapping[str, bytes], folder: str) -> bytes:
-    """Files as one archive, inside a folder."""
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(f"{folder}/{name}", content)
-    return data.getvalue()

@@ -31,6 +31,7 @@ from runs.app.components import (
 from runs.app.live import twin_choices
 from runs.app.parameters import parameters, shock_forms
 from runs.app.session import PacedMarket, Session, library
+from runs.results import SCENARIO
 
 _PLAY_INTERVAL = 11
 """Milliseconds between two frames, on the grid of Mesa's slider."""
@@ -106,6 +107,11 @@ def ShockForm(
 @solara.component_vue("share.vue")
 def ShareLink() -> None:
     """The page's address, to copy: it brings back this state."""
+
+
+@solara.component_vue("files.vue")
+def FileLinks(files: list[dict[str, Any]]) -> None:
+    """Files to take away: name and content, text or bytes."""
 
 
 @solara.component
@@ -365,7 +371,7 @@ def _Save(session: Session) -> None:
     assert market is not None
     ShareLink()
     toml = solara.use_memo(lambda: market.scenario().to_toml(), [market, session.acts.value])
-    solara.FileDownload(toml, "scenario.toml", label="Scenario (TOML)", mime_type="text/plain")
+    FileLinks(files=[{"name": "scenario.toml", "content": toml}])
     solara.Button(
         "Make the run's files",
         on_click=session.prepare_files,
@@ -374,9 +380,11 @@ def _Save(session: Session) -> None:
         icon_name="mdi-file-cog-outline",
     )
     if session.files.value:
-        solara.Text(
-            f"Up to block {session.files_block:,}, as undertow run leaves them:",
-            classes=["ut-note"],
-        )
-        for name, content in session.files.value.items():
-            solara.FileDownload(content, name, label=name)
+        text = f"Up to block {session.files_block:,}, as undertow run leaves them:"
+        solara.Text(text, classes=["ut-note"])
+        files = [
+            {"name": name, "content": content}
+            for name, content in session.files.value.items()
+            if name != SCENARIO
+        ]
+        FileLinks(files=files)

@@ -131,7 +131,7 @@ def _of_table(table: BaseModel, path: str, section: str) -> Iterator[Parameter]:
             value if math.isfinite(value) else None,
             low,
             high,
-            bool(reach["log"]),
+            bool(reach["log"]) and low > 0.0,
         )
 
 

@@ -44,6 +44,7 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
         except OSError as error:
             text = f"{port} cannot be used ({error.strerror}); give another, or 0 for any"
             raise ScenarioError([("--port", text)]) from None
+        bound.listen(128)  # so that who has read the address is not refused
         yield bound
 
 
@@ -85,7 +86,7 @@ def serve(
     os.environ["SOLARA_SESSION_SAME_SITE"] = "lax"
     import uvicorn
 
-    address = f"http://{'localhost' if is_loopback(bound) else host}:{bound.getsockname()[1]}"
+    address = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}"
     if not is_loopback(bound):
         console.print(
             "[yellow]warning:[/yellow] everybody who can reach this machine can open the page and "

@@ -178,10 +178,13 @@ class Session:
         self.market.set(market)
         self.version.set(self.version.value + 1)
 
-    def work(self, text: str, function: Callable[[], None]) -> None:
+    def work(self, text: str, function: Callable[[], None], beside: bool = False) -> None:
         """Do something long in a thread of its own, and show what is being done.
 
-        Problems with the input end up beside their fields, others as a notice.
+        Args:
+            text: What is being done.
+            function: Does it.
+            beside: Whether problems are also said beside the parameters that they name.
         """
         if self.busy.value:
             return
@@ -191,7 +194,8 @@ class Session:
             try:
                 function()
             except ScenarioError as error:
-                self.errors.set(dict(error.problems))
+                if beside:
+                    self.errors.set(dict(error.problems))
                 self.notice.set(_said(error))
             except (LedgerError, MemoryError, OSError) as error:
                 self.notice.set(f"That did not work: {error}")
@@ -240,7 +244,7 @@ class Session:
         rng = market.seed_number if market is not None else None
         link = Link(self.name.value, rng, 0, dict(self.changes.value))
         self.notice.set("")
-        self.work("Opening the market", lambda: self._open(link))
+        self.work("Opening the market", lambda: self._open(link), beside=True)
 
     # Acting
 

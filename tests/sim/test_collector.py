@@ -30,3 +30,11 @@ def test_nothing_collected_is_an_empty_frame(small: Callable[..., Scenario]) -> 
     frame = Market(small(), rng=1).datacollector.get_model_vars_dataframe()
     assert frame.empty
     assert "gas.price" in frame
+
+
+def test_drained_rows_are_given_up(small: Callable[..., Scenario]) -> None:
+    market = Market(small(), rng=1).run(5)
+    assert list(market.datacollector.drain()[:, 0]) == [1, 2, 3, 4, 5]
+    assert len(market.datacollector.drain()) == 0
+    market.run(2)
+    assert list(market.datacollector.get_model_vars_dataframe()["block"]) == [6, 7]

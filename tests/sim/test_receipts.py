@@ -53,3 +53,12 @@ def test_a_transaction_has_one_end(lively: Callable[..., Scenario], seed: int) -
     frame = Market(lively(), rng=seed).run(50).receipts()
     ends = frame.groupby("transaction")["reason"].nunique()
     assert ends.max() == 1
+
+
+def test_drained_receipts_are_given_up(lively: Callable[..., Scenario]) -> None:
+    whole = Market(lively(), rng=2).run(20).receipts()
+    market = Market(lively(), rng=2).run(10)
+    first = market.receipt_book.frame(market.receipt_book.drain())
+    market.run(10)
+    assert len(first) + len(market.receipts()) == len(whole)
+    assert list(first["block"]) + list(market.receipts()["block"]) == list(whole["block"])

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from sim import Scenario
 from sim.errors import ScenarioError
+from sim.scenario import Shock, model_of
 from tests.conftest import BASE, CROWD, merged
 
 
@@ -358,3 +360,27 @@ def test_toxic_thresholds_are_warned_of(small: Callable[..., Scenario]) -> None:
 def test_prices_need_a_symbol(small: Callable[..., Scenario]) -> None:
     with pytest.raises(ScenarioError, match="no asset has a symbol"):
         small().with_prices("x.csv")
+
+
+def test_a_reach_lies_within_the_limits_of_its_field() -> None:
+    def fields(model: Any) -> Iterator[tuple[str, Any]]:
+        for name, field in model.model_fields.items():
+            yield f"{model.__name__}.{name}", field
+            inside = model_of(field.annotation)
+            if inside is not None:
+                yield from fields(inside)
+
+    shocks = get_args(get_args(Shock)[0])
+    found = dict(item for model in (Scenario, *shocks) for item in fields(model))
+    reaches = {
+        name: field.json_schema_extra["reach"]
+        for name, field in found.items()
+        if isinstance(field.json_schema_extra, dict) and "reach" in field.json_schema_extra
+    }
+    assert len(reaches) > 50
+    for name, reach in reaches.items():
+        assert reach["unit"] and reach["low"] < reach["high"], name
+        assert not reach["log"] or reach["low"] > 0.0, name
+        whole = TypeAdapter(Annotated[found[name].annotation, *found[name].metadata])
+        for end in ("low", "high"):
+            whole.validate_python(reach[end])

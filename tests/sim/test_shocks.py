@@ -161,3 +161,43 @@ def test_mistakes_in_what_is_stopped_are_named(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         lively(shocks=[shock | {"block": 2}])
+
+
+def test_a_shock_that_is_added_strikes_as_if_the_scenario_held_it(
+    small: Callable[..., Scenario],
+) -> None:
+    sale = {"kind": "whale_sale", "token": "eth", "amount": 30.0, "target": "eth-usdc"}
+    stated = small(shocks=[sale | {"blocks": 3, "block": 4}])
+    with_it = Market(stated, rng=1).run(10)
+    added = Market(small(), rng=1).run(2)
+    added.shocks.add(stated.shocks[0], 4)
+    added.run(8)
+    assert np.array_equal(with_it.ledger.balances, added.ledger.balances)
+    assert [block for block, _ in added.shocks.struck] == [4, 5, 6]
+
+
+def test_nothing_can_be_added_to_the_past(small: Callable[..., Scenario]) -> None:
+    jump = {"kind": "price_jump", "asset": "eth", "size": -0.1, "block": 9}
+    shock = small(shocks=[jump]).shocks[0]
+    market = Market(small(), rng=1).run(5)
+    with pytest.raises(ValueError, match="made already; give 6 or more"):
+        market.shocks.add(shock, 5)
+
+
+def test_only_what_holds_can_be_taken_back(small: Callable[..., Scenario]) -> None:
+    jump = {"kind": "price_jump", "asset": "eth", "size": -0.1, "block": 3}
+    market = Market(small(shocks=[jump]), rng=1).run(5)
+    with pytest.raises(ValueError, match="price_jump cannot be taken back"):
+        market.shocks.end(market.setup.shocks[0])
+
+
+def test_what_is_taken_back_ends_with_the_next_block(small: Callable[..., Scenario]) -> None:
+    halt = {"kind": "pool_halt", "pool": "eth-usdc", "block": 3, "blocks": 50}
+    freeze = {"kind": "oracle_freeze", "oracle": "eth", "block": 3, "blocks": 50}
+    market = Market(small(shocks=[halt, freeze]), rng=1).run(5)
+    assert market.pools["eth-usdc"].record["halted"][0] == 1
+    for shock in market.setup.shocks:
+        market.shocks.end(shock)
+    market.step()
+    assert market.pools["eth-usdc"].record["halted"][0] == 0
+    assert market.oracles["eth"].record["frozen_until"][0] == 6

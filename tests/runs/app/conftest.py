@@ -1,0 +1,180 @@
+"""A page served as a user serves it, and a real Chromium that opens it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 90_000
+"""Milliseconds to wait for what a busy machine does late."""
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where `undertow app` listens."""
+    words = [sys.executable, "-m", "runs.cli", "app", "calm", "--rng", "7", "--no-open"]
+    log = tmp_path_factory.mktemp("server") / "log"
+    with log.open("w") as said:
+        server = subprocess.Popen([*words, "--port", "0"], cwd=ROOT, stderr=said, stdout=said)
+    try:
+        until = time.time() + 180.0
+        while not (found := re.search(r"http://127.0.0.1:\d+", log.read_text())):
+            assert server.poll() is None and time.time() < until, log.read_text()
+            time.sleep(0.1)
+        yield found[0]
+    finally:
+        server.terminate()
+        server.wait(20)
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A browser."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    if not Path(CHROMIUM).exists():
+        pytest.skip("there is no chromium; apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """A tab on the page, as its visitor uses it."""
+
+    def __init__(self, tab: Any, address: str) -> None:
+        self.tab = tab
+        self.address = address
+        self.complaints: list[str] = []
+        tab.set_default_timeout(PATIENCE)
+        tab.on("console", self._heard)
+        tab.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
+        tab.on("request", self._asked)
+        tab.on("response", self._answered)
+
+    def _heard(self, message: Any) -> None:
+        if message.type == "error":
+            self.complaints.append(f"console: {message.text}")
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.complaints.append(f"request to {request.url}")
+
+    def _answered(self, response: Any) -> None:
+        if response.status >= 400:
+            self.complaints.append(f"{response.status} for {response.url}")
+
+    def open(self, query: str = "") -> Visitor:
+        self.tab.goto(self.address + "/" + query)
+        return self.ready()
+
+    def ready(self) -> Visitor:
+        self.tab.wait_for_selector(".ut-head")
+        self.tab.wait_for_selector(".ut-net .node")
+        return self
+
+    def until(self, expression: str, argument: Any = None) -> None:
+        self.tab.wait_for_function(expression, arg=argument, polling=100)
+
+    @property
+    def block(self) -> int:
+        return int(self.tab.get_attribute(".ut-head", "data-block"))
+
+    def reach(self, block: int) -> None:
+        self.until("b => +document.querySelector('.ut-head').dataset.block >= b", block)
+
+    def button(self, name: str) -> Any:
+        return self.tab.get_by_role("button", name=name, exact=True)
+
+    def step(self, times: int = 1) -> None:
+        for _ in range(times):
+            block = self.block
+            self.button("Step").click()
+            self.reach(block + 1)
+
+    def play(self, blocks: int) -> None:
+        """Play so many blocks or a few more, then pause."""
+        self.button("▶").click()
+        self.reach(self.block + blocks)
+        self.button("❚❚").click()
+        self.button("▶").wait_for()
+        self.tab.wait_for_timeout(400)
+
+    def shock(self, kind: str, **fields: object) -> None:
+        form = self.tab.locator(".ut-form")
+        form.get_by_label("kind of shock").select_option(kind)
+        for name, value in fields.items():
+            place = form.get_by_label(name, exact=True)
+            if place.evaluate("e => e.tagName") == "SELECT":
+                place.select_option(str(value))
+            else:
+                place.fill(str(value))
+        form.get_by_role("button", name="Shock now").click()
+
+    def curve(self, title: str, label: str) -> list[tuple[int, float]]:
+        """Block and value of each point of a line of a chart, as the browser has it."""
+        points = self.tab.evaluate(
+            """([title, label]) => {
+              const charts = [...document.querySelectorAll('.ut-chart')].map(e => e.__vue__);
+              const chart = charts.find(c => c.title === title);
+              const i = chart.series.findIndex(s => s.label === label);
+              return chart.points.map(p => [p[0], p[2 * i + 2]]);
+            }""",
+            [title, label],
+        )
+        return [(int(block), value) for block, value in points]
+
+    def value(self, title: str, label: str) -> float:
+        return self.curve(title, label)[-1][1]
+
+    def choose(self, label: str, option: str) -> None:
+        """Take an option of one of Solara's selects."""
+        self.tab.get_by_label(label, exact=True).click(force=True)
+        listed = self.tab.locator(".menuable__content__active").get_by_text(option, exact=True)
+        listed.click()
+
+
+@pytest.fixture
+def visit(chromium: Any, address: str) -> Iterator[Callable[..., Visitor]]:
+    """Opens tabs; at the end, none of them may have complained or asked the outside."""
+    visitors: list[Visitor] = []
+
+    def opened(query: str = "", width: int = 1280, scheme: str = "light") -> Visitor:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True
+        )
+        visitor = Visitor(context.new_page(), address)
+        visitors.append(visitor)
+        return visitor.open(query)
+
+    yield opened
+    for visitor in visitors:
+        visitor.tab.context.close()
+    assert [c for v in visitors for c in v.complaints] == []
+
+
+def linked(**words: object) -> str:
+    """A link's query."""
+    return "?" + "&".join(f"{k}={quote(str(v))}" for k, v in words.items())

@@ -1,0 +1,262 @@
+"""A market that is watched does what a scenario would, to the bit."""
+
+from __future__ import annotations
+
+import io
+import tomllib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from runs.app.live import CUTS, LiveMarket, run_files, twin_choices
+from runs.app.parameters import shock_forms, shock_of
+from sim import Market, Scenario
+from sim.errors import ScenarioError
+
+
+@pytest.fixture
+def live() -> LiveMarket:
+    return LiveMarket("calm", 3)
+
+
+def strike(market: LiveMarket, kind: str, **fields: Any) -> Any:
+    return market.strike(shock_of(market.asked, {"kind": kind, **fields}, market.block + 1))
+
+
+def same_bits(first: Market, second: Market) -> bool:
+    return np.array_equal(first.ledger.balances, second.ledger.balances) and np.array_equal(
+        first.ledger.books.storage, second.ledger.books.storage
+    )
+
+
+def test_watching_changes_nothing(live: LiveMarket) -> None:
+    for _ in range(60):
+        live.step()
+    assert same_bits(live, Market("calm", rng=3).run(60))
+
+
+def test_what_is_kept_does_not_grow_with_the_run(live: LiveMarket) -> None:
+    live.advance(1500)
+    assert len(live.past) <= 600
+    assert len(live.datacollector.table) == 0
+    assert len(live.receipt_book.records()) == 0
+
+
+def test_single_steps_and_compiled_blocks_leave_the_same_past(live: LiveMarket) -> None:
+    other = LiveMarket("calm", 3)
+    for _ in range(40):
+        live.step()
+    other.advance(40)
+    names = live.past.names
+    assert live.past.rows(names) == other.past.rows(names)
+
+
+@pytest.mark.parametrize("kind", [f["kind"] for f in shock_forms(Scenario.load("calm"))])
+def test_every_shock_given_by_hand_is_that_of_a_scenario(kind: str) -> None:
+    live = LiveMarket("interconnected", 3)
+    form = next(f for f in shock_forms(live.asked) if f["kind"] == kind)
+    given = {f["name"]: f["value"] for f in form["fields"]}
+    if kind == "withdrawal":
+        given["token"] = "usdc"
+    if "blocks" in given:
+        given["blocks"] = 7
+    live.advance(12)
+    strike(live, kind, **given)
+    for _ in range(15):
+        live.step()
+    assert same_bits(live, Market(live.scenario()).run(27))
+
+
+def test_several_shocks_in_a_block_strike_in_their_order(live: LiveMarket) -> None:
+    live.advance(5)
+    strike(live, "whale_sale", token="eth", amount=300.0, target="eth-usdc", blocks=6)
+    live.advance(8)
+    strike(live, "price_jump", asset="eth", size=-0.2)
+    strike(live, "provider_exit", pool="eth-usdc", share=0.3)
+    strike(live, "whale_sale", token="eth", amount=10.0, target="eth-usdc", blocks=1)
+    live.advance(30)
+    assert same_bits(live, Market(live.scenario()).run(30))
+
+
+@pytest.mark.parametrize("kind", CUTS)
+def test_a_cut_that_is_taken_back_lasted_until_then(kind: str) -> None:
+    live = LiveMarket("interconnected", 5)
+    target = {"oracle_freeze": {"oracle": "eth"}, "pool_halt": {"pool": "eth-usdc-old"}}
+    target["agents_stop"] = {"agents": "arbitrageurs"}
+    live.advance(20)
+    strike(live, "price_jump", asset="eth", size=-0.1)
+    action = strike(live, kind, blocks=1000, **target.get(kind, {}))
+    assert not action.in_force(live.block)  # it strikes with the next block
+    live.step()
+    assert action.in_force(live.block)
+    live.advance(40)
+    live.take_back(action)
+    assert not action.in_force(live.block)
+    assert action.stated()["blocks"] == 20
+    live.advance(80)
+    assert same_bits(live, Market(live.scenario()).run(80))
+
+
+def test_a_cut_taken_back_at_once_never_was(live: LiveMarket) -> None:
+    live.advance(4)
+    action = strike(live, "pool_halt", pool="eth-usdc", blocks=100)
+    live.take_back(action)
+    live.advance(10)
+    assert live.actions == []
+    assert same_bits(live, Market("calm", rng=3).run(10))
+
+
+def test_the_past_comes_back(live: LiveMarket) -> None:
+    live.advance(30)
+    strike(live, "price_jump", asset="eth", size=-0.3)
+    live.advance(60)
+    other = LiveMarket("calm", 3)
+    whole = live.scenario()
+    other.restore(list(whole.shocks[len(live.asked.shocks) :]), 60)
+    assert same_bits(live, other)
+    assert other.past.rows(other.past.names) == live.past.rows(live.past.names)
+    assert [a.block for a in other.actions] == [31]
+
+
+def test_a_run_ends_where_the_scenario_does() -> None:
+    live = LiveMarket(Scenario.load("calm").override({"blocks": 3}), 3)
+    live.advance(100)
+    assert (live.block, live.running) == (3, False)
+    short = LiveMarket(Scenario.load("calm").override({"blocks": 2}), 3)
+    short.step()
+    assert short.running
+    short.step()
+    assert not short.running
+
+
+# The twin
+
+
+def test_a_twin_without_my_shocks_is_the_run_without_them(live: LiveMarket) -> None:
+    live.advance(10)
+    strike(live, "price_jump", asset="eth", size=-0.3)
+    live.advance(15)
+    live.compare("mine")
+    assert live.twin is not None and live.twin.block == 15
+    strike(live, "price_jump", asset="eth", size=-0.3)
+    live.step()
+    live.advance(30)
+    assert same_bits(live.twin, Market("calm", rng=3).run(30))
+    assert len(live.twin.past) == len(live.past)
+
+
+def test_a_twin_shares_shocks_that_are_not_compared(live: LiveMarket) -> None:
+    live.compare("switches.gas_binds")
+    strike(live, "price_jump", asset="eth", size=-0.3)
+    live.advance(20)
+    assert live.twin is not None
+    assert live.twin.past.last("venue.eth.price") < 2200.0
+    setup = live.scenario().override({"switches.gas_binds": False})
+    assert same_bits(live.twin, Market(setup).run(20))
+
+
+def test_a_cut_taken_back_is_taken_back_in_the_twin(live: LiveMarket) -> None:
+    live.advance(3)
+    action = strike(live, "pool_halt", pool="eth-usdc", blocks=500)
+    live.advance(5)
+    live.compare("agents.borrowers")
+    live.advance(8)
+    live.take_back(action)
+    live.advance(20)
+    assert live.twin is not None and not live.twin.pools["eth-usdc"].record["halted"][0]
+    content = live.scenario().to_dict()
+    del content["agents"]["borrowers"]
+    assert same_bits(live.twin, Market(content).run(20))
+
+
+def test_a_twin_without_a_group_forgets_shocks_of_that_group(live: LiveMarket) -> None:
+    strike(live, "agents_stop", agents="traders", blocks=10)
+    live.advance(3)
+    live.compare("agents.traders")
+    strike(live, "agents_stop", agents="traders", blocks=10)
+    live.advance(6)
+    assert live.twin is not None and "traders" not in live.twin.cohorts
+
+
+@pytest.mark.parametrize("name", ["calm", "black_thursday"])
+def test_every_twin_can_be_run(name: str) -> None:
+    live = LiveMarket(name, 1)
+    live.advance(4)
+    for choice in twin_choices(live.asked):
+        if choice == "agents.lenders":  # nobody could borrow: the message says so
+            with pytest.raises(ScenarioError, match="cannot open its position"):
+                live.compare(choice)
+            continue
+        live.compare(choice)
+        live.step()
+        assert live.twin is not None and live.twin.block == live.block
+    live.compare("")
+    assert live.twin is None
+
+
+def test_an_unknown_twin_is_refused(live: LiveMarket) -> None:
+    with pytest.raises(ScenarioError, match="unknown choice"):
+        live.compare("agents.nobody")
+
+
+# Flows, generations, followed agents
+
+
+def test_flows_are_what_was_done_since_the_last_look(live: LiveMarket) -> None:
+    live.advance(200)
+    assert any(u == "traders" and v in live.pools for u, v in live.flows)
+    total = sum(v for (_, pool), v in live.flows.items() if pool in live.pools)
+    done = Market(Scenario.load("calm").override({"measures.every": 1}), rng=3).run(200).receipts()
+    swaps = done[(done["kind"] == "swap") & (done["status"] == "done")]
+    paid = swaps["amount_in"] * np.where(swaps["token_in"] == "usdc", 1.0, 2400.0)
+    assert total == pytest.approx(paid.sum(), rel=0.03)
+
+
+def test_value_is_carried_from_pool_to_pool() -> None:
+    live = LiveMarket("interconnected", 3)
+    live.advance(200)
+    assert any(u in live.pools and v in live.pools for u, v in live.flows)
+
+
+def test_generations_add_up_to_all_that_was_liquidated() -> None:
+    live = LiveMarket("interconnected", 1)
+    strike(live, "price_jump", asset="eth", size=-0.3)
+    live.advance(400)
+    assert live.generations.count.sum() == live.lending["bank"].liquidations > 0
+    assert live.generations.value.sum() == pytest.approx(
+        live.lending["bank"].liquidated_value, rel=0.01
+    )
+    assert live.past.last("liquidated.first") == live.generations.value[0]
+
+
+def test_a_followed_agent_shows_its_last_calls(live: LiveMarket) -> None:
+    live.follow("arbitrageurs-0")
+    live.advance(300)
+    row = live.ledger.account("arbitrageurs-0")
+    assert 0 < len(live.seen) <= 12
+    assert all(r["sender"] == row or r["counterparty"] == row for r in live.seen)
+    with pytest.raises(KeyError):
+        live.follow("nobody-1")
+
+
+# Files
+
+
+def test_files_are_those_of_a_run(live: LiveMarket) -> None:
+    strike(live, "price_jump", asset="eth", size=-0.2)
+    live.advance(10)
+    files = run_files(live.scenario(), 3, 10)
+    assert sorted(files) == [
+        "blocks.parquet",
+        "receipts.parquet",
+        "report.html",
+        "scenario.toml",
+        "summary.json",
+    ]
+    frame = pd.read_parquet(io.BytesIO(files["blocks.parquet"]))
+    setup = Scenario.from_dict(tomllib.loads(files["scenario.toml"].decode()))
+    again = Market(setup).run(10).datacollector.get_model_vars_dataframe()
+    pd.testing.assert_frame_equal(frame, again)
+    assert same_bits(live, Market(setup).run(10))

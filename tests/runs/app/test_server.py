@@ -1,0 +1,74 @@
+"""Serving the page."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from runs.app.server import is_loopback, listen
+from runs.cli import app
+from sim.errors import ScenarioError
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_it_listens_on_this_machine_alone() -> None:
+    with listen("127.0.0.1", 0) as bound:
+        assert is_loopback(bound)
+        assert bound.getsockname()[1] > 0
+
+
+def test_everybody_is_not_this_machine() -> None:
+    with listen("0.0.0.0", 0) as bound:
+        assert not is_loopback(bound)
+
+
+def test_a_port_that_is_taken_is_said() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(ScenarioError) as caught, listen("127.0.0.1", port):
+            pass
+    assert caught.value.problems[0][0] == "--port"
+    assert str(port) in caught.value.problems[0][1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "nowhere: no such scenario"),
+        (["calm", "--host", "no.such.host.invalid"], "--host: there is no"),
+        (["calm", "--port", "99999"], "99999"),
+        (["calm", "--rng", "-1"], "-1"),
+    ],
+)
+def test_bad_input_is_one_clear_error(words: list[str], said: str) -> None:
+    result = CliRunner().invoke(app, ["app", "--no-open", *words])
+    assert result.exit_code == 2
+    assert said in re.sub(r"\x1b\[[0-9;]*m", "", result.output)
+
+
+@pytest.mark.slow
+def test_hosting_for_others_warns_and_ctrl_c_ends_it() -> None:
+    words = [sys.executable, "-m", "runs.cli", "app", "--host", "0.0.0.0", "--port", "0"]
+    server = subprocess.Popen(
+        [*words, "--no-open"], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert server.stderr is not None
+    said = ""
+    while "Ctrl-C stops it" not in said:
+        line = server.stderr.readline()
+        assert line, said
+        said += line
+    assert "everybody who can reach this machine" in said
+    assert "no code" in said
+    server.send_signal(2)
+    _, rest = server.communicate(timeout=60)
+    assert "Traceback" not in rest

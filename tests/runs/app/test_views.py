@@ -1,0 +1,223 @@
+"""What the page shows, as plain data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from runs.app import views
+from runs.app.live import LiveMarket
+from runs.app.parameters import shock_of
+from sim import Market, Scenario
+
+
+@pytest.fixture
+def live() -> LiveMarket:
+    market = LiveMarket("calm", 3)
+    market.advance(30)
+    return market
+
+
+def strike(market: LiveMarket, kind: str, **fields: Any) -> None:
+    market.strike(shock_of(market.asked, {"kind": kind, **fields}, market.block + 1))
+
+
+def node(market: LiveMarket, name: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = views.network_state(market, {})["nodes"][name]
+    return found
+
+
+# The network
+
+
+@pytest.mark.parametrize("name", Scenario.names())
+def test_everything_has_a_place_that_stays(name: str) -> None:
+    market = LiveMarket(name, 1)
+    layout = views.network_layout(market)
+    names = {n["name"] for n in layout["nodes"]}
+    assert names >= {*market.pools, *market.lending, *market.cohorts, "venue"}
+    places = {(n["x"], n["y"]) for n in layout["nodes"]}
+    assert len(places) == len(names)
+    assert all(0 < n["x"] < layout["width"] for n in layout["nodes"])
+    assert all(0 < n["y"] < layout["height"] for n in layout["nodes"])
+    market.advance(100)
+    assert views.network_layout(market) == layout
+    assert names <= set(views.network_state(market, {})["nodes"])
+    json.dumps([layout, views.network_state(market, market.flows)])
+
+
+def test_size_is_value_and_width_is_exposure(live: LiveMarket) -> None:
+    nodes = views.network_state(live, {})["nodes"]
+    graph = live.exposure()
+    values = {n: graph.nodes[n]["value"] for n in live.pools}
+    larger, smaller = sorted(values, key=lambda n: -values[n])
+    assert nodes[larger]["r"] > nodes[smaller]["r"]
+    edges = {(e["u"], e["v"]): e for e in views.network_state(live, {})["edges"]}
+    for (u, v), edge in edges.items():
+        assert graph[u][v]["weight"] == edge["weight"]
+    widths = sorted(edges.values(), key=lambda e: e["weight"])
+    assert [e["width"] for e in widths] == sorted(e["width"] for e in widths)
+
+
+def test_colour_is_imbalance_or_utilisation(live: LiveMarket) -> None:
+    imbalance = live.past.last("pool.eth-usdc.imbalance")
+    assert node(live, "eth-usdc")["tone"] == pytest.approx(imbalance, abs=1e-4)
+    used = live.lending["bank"].utilisation("usdc")
+    assert node(live, "bank")["tone"] == pytest.approx(used, abs=1e-4)
+    assert node(live, "traders")["tone"] is None
+
+
+def test_the_ring_is_distress(live: LiveMarket) -> None:
+    assert node(live, "eth-usdc")["distress"] < 0.1
+    strike(live, "provider_exit", pool="eth-usdc", share=0.6)
+    strike(live, "pool_halt", pool="eth-usdc-b", blocks=10)
+    strike(live, "oracle_freeze", oracle="eth", blocks=10)
+    strike(live, "price_jump", asset="eth", size=-0.3)
+    live.step()
+    assert node(live, "eth-usdc")["distress"] == pytest.approx(0.6, abs=0.1)
+    assert (node(live, "eth-usdc-b")["distress"], node(live, "eth-usdc-b")["text"]) == (1, "halted")
+    assert (node(live, "oracle:eth")["distress"], node(live, "oracle:eth")["text"]) == (1, "frozen")
+    assert 0.0 < node(live, "borrowers")["distress"] < 1.0
+    live.advance(60)
+    assert node(live, "eth-usdc-b")["text"] != "halted"
+
+
+def test_flows_flash_and_open_edges_where_there_is_no_exposure(live: LiveMarket) -> None:
+    state = views.network_state(live, {("traders", "eth-usdc"): 500.0, ("lenders", "bank"): 5.0})
+    edges = {(e["u"], e["v"]): e for e in state["edges"]}
+    assert edges["traders", "eth-usdc"]["channel"] == "flow"
+    assert edges["lenders", "bank"]["channel"] == "claim"
+    assert 0 < edges["lenders", "bank"]["flash"] < edges["traders", "eth-usdc"]["flash"] < 1
+    assert sum(e["flash"] > 0 for e in state["edges"]) == 2
+
+
+# Charts
+
+
+@pytest.mark.parametrize("name", Scenario.names())
+def test_every_line_of_every_chart_is_a_measure(name: str) -> None:
+    market = LiveMarket(name, 1)
+    market.advance(5)
+    found = views.charts(market)
+    assert len({c.key for c in found}) == len(found)
+    nodes = [n["name"] for n in views.network_layout(market)["nodes"]]
+    for chart in [*found, *(c for n in nodes for c in views.history_of(market, n))]:
+        assert chart.unit and chart.lines
+        for measure in chart.lines.values():
+            assert measure in market.past, (chart.title, measure)
+    for n in nodes:
+        facts = views.node_facts(market, n)
+        assert facts and all(what and value for what, value in facts), n
+
+
+def test_a_plain_market_has_charts_too() -> None:
+    market = Market(Scenario.load("calm").override({"measures.every": 1}), rng=3).run(20)
+    past, live = views.past_of(market), LiveMarket("calm", 3)
+    live.advance(20)
+    for chart in views.charts(market):
+        for measure in chart.lines.values():
+            if measure in past:
+                assert past.rows([measure]) == live.past.rows([measure])
+
+
+def test_shocks_are_marked_and_spoken(live: LiveMarket) -> None:
+    strike(live, "price_jump", asset="eth", size=-0.25)
+    strike(live, "gas_surge", multiple=4.0, blocks=30)
+    strike(live, "withdrawal", lending="bank", token="usdc", share=0.1)
+    live.step()
+    assert views.marks(live) == [
+        {"block": 31, "label": "price jump eth -25 %"},
+        {"block": 31, "label": "gas surge x 4 30 blocks"},
+        {"block": 31, "label": "withdrawal bank usdc 10 %"},
+    ]
+
+
+# Agents
+
+
+def test_the_histogram_counts_every_debtor(live: LiveMarket) -> None:
+    shown = views.health_histogram(live, "bank")
+    positions = live.lending["bank"].positions()
+    assert sum(shown["count"]) == shown["debtors"] == len(positions)
+    assert len(shown["edges"]) == len(shown["count"]) + 1
+    factors = np.clip(positions["health_factor"], 0.8, 3.0)
+    expected, _ = np.histogram(factors, shown["edges"])
+    assert np.abs(np.array(shown["count"]) - expected).sum() <= 4  # one block's interest
+
+
+def test_the_endangered_are_those_of_the_positions(live: LiveMarket) -> None:
+    rows = views.endangered(live, 5)
+    positions = live.lending["bank"].positions().head(5)
+    assert [r["account"] for r in rows] == list(positions["account"])
+    assert [r["health"] for r in rows] == pytest.approx(list(positions["health_factor"]))
+    assert [r["debt"] for r in rows] == pytest.approx(list(positions["debt_value"]))
+
+
+def test_classes_count_all_agents(live: LiveMarket) -> None:
+    rows = views.classes(live)
+    assert sum(r["count"] for r in rows) == len(live.agents)
+    for r in rows:
+        assert r["wealth"] == pytest.approx(live.past.last(f"wealth.{r['name']}"))
+
+
+def test_an_agents_card_tells_what_it_holds_and_does(live: LiveMarket) -> None:
+    live.follow("borrowers-5")
+    strike(live, "price_jump", asset="eth", size=-0.35)
+    live.advance(200)
+    card = views.agent_card(live, "borrowers-5")
+    assert card["kind"] == "leveraged_borrower"
+    facts = dict(card["facts"])
+    assert "wealth" in facts and "bank-eth" in facts
+    assert {n for n, *_ in card["numbers"]} >= {"leverage", "buffer"}
+    for block, what, amounts, status in card["receipts"]:
+        assert 30 < block <= 200 and what and "→" in amounts and status
+    json.dumps(card)
+    with pytest.raises(KeyError):
+        views.agent_card(live, "nobody-1")
+
+
+def test_headline_figures_have_labels_and_units(live: LiveMarket) -> None:
+    found = {f["label"]: (f["value"], f["unit"]) for f in views.headline(live)}
+    assert found["gas"][1] == "gwei"
+    assert found["value locked"][1] == "usdc"
+    assert found["liquidations"] == ("0", "")
+
+
+# The twin
+
+
+def test_differences_are_this_run_less_its_twin(live: LiveMarket) -> None:
+    assert views.differences(live) == []
+    strike(live, "price_jump", asset="eth", size=-0.2)
+    live.advance(50)
+    live.compare("mine")
+    rows = {d["what"]: d for d in views.differences(live)}
+    price = rows["price of eth"]
+    assert price["difference"] == price["here"] - price["twin"] < -200.0
+    names = ["loss.borrowers", "loss.traders"]
+    points = views.difference_rows(live, names, 0)
+    assert len(points) == 50
+    assert points[10][1:] == [0.0, 0.0, 0.0, 0.0]
+    assert live.twin is not None
+    gap = live.past.last("loss.borrowers") - live.twin.past.last("loss.borrowers")
+    assert points[-1][1] == pytest.approx(gap, rel=1e-5)
+    assert views.difference_rows(live, names, 45) == points[45:]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (float("nan"), "–"),
+        (0.0, "0"),
+        (0.00123456, "0.0012346"),
+        (2400.5, "2,400.5"),
+        (123_456.7, "123,457"),
+        (2.5e6, "2.5M"),
+    ],
+)
+def test_numbers_are_readable(value: float, text: str) -> None:
+    assert views.number(value) == text
