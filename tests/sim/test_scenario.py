@@ -381,6 +381,8 @@ def test_a_reach_lies_within_the_limits_of_its_field() -> None:
     for name, reach in reaches.items():
         assert reach["unit"] and reach["low"] < reach["high"], name
         assert not reach["log"] or reach["low"] > 0.0, name
-        whole = TypeAdapter(Annotated[found[name].annotation, *found[name].metadata])
+        limits = found[name].metadata
+        kind = found[name].annotation
+        whole = TypeAdapter(Annotated[kind, *limits] if limits else kind)
         for end in ("low", "high"):
             whole.validate_python(reach[end])

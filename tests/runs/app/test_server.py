@@ -45,8 +45,8 @@ def test_a_port_that_is_taken_is_said() -> None:
     [
         (["nowhere"], "nowhere: no such scenario"),
         (["calm", "--host", "no.such.host.invalid"], "--host: there is no"),
-        (["calm", "--port", "99999"], "99999"),
-        (["calm", "--rng", "-1"], "-1"),
+        (["calm", "--port", "99999"], "--port"),
+        (["calm", "--rng", "-1"], "--rng"),
     ],
 )
 def test_bad_input_is_one_clear_error(words: list[str], said: str) -> None:
