@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-inp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint bench clean
+.PHONY: help install run app test lint bench pictures clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -22,12 +22,12 @@ $(BIN)/python:
 # A stamp is newer than what it was installed from, so an edit there installs again.
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Undertow into $(VENV) (a minute, once) ..."
-	@$(PIP) -e .
+	@$(PIP) -e '.[app]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
 	@echo "Installing what tests and checks need (a minute or two, once) ..."
-	@$(PIP) -e '.[study,reference,dev]'
+	@$(PIP) -e '.[app,study,reference,dev]'
 	@$(PIP) --no-deps degenbot  # its arithmetic alone: it would pin an older scipy
 	@touch $@
 
@@ -36,6 +36,9 @@ install: $(VENV)/.run  ## Install into .venv
 run: $(VENV)/.run  ## Run Black Thursday, 12-13 March 2020, into out/
 	@echo "Running Black Thursday, 12-13 March 2020, into $(OUT); the first run also compiles ..."
 	$(BIN)/undertow run black_thursday --out $(OUT)
+
+app: $(VENV)/.run  ## Open the market in the browser
+	$(BIN)/undertow app
 
 test: $(VENV)/.dev  ## Run the tests; PYTEST='-q -n 2 -m "not slow"' chooses which
 	$(BIN)/python -m pytest $(PYTEST)
@@ -47,6 +50,9 @@ lint: $(VENV)/.dev  ## Check style and types
 
 bench: $(VENV)/.dev  ## Benchmarks beside a peer: name ours peer ratio
 	$(BIN)/python -m runs.bench
+
+pictures: $(VENV)/.dev  ## Take the pictures of the page in docs; needs a chromium
+	$(BIN)/python -m runs.app.screenshots docs
 
 clean:  ## Remove what make made; other results in out/ stay
 	rm -rf $(VENV) .venv-newer out/black_thursday build dist *.egg-info

@@ -2,63 +2,34 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from runs.app.browser import chromium as opened_chromium
+from runs.app.browser import chromium_here, served
+
 PATIENCE = 90_000
 """Milliseconds to wait for what a busy machine does late."""
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address() -> Iterator[str]:
     """Where `undertow app` listens."""
-    words = [sys.executable, "-m", "runs.cli", "app", "calm", "--rng", "7", "--no-open"]
-    log = tmp_path_factory.mktemp("server") / "log"
-    with log.open("w") as said:
-        server = subprocess.Popen([*words, "--port", "0"], cwd=ROOT, stderr=said, stdout=said)
-    try:
-        until = time.time() + 180.0
-        while not (found := re.search(r"http://127.0.0.1:\d+", log.read_text())):
-            assert server.poll() is None and time.time() < until, log.read_text()
-            time.sleep(0.1)
-        yield found[0]
-    finally:
-        server.terminate()
-        server.wait(20)
-    assert "Traceback" not in log.read_text(), log.read_text()
+    with served("calm", "--rng", "7") as (found, _):
+        yield found
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """A browser."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not Path(CHROMIUM).exists():
-        pytest.skip("there is no chromium; apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    pytest.importorskip("playwright")
+    if chromium_here() is None:
+        pytest.skip("there is no chromium here; apt-get install chromium")
+    with opened_chromium() as browser:
         yield browser
-        browser.close()
 
 
 class Visitor:

@@ -1,0 +1,86 @@
+"""How fast the page is and what it holds: ``python -m runs.app.measure``.
+
+Plays a market in a real Chromium, a block a frame, and prints frames a second, how
+long a click takes to be answered meanwhile, and the memory of server and page. Then
+it goes on at many blocks a frame and prints the memory again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from typing import Any
+
+from runs.app.browser import chromium, resident, served
+
+
+def frames_a_second(tab: Any, seconds: float) -> float:
+    """Frames that the page shows in a second, while it plays."""
+
+    def frame() -> int:
+        return int(tab.get_attribute(".ut-head", "data-frame"))
+
+    first, begun = frame(), time.perf_counter()
+    tab.wait_for_timeout(1000.0 * seconds)
+    return (frame() - first) / (time.perf_counter() - begun)
+
+
+def answers(tab: Any, nodes: list[str], times: int) -> list[float]:
+    """Seconds from a click on a node to its state being shown, while the page plays."""
+    found = []
+    for i in range(times):
+        node = nodes[i % len(nodes)]
+        begun = time.perf_counter()
+        tab.evaluate(
+            f"document.querySelector('[data-node=\"{node}\"]').dispatchEvent("
+            "new MouseEvent('click', {bubbles: true}))"
+        )
+        tab.wait_for_selector(f".ut-table th:has-text('{node}')")
+        found.append(time.perf_counter() - begun)
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scenario", default="calm")
+    parser.add_argument("--traders", type=int, default=9472, help="makes 10,000 agents of calm")
+    parser.add_argument("--seconds", type=float, default=15.0)
+    parser.add_argument("--blocks", type=int, default=20_000)
+    options = parser.parse_args()
+    query = f"?scenario={options.scenario}&rng=1&set=agents.traders.count={options.traders}"
+    with served() as (address, pid), chromium() as browser:
+        tab = browser.new_page(viewport={"width": 1920, "height": 1080})
+        tab.goto(address + "/" + query)
+        tab.wait_for_selector(".ut-head", timeout=300_000)
+        print(tab.locator(".ut-head .sub").inner_text())
+        tab.get_by_role("button", name="▶", exact=True).click()
+        tab.wait_for_timeout(3000)
+        rates = [frames_a_second(tab, options.seconds / 5.0) for _ in range(5)]
+        print(
+            f"one block a frame: {statistics.median(rates):.1f} frames/s "
+            f"({min(rates):.1f} to {max(rates):.1f})"
+        )
+        waits = answers(tab, ["eth-usdc", "bank", "borrowers", "venue"], 12)
+        print(
+            f"a click is answered in {1e3 * statistics.median(waits):.0f} ms "
+            f"(at most {1e3 * max(waits):.0f})"
+        )
+        # The slider of blocks a frame: to its end, a hundred.
+        slider = tab.get_by_role("slider").nth(1)
+        slider.focus()
+        slider.press("End")
+        tab.wait_for_timeout(3000)
+        last = 0
+        while last < options.blocks:
+            tab.wait_for_timeout(2000)
+            block = int(tab.get_attribute(".ut-head", "data-block"))
+            if block - last >= 2000 or block >= options.blocks:
+                heap = tab.evaluate("performance.memory.usedJSHeapSize") / 2**20
+                print(f"block {block:6,}: server {resident(pid):6.1f} MiB, page {heap:5.1f} MiB")
+                last = block
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Pictures of the page for README and docs: ``python -m runs.app.screenshots FOLDER``.
+
+Takes every picture in a real Chromium, from links that anybody can open.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from runs.app.browser import chromium, served
+from runs.results import write_whole
+
+_CRASH = {"kind": "price_jump", "asset": "eth", "size": -0.3, "block": 100}
+LINKS = {
+    "app": {
+        "scenario": "interconnected",
+        "rng": "1",
+        "do": json.dumps(_CRASH),
+        "twin": "mine",
+        "block": "400",
+    },
+    "app_black_thursday": {"scenario": "black_thursday", "rng": "1", "block": "9000"},
+}
+"""Each picture's link."""
+_CHOSEN = {"app": "bank", "app_black_thursday": "bank"}
+VIEWS = (
+    ("light", 1280, 900),
+    ("dark", 1280, 900),
+    ("light", 1920, 1080),
+    ("dark", 1920, 1080),
+)
+
+
+def take(tab: Any, address: str, name: str, scheme: str, width: int, height: int) -> bytes:
+    """A picture of the page behind a link, as PNG.
+
+    Args:
+        tab: Playwright's page.
+        address: Of the server.
+        name: Of the link.
+        scheme: light or dark.
+        width: Of the screen, pixels.
+        height: Of the picture, pixels.
+    """
+    tab.emulate_media(color_scheme=scheme)
+    tab.set_viewport_size({"width": width, "height": height})
+    tab.goto(f"{address}/?{urlencode(LINKS[name])}")
+    tab.wait_for_selector(".ut-net .node", timeout=300_000)
+    tab.locator(f'[data-node="{_CHOSEN[name]}"]').click()
+    for _ in range(3):  # a few blocks, so that something flows
+        tab.get_by_role("button", name="Step", exact=True).click()
+        tab.wait_for_timeout(300)
+    tab.mouse.move(5, 5)
+    tab.wait_for_timeout(900)
+    return bytes(tab.screenshot())
+
+
+def _write(picture: bytes, path: Path) -> None:
+    path.write_bytes(picture)
+
+
+def main() -> None:
+    """Take all pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--tall", type=int, default=0, help="height, to see the whole page")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    with served() as (address, _), chromium() as browser:
+        for name in LINKS:
+            for scheme, width, height in VIEWS:
+                tab = browser.new_page()
+                picture = take(tab, address, name, scheme, width, options.tall or height)
+                file = options.folder / f"{name}_{scheme}_{width}.png"
+                write_whole(file, partial(_write, picture))
+                print(file)
+                tab.close()
+
+
+if __name__ == "__main__":
+    main()
