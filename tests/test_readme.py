@@ -39,4 +39,4 @@ def test_commands_are_those_of_the_makefile_and_the_command_line() -> None:
         assert f"\n{target}:" in makefile
     cli = (ROOT / "runs" / "cli.py").read_text(encoding="utf-8")
     for command in re.findall(r"`undertow (\w+)", TEXT):
-        assert f"def {command}(" in cli
+        assert f"def {command}(" in cli or f'command("{command}")' in cli

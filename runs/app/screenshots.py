@@ -28,12 +28,11 @@ LINKS = {
 }
 """Each picture's link."""
 _CHOSEN = {"app": "bank", "app_black_thursday": "bank"}
-VIEWS = (
-    ("light", 1280, 900),
-    ("dark", 1280, 900),
-    ("light", 1920, 1080),
-    ("dark", 1920, 1080),
-)
+VIEWS = {
+    "app": [("light", 1280, 900), ("dark", 1280, 900), ("light", 1920, 1080), ("dark", 1920, 1080)],
+    "app_black_thursday": [("light", 1280, 900)],
+}
+"""Schemes, widths and heights, pixels."""
 
 
 def take(tab: Any, address: str, name: str, scheme: str, width: int, height: int) -> bytes:
@@ -73,7 +72,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     with served() as (address, _), chromium() as browser:
         for name in LINKS:
-            for scheme, width, height in VIEWS:
+            for scheme, width, height in VIEWS[name]:
                 tab = browser.new_page()
                 picture = take(tab, address, name, scheme, width, options.tall or height)
                 file = options.folder / f"{name}_{scheme}_{width}.png"

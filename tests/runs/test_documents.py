@@ -1,15 +1,18 @@
-"""The blocks of docs/pools.md are scenarios that run."""
+"""The blocks of docs are what they say: scenarios that run, and code that does."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 from sim import Market, Scenario
 from tests.conftest import BASE, merged
 
-TEXT = (Path(__file__).parents[2] / "docs" / "pools.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "pools.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```toml\n(.*?)```", TEXT, flags=re.DOTALL)
 
 
@@ -30,3 +33,15 @@ def test_every_kind_of_pool_and_safeguard_is_shown() -> None:
     told = "\n".join(BLOCKS)
     for word in ("weighted", "stableswap", "concentrated", "bonding_curve", "breaker", "insurance"):
         assert word in told
+
+
+def test_the_page_is_told_in_code_that_runs() -> None:
+    text = (ROOT / "docs" / "app.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert blocks
+    for block in blocks:
+        code = block + "\nimport solara\nbox, rc = solara.render(page, handle_error=False)\n"
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
