@@ -250,7 +250,7 @@ class LiveMarket(Market):
             self.followed = self.ledger.account(account)
             self.seen.clear()
 
-    def scenario(self) -> Scenario:
+    def as_scenario(self) -> Scenario:
         """The scenario that does again all that was watched, to the bit."""
         with self.lock:
             content = self.asked.to_dict()
@@ -287,7 +287,7 @@ class LiveMarket(Market):
             raise ScenarioError([("twin", f"unknown choice {choice!r}; {known}")])
         # Those that were taken back are stated as ended; the others stay the same objects,
         # so that taking them back later reaches the twin too.
-        whole = self.scenario()
+        whole = self.as_scenario()
         mine = whole.shocks[len(self.asked.shocks) :]
         actions = [
             a.shock if a.ended is None else s for a, s in zip(self.actions, mine, strict=True)
@@ -338,7 +338,7 @@ def run_files(setup: Scenario, rng: int, blocks: int) -> dict[str, bytes]:
     """Do a run again and return the files that `undertow run --out` leaves.
 
     Args:
-        setup: From `LiveMarket.scenario`.
+        setup: From `LiveMarket.as_scenario`.
         rng: Seed.
         blocks: How many blocks to make.
 

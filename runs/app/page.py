@@ -122,7 +122,7 @@ def Page() -> None:
     router = solara.use_router()
     session = solara.use_memo(lambda: Session(router.search), [])
     solara.lab.use_task(session.open_first, dependencies=[], prefer_threaded=True)
-    market = session.market.value
+    market = session.market
     if session.notice.value:
         with solara.Div(classes=["ut-main"]):
             solara.Warning(session.notice.value, dense=True)
@@ -140,7 +140,7 @@ def Page() -> None:
     seed |= {"value": market.seed_number, "min": 0, "max": max(999, market.seed_number)}
     with solara.Div(classes=["ut-carrier"]):
         SolaraViz(
-            session.market,
+            session.shown,
             components=[],
             model_params={"setup": market.asked, "rng": seed},
             name="Undertow",
@@ -154,7 +154,7 @@ def Page() -> None:
 @solara.component
 def Board(session: Session) -> None:
     """What is seen: the network, the charts, the agents."""
-    market = session.market.value
+    market = session.market
     session.twins.get()
     assert market is not None
     bus = solara.use_memo(Bus, [])
@@ -206,7 +206,7 @@ def Board(session: Session) -> None:
 def _Pulse(session: Session, bus: Bus) -> None:
     """The only part that is rendered anew with every frame."""
     update_counter.get()
-    market = session.market.value
+    market = session.market
     assert market is not None
     with market.lock:
         session.pace.sent += 1
@@ -274,7 +274,7 @@ def _Follow(session: Session, market: PacedMarket) -> None:
 @solara.component
 def _Side(session: Session) -> None:
     """What can be done."""
-    market = session.market.value
+    market = session.market
     assert market is not None
     forms = solara.use_memo(lambda: shock_forms(market.asked), [session.version.value])
     shown = solara.use_memo(
@@ -326,7 +326,7 @@ def _Cards(session: Session, shown: list[dict[str, Any]], forms: list[dict[str, 
 @solara.component
 def _Struck(session: Session) -> None:
     session.acts.get()
-    market = session.market.value
+    market = session.market
     assert market is not None
     for action in market.actions[-5:]:
         state = f"block {action.block:,}: {views.spoken(action.shock)}"
@@ -349,7 +349,7 @@ def _Cuts(session: Session) -> None:
 
 @solara.component
 def _Compare(session: Session) -> None:
-    market = session.market.value
+    market = session.market
     assert market is not None
     session.twins.get()
     choices = {"": "no twin"} | twin_choices(market.asked)
@@ -367,10 +367,10 @@ def _Compare(session: Session) -> None:
 
 @solara.component
 def _Save(session: Session) -> None:
-    market = session.market.value
+    market = session.market
     assert market is not None
     ShareLink()
-    toml = solara.use_memo(lambda: market.scenario().to_toml(), [market, session.acts.value])
+    toml = solara.use_memo(lambda: market.as_scenario().to_toml(), [market, session.acts.value])
     FileLinks(files=[{"name": "scenario.toml", "content": toml}])
     solara.Button(
         "Make the run's files",

@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 import time
+import warnings
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,10 +81,7 @@ def serve(
         os.environ[SCENARIO_VARIABLE] = scenario
     if rng is not None:
         os.environ[SEED_VARIABLE] = str(rng)
-    os.environ["SOLARA_TELEMETRY_MIXPANEL_ENABLE"] = "false"
-    os.environ["SOLARA_ASSETS_PROXY"] = "false"  # solara-assets has them all
-    os.environ["SOLARA_APP"] = "runs.app.page"
-    os.environ["SOLARA_SESSION_SAME_SITE"] = "lax"
+    os.environ["SOLARA_APP"] = "runs.app.page"  # which also switches Solara's telemetry off
     import uvicorn
 
     address = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}"
@@ -95,6 +93,8 @@ def serve(
             highlight=False,
         )
     sys.setswitchinterval(_SWITCH_SECONDS)
+    # Solara says at every first visit that a page in another's frame would need https.
+    warnings.filterwarnings("ignore", message="Cookies with samesite", category=UserWarning)
     with console.status("Starting the page ..."):
         config = uvicorn.Config("solara.server.starlette:app", log_level="error", ws="auto")
         config.load()

@@ -90,13 +90,25 @@ class PacedMarket(LiveMarket):
         super().step()
 
 
+class NoMarket:
+    """What Mesa's page steps before there is a market, and once a tab is gone: nothing.
+
+    A tab that is closed while it plays leaves Mesa's thread with the first value again.
+    """
+
+    running = False
+
+    def step(self) -> None:
+        """Make no block."""
+
+
 class Session:
     """The state of one page; every visitor, and every tab, has its own.
 
     Attributes:
         name: Of the scenario that is open.
         changes: What was turned in it, by path; applied or not yet.
-        market: The market, None while the first one opens.
+        shown: What Mesa's page steps: the market, once it is open.
         version: Grows whenever another scenario is opened.
         errors: Problems of parameters by path.
         shock_errors: Problems of the last shock by field.
@@ -116,7 +128,7 @@ class Session:
         self.files_block = -1
         self.name = solara.reactive(first_scenario())
         self.changes: solara.Reactive[dict[str, Any]] = solara.reactive({})
-        self.market: solara.Reactive[PacedMarket | None] = solara.reactive(None)
+        self.shown: solara.Reactive[PacedMarket | NoMarket] = solara.reactive(NoMarket())
         self.version = solara.reactive(0)
         self.errors: solara.Reactive[dict[str, str]] = solara.reactive({})
         self.shock_errors: solara.Reactive[dict[str, str]] = solara.reactive({})
@@ -130,6 +142,12 @@ class Session:
         self.base: Scenario = load(self.name.value)
         self._query = query
         self._seen: tuple[int, tuple[str, ...]] = (0, ())
+
+    @property
+    def market(self) -> PacedMarket | None:
+        """The market, None while the first one opens."""
+        shown = self.shown.value
+        return shown if isinstance(shown, PacedMarket) else None
 
     # Opening
 
@@ -175,7 +193,7 @@ class Session:
         self.errors.set({})
         self.chosen.set("")
         self.followed.set("")
-        self.market.set(market)
+        self.shown.set(market)
         self.version.set(self.version.value + 1)
 
     def work(self, text: str, function: Callable[[], None], beside: bool = False) -> None:
@@ -240,7 +258,7 @@ class Session:
         self._check()
         if self.errors.value:
             return
-        market = self.market.value
+        market = self.market
         rng = market.seed_number if market is not None else None
         link = Link(self.name.value, rng, 0, dict(self.changes.value))
         self.notice.set("")
@@ -250,7 +268,7 @@ class Session:
 
     def strike(self, content: Mapping[str, Any]) -> None:
         """Strike a shock in the next block, or say beside its fields what is wrong."""
-        market = self.market.value
+        market = self.market
         if market is None:
             return
         with market.lock:
@@ -269,7 +287,7 @@ class Session:
 
     def cuts(self) -> dict[str, tuple[dict[str, Any], Action | None]]:
         """What can be cut: the shock that does it, and the action that holds, by label."""
-        market = self.market.value
+        market = self.market
         if market is None:
             return {}
         found: dict[str, dict[str, Any]] = {}
@@ -292,7 +310,7 @@ class Session:
     def look(self) -> None:
         """Note when a cut has ended by itself, or a reset has undone what was done."""
         holding = tuple(label for label, (_, action) in self.cuts().items() if action is not None)
-        market = self.market.value
+        market = self.market
         now = (id(market), holding)
         if now != self._seen:
             self._seen = now
@@ -300,7 +318,7 @@ class Session:
 
     def switch(self, label: str, off: bool) -> None:
         """Cut something from the next block on, or let it work again."""
-        market = self.market.value
+        market = self.market
         if market is None:
             return
         cut, action = self.cuts()[label]
@@ -313,7 +331,7 @@ class Session:
 
     def compare(self, choice: str) -> None:
         """Open a twin, or close it."""
-        market = self.market.value
+        market = self.market
         if market is not None:
             text = "Running the twin" if choice else "Closing the twin"
 
@@ -325,7 +343,7 @@ class Session:
 
     def follow(self, account: str) -> None:
         """Follow an agent."""
-        market = self.market.value
+        market = self.market
         if market is not None and account in market.ledger.accounts:
             market.follow(account)
             self.followed.set(account)
@@ -334,7 +352,7 @@ class Session:
 
     def link(self) -> str:
         """The query that brings this page back."""
-        market = self.market.value
+        market = self.market
         if market is None:
             return ""
         with market.lock:
@@ -345,11 +363,11 @@ class Session:
 
     def prepare_files(self) -> None:
         """Do the run again, apart from the page, for the files that it leaves."""
-        market = self.market.value
+        market = self.market
         if market is None:
             return
         with market.lock:
-            setup, rng, block = market.scenario(), market.seed_number, market.block
+            setup, rng, block = market.as_scenario(), market.seed_number, market.block
 
         def make() -> None:
             self.files.set(run_files(setup, rng, block))

@@ -66,7 +66,7 @@ def test_every_shock_given_by_hand_is_that_of_a_scenario(kind: str) -> None:
     strike(live, kind, **given)
     for _ in range(15):
         live.step()
-    assert same_bits(live, Market(live.scenario()).run(27))
+    assert same_bits(live, Market(live.as_scenario()).run(27))
 
 
 def test_several_shocks_in_a_block_strike_in_their_order(live: LiveMarket) -> None:
@@ -77,7 +77,7 @@ def test_several_shocks_in_a_block_strike_in_their_order(live: LiveMarket) -> No
     strike(live, "provider_exit", pool="eth-usdc", share=0.3)
     strike(live, "whale_sale", token="eth", amount=10.0, target="eth-usdc", blocks=1)
     live.advance(30)
-    assert same_bits(live, Market(live.scenario()).run(30))
+    assert same_bits(live, Market(live.as_scenario()).run(30))
 
 
 @pytest.mark.parametrize("kind", CUTS)
@@ -96,7 +96,7 @@ def test_a_cut_that_is_taken_back_lasted_until_then(kind: str) -> None:
     assert not action.in_force(live.block)
     assert action.stated()["blocks"] == 20
     live.advance(80)
-    assert same_bits(live, Market(live.scenario()).run(80))
+    assert same_bits(live, Market(live.as_scenario()).run(80))
 
 
 def test_a_cut_taken_back_at_once_never_was(live: LiveMarket) -> None:
@@ -113,7 +113,7 @@ def test_the_past_comes_back(live: LiveMarket) -> None:
     strike(live, "price_jump", asset="eth", size=-0.3)
     live.advance(60)
     other = LiveMarket("calm", 3)
-    whole = live.scenario()
+    whole = live.as_scenario()
     other.restore(list(whole.shocks[len(live.asked.shocks) :]), 60)
     assert same_bits(live, other)
     assert other.past.rows(other.past.names) == live.past.rows(live.past.names)
@@ -153,7 +153,7 @@ def test_a_twin_shares_shocks_that_are_not_compared(live: LiveMarket) -> None:
     live.advance(20)
     assert live.twin is not None
     assert live.twin.past.last("venue.eth.price") < 2200.0
-    setup = live.scenario().override({"switches.gas_binds": False})
+    setup = live.as_scenario().override({"switches.gas_binds": False})
     assert same_bits(live.twin, Market(setup).run(20))
 
 
@@ -166,7 +166,7 @@ def test_a_cut_taken_back_is_taken_back_in_the_twin(live: LiveMarket) -> None:
     live.take_back(action)
     live.advance(20)
     assert live.twin is not None and not live.twin.pools["eth-usdc"].record["halted"][0]
-    content = live.scenario().to_dict()
+    content = live.as_scenario().to_dict()
     del content["agents"]["borrowers"]
     assert same_bits(live.twin, Market(content).run(20))
 
@@ -247,7 +247,7 @@ def test_a_followed_agent_shows_its_last_calls(live: LiveMarket) -> None:
 def test_files_are_those_of_a_run(live: LiveMarket) -> None:
     strike(live, "price_jump", asset="eth", size=-0.2)
     live.advance(10)
-    files = run_files(live.scenario(), 3, 10)
+    files = run_files(live.as_scenario(), 3, 10)
     assert sorted(files) == [
         "blocks.parquet",
         "receipts.parquet",

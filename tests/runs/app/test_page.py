@@ -367,6 +367,16 @@ def test_two_tabs_do_not_disturb_each_other(visit: Visit) -> None:
     first.button("❚❚").click()
 
 
+def test_a_tab_that_is_closed_while_it_plays_leaves_the_server_in_peace(visit: Visit) -> None:
+    page, other = visit(), visit()
+    page.button("▶").click()
+    page.reach(page.block + 3)
+    page.tab.close()
+    other.tab.wait_for_timeout(1500)
+    other.step(2)
+    assert other.block == 2  # and the server's log is read when it stops
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [

@@ -40,7 +40,7 @@ def test_the_links_of_the_pictures_open(name: str) -> None:
     session = Session(query)
     session.open_first()
     assert session.notice.value == ""
-    market = session.market.value
+    market = session.market
     assert market is not None and market.block == read_link(query).block
 
 

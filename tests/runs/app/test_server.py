@@ -24,6 +24,16 @@ def test_it_listens_on_this_machine_alone() -> None:
         assert bound.getsockname()[1] > 0
 
 
+def test_telemetry_is_off_once_the_page_is_there() -> None:
+    from solara.server import settings, telemetry
+
+    import runs.app.page  # noqa: F401
+
+    assert settings.telemetry.mixpanel_enable is False
+    assert telemetry.settings is settings
+    assert settings.theme.show_banner is False
+
+
 def test_everybody_is_not_this_machine() -> None:
     with listen("0.0.0.0", 0) as bound:
         assert not is_loopback(bound)

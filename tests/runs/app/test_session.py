@@ -29,7 +29,7 @@ def settled(session: Session) -> Session:
 
 
 def market_of(session: Session) -> PacedMarket:
-    market = session.market.value
+    market = session.market
     assert market is not None
     return market
 
@@ -203,6 +203,13 @@ def test_the_scenario_of_the_server_is_offered_by_its_name(
         assert session.link().startswith("?scenario=mine&rng=11")
     finally:
         module.library.cache_clear()
+
+
+def test_before_and_after_there_is_nothing_to_step() -> None:
+    session = Session("")
+    assert session.market is None
+    session.shown.value.step()
+    assert not session.shown.value.running
 
 
 # The pace
