@@ -389,6 +389,8 @@ def AgentView(market: Market, account: str) -> None:
     card = views.agent_card(market, account)
     label = f"{account}, {card['kind'].replace('_', ' ')}"
     _Facts(label, lambda: views.agent_card(market, account)["facts"], [market, account])
+    for chart in views.trail_of(market, account):
+        TimeChart(market, chart, height=110).key(f"{account}/{chart.title}")
     columns: list[dict[str, Any]] = [
         {"key": "block", "label": "block", "number": True},
         {"key": "what", "label": "its last calls"},

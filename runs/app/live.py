@@ -38,6 +38,8 @@ _LENDING_KINDS = (
 )
 _FOLLOWED = 12
 """Receipts shown of an agent that is followed."""
+TRAIL = ("followed.wealth", "followed.health")
+"""What is noted of the agent that is followed."""
 
 
 @dataclass
@@ -99,9 +101,8 @@ class LiveMarket(Market):
         super().__init__(self.asked.override(measured), rng)
         lag = max((o.lag for o in self.setup.oracles.values()), default=0)
         self.generations = Generations(lag)
-        self._measured = len(self.measures)
         names = [m.name for m in self.measures]
-        self.past = Past(names + [f"liquidated.{g}" for g in GENERATIONS])
+        self.past = Past([*names, *(f"liquidated.{g}" for g in GENERATIONS), *TRAIL])
         self.running = self.block < self.setup.blocks
 
     # What happens
@@ -128,9 +129,13 @@ class LiveMarket(Market):
         super()._empty_buffers()
         receipts = self.receipt_book.drain()
         rows = self.datacollector.drain()
-        wide = np.empty((len(rows), rows.shape[1] + len(GENERATIONS)))
-        wide[:, : rows.shape[1]] = rows
-        self._count_generations(receipts, rows[:, 0], wide[:, rows.shape[1] :])
+        measured, all_of_them = rows.shape[1], 1 + len(self.past.names)
+        wide = np.full((len(rows), all_of_them), np.nan)
+        wide[:, :measured] = rows
+        generations = wide[:, measured : measured + len(GENERATIONS)]
+        self._count_generations(receipts, rows[:, 0], generations)
+        if self.followed is not None and len(rows):
+            wide[-1, -len(TRAIL) :] = self._standing(self.followed)
         self.past.take(wide)
         if len(receipts):
             self._note_flows(receipts)
@@ -157,6 +162,12 @@ class LiveMarket(Market):
             self.generations.take(liquidations[before:end], self._worth)
             before = end
             out[i] = self.generations.value
+
+    def _standing(self, row: int) -> tuple[float, float]:
+        """Wealth of an account and its lowest health factor; NaN without a debt."""
+        factors = [lender.health_factor(row) for lender in self.lending.values()]
+        lowest = min(factors, default=np.inf)
+        return self.wealth(row), lowest if np.isfinite(lowest) else np.nan
 
     def _worth(self, token: int) -> float:
         return abs(float(self.world.values[token]))
@@ -241,7 +252,7 @@ class LiveMarket(Market):
             self.flows.clear()  # a page shows what flows now, not what has flowed
 
     def follow(self, account: str) -> None:
-        """Note what an agent does from now on.
+        """Note what an agent does from now on, here and in the twin.
 
         Raises:
             KeyError: If there is no such account.
@@ -249,6 +260,10 @@ class LiveMarket(Market):
         with self.lock:
             self.followed = self.ledger.account(account)
             self.seen.clear()
+            for name in TRAIL:
+                self.past.forget(name)
+            if self.twin is not None and account in self.twin.ledger.accounts:
+                self.twin.follow(account)
 
     def as_scenario(self) -> Scenario:
         """The scenario that does again all that was watched, to the bit."""
@@ -278,6 +293,9 @@ class LiveMarket(Market):
             setup, actions = self._without(choice)
             twin = LiveMarket(setup, self.seed_number)
             twin.restore(actions, self.block)
+            followed = self.ledger.accounts[self.followed] if self.followed is not None else ""
+            if followed in twin.ledger.accounts:
+                twin.follow(followed)
             self.twin, self.twin_choice = twin, choice
 
     def _without(self, choice: str) -> tuple[Scenario, list[Any]]:

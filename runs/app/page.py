@@ -62,6 +62,7 @@ def _settle_solara() -> None:
         return
     settings.telemetry.mixpanel_enable = False
     settings.theme.show_banner = False
+    settings.kernel.cull_timeout = "1h"  # of a tab that is gone; its address brings it back
 
 
 _settle_solara()
@@ -160,11 +161,7 @@ def Board(session: Session) -> None:
     bus = solara.use_memo(Bus, [])
     provide_bus(bus)
 
-    def adopt() -> Callable[[], None]:
-        market.pace = session.pace  # a reset opens a market that knows no page
-        return market.close
-
-    solara.use_effect(adopt, [market])
+    solara.use_effect(lambda: session.adopt(market), [market])
     with market.lock, solara.Div(classes=["ut-main"]):
         with solara.Div(classes=["ut-card"]):
             _Header(session, market)

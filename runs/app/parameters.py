@@ -30,6 +30,7 @@ _MAIN = {
 }
 """The fields of a distribution that carry the unit of what is drawn."""
 MOST_AGENTS = 100_000
+MOST_BLOCKS = 1_000_000
 _FORBIDDEN = {
     "prices": "a page reads no files; start it with a scenario that names its prices",
     "rng": "is the seed; set it beside the scenario",
@@ -200,6 +201,9 @@ def changed(base: Scenario, changes: Mapping[str, Any]) -> Scenario:
         field = next((p for p in changes if p.endswith(".count")), "agents")
         text = f"makes {agents:,} agents; a page carries {MOST_AGENTS:,}: undertow run takes more"
         raise ScenarioError([(field, text)])
+    if setup.blocks > MOST_BLOCKS:
+        text = f"is more than a page goes through; give {MOST_BLOCKS:,} or fewer"
+        raise ScenarioError([("blocks", f"{setup.blocks:,} {text}")])
     return setup
 
 

@@ -80,6 +80,11 @@ class Past:
         self.stride *= 2
         self.epoch += 1
 
+    def forget(self, name: str) -> None:
+        """Forget all values of a measure; later ones are taken as before."""
+        for table in (self._low, self._high, self._last):
+            table[:, self._place[name]] = np.nan
+
     def last(self, name: str, default: float = np.nan) -> float:
         """The latest value of a measure."""
         if self._n == 0 or name not in self._place:

@@ -13,7 +13,7 @@ import solara
 from mesa.visualization.utils import force_update
 
 from runs.app.link import Link, read_link
-from runs.app.live import CUTS, Action, LiveMarket, run_files, twin_choices
+from runs.app.live import CUTS, Action, LiveMarket, run_files
 from runs.app.parameters import changed, shock_of
 from sim import Scenario
 from sim.compiled import compilation_told_to
@@ -173,11 +173,6 @@ class Session:
         base = load(link.scenario)
         setup = changed(base, link.changes)
         actions = [shock_of(setup, a, int(a["block"])) for a in link.actions]
-        if any(a.block < 1 for a in actions):
-            raise ScenarioError([("do", "a shock before the first block; blocks begin with 1")])
-        if link.twin and link.twin not in twin_choices(setup):
-            text = did_you_mean(link.twin, twin_choices(setup))
-            raise ScenarioError([("twin", f"unknown choice {link.twin!r}; {text}")])
         with compilation_told_to(lambda name: self.busy.set(f"Compiling, once: {name}")):
             market = PacedMarket(setup, link.rng)
             if link.block:
@@ -222,6 +217,20 @@ class Session:
                 force_update()
 
         threading.Thread(target=do, daemon=True).start()
+
+    def adopt(self, market: PacedMarket) -> Callable[[], None]:
+        """Take over a market that a reset has opened, which knows no page.
+
+        Returns:
+            What lets go of it again.
+        """
+        market.pace = self.pace
+        self.files.set({})
+        if self.followed.value in market.ledger.accounts:
+            market.follow(self.followed.value)
+        else:
+            self.followed.set("")
+        return market.close
 
     # Choosing
 

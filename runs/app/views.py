@@ -12,7 +12,7 @@ import networkx as nx
 import numpy as np
 
 from protocols.lending import standing
-from runs.app.live import LiveMarket
+from runs.app.live import TRAIL, LiveMarket
 from runs.app.past import Past, plain
 from runs.cascade import GENERATIONS
 from runs.page import money
@@ -513,6 +513,17 @@ def agent_card(market: Market, account: str) -> dict[str, Any]:
         "numbers": numbers,
         "receipts": receipts,
     }
+
+
+def trail_of(market: Market, account: str) -> list[Chart]:
+    """Charts of an agent since it is followed; none where it is not."""
+    if not isinstance(market, LiveMarket) or market.followed != market.ledger.account(account):
+        return []
+    wealth, health = TRAIL
+    found = [Chart(f"{account}: wealth", market.numeraire, {"wealth": wealth}, "money")]
+    if market.lending:
+        found.append(Chart(f"{account}: health factor", "lowest", {"health factor": health}))
+    return found
 
 
 def node_facts(market: Market, node: str) -> list[tuple[str, str]]:

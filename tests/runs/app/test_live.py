@@ -241,6 +241,26 @@ def test_a_followed_agent_shows_its_last_calls(live: LiveMarket) -> None:
         live.follow("nobody-1")
 
 
+def test_a_followed_agent_leaves_a_trail_here_and_in_the_twin(live: LiveMarket) -> None:
+    live.advance(10)
+    live.compare("mine")
+    live.follow("borrowers-5")
+    strike(live, "price_jump", asset="eth", size=-0.3)
+    live.step()
+    live.step()
+    wealth = live.past.rows(["followed.wealth"])
+    assert [block for block, _, value in wealth if value is not None] == [11.0, 12.0]
+    assert live.past.last("followed.wealth") == live.wealth("borrowers-5")
+    factor = live.lending["bank"].health_factor("borrowers-5")
+    assert live.past.last("followed.health") == factor
+    assert live.twin is not None
+    assert live.twin.past.last("followed.wealth") > live.past.last("followed.wealth")
+    live.follow("traders-0")
+    live.step()
+    assert np.isnan(live.past.last("followed.health"))
+    assert len([v for *_, v in live.past.rows(["followed.wealth"]) if v is not None]) == 1
+
+
 # Files
 
 

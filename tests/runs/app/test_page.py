@@ -33,6 +33,7 @@ def test_it_opens_plays_pauses_steps_and_resets(visit: Visit) -> None:
     page.until("() => document.querySelector('.ut-head').dataset.block === '0'")
     page.step(1)
     assert [block for block, _ in page.curve("Price of eth", "outside venue")] == [1]
+    assert page.tab.get_by_text("Up to block").count() == 0
 
 
 def test_blocks_of_a_frame(visit: Visit) -> None:
@@ -434,6 +435,7 @@ def test_an_agent_is_followed(visit: Visit) -> None:
     name.press("Enter")
     page.tab.get_by_text("arbitrageurs-0, arbitrageur").wait_for()
     page.play(60)
+    assert page.value("arbitrageurs-0: wealth", "wealth") > 0.0
     calls = page.tab.locator("[aria-label='Its last calls'] tbody")
     assert "swap" in calls.inner_text()
 

@@ -76,3 +76,12 @@ def test_a_gap_in_a_measure_does_not_spoil_its_point() -> None:
 def test_numbers_are_short_and_what_is_none_is_none() -> None:
     table = np.array([[123456.789, 0.0, np.nan, np.inf, -1.23456789e-9]])
     assert plain(table) == [[123457.0, 0.0, None, None, -1.23457e-09]]
+
+
+def test_a_measure_is_forgotten_and_begins_again() -> None:
+    past = Past(["a", "b"], 8)
+    past.take(rows(3))
+    past.forget("b")
+    past.take(rows(4)[3:])
+    assert past.rows(["b"]) == [[1, None, None], [2, None, None], [3, None, None], [4, -4, -4]]
+    assert past.last("a") == np.sin(4.0)
