@@ -195,7 +195,10 @@ def TimeChart(market: Market, chart: Chart, height: int = 170) -> None:
             points = [mine + theirs[1:] for mine, theirs in zip(points, other, strict=False)]
         return points
 
-    _Plot(market, chart, series, rows, [market, twin, *names.values()], height)
+    def last() -> list[float | None]:
+        return views.plain_numbers([views.past_of(market).last(n) for n in names.values()])
+
+    _Plot(market, chart, series, rows, last, [market, twin, *names.values()], height)
 
 
 @solara.component
@@ -204,6 +207,7 @@ def _Plot(
     chart: Chart,
     series: list[dict[str, Any]],
     rows: Callable[[Past, int], list],
+    last: Callable[[], list[float | None]],
     dependencies: list[Any],
     height: int,
 ) -> None:
@@ -212,7 +216,8 @@ def _Plot(
 
     def payload() -> dict[str, Any]:
         past = views.past_of(market)
-        return tail.next(past, lambda start: rows(past, start)) | {"marks": views.marks(market)}
+        now = {"marks": views.marks(market), "last": last()}
+        return tail.next(past, lambda start: rows(past, start)) | now
 
     channel, initial = use_live(payload, [*dependencies, again])
     ChartView(
@@ -246,7 +251,11 @@ def DifferenceChart(market: LiveMarket, height: int = 170) -> None:
     def rows(past: Past, start: int) -> list:
         return views.difference_rows(market, names, start)
 
-    _Plot(market, chart, series, rows, [market, market.twin, "difference"], height)
+    def last() -> list[float | None]:
+        twin = market.twin.past if market.twin is not None else market.past
+        return views.plain_numbers([market.past.last(n) - twin.last(n) for n in names])
+
+    _Plot(market, chart, series, rows, last, [market, market.twin, "difference"], height)
 
 
 @solara.component

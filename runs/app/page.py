@@ -37,11 +37,14 @@ _PLAY_INTERVAL = 11
 """Milliseconds between two frames, on the grid of Mesa's slider."""
 _STYLE = """
 .ut-carrier { height: 0; overflow: hidden; }
-.ut-main { padding: 0 16px 24px; display: grid; gap: 14px; max-width: 2400px; }
+.ut-main { padding: 0 16px; display: grid; gap: 14px; max-width: 2400px; }
+.ut-main > div:empty { display: none; }
 .ut-card { background: #fff; border: 1px solid #e3e8ee; border-radius: 8px; padding: 12px 14px;
   min-width: 0; }
 .theme--dark .ut-card { background: #1e1e1e; border-color: #2f3943; }
-.ut-grid { display: grid; gap: 14px; grid-template-columns: repeat(auto-fit, minmax(410px, 1fr)); }
+.ut-grid { display: grid; gap: 14px; grid-template-columns: repeat(auto-fit, minmax(380px, 1fr)); }
+.ut-tables { display: grid; gap: 14px; align-items: start;
+  grid-template-columns: repeat(auto-fit, minmax(560px, 1fr)); }
 .ut-wide { display: grid; gap: 14px; grid-template-columns: minmax(0, 1fr); align-items: start; }
 @media (min-width: 1500px) { .ut-wide { grid-template-columns: minmax(0, 5fr) minmax(0, 3fr); } }
 .ut-card > h3 { font: 600 15px/1.3 system-ui, sans-serif; margin: 0 0 8px; }
@@ -124,8 +127,8 @@ def Page() -> None:
     session = solara.use_memo(lambda: Session(router.search), [])
     solara.lab.use_task(session.open_first, dependencies=[], prefer_threaded=True)
     market = session.market
-    if session.notice.value:
-        with solara.Div(classes=["ut-main"]):
+    with solara.Div(classes=["ut-main"]):
+        if session.notice.value:
             solara.Warning(session.notice.value, dense=True)
             solara.Button("Close this message", text=True, on_click=lambda: session.notice.set(""))
     if market is None:
@@ -176,8 +179,9 @@ def Board(session: Session) -> None:
                 else:
                     text = "Click a node for its state and its history."
                     solara.Text(text, classes=["ut-note"])
-        if market.twin is not None:
-            _Twin(market)
+        with solara.Div():
+            if market.twin is not None:
+                _Twin(market)
         with solara.Div(classes=["ut-grid"]):
             for chart in views.charts(market):
                 with solara.Div(classes=["ut-card"]).key(chart.title):
@@ -185,7 +189,7 @@ def Board(session: Session) -> None:
             if market.lending:
                 with solara.Div(classes=["ut-card"]):
                     HealthFactors(market)
-        with solara.Div(classes=["ut-grid"]):
+        with solara.Div(classes=["ut-tables"]):
             with solara.Div(classes=["ut-card"]):
                 solara.HTML("h3", "Classes of agents")
                 ClassTable(market)
@@ -236,9 +240,9 @@ def _Header(session: Session, market: PacedMarket) -> None:
 
 @solara.component
 def _Twin(market: PacedMarket) -> None:
-    with solara.Div(classes=["ut-grid"]):
+    with solara.Div(classes=["ut-tables"]):
         with solara.Div(classes=["ut-card"]):
-            DifferenceChart(market)
+            DifferenceChart(market, height=300)
         with solara.Div(classes=["ut-card"]):
             choice = twin_choices(market.asked).get(market.twin_choice, "")
             solara.HTML("h3", f"This run and its twin: {choice}")
@@ -284,10 +288,12 @@ def _Side(session: Session) -> None:
 def _Cards(session: Session, shown: list[dict[str, Any]], forms: list[dict[str, Any]]) -> None:
     """In the sidebar, below Mesa's cards."""
     busy = session.busy.value
-    with solara.Sidebar(), solara.Column(classes=["ut-side"]):
-        if busy:
-            solara.Text(busy)
-            solara.ProgressLinear(True)
+    # The key keeps what is open and typed here when Mesa's cards are made anew.
+    with solara.Sidebar(), solara.Column(classes=["ut-side"]).key("undertow"):
+        with solara.Div():  # always there: what follows keeps its place, and what is typed in it
+            if busy:
+                solara.Text(busy)
+                solara.ProgressLinear(True)
         with solara.Card("Scenario"):
             solara.Select(
                 "Scenario",

@@ -22,6 +22,9 @@ from sim.errors import ScenarioError
 _SWITCH_SECONDS = 0.0005
 """Between threads: a frame passes from the market's to the server's, and should not wait."""
 
+_GRACE = 3.0
+"""Seconds that the server has to say goodbye to its pages."""
+
 
 @contextmanager
 def listen(host: str, port: int) -> Iterator[socket.socket]:
@@ -102,7 +105,17 @@ def serve(
     console.print(f"The page is at {address} (Ctrl-C stops it)", highlight=False)
     if show:
         threading.Thread(target=_show, args=(server, address), daemon=True).start()
-    server.run(sockets=[bound])
+    # In a thread of its own, so that Ctrl-C is caught here whatever the server is at.
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.2)
+    except KeyboardInterrupt:
+        server.should_exit = True
+        thread.join(_GRACE)
+        sys.stderr.flush()
+        os._exit(130)  # pages that play have threads that an orderly end would wait for
 
 
 def _show(server: object, address: str) -> None:

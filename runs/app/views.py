@@ -40,6 +40,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1e5 else f"{value:,.5g}"
 
 
+def plain_numbers(values: Sequence[float]) -> list[float | None]:
+    """Numbers for JSON: six digits, and None for what is no finite number."""
+    return plain(np.array([values]))[0] if values else []
+
+
 def past_of(market: Market) -> Past:
     """The past of a market; of one that is not watched, from all its collected rows."""
     if isinstance(market, LiveMarket):
@@ -310,7 +315,8 @@ def charts(market: Market) -> list[Chart]:
         lines = {n: f"pool.{n}.imbalance" for n in pools}
         found.append(Chart("Imbalance of pools", "share of value", lines, "share"))
         lines = {n: f"pool.{n}.depth" for n in pools}
-        found.append(Chart("Depth of pools", f"{unit} for a fall of 1 %", lines, "money"))
+        title = f"{unit} for a fall of 1 %"
+        found.append(Chart("Depth of pools", title, lines, "money", log=True))
         lines = {n: f"pool.{n}.impermanent_loss" for n in pools}
         found.append(Chart("Impermanent loss", "share of holding", lines, "share"))
     lines = {"mean paid outside": "gas.mean", "base fee": "gas.base_fee"}

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from protocols.pool import KINDS
+from runs.app import LiveMarket, views
 from runs.bench import ledger_swaps, load_peer, peer_of, same_market
-from sim import Market
+from sim import Market, Scenario
 from tests.conftest import SHARED
 
 
@@ -53,3 +54,37 @@ def test_swaps_of_a_peer(benchmark: Any, kind: str) -> None:
     except ImportError as error:
         pytest.skip(str(error))
     assert benchmark(swaps) > 0.0
+
+
+def crowded() -> Scenario:
+    """Calm, with ten thousand agents."""
+    return Scenario.load("calm").override({"agents.traders.count": 9472, "measures.every": 1})
+
+
+@pytest.mark.benchmark(group="a watched block, 10,000 agents")
+def test_a_block_that_nobody_watches(benchmark: Any) -> None:
+    market = Market(crowded(), rng=1).run(20)
+    benchmark(market.step)
+    assert len(market.agents) == 10_000
+
+
+@pytest.mark.benchmark(group="a watched block, 10,000 agents")
+def test_a_block_that_is_watched(benchmark: Any) -> None:
+    market = LiveMarket(crowded(), 1)
+    market.advance(20)
+    benchmark(market.step)
+    assert len(market.past) > 20
+
+
+@pytest.mark.benchmark(group="a watched block, 10,000 agents")
+def test_all_that_a_frame_shows(benchmark: Any) -> None:
+    market = LiveMarket(crowded(), 1)
+    market.advance(1000)
+    names = [list(chart.lines.values()) for chart in views.charts(market)]
+
+    def frame() -> list[Any]:
+        parts: list[Any] = [market.past.rows(lines, len(market.past) - 6) for lines in names]
+        parts += [views.network_state(market, market.flows), views.headline(market)]
+        return [*parts, views.classes(market), views.endangered(market)]
+
+    assert benchmark(frame)

@@ -68,6 +68,8 @@ def test_a_chart_follows_its_market_by_what_is_new(live: app.LiveMarket) -> None
     live.advance(700)  # points have been merged: all anew
     app.refresh()
     assert widget.initial["from"] == 0
+    price = live.past.last("venue.eth.price")  # the last value, not the highest of the last point
+    assert widget.initial["last"][0] == pytest.approx(price, rel=1e-5)
     assert widget.initial["epoch"] == 1
     rc.close()
 

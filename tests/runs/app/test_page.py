@@ -70,6 +70,21 @@ def test_another_scenario(visit: Visit) -> None:
     assert page.tab.locator('[data-node="stable"]').count() == 1
 
 
+def test_what_plays_stops_when_another_scenario_is_opened(visit: Visit) -> None:
+    page = visit()
+    page.button("▶").click()
+    page.reach(page.block + 3)
+    page.choose("Scenario", "interconnected")
+    page.until("() => document.querySelector('.ut-head .title').textContent.startsWith('Inter')")
+    page.button("▶").wait_for()
+    page.tab.wait_for_timeout(1500)
+    assert page.block == 0
+    page.play(5)
+    stopped = page.block
+    page.tab.wait_for_timeout(1000)
+    assert page.block == stopped
+
+
 def turn(page: Any, path: str, text: str) -> Any:
     page.tab.get_by_label("Find a parameter").fill(path)
     row = page.tab.locator(f'[data-path="{path}"]')

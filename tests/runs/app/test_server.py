@@ -80,5 +80,10 @@ def test_hosting_for_others_warns_and_ctrl_c_ends_it() -> None:
     assert "everybody who can reach this machine" in said
     assert "no code" in said
     server.send_signal(2)
-    _, rest = server.communicate(timeout=60)
+    try:
+        _, rest = server.communicate(timeout=60)
+    finally:
+        server.kill()
+        server.communicate()
+    assert server.returncode == 130
     assert "Traceback" not in rest
