@@ -26,11 +26,13 @@ class Bus:
 
     Attributes:
         sources: What makes a component's next payload, by its channel.
+        anew: Grows when charts have other lines than before: a twin has come or gone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, anew: solara.Reactive[int] | None = None) -> None:
         """Nobody has joined."""
         self.sources: dict[str, Callable[[], Any]] = {}
+        self.anew = anew if anew is not None else solara.reactive(0)
 
     def gather(self) -> dict[str, Any]:
         """The next payload of every component."""
@@ -180,6 +182,8 @@ def TimeChart(market: Market, chart: Chart, height: int = 170) -> None:
         chart: What to show.
         height: Of the plot, pixels.
     """
+    bus = solara.use_context(_bus)
+    (update_counter if bus is None else bus.anew).get()  # a twin may have come or gone
     twin = market.twin if isinstance(market, LiveMarket) else None
     names = {label: n for label, n in chart.lines.items() if n in views.past_of(market)}
     series = [{"label": label, "colour": i, "dash": False} for i, label in enumerate(names)]

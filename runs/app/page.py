@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -35,6 +36,7 @@ from runs.results import SCENARIO
 
 _PLAY_INTERVAL = 11
 """Milliseconds between two frames, on the grid of Mesa's slider."""
+_REMOUNT_SECONDS = 0.1
 _STYLE = """
 .ut-carrier { height: 0; overflow: hidden; }
 .ut-main { padding: 0 16px; display: grid; gap: 14px; max-width: 2400px; }
@@ -126,6 +128,16 @@ def Page() -> None:
     router = solara.use_router()
     session = solara.use_memo(lambda: Session(router.search), [])
     solara.lab.use_task(session.open_first, dependencies=[], prefer_threaded=True)
+    # Mesa's cards lie in the sidebar, where they would live on with another market's state:
+    # what played would play on, and a reset would open what was. So they go, and come anew.
+    mounted, set_mounted = solara.use_state(-1)
+    version = session.version.value
+
+    def mount() -> None:
+        time.sleep(_REMOUNT_SECONDS)
+        set_mounted(version)
+
+    solara.lab.use_task(mount, dependencies=[version], prefer_threaded=True)
     market = session.market
     with solara.Div(classes=["ut-main"]):
         if session.notice.value:
@@ -143,13 +155,14 @@ def Page() -> None:
     seed = {"type": "SliderInt", "label": "Seed, from the next reset", "step": 1}
     seed |= {"value": market.seed_number, "min": 0, "max": max(999, market.seed_number)}
     with solara.Div(classes=["ut-carrier"]):
-        SolaraViz(
-            session.shown,
-            components=[],
-            model_params={"setup": market.asked, "rng": seed},
-            name="Undertow",
-            play_interval=_PLAY_INTERVAL,
-        ).key(f"viz-{session.version.value}")
+        if mounted == version:
+            SolaraViz(
+                session.shown,
+                components=[],
+                model_params={"setup": market.asked, "rng": seed},
+                name="Undertow",
+                play_interval=_PLAY_INTERVAL,
+            )
     with solara.Div(), solara.Div():  # what is deeper comes later in the sidebar
         _Side(session)
     Board(session)
@@ -161,7 +174,7 @@ def Board(session: Session) -> None:
     market = session.market
     session.twins.get()
     assert market is not None
-    bus = solara.use_memo(Bus, [])
+    bus = solara.use_memo(lambda: Bus(session.twins), [])
     provide_bus(bus)
 
     solara.use_effect(lambda: session.adopt(market), [market])

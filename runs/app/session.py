@@ -93,10 +93,14 @@ class PacedMarket(LiveMarket):
 class NoMarket:
     """What Mesa's page steps before there is a market, and once a tab is gone: nothing.
 
-    A tab that is closed while it plays leaves Mesa's thread with the first value again.
+    A tab that is closed while it plays leaves Mesa's thread with the first value again,
+    and what plays when another scenario is opened finds this.
     """
 
     running = False
+
+    def __init__(self, setup: object = None, rng: object = None) -> None:
+        """Take what a market takes: Mesa looks at it."""
 
     def step(self) -> None:
         """Make no block."""
@@ -146,6 +150,7 @@ class Session:
     @property
     def market(self) -> PacedMarket | None:
         """The market, None while the first one opens."""
+        self.version.get()  # whoever asks is to ask again when another one is opened
         shown = self.shown.value
         return shown if isinstance(shown, PacedMarket) else None
 
@@ -188,8 +193,10 @@ class Session:
         self.errors.set({})
         self.chosen.set("")
         self.followed.set("")
-        self.shown.set(market)
+        # Of its own for every opening: a thread of Mesa's that still plays has the one before.
+        before, self.shown = self.shown, solara.reactive(market)
         self.version.set(self.version.value + 1)
+        before.set(NoMarket())
 
     def work(self, text: str, function: Callable[[], None], beside: bool = False) -> None:
         """Do something long in a thread of its own, and show what is being done.

@@ -83,6 +83,9 @@ def test_what_plays_stops_when_another_scenario_is_opened(visit: Visit) -> None:
     stopped = page.block
     page.tab.wait_for_timeout(1000)
     assert page.block == stopped
+    page.button("Reset").click()
+    page.until("() => document.querySelector('.ut-head').dataset.block === '0'")
+    assert page.tab.locator(".ut-head .title").inner_text().startswith("Interconnected")
 
 
 def turn(page: Any, path: str, text: str) -> Any:
@@ -268,14 +271,14 @@ def carried(page: Any) -> int:
 def test_links_cut(visit: Visit) -> None:
     page = visit("?scenario=interconnected&rng=3&block=200")
     seen = []
-    for _ in range(15):
+    for _ in range(10):
         page.step(1)
         seen.append(carried(page))
     assert sum(seen) > 0
     page.shock("links_cut", blocks="500")
-    page.step(30)  # what was sent before the cut goes on
+    page.play(20)  # what was sent before the cut goes on
     late = []
-    for _ in range(15):
+    for _ in range(8):
         page.step(1)
         late.append(carried(page))
     assert sum(late) == 0
