@@ -26,7 +26,7 @@ _MISPRICED = 0.05
 _COLUMNS = {"cohort": 0, "account": 0, "lending": 1, "oracle": 1, "pool": 2, "venue": 3}
 _HEADS = ("agents", "lending and oracles", "pools", "outside")
 _X = (110.0, 400.0, 690.0, 920.0)
-_ROW = 78.0
+_ROW = 86.0
 _LIGHT = {"cohort": "#66a182", "account": "#b8c1cc", "oracle": "#edae49", "venue": "#5c6b8a"}
 _DARK = {"cohort": "#5b9c7b", "account": "#667380", "oracle": "#d99b34", "venue": "#7d8fb3"}
 
