@@ -285,7 +285,7 @@ class Cluster(Executor):
                 n_workers=workers,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # another cluster may be here
                 host="127.0.0.1",
                 memory_limit=memory or "auto",
             )

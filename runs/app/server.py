@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 import sys
 import threading
@@ -102,13 +103,15 @@ def serve(
         config = uvicorn.Config("solara.server.starlette:app", log_level="error", ws="auto")
         config.load()
         server = uvicorn.Server(config)
-    console.print(f"The page is at {address} (Ctrl-C stops it)", highlight=False)
     if show:
         threading.Thread(target=_show, args=(server, address), daemon=True).start()
-    # In a thread of its own, so that Ctrl-C is caught here whatever the server is at.
+    # In a thread of its own, so that Ctrl-C is caught here whatever the server is at, and
+    # also where a shell that started it in the background has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     try:
+        console.print(f"The page is at {address} (Ctrl-C stops it)", highlight=False)
         while thread.is_alive():
             thread.join(0.2)
     except KeyboardInterrupt:
