@@ -383,6 +383,8 @@ class Behaviour(MarketAgent):
     """Whether it decides after all others, and sees what they have sent in the block."""
     positions: ClassVar[int] = 0
     """Positions of concentrated liquidity that each of them may have at a time."""
+    without: ClassVar[Mapping[str, Mapping[str, float]]] = {}
+    """Value that a column has for all of them while a mechanism is cut, by switch and column."""
     begins: ClassVar[int] = 0
     """Place in the order in which cohorts open their positions: lenders before borrowers."""
 

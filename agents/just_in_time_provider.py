@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from agents.base import Behaviour, Column
-from agents.tools import AHEAD, affordable, gas_cost, refuel, visible_swap
+from agents.tools import AHEAD, affordable, even_out, gas_cost, refuel, visible_swap
 from protocols import amm, concentrated
 from protocols.pool import CONCENTRATED, position
 from sim.block import send
@@ -65,55 +65,6 @@ def gain_of(w, p, account, lower, upper, liquidity, call):
 
 
 @inner
-def _rebalance(w, me, i, my):
-    """Trade back to even halves outside, once one token is most of what it holds."""
-    chain = w.chain[0]
-    account = me.first + i
-    pool = w.pools[me.places[0]]
-    for k in range(2):
-        token = pool.tokens[k]
-        if token == chain.numeraire:
-            continue
-        price = market_price(w, token)
-        held = w.books.balances[account, token]
-        cash = w.books.balances[account, chain.numeraire]
-        share = held * price / max(held * price + cash, 1e-300)
-        if share > 0.75:
-            amount = held * (1.0 - 0.5 / share)
-            send(
-                w,
-                account,
-                me.ident,
-                0.0,
-                Kind.VENUE,
-                0,
-                token,
-                chain.numeraire,
-                amount,
-                0.0,
-                -1,
-                0.0,
-                1,
-            )
-        elif share < 0.25:
-            send(
-                w,
-                account,
-                me.ident,
-                0.0,
-                Kind.VENUE,
-                0,
-                chain.numeraire,
-                token,
-                cash * (0.5 - share),
-                0.0,
-                -1,
-                0.0,
-                1,
-            )
-
-
-@inner
 def decide(w, me):
     """Provide around the largest swap that waits, where that gains."""
     chain = w.chain[0]
@@ -130,7 +81,7 @@ def decide(w, me):
                 wealth += w.books.balances[account, token] * market_price(w, token)
             my[HITS] += my[LEARNING] * ((1.0 if wealth > my[WEALTH] else 0.0) - my[HITS])
             my[RACED] = 0.0
-            _rebalance(w, me, i, my)
+            even_out(w, account, me.ident, pool)
         if n < 0 or agent_uniform(me.key, i, 0) >= my[ATTENTION]:
             continue
         call = w.mempool[n]

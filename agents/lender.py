@@ -165,6 +165,7 @@ class Lender(Behaviour):
     }
     needs: ClassVar[frozenset[str]] = frozenset({"lending", "debt"})
     memory_size: ClassVar[int] = 2
+    without: ClassVar[Mapping[str, Mapping[str, float]]] = {"lenders_leave": {"attention": 0.0}}
     decide = staticmethod(decide)
 
     @classmethod
@@ -196,8 +197,6 @@ class Lender(Behaviour):
         if deposits.size and deposits.mean() > 0.0:
             size = np.maximum(deposits / deposits.mean(), 1e-3)
             attention[:] = np.minimum(attention * size ** cohort.column("size_attention"), 1.0)
-        if not market.setup.switches.lenders_leave:
-            attention[:] = 0.0
 
 
 def reserve_number(scenario: Scenario, lending_name: str, token: str) -> int:

@@ -416,6 +416,9 @@ class Liquidator(Behaviour):
     }
     needs: ClassVar[frozenset[str]] = frozenset({"lending", "wallet"})
     searcher: ClassVar[bool] = True
+    without: ClassVar[Mapping[str, Mapping[str, float]]] = {
+        "liquidators_sell": {"hold": math.inf, "risk_aversion": 0.0}
+    }
     decide = staticmethod(decide)
 
     @classmethod
@@ -426,10 +429,7 @@ class Liquidator(Behaviour):
 
     @classmethod
     def begin(cls, market: Market, cohort: CohortTable) -> None:
-        """Cut what the scenario's switches cut: the sale, or the limit of capital."""
+        """Without the limit of capital, give each more than it can use."""
         super().begin(market, cohort)
-        if not market.setup.switches.liquidators_sell:
-            cohort.column("hold")[:] = math.inf
-            cohort.column("risk_aversion")[:] = 0.0
         if not market.setup.switches.capital_is_finite:
             give_limitless_capital(market, cohort)

@@ -263,6 +263,9 @@ class LiquidityProvider(Behaviour):
     needs: ClassVar[frozenset[str]] = frozenset({"pools"})
     pool_kinds: ClassVar[frozenset[str]] = frozenset({"constant_product", "weighted", "stableswap"})
     most_tokens: ClassVar[int] = 2
+    without: ClassVar[Mapping[str, Mapping[str, float]]] = {
+        "providers_leave": {"tolerance": math.inf, "volatility": math.inf, "next": math.inf}
+    }
     decide = staticmethod(decide)
 
     @classmethod
@@ -274,9 +277,6 @@ class LiquidityProvider(Behaviour):
         """
         super().begin(market, cohort)
         begin_with_shares(market, cohort)
-        if not market.setup.switches.providers_leave:
-            cohort.column("tolerance")[:] = math.inf
-            cohort.column("volatility")[:] = math.inf
         for p, pool in enumerate(market.pools.values()):
             cohort.column("entry")[cohort.column("pool") == p] = pool.spot_price()
 
@@ -284,8 +284,7 @@ class LiquidityProvider(Behaviour):
 def begin_with_shares(market: Market, cohort: CohortTable) -> None:
     """Give each agent a pool, shares of it for its stake, and the time of its first review.
 
-    The shares are taken over from outside holders; where providers may not leave there is
-    no review.
+    The shares are taken over from outside holders.
 
     Raises:
         ScenarioError: If the stakes exceed what outside holders have of a pool.
@@ -296,8 +295,6 @@ def begin_with_shares(market: Market, cohort: CohortTable) -> None:
     cohort.column("pool")[:] = cohort.places[np.arange(n) % len(cohort.places)]
     phase = generator(market.seed_number, f"{cohort.name}:phase").random(n)
     cohort.column("next")[:] = np.ceil(cohort.column("review") * phase)
-    if not market.setup.switches.providers_leave:
-        cohort.column("next")[:] = math.inf
     ledger = market.ledger
     holders = ledger.account(HOLDERS)
     for p, pool in enumerate(market.pools.values()):

@@ -202,6 +202,9 @@ class RangeProvider(Behaviour):
     needs: ClassVar[frozenset[str]] = frozenset({"pools"})
     pool_kinds: ClassVar[frozenset[str]] = frozenset({"concentrated"})
     positions: ClassVar[int] = 4
+    without: ClassVar[Mapping[str, Mapping[str, float]]] = {
+        "providers_leave": {"tolerance": math.inf}
+    }
     decide = staticmethod(decide)
 
     @classmethod
@@ -212,8 +215,6 @@ class RangeProvider(Behaviour):
             return
         ledger, books = market.ledger, market.ledger.books
         cohort.column("pool")[:] = cohort.places[np.arange(len(cohort)) % len(cohort.places)]
-        if not market.setup.switches.providers_leave:
-            cohort.column("tolerance")[:] = math.inf
         for i in range(len(cohort)):
             p = int(cohort.column("pool")[i])
             pool = market.world.pools[p]

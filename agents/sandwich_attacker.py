@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from agents.base import Behaviour, Column
-from agents.tools import AHEAD, affordable, gas_cost, refuel, trade_towards, visible_swap
+from agents.tools import AHEAD, affordable, even_out, gas_cost, refuel, visible_swap
 from protocols import amm
 from protocols.pool import position
 from sim.block import send
@@ -97,7 +97,7 @@ def decide(w, me):
             wealth = _tokens_worth(w, me, account)
             my[HITS] += my[LEARNING] * ((1.0 if wealth > my[WEALTH] else 0.0) - my[HITS])
             my[RACED] = 0.0
-            _rebalance(w, me, account)
+            even_out(w, account, me.ident, w.pools[me.places[0]])
         if agent_uniform(me.key, i, 0) >= my[ATTENTION]:
             continue
         best, most, front, bought = -1, 0.0, 0.0, 0.0
@@ -182,25 +182,6 @@ def _tokens_worth(w, me, account):
                 token = pool.tokens[t]
                 total += w.books.balances[account, token] * market_price(w, token)
     return total
-
-
-@inner
-def _rebalance(w, me, account):
-    """Trade outside towards even parts of its first pool's tokens, once they are far apart."""
-    pool = w.pools[me.places[0]]
-    worth = 0.0
-    for t in range(pool.size):
-        token = pool.tokens[t]
-        worth += w.books.balances[account, token] * market_price(w, token)
-    for t in range(pool.size):
-        token = pool.tokens[t]
-        if token == w.chain[0].numeraire:
-            continue
-        held = w.books.balances[account, token]
-        share = held * market_price(w, token) / max(worth, 1e-300) * pool.size
-        if share > 1.5 or share < 0.5:
-            want = worth / pool.size / market_price(w, token)
-            trade_towards(w, account, me.ident, 0.0, False, token, held, want, 1)
 
 
 class SandwichAttacker(Behaviour):

@@ -262,6 +262,21 @@ def trade_towards(w, account, cohort, bid, began, token, have, want, patience):
 
 
 @inner
+def even_out(w, account, cohort, pool):
+    """Trade outside towards even parts of a pool's tokens, once they are far apart."""
+    worth = 0.0
+    for t in range(pool.size):
+        worth += w.books.balances[account, pool.tokens[t]] * market_price(w, pool.tokens[t])
+    for t in range(pool.size):
+        token = pool.tokens[t]
+        held, price = w.books.balances[account, token], market_price(w, token)
+        share = held * price / max(worth, 1e-300) * pool.size
+        if share > 1.5 or share < 0.5:
+            want = worth / pool.size / price
+            trade_towards(w, account, cohort, 0.0, False, token, held, want, 1)
+
+
+@inner
 def visible_swap(w, n):
     """Whether the n-th call of the mempool is a swap alone that this block may execute."""
     call, chain = w.mempool[n], w.chain[0]

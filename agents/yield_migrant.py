@@ -174,6 +174,7 @@ class YieldMigrant(Behaviour):
     needs: ClassVar[frozenset[str]] = frozenset({"pools"})
     pool_kinds: ClassVar[frozenset[str]] = frozenset({"constant_product", "weighted", "stableswap"})
     memory_size: ClassVar[int] = PER_POOL * MOST_POOLS
+    without: ClassVar[Mapping[str, Mapping[str, float]]] = {"providers_leave": {"next": math.inf}}
     decide = staticmethod(decide)
 
     @classmethod

@@ -217,13 +217,9 @@ def amount_to_rate(books, pool, i, o, rate):
     if not (x > 0.0 and y > 0.0):
         return 0.0
     if pool.kind == CONSTANT_PRODUCT:
-        return max((math.sqrt(keep * x * y / rate) - x) / keep, 0.0)
+        return constant_product.arbitrage(x, y, rate, pool.fee)[0]
     if pool.kind == WEIGHTED:
-        power = pool.weights[i] / pool.weights[o]
-        first = y * power * keep / x
-        if first <= rate:
-            return 0.0
-        return x * math.expm1(math.log(first / rate) / (1.0 + power)) / keep
+        return weighted.arbitrage(x, pool.weights[i], y, pool.weights[o], rate, pool.fee)[0]
     return _stable_amount_to_rate(books, pool, i, o, rate)
 
 

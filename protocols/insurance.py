@@ -52,7 +52,7 @@ def records(scenario: Scenario, ledger: Ledger) -> npt.NDArray[np.void]:
     pools, markets = list(scenario.pools), list(scenario.lending)
     rows: list[Any] = []
     for name, settings in scenario.insurance.items():
-        for covered in settings.covers if scenario.switches.insurance else []:
+        for covered in settings.covers:
             row = np.zeros(1, FUND)[0]
             row["account"], row["token"] = ledger.account(name), ledger.token(settings.token)
             row["pool"] = pools.index(covered) if covered in pools else -1
@@ -90,8 +90,6 @@ def settle(books, pools, markets, reserves, funds, values, block):
 @kernel
 def _collect(books, pool, fund):
     """Move the premium on what the protocol has earned with a pool since the last block."""
-    if fund.premium <= 0.0 or pool.protocol_fee <= 0.0:
-        return
     for k in range(pool.size):
         fees = books.storage[pool.slot + COUNTERS * k + 1]
         due = (fees - fund.income[k]) * pool.protocol_fee * fund.premium

@@ -31,7 +31,7 @@ FEED = np.dtype(
     [
         ("token", "i8"),
         ("asset", "i8"),  # of the venue; -1: worth one
-        ("exogenous", "i8"),  # 1: without the agents' impact on the venue
+        ("exogenous", "i8"),  # 1: reads the venue's price without the agents' impact
         ("source", "i8"),
         ("pool", "i8"),
         ("quote", "i8"),  # feed of the pool's other token; -1: that token is worth one
@@ -95,7 +95,7 @@ def _reading(books, pools, feeds, feed, ring, outside):
         return fair_share_price(books, pools[feed.pool], feeds, feed)
     price = pool_price(books, pools, feeds, feed)
     if feed.source == POOL_SPOT:
-        return price
+        return outside if feed.exogenous else price
     if math.isnan(price):  # an emptied pool goes on at the last published price
         price = feed.price
     # The ring holds cumulative prices, one a block; slot `ring.size // 2` onwards is
@@ -103,6 +103,8 @@ def _reading(books, pools, feeds, feed, ring, outside):
     half = ring.size // 2
     feed.cumulative += price
     ring[feed.reads % half] = feed.cumulative
+    if feed.exogenous:  # the mean goes on, for when it is read again
+        return outside
     if feed.reads < feed.window:
         return feed.cumulative / (feed.reads + 1)
     return (feed.cumulative - ring[(feed.reads - feed.window) % half]) / feed.window

@@ -19,6 +19,7 @@ from sim.block import FeeMarket, Ordering
 from sim.codes import MOST_ROUTES, Kind, Reason
 from sim.errors import ScenarioError
 from sim.ledger import Ledger, begin
+from sim.mechanisms import cut_in_world
 from sim.prices import read_prices
 from sim.randomness import generator, stream_key
 from sim.scenario import oracle_quote_token, order_of_funding
@@ -80,7 +81,7 @@ def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -
     keep = scenario.measures.receipts == "all"
     classes = len(scenario.agents) + len(layout.special)
     pools = _pools(scenario, ledger)
-    return World(
+    world = World(
         books=ledger.books,
         chain=_chain(scenario, ledger, seed),
         assets=assets,
@@ -117,6 +118,10 @@ def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -
         funds=insurance_protocol.records(scenario, ledger),
         scratch=np.zeros(accounts),
     )
+    for name, works in scenario.switches:
+        if not works:
+            cut_in_world(world, name)
+    return world
 
 
 def _chain(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
@@ -128,14 +133,13 @@ def _chain(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
     c["producer"] = ledger.account(PRODUCER)
     c["gas_token"] = ledger.token(b.gas_token)
     c["ordering"] = Ordering[b.ordering.upper()]
-    market = b.fee_market if s.switches.gas_binds else "off"
-    c["fee_market"] = FeeMarket[market.upper()]
+    c["fee_market"] = FeeMarket[b.fee_market.upper()]
     c["stream"] = stream_key(seed, "block")
     c["venue_stream"] = stream_key(seed, "venue")
     c["expiry"] = b.expiry
     c["gas_limit"] = b.gas_limit
     c["revert_gas"] = b.revert_gas
-    c["base_fee"] = b.base_fee if market == "eip1559" else 0.0
+    c["base_fee"] = b.base_fee if b.fee_market == "eip1559" else 0.0
     c["least_base_fee"] = b.min_base_fee
     c["outside_gas"] = b.outside.gas
     c["outside_median"] = b.outside.bid_median
@@ -155,7 +159,7 @@ def _chain(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
         for p in s.pools.values()
         if p.breaker or p.volatility_fee or p.imbalance_fee or p.weight_rule
     ]
-    c["interconnected"] = s.switches.interconnected
+    c["interconnected"] = 1
     c["careful"] = bool(guarded) or bool(s.insurance)
     base = {s.venue.numeraire, *s.venue.assets}
     c["nested"] = any(set(pool.tokens) - base for pool in s.pools.values())
@@ -192,7 +196,7 @@ def _assets(
         r["vol_of_vol"] = a.vol_of_vol * dt
         r["leverage"] = a.leverage
         r["alpha"], r["beta"] = a.alpha, a.beta
-        r["depth"] = a.depth if s.switches.venue_depth_is_finite else math.inf
+        r["depth"] = a.depth
         r["depth_exponent"] = a.depth_exponent
         r["depth_multiple"] = 1.0
         if a.process == "constant":
@@ -322,17 +326,17 @@ def _pools(s: Scenario, ledger: Ledger) -> npt.NDArray[np.void]:
             r["lowest"], r["width"] = _tick_row(settings)
             r["capacity"] = _capacity(s, name)
             extra += _range_slots(s, name)
-        _guard(s, settings, r)
+        _guard(settings, r)
     return pools
 
 
-def _guard(s: Scenario, settings: PoolSettings, r: Any) -> None:
+def _guard(settings: PoolSettings, r: Any) -> None:
     """Write a pool's safeguards into its record."""
     r["base_fee"] = settings.fee
     r["volatility_fee"], r["imbalance_fee"] = settings.volatility_fee, settings.imbalance_fee
     r["highest_fee"] = settings.highest_fee
     r["fee_memory"] = 1.0 - math.exp(-1.0 / settings.fee_memory)
-    if settings.breaker is None or not s.switches.breakers:
+    if settings.breaker is None:
         return
     r["guarded"] = 1
     r["most_move"] = settings.breaker.move
@@ -386,15 +390,12 @@ def _feeds(s: Scenario, ledger: Ledger) -> tuple[npt.NDArray[np.void], npt.NDArr
     memory = 2
     for f, settings in enumerate(s.oracles.values()):
         r = feeds[f]
-        source = settings.source
-        if not s.switches.oracle_reads_market and source in ("venue", "pool_spot", "pool_twap"):
-            source, r["exogenous"] = "venue", 1
         r["token"] = ledger.token(settings.token)
         r["asset"] = assets.index(settings.token) if settings.token in assets else -1
-        r["source"] = oracle_protocol.SOURCES[source]
+        r["source"] = oracle_protocol.SOURCES[settings.source]
         r["pool"] = pools.index(settings.pool) if settings.pool else 0
         r["quote"] = names.index(settings.quote) if settings.quote else -1
-        if source == "share":
+        if settings.source == "share":
             tokens = s.pools[settings.pool or ""].tokens
             r["parts"][: len(tokens)] = [_feed_of(s, token) for token in tokens]
         if settings.source in ("pool_spot", "pool_twap"):
@@ -404,9 +405,9 @@ def _feeds(s: Scenario, ledger: Ledger) -> tuple[npt.NDArray[np.void], npt.NDArr
                 against = s.oracles[settings.quote].token
             r["against"] = inside.index(against)
         r["lag"], r["heartbeat"] = settings.lag, settings.heartbeat
-        r["live"] = settings.live and s.switches.oracle_reads_market
+        r["live"] = settings.live
         r["deviation"], r["window"] = settings.deviation, settings.window
-        if source == "fixed":
+        if settings.source == "fixed":
             r["price"] = settings.price
         memory = max(memory, settings.lag + 1, settings.window + 1)
     return feeds, np.zeros((len(feeds), 2 * memory))
@@ -434,7 +435,7 @@ def _cohorts(s: Scenario, layout: Layout, seed: int) -> tuple[npt.NDArray[np.voi
         r["places_size"] = behaviour.places_size(s, settings)
         r["searcher"] = behaviour.searcher
         r["watches"] = getattr(behaviour, "watches", False)
-        r["routes"] = settings.routing and s.switches.interconnected
+        r["routes"] = settings.routing
         cells += settings.count * len(behaviour.columns)
         memory += behaviour.memory_size
         places += int(r["places_size"])
@@ -558,7 +559,7 @@ def first_prices(world: World) -> None:
     for _ in range(2):  # a pool's other token may be priced by a later feed
         for feed in world.feeds:
             source = int(feed["source"])
-            if source == oracle_protocol.VENUE:
+            if source == oracle_protocol.VENUE or feed["exogenous"]:
                 a = int(feed["asset"])
                 feed["price"] = world.assets[a]["price"] if a >= 0 else 1.0
             elif source == oracle_protocol.SHARE:

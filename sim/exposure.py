@@ -121,7 +121,8 @@ def _join_oracles(market: Market, graph: nx.DiGraph, join: object) -> None:
         if trusted[f] > 0.0:
             feed = market.world.feeds[f]
             source = int(feed["source"])
-            if source in (oracle.POOL_SPOT, oracle.POOL_TWAP, oracle.SHARE):
+            reads_pool = source in (oracle.POOL_SPOT, oracle.POOL_TWAP, oracle.SHARE)
+            if reads_pool and not feed["exogenous"]:
                 target = pools[int(feed["pool"])]
             else:
                 target = "venue"

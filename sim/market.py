@@ -36,6 +36,7 @@ from sim.measures import (
     sum_classes,
     value_tokens,
 )
+from sim.mechanisms import cut_in_cohorts
 from sim.randomness import generator
 from sim.receipts import ReceiptBook
 from sim.scenario import Scenario
@@ -346,6 +347,9 @@ class Market(mesa.Model):
         order = sorted(self.cohorts.values(), key=lambda c: c.behaviour.begins)
         for cohort in order:
             cohort.behaviour.begin(self, cohort)
+        for name, works in self.setup.switches:
+            if not works:
+                cut_in_cohorts(order, name)
         build.trim_cash(self.setup, self.ledger, self.world)
         value_tokens(self.world)
         for cohort in self.cohorts.values():

@@ -629,10 +629,25 @@ class AgentsStop(_Shock):
     )
 
 
-class LinksCut(_Shock):
-    """Agents keep to one pool each, as without `switches.interconnected`."""
+Mechanism = Literal[
+    "oracle_reads_market",
+    "liquidators_sell",
+    "providers_leave",
+    "lenders_leave",
+    "gas_binds",
+    "venue_depth_is_finite",
+    "interconnected",
+    "breakers",
+    "insurance",
+]
+"""Switches that can also be cut for a while; capital without limit is given at the start alone."""
 
-    kind: Literal["links_cut"]
+
+class MechanismCut(_Shock):
+    """A mechanism does not work for a while, as with its switch off."""
+
+    kind: Literal["mechanism_cut"]
+    mechanism: Mechanism = Field(description="Name of its switch.")
     blocks: Annotated[int, Field(ge=1)] = Field(
         json_schema_extra=reach("blocks", 1, 2000, log=True)
     )
@@ -648,7 +663,7 @@ Shock = Annotated[
     | DepthLoss
     | PoolHalt
     | AgentsStop
-    | LinksCut,
+    | MechanismCut,
     Field(discriminator="kind"),
 ]
 SHOCK_KINDS = tuple(

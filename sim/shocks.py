@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from protocols import safeguards
 from protocols.handles import ConcentratedPool
 from protocols.lending import SUPPLY_INDEX
 from sim.block import NEVER, send
 from sim.build import HOLDERS
 from sim.codes import ALL, Kind
+from sim.mechanisms import cut_in_cohorts, cut_in_world, nothing
 from sim.venue import depth_units
 
 if TYPE_CHECKING:
@@ -20,6 +23,27 @@ if TYPE_CHECKING:
 
 TOP_BID = 1e6
 """Gwei per gas that a shock's own transactions bid, which puts them first."""
+HOLDING = {
+    "mechanism_cut": "mechanism",
+    "oracle_freeze": "oracle",
+    "agents_stop": "agents",
+    "pool_halt": "pool",
+}
+"""Kinds of shock that hold something back for a while, and the field that names it."""
+
+
+def held_by(shock: Any) -> tuple[str, str] | None:
+    """What a shock holds back: its kind and the name; None of a shock that holds nothing."""
+    field = HOLDING.get(shock.kind)
+    return (shock.kind, getattr(shock, field)) if field else None
+
+
+@dataclass
+class _Hold:
+    """Something that is held back, by one shock or by several at a time."""
+
+    count: int
+    restore: Callable[[], None]
 
 
 class Shocks:
@@ -29,8 +53,9 @@ class Shocks:
         """Take the shocks of the market's scenario, in the order of their blocks."""
         self.market = market
         self.pending: list[tuple[int, Any]] = []
-        self.ending: list[tuple[int, Any, Callable[[], None]]] = []
-        """Block at whose start a shock is taken back, the shock, and what takes it back."""
+        self.ending: list[tuple[int, Any]] = []
+        """Block at whose start a shock that holds something back is over, and the shock."""
+        self.holds: dict[tuple[str, str], _Hold] = {}
         self.struck: list[tuple[int, Any]] = []
         for shock in market.setup.shocks:
             self.add(shock, market.setup.block_of(shock))
@@ -55,31 +80,27 @@ class Shocks:
         """Take a shock back at the start of the next block, as if it were to last until there.
 
         Args:
-            shock: One that halts a pool, freezes an oracle, stops a group or cuts the links.
+            shock: One that holds something back: a mechanism, an oracle, a group, a pool.
 
         Raises:
             ValueError: If it is of another kind.
         """
-        block = self.market.block + 1
-        if shock.kind == "oracle_freeze":
-            self.market.oracles[shock.oracle].record["frozen_until"] = block
-        elif shock.kind == "pool_halt":
-            self.market.pools[shock.pool].record["halted_until"] = block
-        elif shock.kind not in ("agents_stop", "links_cut"):
+        if held_by(shock) is None:
             raise ValueError(f"a {shock.kind} cannot be taken back")
-        self.ending = [(block if s is shock else at, s, end) for at, s, end in self.ending]
+        block = self.market.block + 1
+        self.ending = [(block if s is shock else at, s) for at, s in self.ending]
 
     def blocks_until_next(self, block: int) -> int:
         """Blocks that can be made after `block` before a shock has to strike."""
-        due = [at for at, _ in self.pending[:1]] + [at for at, _, _ in self.ending]
+        due = [at for at, _ in self.pending[:1]] + [at for at, _ in self.ending]
         return max(min(due) - block - 1, 1) if due else 2**62
 
     def strike(self, block: int) -> None:
         """Strike all shocks that are due at the start of a block; first end those that are over."""
-        over = [end for at, _, end in self.ending if at <= block]
+        over = [shock for at, shock in self.ending if at <= block]
         self.ending = [item for item in self.ending if item[0] > block]
-        for end in over:
-            end()
+        for shock in over:
+            self._let_go(shock)
         while self.pending and self.pending[0][0] <= block:
             at, shock = self.pending.pop(0)
             self.now(shock, block)
@@ -92,7 +113,26 @@ class Shocks:
             shock: A shock as a scenario states it (`sim.scenario.Shock`).
             block: The block about to be made.
         """
-        getattr(self, f"_{shock.kind}")(shock, block)
+        act = getattr(self, f"_{shock.kind}")
+        held = held_by(shock)
+        if held is None:
+            act(shock, block)
+            return
+        # What two shocks hold back works again when the later of them is over.
+        if held in self.holds:
+            self.holds[held].count += 1
+        else:
+            self.holds[held] = _Hold(1, act(shock))
+        self.ending.append((block + shock.blocks, shock))
+
+    def _let_go(self, shock: Any) -> None:
+        held = held_by(shock)
+        assert held is not None
+        hold = self.holds[held]
+        hold.count -= 1
+        if hold.count == 0:
+            del self.holds[held]
+            hold.restore()
 
     def _price_jump(self, shock: Any, block: int) -> None:
         asset = self._asset(shock.asset)
@@ -113,20 +153,32 @@ class Shocks:
         chain["surge"] = shock.multiple
         chain["surge_until"] = block + shock.blocks
 
-    def _oracle_freeze(self, shock: Any, block: int) -> None:
-        self.market.oracles[shock.oracle].record["frozen_until"] = block + shock.blocks
+    # What is held back; each returns what lets it go
 
-    def _pool_halt(self, shock: Any, block: int) -> None:
+    def _oracle_freeze(self, shock: Any) -> Callable[[], None]:
+        record = self.market.oracles[shock.oracle].record
+        record["frozen_until"] = NEVER
+
+        def thaw() -> None:
+            record["frozen_until"] = self.market.block + 1
+
+        return thaw
+
+    def _pool_halt(self, shock: Any) -> Callable[[], None]:
         record = self.market.pools[shock.pool].record
-        record["halted"], record["halted_until"] = 1, block + shock.blocks
+        until = int(record["halted_until"][0]) if record["halted"][0] else 0
+        record["halted"], record["halted_until"] = 1, NEVER
 
         def resume() -> None:
-            if record["halted_until"][0] <= block + shock.blocks:  # no breaker, no longer halt
+            block = self.market.block + 1
+            record["halted_until"] = until
+            if until <= block:  # its breaker does not hold it any longer
                 record["halted"] = 0
+                safeguards.begin_window(self.market.world.books, record[0], block)
 
-        self.ending.append((block + shock.blocks, shock, resume))
+        return resume
 
-    def _agents_stop(self, shock: Any, block: int) -> None:
+    def _agents_stop(self, shock: Any) -> Callable[[], None]:
         market = self.market
         cohort = market.cohorts[shock.agents]
         record = market.world.cohorts[cohort.ident]
@@ -137,24 +189,24 @@ class Shocks:
             market._plain.remove(agent)
 
         def resume() -> None:
-            if address:
-                record["address"] = address
+            record["address"] = address
             for agent in plain:
                 market.join(agent)
 
-        self.ending.append((block + shock.blocks, shock, resume))
+        return resume
 
-    def _links_cut(self, shock: Any, block: int) -> None:
-        world = self.market.world
-        before = int(world.chain[0]["interconnected"]), world.cohorts["routes"].copy()
-        world.chain[0]["interconnected"] = 0
-        world.cohorts["routes"] = 0
+    def _mechanism_cut(self, shock: Any) -> Callable[[], None]:
+        market = self.market
+        if not getattr(market.setup.switches, shock.mechanism):
+            return nothing  # it is cut from the start, and stays so
+        in_world = cut_in_world(market.world, shock.mechanism)
+        in_cohorts = cut_in_cohorts(market.cohorts.values(), shock.mechanism)
 
-        def resume() -> None:
-            world.chain[0]["interconnected"] = before[0]
-            world.cohorts["routes"] = before[1]
+        def restore() -> None:
+            in_world()
+            in_cohorts()
 
-        self.ending.append((block + shock.blocks, shock, resume))
+        return restore
 
     def _whale_sale(self, shock: Any, block: int) -> None:
         """Mint the whale's part of this block and sell it for the numeraire or the other token."""

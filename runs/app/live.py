@@ -24,9 +24,8 @@ from runs.results import save_run, summarise
 from sim import Market, Scenario
 from sim.codes import Kind, Reason
 from sim.errors import ScenarioError, did_you_mean
+from sim.shocks import held_by
 
-CUTS = ("links_cut", "oracle_freeze", "agents_stop", "pool_halt")
-"""Shocks that can be switched on and off."""
 _POOL_KINDS = (Kind.SWAP, Kind.ADD_LIQUIDITY, Kind.REMOVE_LIQUIDITY)
 _LENDING_KINDS = (
     Kind.DEPOSIT,
@@ -63,7 +62,7 @@ class Action:
 
     def in_force(self, block: int) -> bool:
         """Whether it holds after a block, if it is one that can be switched."""
-        if self.shock.kind not in CUTS:
+        if held_by(self.shock) is None:
             return False
         until = self.ended if self.ended is not None else self.block + self.shock.blocks
         return self.block <= block and block + 1 < until

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from sim import Scenario, registry
 from sim.errors import ScenarioError, did_you_mean
+from sim.mechanisms import present
 from sim.registry import Column
 from sim.scenario import OF_KIND, SHOCK_KINDS, Shock, Switches
 
@@ -256,6 +257,7 @@ def _form_field(setup: Scenario, name: str, field: FieldInfo) -> dict[str, Any]:
         "lending": list(setup.lending),
         "agents": list(setup.agents),
         "target": ["venue", *setup.pools],
+        "mechanism": present(setup),
     }
     optional = not field.is_required() and field.default is None
     found: dict[str, Any] = {"name": name, "label": _spoken(name), "doc": field.description or ""}

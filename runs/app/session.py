@@ -13,12 +13,14 @@ import solara
 from mesa.visualization.utils import force_update
 
 from runs.app.link import Link, read_link
-from runs.app.live import CUTS, Action, LiveMarket, run_files
+from runs.app.live import Action, LiveMarket, run_files
 from runs.app.parameters import changed, shock_of
 from sim import Scenario
 from sim.compiled import compilation_told_to
 from sim.errors import ScenarioError, did_you_mean
 from sim.ledger import LedgerError
+from sim.mechanisms import present
+from sim.shocks import HOLDING, held_by
 
 SCENARIO_VARIABLE = "UNDERTOW_SCENARIO"
 """Environment variable: the scenario that a page opens with, a name or a file's path."""
@@ -27,6 +29,18 @@ _FIRST = "calm"
 _BEHIND = 2
 """Frames that the browser may be behind before the market waits for it."""
 _PATIENCE = 1.0
+_MECHANISMS = {
+    "interconnected": "links between pools",
+    "gas_binds": "gas and full blocks",
+    "venue_depth_is_finite": "impact on the outside venue",
+    "oracle_reads_market": "oracles see what agents do",
+    "liquidators_sell": "liquidators sell",
+    "providers_leave": "providers may leave",
+    "lenders_leave": "lenders may leave",
+    "breakers": "circuit breakers",
+    "insurance": "insurance pays",
+}
+"""What a visitor reads for a switch."""
 
 
 @cache
@@ -306,22 +320,20 @@ class Session:
         market = self.market
         if market is None:
             return {}
-        found: dict[str, dict[str, Any]] = {}
-        if len(market.pools) > 1:
-            found["links between pools"] = {"kind": "links_cut"}
-        found |= {
-            f"oracle {name}": {"kind": "oracle_freeze", "oracle": name} for name in market.oracles
-        }
-        found |= {f"pool {name}": {"kind": "pool_halt", "pool": name} for name in market.pools}
-        found |= {name: {"kind": "agents_stop", "agents": name} for name in market.cohorts}
+        found = {_MECHANISMS[m]: ("mechanism_cut", m) for m in present(market.asked)}
+        found |= {f"oracle {name}": ("oracle_freeze", name) for name in market.oracles}
+        found |= {f"pool {name}": ("pool_halt", name) for name in market.pools}
+        found |= {name: ("agents_stop", name) for name in market.cohorts}
         holding: dict[tuple[str, str], Action] = {}
         for action in market.actions:
-            if action.shock.kind in CUTS and (
-                action.in_force(market.block) or action.block > market.block
-            ):
-                if action.ended is None:
-                    holding[_cut_key(action.shock.model_dump())] = action
-        return {label: (cut, holding.get(_cut_key(cut))) for label, cut in found.items()}
+            held = held_by(action.shock)
+            holds = action.in_force(market.block) or action.block > market.block
+            if held is not None and holds and action.ended is None:
+                holding[held] = action
+        return {
+            label: ({"kind": held[0], HOLDING[held[0]]: held[1]}, holding.get(held))
+            for label, held in found.items()
+        }
 
     def look(self) -> None:
         """Note when a cut has ended by itself, or a reset has undone what was done."""
@@ -390,11 +402,6 @@ class Session:
             self.files_block = block
 
         self.work("Making the files", make)
-
-
-def _cut_key(content: Mapping[str, Any]) -> tuple[str, str]:
-    target = next((str(content[k]) for k in ("oracle", "pool", "agents") if content.get(k)), "")
-    return str(content["kind"]), target
 
 
 def _said(error: Exception) -> str:

@@ -305,10 +305,11 @@ def charts(market: Market) -> list[Chart]:
         found.append(Chart("Health factors", "quantiles", lines))
         lines = {}
         for m, lender in setup.lending.items():
+            where = f"{m}: " if len(setup.lending) > 1 else ""
             for token, r in lender.reserves.items():
                 if r.borrowable:
-                    lines[f"{token} lent"] = f"lending.{m}.{token}.utilisation"
-                    lines[f"{token} withdrawable"] = f"lending.{m}.{token}.withdrawable"
+                    lines[f"{where}{token} lent"] = f"lending.{m}.{token}.utilisation"
+                    lines[f"{where}{token} withdrawable"] = f"lending.{m}.{token}.withdrawable"
         title = "Utilisation and withdrawable cash"
         found.append(Chart(title, "share of deposits", lines, "share"))
     if pools:

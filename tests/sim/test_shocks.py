@@ -136,7 +136,7 @@ def test_a_stopped_group_sends_nothing_and_goes_on_after(lively: Callable[..., S
 
 
 def test_links_are_cut_for_a_while() -> None:
-    shock = {"kind": "links_cut", "block": 20, "blocks": 20}
+    shock = {"kind": "mechanism_cut", "mechanism": "interconnected", "block": 20, "blocks": 20}
     setup = Scenario.load("interconnected").override({"shocks": [shock], "blocks": 60})
     market = Market(setup, rng=1).run()
     receipts = market.receipts().query("cohort == 'traders' or cohort == 'cyclic'")
@@ -153,7 +153,7 @@ def test_links_are_cut_for_a_while() -> None:
     [
         ({"kind": "pool_halt", "pool": "eth-usd", "blocks": 3}, "did you mean 'eth-usdc'"),
         ({"kind": "agents_stop", "agents": "trader", "blocks": 3}, "unknown group of agents"),
-        ({"kind": "links_cut", "blocks": 0}, "of at least 1"),
+        ({"kind": "mechanism_cut", "mechanism": "breakers", "blocks": 0}, "of at least 1"),
     ],
 )
 def test_mistakes_in_what_is_stopped_are_named(

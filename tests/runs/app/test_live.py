@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from runs.app.live import CUTS, LiveMarket, run_files, twin_choices
+from runs.app.live import LiveMarket, run_files, twin_choices
 from runs.app.parameters import shock_forms, shock_of
 from sim import Market, Scenario
 from sim.errors import ScenarioError
+from sim.shocks import HOLDING
 
 
 @pytest.fixture
@@ -80,14 +81,15 @@ def test_several_shocks_in_a_block_strike_in_their_order(live: LiveMarket) -> No
     assert same_bits(live, Market(live.as_scenario()).run(30))
 
 
-@pytest.mark.parametrize("kind", CUTS)
+@pytest.mark.parametrize("kind", HOLDING)
 def test_a_cut_that_is_taken_back_lasted_until_then(kind: str) -> None:
     live = LiveMarket("interconnected", 5)
     target = {"oracle_freeze": {"oracle": "eth"}, "pool_halt": {"pool": "eth-usdc-old"}}
     target["agents_stop"] = {"agents": "arbitrageurs"}
+    target["mechanism_cut"] = {"mechanism": "interconnected"}
     live.advance(20)
     strike(live, "price_jump", asset="eth", size=-0.1)
-    action = strike(live, kind, blocks=1000, **target.get(kind, {}))
+    action = strike(live, kind, blocks=1000, **target[kind])
     assert not action.in_force(live.block)  # it strikes with the next block
     live.step()
     assert action.in_force(live.block)

@@ -275,7 +275,7 @@ def test_links_cut(visit: Visit) -> None:
         page.step(1)
         seen.append(carried(page))
     assert sum(seen) > 0
-    page.shock("links_cut", blocks="500")
+    page.shock("mechanism_cut", mechanism="interconnected", blocks="500")
     page.play(20)  # what was sent before the cut goes on
     late = []
     for _ in range(8):
@@ -298,6 +298,18 @@ def test_cuts_hold_until_they_are_ticked_again(visit: Visit) -> None:
     page.step(6)
     assert page.value("Price of eth", "pool eth-usdc") < 0.9 * halted
     assert pool.is_checked()
+
+
+def test_a_mechanism_is_cut_in_the_middle_of_a_run(visit: Visit) -> None:
+    page = visit("?scenario=black_thursday&rng=1&block=200")
+    assert page.value("Gas price", "mean paid outside") > 0.0
+    gas = page.tab.get_by_label("gas and full blocks", exact=True)
+    gas.uncheck(force=True)
+    page.step(2)
+    assert page.value("Gas price", "mean paid outside") == 0.0
+    gas.check(force=True)
+    page.step(2)
+    assert page.value("Gas price", "mean paid outside") > 0.0
 
 
 # Comparing, saving, sharing

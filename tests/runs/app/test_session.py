@@ -175,7 +175,10 @@ def test_another_scenario_forgets_what_was_done(session: Session) -> None:
         ("?rng=x", "not a number"),
         ("?scenario=calm&set=pools.eth-usdc.fee=7", "below 1"),
         ('?scenario=calm&do={"kind":"price_jump","block":0}', "size"),
-        ('?scenario=calm&do={"kind":"links_cut","blocks":1,"block":-1}', "block"),
+        (
+            '?scenario=calm&do={"kind":"mechanism_cut","mechanism":"interconnected","blocks":1,"block":-1}',
+            "block",
+        ),
         ("?scenario=calm&twin=nothing", "unknown choice"),
     ],
 )
