@@ -361,6 +361,7 @@ def report(
 ) -> None:
     """Write the report of a run, or of each study of a sweep, anew from its files."""
     from runs.report import write_report
+    from runs.results import SUMMARY
     from runs.store import studies_in
     from runs.study_report import write_study_report
 
@@ -368,7 +369,7 @@ def report(
         names = studies_in(folder)
         for name in names:
             print(write_study_report(folder, name))
-        if not names:
+        if not names or (folder / SUMMARY).is_file():
             print(write_report(folder))
     except ScenarioError as error:
         _fail(error)

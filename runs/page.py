@@ -30,6 +30,15 @@ def money(value: float) -> str:
     return f"{value:,.3g}" if value else "0"
 
 
+def number(value: float) -> str:
+    """A number with four digits or so: 2,390; 1.234M; 0.001234."""
+    if value != value:
+        return "–"
+    if abs(value) >= 1e6:
+        return money(value) if abs(value) >= 1e12 else f"{value / 1e6:,.4g}M"
+    return f"{value:,.0f}" if abs(value) >= 1e3 else f"{value:.4g}"
+
+
 def new_figure(rows: int = 1, height: float = 2.6, share: bool = True) -> tuple[Figure, list[Axes]]:
     """An empty figure of axes above each other, in the house's style."""
     figure = Figure(figsize=(9.0, height * rows), layout="constrained", facecolor="white")
@@ -69,8 +78,9 @@ main { max-width: 960px; margin: 0 auto; padding: 24px 20px 60px; }
 h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 17px; margin: 32px 0 8px; }
 p.sub { color: #64707d; margin: 0 0 20px; white-space: pre-line; }
 table { border-collapse: collapse; width: 100%; background: #fff; border-radius: 8px; }
-td { padding: 7px 14px; border-bottom: 1px solid #e3e8ee; vertical-align: top; }
-td:first-child { color: #64707d; white-space: nowrap; }
+td { padding: 7px 14px; border-bottom: 1px solid #e3e8ee; vertical-align: top;
+  white-space: pre-line; }
+td:first-child { color: #64707d; min-width: 130px; max-width: 270px; }
 figure { margin: 0; background: #fff; border-radius: 8px; padding: 12px; }
 img { width: 100%; height: auto; display: block; }
 footer { color: #64707d; font-size: 13px; margin-top: 32px; }

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
+from runs.network import draw
 from runs.page import (
     COLOURS,
     INK,
@@ -26,21 +26,13 @@ from runs.page import (
     legend,
     money,
     new_figure,
+    number,
     sections,
     table,
 )
 from runs.results import BLOCKS, REPORT, SCENARIO, SUMMARY, write_whole
 from sim import Scenario
 from sim.errors import ScenarioError
-
-KIND_COLOURS = {
-    "pool": "#0b6e8f",
-    "lending": "#d1495b",
-    "venue": "#3d405b",
-    "oracle": "#edae49",
-    "cohort": "#66a182",
-    "account": "#b8c1cc",
-}
 
 
 def _time_axis(ax: Axes) -> None:
@@ -79,8 +71,9 @@ class Pictures:
                 colour = COLOURS[drawn % len(COLOURS)]
                 ax.plot(self.time, values, label=text, color=colour, linewidth=1.2)
                 drawn += 1
-        _mark_shocks(ax, self.shocks)
-        _time_axis(ax)
+        if drawn:
+            _mark_shocks(ax, self.shocks)
+            _time_axis(ax)
         return drawn
 
     def prices(self) -> Figure:
@@ -122,8 +115,10 @@ class Pictures:
             )
         }
         label(axes[1], "Health factors (quantiles)")
-        legend(axes[1], self.lines(axes[1], quantiles))
-        axes[1].axhline(1.0, color=INK, linewidth=0.8)
+        drawn = self.lines(axes[1], quantiles)
+        legend(axes[1], drawn)
+        if drawn:
+            axes[1].axhline(1.0, color=INK, linewidth=0.8)
         sums = {}
         for m in markets:
             sums[f"lending.{m}.liquidated"] = f"{m}: debt liquidated since the start"
@@ -155,7 +150,7 @@ class Pictures:
         names = {"gas.mean": "mean paid by others", "gas.price": "least that got in"}
         label(axes[0], "Gas price (gwei, logarithmic)")
         legend(axes[0], self.lines(axes[0], names))
-        if self.frame["gas.mean"].gt(0.0).any():  # gas may be free
+        if (self.frame.reindex(columns=list(names)) > 0.0).any(axis=None):  # gas may be free
             axes[0].set_yscale("log")
         axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         label(axes[1], "Calls waiting in the mempool (number)")
@@ -175,7 +170,8 @@ class Pictures:
         ax.barh(at + 0.2, results, 0.38, color=COLOURS[2], label="against holding the start")
         ax.set_yticks(at, classes)
         ax.invert_yaxis()
-        ax.axvline(0.0, color=INK, linewidth=0.8)
+        if classes:
+            ax.axvline(0.0, color=INK, linewidth=0.8)
         ax.xaxis.set_major_formatter(MONEY)
         numeraire = self.summary["numeraire"]
         label(ax, f"Gains and losses by class ({numeraire}; without the venue and outside holders)")
@@ -183,91 +179,29 @@ class Pictures:
         return figure
 
     def network(self) -> Figure:
-        """The exposure network at the end, at positions that depend on names alone."""
+        """The exposure network at the end."""
         graph = nx.node_link_graph(self.summary["exposure"], edges="edges")
-        figure, axes = new_figure(1, 6.0)
-        ax = axes[0]
-        ax.set_axis_off()
-        label(ax, "Exposures at the end: who loses if the one pointed at fails")
-        columns = {"cohort": 0.0, "account": 0.0, "lending": 1.0, "oracle": 1.75, "pool": 2.5}
-        columns["venue"] = 3.25
-        position: dict[str, tuple[float, float]] = {}
-        for column in sorted(set(columns.values())):
-            names = [n for n, d in graph.nodes(data=True) if columns[d["kind"]] == column]
-            for i, name in enumerate(names):
-                position[name] = (column, -(i + 0.4) / len(names))
-        weights = [d["weight"] for _, _, d in graph.edges(data=True)]
-        heaviest = max(weights, default=1.0)
-        channels = {"claim": 0, "debt": 1, "price": 2, "source": 2, "common": 4}
-        for u, v, d in graph.edges(data=True):
-            nx.draw_networkx_edges(
-                graph,
-                position,
-                edgelist=[(u, v)],
-                ax=ax,
-                width=0.6 + 5.0 * (d["weight"] / heaviest) ** 0.5,
-                edge_color=COLOURS[channels.get(d["channel"], 0)],
-                alpha=0.55,
-                arrowsize=11,
-                connectionstyle="arc3,rad=0.12",
-                node_size=900,
-            )
-        values = [abs(d["value"]) for _, d in graph.nodes(data=True)]
-        largest = max((v for v in values if v == v), default=1.0) or 1.0
-        sizes = [150.0 + 900.0 * min(v / largest, 1.0) ** 0.5 for v in values]
-        colours = [KIND_COLOURS[d["kind"]] for _, d in graph.nodes(data=True)]
-        nx.draw_networkx_nodes(
-            graph, position, ax=ax, node_size=sizes, node_color=colours, edgecolors="white"
-        )
-        for (name, (x, y)), size in zip(
-            position.items(), _sizes(graph, position, sizes), strict=True
-        ):
-            ax.annotate(
-                name.removeprefix("oracle:"),
-                (x, y),
-                xytext=(0, -6 - size**0.5 / 2),
-                textcoords="offset points",
-                ha="center",
-                va="top",
-                fontsize=8,
-                color=INK,
-            )
-        handles = [
-            Line2D([], [], color=COLOURS[channels[c]], linewidth=3, label=text)
-            for c, text in (
-                ("claim", "claim (shares, deposits)"),
-                ("debt", "debt"),
-                ("price", "price (oracles and what they read)"),
-                ("common", "common token"),
-            )
-        ]
-        handles += [
-            Line2D([], [], color=colour, marker="o", linestyle="", label=kind)
-            for kind, colour in KIND_COLOURS.items()
-        ]
-        figure.legend(
-            handles=handles, loc="outside lower center", ncols=5, frameon=False, fontsize=8
-        )
-        # Drawing arrows rescales the axes to their bends: they are set last.
-        ax.set_xlim(-0.45, 3.65)
-        ax.set_ylim(-1.08, 0.04)
+        figure, axes = new_figure(1, 6.4)
+        unit = self.summary["numeraire"]
+        label(axes[0], f"Exposures at the end ({unit}): who loses if the one pointed at fails")
+        draw(figure, axes[0], graph, self.setup)
         return figure
 
     def all(self) -> dict[str, Figure]:
-        """Every picture by its heading."""
+        """Every picture by its heading, but those of which nothing was measured."""
         pictures = {"Prices and imbalance": self.prices()}
         if self.setup.lending:
             pictures["Leverage and liquidations"] = self.leverage()
             pictures["Utilisation and withdrawable cash"] = self.cash()
         pictures["Gas"] = self.gas()
         pictures["Losses by class"] = self.losses()
+        pictures = {
+            heading: figure
+            for heading, figure in pictures.items()
+            if any(ax.has_data() for ax in figure.axes)
+        }
         pictures["Exposure network"] = self.network()
         return pictures
-
-
-def _sizes(graph: nx.DiGraph, position: dict[str, Any], sizes: list[float]) -> list[float]:
-    by_name = dict(zip(graph.nodes, sizes, strict=True))
-    return [by_name[name] for name in position]
 
 
 def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
@@ -283,8 +217,8 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     for name, p in summary["prices"].items():
         low_at = p["low_at"][:16].replace("T", " ")
         text = (
-            f"{p['first']:,.4g} → {p['last']:,.4g}, low {p['low']:,.4g} ({low_at} UTC), "
-            f"high {p['high']:,.4g}"
+            f"{number(p['first'])} → {number(p['last'])}, low {number(p['low'])} ({low_at} UTC), "
+            f"high {number(p['high'])}"
         )
         rows.append((f"Price of {name} ({unit})", text))
     for name, p in summary["pools"].items():

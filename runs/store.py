@@ -530,11 +530,18 @@ def read_definition(out: str | Path, study: str | None = None) -> Study:
         study: Name of the study; may be left out where there is one.
 
     Raises:
-        ScenarioError: If there is none.
+        ScenarioError: If there is none, or another version wrote it.
     """
     name = _the_study(Path(out), study)
-    content = json.loads((Path(out) / STUDIES / name / IDENTITY).read_text(encoding="utf-8"))
-    return Study.from_identity(content["study"], content["shown"])
+    path = Path(out) / STUDIES / name / IDENTITY
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Study.from_identity(content["study"], content["shown"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ScenarioError):
+            raise
+        text = "is damaged, or another version of undertow wrote it; sweep into a new folder"
+        raise ScenarioError([(str(path), f"{text} ({error!r})")]) from error
 
 
 def read_study(out: str | Path, study: str | None = None) -> pd.DataFrame:

@@ -29,6 +29,7 @@ from runs.page import (
     legend,
     money,
     new_figure,
+    number,
     sections,
     table,
 )
@@ -43,15 +44,6 @@ Array = npt.NDArray[np.float64]
 STATISTICS, PAIRED, INDICES = "statistics.csv", "paired.csv", "sensitivity.csv"
 _BINS = 8
 _FANS = 4
-
-
-def number(value: float) -> str:
-    """A number with four digits or so: 2,390; 1.234M; 0.001234."""
-    if value != value:
-        return "–"
-    if abs(value) >= 1e6:
-        return money(value) if abs(value) >= 1e12 else f"{value / 1e6:,.4g}M"
-    return f"{value:,.0f}" if abs(value) >= 1e3 else f"{value:.4g}"
 
 
 def _short(value: Any) -> str:
@@ -442,7 +434,11 @@ def _edges(values: Array, log: bool) -> Array:
 
 
 def study_rows(study: Study, frame: pd.DataFrame) -> list[tuple[str, str]]:
-    """A study's runs as (what, value) rows, for a terminal and for the page."""
+    """A study's runs as (what, value) rows, for a terminal and for the page.
+
+    A measure has a line for each variant: the mean with nothing changed, and what every
+    other one changes on common seeds.
+    """
     failed = int((frame["status"] == FAILED).sum())
     points, seeds = frame["point"].nunique(), frame["seed"].nunique()
     counts = ((points, "point"), (len(study.variant_names), "variant"), (seeds, "seed"))
@@ -456,16 +452,36 @@ def study_rows(study: Study, frame: pd.DataFrame) -> list[tuple[str, str]]:
         rows.append(("Failed", text))
     good = frame[frame["status"] != FAILED]
     base = good[good["variant"] == BASE]
-    for measure in study.report.measures or study.measures:
-        found = interval(base[measure], "mean", study.statistics.level, study.statistics.resamples)
-        tail = interval(base[measure], "q95", study.statistics.level, study.statistics.resamples)
-        text = (
-            f"mean {number(found.estimate)} ({number(found.low)} to {number(found.high)}), "
-            f"95 % of runs below {number(tail.estimate)}"
-        )
+    level, resamples = study.statistics.level, study.statistics.resamples
+    measures = study.report.measures or study.measures
+    changes = _changes(study, good, measures)
+    for measure in measures:
+        found = interval(base[measure], "mean", level, resamples)
+        tail = interval(base[measure], "q95", level, resamples)
+        text = f"mean {_with_interval(found)}, 95 % of runs below {number(tail.estimate)}"
         where = " over all points" if points > 1 else ""
-        rows.append((study.label(measure), text + where))
+        lines = [(f"{BASE}: " if changes else "") + text + where]
+        for change in (c for c in changes if c["measure"] == measure):
+            by = _with_interval(Interval(change["difference"], change["low"], change["high"]))
+            sign = "+" if change["difference"] > 0.0 else ""
+            often = f"up in {100 * change['share_above']:.0f} % of pairs"
+            lines.append(f"{change['variant']}: by {sign}{by}, {often}")
+        rows.append((study.label(measure), "\n".join(lines)))
     return rows
+
+
+def _changes(study: Study, good: pd.DataFrame, measures: Sequence[str]) -> list[dict[str, Any]]:
+    """What each variant changes on common seeds, over all points."""
+    if good["variant"].nunique() < 2 or not (good["variant"] == BASE).any():
+        return []
+    pairs = good.assign(seed=good["point"].astype(str) + ":" + good["seed"].astype(str))
+    settings = study.statistics
+    found = paired(pairs, "variant", BASE, [], measures, settings.level, settings.resamples)
+    return [{str(name): value for name, value in row.items()} for row in found.to_dict("records")]
+
+
+def _with_interval(found: Interval) -> str:
+    return f"{number(found.estimate)} ({number(found.low)} to {number(found.high)})"
 
 
 def tables(study: Study, frame: pd.DataFrame) -> dict[str, pd.DataFrame]:

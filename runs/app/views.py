@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import networkx as nx
 import numpy as np
 
 from protocols.lending import standing
 from runs.app.live import TRAIL, LiveMarket
 from runs.app.past import Past, plain
 from runs.cascade import GENERATIONS
+from runs.network import HEADS, everybody, places
 from runs.page import money
 from sim import Market
 from sim.measures import sum_classes, value_tokens
@@ -23,8 +24,6 @@ IMBALANCE = 0.1
 """Imbalance at which a pool has its full colour."""
 _MISPRICED = 0.05
 """Gap to the venue's price that counts as full distress of an oracle."""
-_COLUMNS = {"cohort": 0, "account": 0, "lending": 1, "oracle": 1, "pool": 2, "venue": 3}
-_HEADS = ("agents", "lending and oracles", "pools", "outside")
 _X = (110.0, 400.0, 690.0, 920.0)
 _ROW = 86.0
 _LIGHT = {"cohort": "#66a182", "account": "#b8c1cc", "oracle": "#edae49", "venue": "#5c6b8a"}
@@ -65,56 +64,26 @@ def network_layout(market: Market) -> dict[str, Any]:
     """Places of the nodes, which depend on the opening state alone and then stay."""
     if market in _LAYOUTS:
         return _LAYOUTS[market]
-    graph = _graph(market)
-    columns: list[list[str]] = [[], [], [], []]
-    for name, data in graph.nodes(data=True):
-        columns[_COLUMNS[data["kind"]]].append(name)
-    rows = max(len(column) for column in columns)
-    y: dict[str, float] = {}
-    for column in (columns[2], columns[1], columns[3], columns[0]):
-        # Everybody beside those that it is linked with, so that edges cross less.
-        order = sorted(column, key=lambda name: (_middle(market, graph, name, y), name))
-        if column is columns[2]:
-            order = column
-        for i, name in enumerate(order):
-            y[name] = 46.0 + _ROW * rows * (i + 0.5) / len(order)
+    graph = everybody(market.exposure(), market.setup)
+    place = places(graph, market.setup)
+    filled = Counter(column for column, _ in place.values())
+    rows = max(filled.values())
     nodes = [
         {
             "name": name,
             "label": name.removeprefix("oracle:"),
             "kind": data["kind"],
-            "x": _X[_COLUMNS[data["kind"]]],
-            "y": round(y[name], 1),
+            "x": _X[place[name][0]],
+            "y": round(46.0 + _ROW * rows * place[name][1], 1),
             "light": _LIGHT.get(data["kind"], "#c9d2da"),
             "dark": _DARK.get(data["kind"], "#51606c"),
         }
         for name, data in graph.nodes(data=True)
     ]
-    heads = [{"text": t, "x": x} for t, x, c in zip(_HEADS, _X, columns, strict=True) if c]
+    heads = [{"text": t, "x": x} for t, x, c in zip(HEADS, _X, range(4), strict=True) if filled[c]]
     size = {"width": 1000.0, "height": 66.0 + _ROW * rows, "imbalance": IMBALANCE}
     _LAYOUTS[market] = size | {"nodes": nodes, "heads": heads}
     return _LAYOUTS[market]
-
-
-def _middle(market: Market, graph: nx.DiGraph, name: str, y: Mapping[str, float]) -> float:
-    beside = set(graph.predecessors(name)) | set(graph.successors(name))
-    if name in market.setup.agents:
-        group = market.setup.agents[name]
-        beside |= {*group.pools} | ({group.lending} if group.lending else set())
-    known = [y[other] for other in beside if other in y]
-    return sum(known) / len(known) if known else math.inf
-
-
-def _graph(market: Market) -> nx.DiGraph:
-    """The exposure network with every group, whether it is exposed or not."""
-    graph = market.exposure()
-    for name in market.cohorts:
-        graph.add_node(name, **({"kind": "cohort", "value": 0.0} | graph.nodes.get(name, {})))
-    for name in [n for n, d in graph.nodes(data=True) if d["kind"] == "account"]:
-        if name == "producer" or name.endswith("treasury"):
-            graph.remove_node(name)  # it earns, and does nothing
-    graph.add_node("venue", **({"kind": "venue", "value": 0.0} | graph.nodes.get("venue", {})))
-    return graph
 
 
 def network_state(market: Market, flows: Mapping[tuple[str, str], float]) -> dict[str, Any]:
@@ -128,7 +97,7 @@ def network_state(market: Market, flows: Mapping[tuple[str, str], float]) -> dic
         nodes by name (r in pixels, tone, distress in [0, 1], text, title) and edges
         (u, v, channel, weight, width in pixels, flash in [0, 1], title).
     """
-    graph = _graph(market)
+    graph = everybody(market.exposure(), market.setup)
     unit = market.numeraire
     values = {n: abs(d["value"]) for n, d in graph.nodes(data=True) if d["kind"] != "venue"}
     largest = max((v for v in values.values() if v == v), default=0.0) or 1.0

@@ -176,9 +176,11 @@ def test_a_sweep_prints_its_statistics_and_leaves_a_report(tmp_path: Path) -> No
     one = undertow("scenario", "o", "4", cwd=tmp_path)
     (tmp_path / "one.toml").write_text(one.stdout)
     assert "rng = 2" in one.stdout
-    run = undertow("run", "one.toml", cwd=tmp_path)
+    run = undertow("run", "one.toml", "--out", "o", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert "seed 2" in run.stdout
+    both = undertow("report", "o", cwd=tmp_path).stdout.split()
+    assert both == ["o/studies/mine/report.html", "o/report.html"]
 
 
 def test_a_sweep_on_a_cluster_that_it_starts(tmp_path: Path) -> None:

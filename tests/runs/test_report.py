@@ -49,6 +49,24 @@ def test_a_scenario_without_lending_has_its_report_too(
     assert write_report(tmp_path).read_text().count("<img") == 4
 
 
+def test_what_was_not_measured_is_left_out(lively: Callable[..., Scenario], tmp_path: Path) -> None:
+    kept = {"measures": {"keep": ["pool.*.imbalance", "lending.bank.bad_debt"]}}
+    market = Market(lively(**kept), rng=3).run(30)
+    save_run(market, tmp_path, summarise(market))
+    page = write_report(tmp_path).read_text()
+    headings = re.findall(r"<h2>(.*?)</h2>", page)
+    assert headings == ["Prices and imbalance", "Leverage and liquidations", "Exposure network"]
+
+
+@pytest.mark.parametrize("keep", [[], ["gas.used"]])
+def test_a_run_that_kept_nothing_has_its_report_too(
+    lively: Callable[..., Scenario], tmp_path: Path, keep: list[str]
+) -> None:
+    market = Market(lively(measures={"keep": keep, "receipts": "none"}), rng=3).run(30)
+    save_run(market, tmp_path, summarise(market))
+    assert "Exposure network" in write_report(tmp_path).read_text()
+
+
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"there is no blocks.parquet; give the folder"):
         write_report(tmp_path)

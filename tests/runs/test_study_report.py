@@ -14,6 +14,7 @@ from runs.store import read_definition, read_study
 from runs.study import Study
 from runs.study_report import StudyPictures, number, study_rows, tables, write_study_report
 from runs.sweeper import sweep
+from sim.errors import ScenarioError
 
 FEE = {"path": "pools.*.fee", "low": 0.001, "high": 0.02, "steps": 3, "scale": "log"}
 DEPTH = {"multiply": "pools.*.reserves.*", "values": [1.0, 2.0], "label": "depth (multiple)"}
@@ -139,6 +140,33 @@ def test_failed_runs_are_left_out_and_told_of(tmp_path: Path) -> None:
     assert (first["runs"] == 5).all()
     rows = dict(study_rows(study, frame))
     assert rows["Failed"].startswith("1, 2.8 % (0.49 to 14 %)")
+
+
+def test_each_variant_says_what_it_changes(tmp_path: Path) -> None:
+    study = Study.from_dict(SMALL | {"parameters": {"fee": FEE}})
+    frame = sweep(study, tmp_path)
+    lines = dict(study_rows(study, frame))["low of ether (dollars)"].split("\n")
+    assert lines[0].startswith("base: mean ")
+    assert lines[0].endswith(" over all points")
+    assert lines[1].startswith("still: by +")
+    both = frame.pivot_table(index=["point", "seed"], columns="variant", values="low")
+    change = both["still"] - both["base"]
+    assert f"by +{number(change.mean())} (" in lines[1]
+    assert lines[1].endswith(f"up in {100 * (change > 0.0).mean():.0f} % of pairs")
+    alone = Study.from_dict(SMALL | {"name": "alone", "variants": {}})
+    text = dict(study_rows(alone, sweep(alone, tmp_path)))["value"]
+    assert text.startswith("mean ")
+    assert "\n" not in text
+
+
+def test_a_definition_of_another_version_is_named(tmp_path: Path) -> None:
+    study = Study.from_dict(SMALL)
+    sweep(study, tmp_path)
+    path = tmp_path / "studies/small/study.json"
+    for content in ('{"study": {}}', "{", "[]"):
+        path.write_text(content)
+        with pytest.raises(ScenarioError, match=r"study\.json.*another version"):
+            read_definition(tmp_path)
 
 
 def test_numbers_are_short_and_exact_enough() -> None:
