@@ -317,6 +317,9 @@ class LiveMarket(Market):
         elif choice.startswith("switches."):
             name = choice.removeprefix("switches.")
             content["switches"][name] = not content["switches"][name]
+        elif choice.startswith("idle."):
+            idle = {"kind": "agents_stop", "agents": choice.removeprefix("idle."), "block": 1}
+            content["shocks"] = [idle | {"blocks": self.asked.blocks}, *content.get("shocks", [])]
         else:
             del content["agents"][choice.removeprefix("agents.")]
         setup = Scenario.from_dict(
@@ -345,6 +348,7 @@ def twin_choices(setup: Scenario) -> dict[str, str]:
         found[f"switches.{name}"] = f"{name.replace('_', ' ')}: {'off' if value else 'on'}"
     for name in setup.agents:
         found[f"agents.{name}"] = f"without {name}"
+        found[f"idle.{name}"] = f"{name} never act"
     return found
 
 

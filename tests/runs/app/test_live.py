@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tomllib
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from runs.app.live import LiveMarket, run_files, twin_choices
 from runs.app.parameters import shock_forms, shock_of
 from sim import Market, Scenario
 from sim.errors import ScenarioError
-from sim.shocks import HOLDING
+from sim.shocks import HOLDING, held_by
 
 
 @pytest.fixture
@@ -133,6 +134,47 @@ def test_a_run_ends_where_the_scenario_does() -> None:
     assert not short.running
 
 
+def at_random(live: LiveMarket, seed: int) -> None:
+    """Do what a visitor might do, in any order."""
+    rng = np.random.default_rng(seed)
+    forms = shock_forms(live.asked)
+    for _ in range(14):
+        act = rng.choice(["go", "go", "strike", "strike", "take back", "twin", "follow"])
+        if act == "go":
+            live.advance(live.block + int(rng.integers(1, 50)))
+        elif act == "strike":
+            form = forms[rng.integers(len(forms))]
+            content: dict[str, Any] = {"kind": form["kind"]}
+            for field in form["fields"]:
+                if field["values"] is not None:
+                    content[field["name"]] = str(rng.choice(field["values"]))
+                elif field["kind"] == "integer":
+                    content[field["name"]] = int(rng.integers(1, 60))
+                else:
+                    content[field["name"]] = float(rng.uniform(field["low"], field["high"]))
+            with suppress(ScenarioError):  # a form also offers what does not fit together
+                live.strike(shock_of(live.asked, content, live.block + 1))
+        elif act == "take back":
+            held = [a for a in live.actions if held_by(a.shock) and a.ended is None]
+            held = [a for a in held if a.in_force(live.block) or a.block > live.block]
+            if held:
+                live.take_back(held[rng.integers(len(held))])
+        elif act == "twin":
+            with suppress(ScenarioError):  # without lenders nobody can borrow
+                live.compare(str(rng.choice(["", *twin_choices(live.asked)])))
+        else:
+            live.follow(live.ledger.accounts[rng.integers(len(live.ledger.accounts))])
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_whatever_was_done_is_a_scenario(seed: int) -> None:
+    live = LiveMarket(("calm", "interconnected")[seed % 2], seed)
+    at_random(live, seed)
+    assert same_bits(live, Market(live.as_scenario()).run(live.block))
+    if live.twin is not None:
+        assert same_bits(live.twin, Market(live.twin.as_scenario()).run(live.block))
+
+
 # The twin
 
 
@@ -196,6 +238,19 @@ def test_every_twin_can_be_run(name: str) -> None:
         assert live.twin is not None and live.twin.block == live.block
     live.compare("")
     assert live.twin is None
+
+
+def test_a_group_that_never_acts_keeps_what_it_has(live: LiveMarket) -> None:
+    live.compare("idle.lenders")
+    strike(live, "price_jump", asset="eth", size=-0.4)
+    live.advance(300)
+    assert live.twin is not None
+    for market, acted in ((live, True), (live.twin, False)):
+        group = market.cohorts["lenders"]
+        assert (market.world.tally[group.ident].sum() > 0) == acted
+    start = LiveMarket("calm", 3)
+    rows = start.cohorts["lenders"].accounts()
+    assert np.array_equal(live.twin.ledger.balances[rows], start.ledger.balances[rows])
 
 
 def test_an_unknown_twin_is_refused(live: LiveMarket) -> None:
