@@ -39,6 +39,7 @@ class Books(Structure):
         balances: float64[accounts, tokens], in token units; a debt is a positive
             holding of a debt token.
         supply: float64[tokens], minted less burnt.
+        most: float64[tokens], the most of it that an audit has seen out.
         storage: float64[slots], protocols' numbers.
         journal: Undo entries of the transaction under way.
         head: int64[2], number of entries in the journal, and 1 after a write
@@ -48,12 +49,14 @@ class Books(Structure):
     fields: ClassVar[Mapping[str, Any]] = {
         "balances": ("f8", 2),
         "supply": ("f8", 1),
+        "most": ("f8", 1),
         "storage": ("f8", 1),
         "journal": (JOURNAL_ENTRY, 1),
         "head": ("i8", 1),
     }
     balances: npt.NDArray[np.float64]
     supply: npt.NDArray[np.float64]
+    most: npt.NDArray[np.float64]
     storage: npt.NDArray[np.float64]
     journal: npt.NDArray[np.void]
     head: npt.NDArray[np.int64]
@@ -256,17 +259,19 @@ def column_sums(books, first, last, sums):
 def worst_leak(books, sums, apart):
     """Largest relative gap between a column's sum and its supply, and the column.
 
-    Relative to the supply, of which what the account `apart` holds (-1: none) counts a
-    thousandth, or to one unit of the token where that is less. The outside venue is set
-    apart, or its great inventory would make a leak among everybody else look small; it
-    counts a little, because its balance rounds to so much less than others'.
+    Relative to the most that an audit has seen out, since rounding stays when what it was
+    rounding of has gone, or to one unit of the token where that is less. Of the supply, what
+    the account `apart` holds (-1: none) counts a thousandth: the outside venue is set apart,
+    or its great inventory would make a leak among everybody else look small; it counts a
+    little, because its balance rounds to so much less than others'.
     """
     worst, where = 0.0, -1
     for token in range(sums.size):
         scale = abs(books.supply[token])
         if apart >= 0:
             scale -= 0.999 * books.balances[apart, token]
-        gap = abs(sums[token] - books.supply[token]) / max(scale, 1.0)
+        books.most[token] = max(books.most[token], scale)
+        gap = abs(sums[token] - books.supply[token]) / max(books.most[token], 1.0)
         if np.isnan(gap):  # the worst leak of all
             return gap, token
         if gap > worst:
@@ -326,6 +331,7 @@ class Ledger:
         self.books = Books(
             balances=np.zeros((len(self.accounts), len(self.tokens))),
             supply=np.zeros(len(self.tokens)),
+            most=np.zeros(len(self.tokens)),
             storage=np.zeros(max(slots, 1)),
             journal=np.zeros(JOURNAL_LENGTH, JOURNAL_ENTRY),
             head=np.zeros(2, np.int64),
@@ -406,8 +412,11 @@ class Ledger:
         self._token[name] = column
         self.issuers[name] = issuer
         wider = np.ascontiguousarray(np.hstack([self.balances, np.zeros((len(self.accounts), 1))]))
-        supply = np.append(self.books.supply, 0.0)
-        self.books = self.books._replace(balances=wider, supply=supply)
+        self.books = self.books._replace(
+            balances=wider,
+            supply=np.append(self.books.supply, 0.0),
+            most=np.append(self.books.most, 0.0),
+        )
         return column
 
     def mint(self, account: str | int, token: str | int, amount: float) -> None:

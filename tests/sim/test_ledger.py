@@ -165,8 +165,24 @@ def test_worst_leak_names_the_column() -> None:
     ledger = books()
     gap, column = worst_leak(ledger.books, np.array([10.0, 501.0]), -1)
     assert (gap, column) == (pytest.approx(1.0 / 500.0), 1)
-    gap, column = worst_leak(ledger.books, np.array([10.0, 501.0]), 1)  # bob has all of it
+    gap, column = worst_leak(books().books, np.array([10.0, 501.0]), 1)  # bob has all of it
     assert (gap, column) == (pytest.approx(1.0), 1)
+
+
+def test_rounding_of_what_has_gone_is_no_leak() -> None:
+    names = [f"a{i}" for i in range(2000)]
+    ledger = Ledger(names, ["debt"])
+    amounts = np.random.default_rng(1).lognormal(9.0, 2.0, len(names))
+    for name, amount in zip(names, amounts, strict=True):
+        ledger.mint(name, "debt", amount)
+    ledger.audit()
+    for name in reversed(names):
+        ledger.burn(name, "debt", ledger.balance(name, "debt"))
+    assert 1e-9 < abs(ledger.supply("debt")) < 1e-9 * amounts.sum()
+    assert ledger.audit() < 1e-14
+    ledger.balances[0, 0] += 1e-8 * amounts.sum()
+    with pytest.raises(LedgerError, match="debt leaks"):
+        ledger.audit()
 
 
 def test_a_ledger_grows_by_accounts_and_tokens() -> None:

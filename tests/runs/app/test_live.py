@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from runs.app.live import LiveMarket, run_files, twin_choices
-from runs.app.parameters import shock_forms, shock_of
+from runs.app.parameters import changed, parameters, shock_forms, shock_of
 from sim import Market, Scenario
 from sim.errors import ScenarioError
 from sim.shocks import HOLDING, held_by
@@ -134,6 +134,20 @@ def test_a_run_ends_where_the_scenario_does() -> None:
     assert not short.running
 
 
+def any_shock(rng: np.random.Generator, forms: list[dict[str, Any]]) -> dict[str, Any]:
+    """A shock as a visitor could fill in its form."""
+    form = forms[rng.integers(len(forms))]
+    content: dict[str, Any] = {"kind": form["kind"]}
+    for field in form["fields"]:
+        if field["values"] is not None:
+            content[field["name"]] = str(rng.choice(field["values"]))
+        elif field["kind"] == "integer":
+            content[field["name"]] = int(rng.integers(1, 60))
+        else:
+            content[field["name"]] = float(rng.uniform(field["low"], field["high"]))
+    return content
+
+
 def at_random(live: LiveMarket, seed: int) -> None:
     """Do what a visitor might do, in any order."""
     rng = np.random.default_rng(seed)
@@ -143,17 +157,8 @@ def at_random(live: LiveMarket, seed: int) -> None:
         if act == "go":
             live.advance(live.block + int(rng.integers(1, 50)))
         elif act == "strike":
-            form = forms[rng.integers(len(forms))]
-            content: dict[str, Any] = {"kind": form["kind"]}
-            for field in form["fields"]:
-                if field["values"] is not None:
-                    content[field["name"]] = str(rng.choice(field["values"]))
-                elif field["kind"] == "integer":
-                    content[field["name"]] = int(rng.integers(1, 60))
-                else:
-                    content[field["name"]] = float(rng.uniform(field["low"], field["high"]))
             with suppress(ScenarioError):  # a form also offers what does not fit together
-                live.strike(shock_of(live.asked, content, live.block + 1))
+                live.strike(shock_of(live.asked, any_shock(rng, forms), live.block + 1))
         elif act == "take back":
             held = [a for a in live.actions if held_by(a.shock) and a.ended is None]
             held = [a for a in held if a.in_force(live.block) or a.block > live.block]
@@ -173,6 +178,29 @@ def test_whatever_was_done_is_a_scenario(seed: int) -> None:
     assert same_bits(live, Market(live.as_scenario()).run(live.block))
     if live.twin is not None:
         assert same_bits(live.twin, Market(live.twin.as_scenario()).run(live.block))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_the_books_balance_whatever_is_turned_and_struck(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    base = Scenario.load(("calm", "interconnected")[seed % 2])
+    turned: dict[str, Any] = {}
+    for p in rng.permutation(np.array(parameters(base), dtype=object))[:6]:
+        if p.kind == "number" and p.path != "blocks":
+            turned[p.path] = float(rng.uniform(p.low, p.high))
+    try:
+        setup = changed(base, turned).override({"audit.every": 1})
+        live = LiveMarket(setup, seed)
+    except ScenarioError:  # what was turned does not fit together, and is named
+        live = LiveMarket(base.override({"audit.every": 1}), seed)
+    whale = {"kind": "whale_sale", "token": "eth", "amount": 5e6, "blocks": 50}
+    live.strike(shock_of(live.asked, whale, 1))  # much of everything comes and goes
+    forms = shock_forms(live.asked)
+    for _ in range(4):
+        with suppress(ScenarioError):
+            live.strike(shock_of(live.asked, any_shock(rng, forms), live.block + 1))
+        live.advance(live.block + 60)
+    live.ledger.audit()
 
 
 # The twin
