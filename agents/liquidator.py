@@ -27,6 +27,7 @@ from agents.tools import (
     going_bid,
     quote_at,
     refuel,
+    route_gas,
     send_trade,
     share_bid,
     worth_the_race,
@@ -151,10 +152,11 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
 
     Returns:
         (profit before gas, money to spend, debt repaid, collateral received, proceeds,
-        place of the sale, debt reserve, collateral reserve).
+        place of the sale, debt reserve, collateral reserve, gas).
     """
     chain = w.chain[0]
-    nothing = (0.0, 0.0, 0.0, 0.0, 0.0, -2, -1, -1)
+    gas = chain.gas_cost[Kind.LIQUIDATE] + chain.gas_cost[Kind.SWAP]
+    nothing = (0.0, 0.0, 0.0, 0.0, 0.0, -2, -1, -1, gas)
     market = w.markets[m]
     owing, backing = w.reserves[d], w.reserves[c]
     debt, collateral = owing.token, backing.token
@@ -182,20 +184,22 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
         if my[SELL_AT] > 0.0 and my[SELLING] != float(collateral):
             return nothing  # it holds one kind of inventory at a time
         worth = received * market_price(w, collateral) * (1.0 - _discount(w, my, collateral))
-        return worth - money, money, repaid, received, worth, OUTSIDE, d, c
+        return worth - money, money, repaid, received, worth, OUTSIDE, d, c, gas
     place, out = best_place(w, me.places[ROUTES:], collateral, debt, received)
     worth = out * market_price(w, debt)
     if w.cohorts[me.ident].routes:
         _, split = find_route(w, collateral, debt, received)
-        if split > out:
-            place, out = ROUTED, split
+        more = route_gas(w) - chain.gas_cost[Kind.SWAP]
+        gained = (split - out) * market_price(w, debt)
+        if gained > gas_cost(w, more, chain.gas_price):
+            place, out, gas = ROUTED, split, gas + more
             worth = out * market_price(w, debt)
     if debt != chain.numeraire:
         outside = best_place(w, me.places[ROUTES:], collateral, chain.numeraire, received)
         if outside[1] > worth:
             place, out, worth = outside[0], outside[1], outside[1]
-            return worth - money, money, repaid, received, out, place, d, c
-    return worth - money, money, repaid, received, out, place, d, c
+            gas = nothing[8]
+    return worth - money, money, repaid, received, out, place, d, c, gas
 
 
 @inner
@@ -221,7 +225,7 @@ def best_plan(w, me, my, m, borrower, factor, capital, d, c):
 @inner
 def _strike(w, me, i, my, m, borrower, plan, bid):
     """Send a liquidation, with the purchase of the debt's token before and the sale after."""
-    _profit, money, repaid, received, out, place, d, c = plan
+    _profit, money, repaid, received, out, place, d, c, _gas = plan
     chain = w.chain[0]
     debt, collateral = w.reserves[d].token, w.reserves[c].token
     account, patience = me.first + i, int(my[PATIENCE])
@@ -362,16 +366,16 @@ def decide(w, me):
             if not worth_the_race(w, most, my[BID_SHARE], gas, 1.0):
                 continue
             plan = best_plan(w, me, my, m, w.debtors[m, k], factor, capital, d, c)
-            profit, money = plan[0], plan[1]
+            profit, money, needs = plan[0], plan[1], plan[8]
             profit -= my[MARGIN] * money
             if profit <= 0.0:
                 continue
-            if not worth_the_race(w, profit, my[BID_SHARE], gas, my[HITS]):
-                if worth_the_race(w, profit, my[BID_SHARE], gas, 1.0):
+            if not worth_the_race(w, profit, my[BID_SHARE], needs, my[HITS]):
+                if worth_the_race(w, profit, my[BID_SHARE], needs, 1.0):
                     my[PASSED] = done + 1.0
                 continue
-            bid = affordable(w, account, gas, share_bid(w, profit, my[BID_SHARE], gas))
-            if my[HOLD] <= 0.0 and gas_cost(w, gas, bid) > profit:
+            bid = affordable(w, account, needs, share_bid(w, profit, my[BID_SHARE], needs))
+            if my[HOLD] <= 0.0 and gas_cost(w, needs, bid) > profit:
                 continue
             if _strike(w, me, i, my, m, w.debtors[m, k], plan, bid):
                 delay(w, int(my[LATENCY]))

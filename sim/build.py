@@ -197,7 +197,7 @@ def _assets(
         r["leverage"] = a.leverage
         r["alpha"], r["beta"] = a.alpha, a.beta
         r["depth"] = a.depth
-        r["depth_exponent"] = a.depth_exponent
+        r["depth_exponent"], r["least_depth"] = a.depth_exponent, a.least_depth
         r["depth_multiple"] = 1.0
         if a.process == "constant":
             variance = 0.0

@@ -202,6 +202,11 @@ class AssetSettings(_Table):
         description="Depth falls as (normal volatility / volatility) to this power.",
         json_schema_extra=reach("exponent", 0.0, 3.0),
     )
+    least_depth: Share = Field(
+        0.05,
+        description="Share of the depth that stays however much prices move.",
+        json_schema_extra=reach("share", 0.0, 1.0),
+    )
     volatility_memory: Positive = Field(100.0, description="Of the volatility seen, blocks.")
     permanent: Share = Field(
         0.3,

@@ -59,6 +59,7 @@ ASSET = np.dtype(
         ("beta", "f8"),
         ("depth", "f8"),  # numeraire that moves the price one per cent, in normal times
         ("depth_exponent", "f8"),
+        ("least_depth", "f8"),  # share of the depth that stays
         ("depth_multiple", "f8"),  # what shocks leave of it
         ("depth_until", "i8"),  # block at which that ends
         ("normal_variance", "f8"),  # a block's, which the depth is stated at
@@ -176,7 +177,8 @@ def depth_units(asset, block):
     """Q, token units per unit of log price.
 
     Depth in the numeraire is the stated one times
-    ``(normal volatility / volatility lately seen) ** exponent``, never above the stated one.
+    ``(normal volatility / volatility lately seen) ** exponent``, never above the stated one
+    and never below its least share: books empty in a crash, but they are not gone.
     """
     value = asset.depth
     if block < asset.depth_until:
@@ -184,7 +186,7 @@ def depth_units(asset, block):
     if value == np.inf:
         return np.inf
     thinner = max(volatility_ratio(asset), 1.0) ** asset.depth_exponent
-    return value / thinner / (ONE_PER_CENT * asset.price)
+    return max(value / thinner, value * asset.least_depth) / (ONE_PER_CENT * asset.price)
 
 
 @inner

@@ -134,3 +134,27 @@ def test_a_sale_split_over_the_network_earns_more(small: Callable[..., Scenario]
         assert places == ({"eth-usdc", "other", "third"} if routing else {"eth-usdc"})
         market.ledger.audit()
     assert gains[1] > gains[0] > 0.0
+
+
+def test_a_split_sale_is_bid_for_with_all_its_gas(small: Callable[..., Scenario]) -> None:
+    pools = {
+        "other": {"tokens": ["eth", "usdc"], "reserves": {"eth": 900.0, "usdc": 1.6e6}},
+        "third": {"tokens": ["eth", "usdc"], "reserves": {"eth": 900.0, "usdc": 1.6e6}},
+        "eth-usdc": {"reserves": {"eth": 1000.0, "usdc": 1.76e6}},
+    }
+    group = {"most": 1, "route": None, "pools": ["eth-usdc"], "routing": True}
+    group |= {"bid_share": 0.3, "margin": 0.0}
+    wallet = {"wallet": {"usdc": 1e6, "eth": 5.0}}
+    block = {"fee_market": "first_price", "outside": {"gas": 0.5, "bid_median": 5.0}}
+    market = hunted(small, group | wallet, pools=pools, block=block).run(6)
+    mine = market.receipts().query("sender == 'liquidators-0' and status == 'done'")
+    first = mine[mine["transaction"] == mine["transaction"].iloc[0]]
+    swaps = int((first["kind"] == "swap").sum())
+    assert swaps > 1
+    gas = float(first["gas"].iloc[0])
+    costs = market.setup.block.gas
+    assert gas == costs.liquidate + swaps * costs.swap + costs.require
+    spent = gas * float(first["gas_price"].iloc[0]) * 1e-9 * market.price("eth")
+    gained = sum(first[first["kind"] == "swap"]["amount_out"])
+    gained -= float(first[first["kind"] == "liquidate"]["amount_in"].iloc[0])
+    assert spent == pytest.approx(0.3 * gained, rel=0.01)

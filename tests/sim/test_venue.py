@@ -174,6 +174,17 @@ def test_depth_thins_as_volatility_rises(small: Callable[..., Scenario]) -> None
     assert market.venue.depth("eth") < calm / 8.0
 
 
+@pytest.mark.parametrize("least", [0.0, 0.05, 0.5])
+def test_a_crash_leaves_the_least_share_of_the_depth(
+    small: Callable[..., Scenario], least: float
+) -> None:
+    asset = {"process": "gbm", "volatility": 0.5, "depth": 4e6, "least_depth": least}
+    jump = {"kind": "price_jump", "asset": "eth", "size": -0.5, "block": 20}
+    market = Market(small(venue={"assets": {"eth": asset}}, shocks=[jump]), rng=1).run(20)
+    left = market.venue.depth("eth") / 4e6
+    assert left == pytest.approx(least) if least else 0.0 < left < 0.01
+
+
 def test_an_infinite_depth_is_not_moved(small: Callable[..., Scenario]) -> None:
     market = Market(small(), rng=1)
     agent = Idle(market, {"eth": 1e5}, "a")
