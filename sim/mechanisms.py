@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from protocols import oracle
-from sim.block import FeeMarket
+from protocols import oracle, safeguards
+from sim.block import NEVER, FeeMarket
 from sim.venue import depth_units
 
 if TYPE_CHECKING:
@@ -130,7 +130,19 @@ def _interconnected(world: World) -> Restore:
 
 
 def _breakers(world: World) -> Restore:
-    return _set(world.pools["guarded"], 0)
+    back = _set(world.pools["guarded"], 0)
+    for pool in world.pools:
+        pool["tripped"] = 0
+        if pool["halted_until"] < NEVER:  # a shock halts it for ever
+            pool["halted"] = 0
+
+    def restore() -> None:
+        back()
+        for pool in world.pools:
+            if pool["guarded"]:  # what happened meanwhile counts for no limit
+                safeguards.begin_window(world.books, pool, int(world.chain[0]["block"]) + 1)
+
+    return restore
 
 
 def _insurance(world: World) -> Restore:

@@ -172,7 +172,7 @@ class Shocks:
         def resume() -> None:
             block = self.market.block + 1
             record["halted_until"] = until
-            if until <= block:  # its breaker does not hold it any longer
+            if until <= block or not record["guarded"][0]:  # no breaker holds it any longer
                 record["halted"] = 0
                 safeguards.begin_window(self.market.world.books, record[0], block)
 

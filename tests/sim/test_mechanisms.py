@@ -154,6 +154,30 @@ def test_a_halt_does_not_end_what_a_breaker_holds(lively: Callable[..., Scenario
     assert int(pool.record["halted_until"][0]) == until
 
 
+def test_a_breaker_that_is_cut_lets_go_and_begins_anew(lively: Callable[..., Scenario]) -> None:
+    breaker = {"move": 0.1, "window": 1000, "cool_down": 5000}
+    market = Market(lively(blocks=900, pools={"eth-usdc": {"breaker": breaker}}), rng=1)
+    pool = market.pools["eth-usdc"]
+    while not pool.halted:
+        market.step()
+    shocks = lively(
+        shocks=[
+            cut("breakers", market.block + 1, 10),
+            {"kind": "price_jump", "asset": "eth", "size": 0.5, "block": market.block + 2},
+        ]
+    ).shocks
+    for shock in shocks:
+        market.shocks.add(shock, shock.block)
+    before = pool.spot_price()
+    for _ in range(10):
+        market.step()
+        assert not pool.halted
+    assert abs(pool.spot_price() / before - 1.0) > 0.1
+    market.step()
+    assert int(pool.record["guarded"][0]) == 1
+    assert not pool.halted
+
+
 def test_a_mean_price_that_was_not_read_is_no_stale_one(lively: Callable[..., Scenario]) -> None:
     content = ALL_OF_THEM | {"blocks": 60, "shocks": [cut("oracle_reads_market", 10, 30)]}
     market = Market(lively(**content), rng=4)
