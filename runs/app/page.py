@@ -79,6 +79,7 @@ def HeaderView(
     blocks: int,
     agents: str,
     seed: int,
+    opening: int,
     initial: dict[str, Any],
     channel: str = "",
 ) -> None:
@@ -154,7 +155,8 @@ def Page() -> None:
         return
     seed = {"type": "SliderInt", "label": "Seed, from the next reset", "step": 1}
     seed |= {"value": market.seed_number, "min": 0, "max": max(999, market.seed_number)}
-    with solara.Div(classes=["ut-carrier"]):
+    # The second class tells when the controls are those of the market that is seen.
+    with solara.Div(classes=["ut-carrier", f"ut-opening-{mounted}"]):
         if mounted == version:
             SolaraViz(
                 session.shown,
@@ -246,6 +248,7 @@ def _Header(session: Session, market: PacedMarket) -> None:
         blocks=market.setup.blocks,
         agents=f"{len(market.agents):,} agents",
         seed=market.seed_number,
+        opening=session.version.value,
         initial=initial,
         channel=channel,
     )

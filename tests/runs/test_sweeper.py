@@ -75,6 +75,7 @@ def test_a_local_cluster_leaves_the_same_bytes(plain: Path, tmp_path: Path) -> N
         assert digest(tmp_path) == digest(plain)
 
 
+@pytest.mark.slow
 def test_workers_of_a_cluster_that_die_cost_their_runs_alone(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     s = study(set={"blocks": 400}, seeds=30, series=None)
@@ -489,6 +490,7 @@ def test_a_scheduler_that_goes_away_and_comes_back(tmp_path: Path) -> None:
     assert digest(tmp_path / "a") == digest(tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_stays_away_stops_the_sweep(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     s = study(set={"blocks": 200}, seeds=40)

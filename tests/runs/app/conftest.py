@@ -79,7 +79,15 @@ class Visitor:
     def button(self, name: str) -> Any:
         return self.tab.get_by_role("button", name=name, exact=True)
 
+    def controlled(self) -> None:
+        """Wait until Mesa's controls are those of the market that is seen."""
+        self.until(
+            "() => document.querySelector('.ut-carrier.ut-opening-'"
+            " + document.querySelector('.ut-head').dataset.opening)"
+        )
+
     def step(self, times: int = 1) -> None:
+        self.controlled()
         for _ in range(times):
             block = self.block
             self.button("Step").click()
@@ -87,6 +95,7 @@ class Visitor:
 
     def play(self, blocks: int) -> None:
         """Play so many blocks or a few more, then pause."""
+        self.controlled()
         self.button("▶").click()
         self.reach(self.block + blocks)
         self.button("❚❚").click()

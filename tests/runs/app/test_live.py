@@ -17,6 +17,8 @@ from sim import Market, Scenario
 from sim.errors import ScenarioError
 from sim.shocks import HOLDING, held_by
 
+SLOW = pytest.mark.slow
+
 
 @pytest.fixture
 def live() -> LiveMarket:
@@ -171,7 +173,7 @@ def at_random(live: LiveMarket, seed: int) -> None:
             live.follow(live.ledger.accounts[rng.integers(len(live.ledger.accounts))])
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(s, marks=SLOW) for s in range(4, 16))])
 def test_whatever_was_done_is_a_scenario(seed: int) -> None:
     live = LiveMarket(("calm", "interconnected")[seed % 2], seed)
     at_random(live, seed)
@@ -180,7 +182,7 @@ def test_whatever_was_done_is_a_scenario(seed: int) -> None:
         assert same_bits(live.twin, Market(live.twin.as_scenario()).run(live.block))
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(s, marks=SLOW) for s in range(4, 20))])
 def test_the_books_balance_whatever_is_turned_and_struck(seed: int) -> None:
     rng = np.random.default_rng(seed)
     base = Scenario.load(("calm", "interconnected")[seed % 2])
