@@ -155,7 +155,8 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
         place of the sale, debt reserve, collateral reserve, gas).
     """
     chain = w.chain[0]
-    gas = chain.gas_cost[Kind.LIQUIDATE] + chain.gas_cost[Kind.SWAP]
+    one_swap = chain.gas_cost[Kind.LIQUIDATE] + chain.gas_cost[Kind.SWAP]
+    gas = one_swap
     nothing = (0.0, 0.0, 0.0, 0.0, 0.0, -2, -1, -1, gas)
     market = w.markets[m]
     owing, backing = w.reserves[d], w.reserves[c]
@@ -198,7 +199,7 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
         outside = best_place(w, me.places[ROUTES:], collateral, chain.numeraire, received)
         if outside[1] > worth:
             place, out, worth = outside[0], outside[1], outside[1]
-            gas = nothing[8]
+            gas = one_swap
     return worth - money, money, repaid, received, out, place, d, c, gas
 
 

@@ -29,7 +29,7 @@ _FIRST = "calm"
 _BEHIND = 2
 """Frames that the browser may be behind before the market waits for it."""
 _PATIENCE = 1.0
-_MECHANISMS = {
+MECHANISMS = {
     "interconnected": "links between pools",
     "gas_binds": "gas and full blocks",
     "venue_depth_is_finite": "impact on the outside venue",
@@ -320,7 +320,7 @@ class Session:
         market = self.market
         if market is None:
             return {}
-        found = {_MECHANISMS[m]: ("mechanism_cut", m) for m in present(market.asked)}
+        found = {MECHANISMS[m]: ("mechanism_cut", m) for m in present(market.asked)}
         found |= {f"oracle {name}": ("oracle_freeze", name) for name in market.oracles}
         found |= {f"pool {name}": ("pool_halt", name) for name in market.pools}
         found |= {name: ("agents_stop", name) for name in market.cohorts}
