@@ -171,6 +171,8 @@ def test_a_sweep_prints_its_statistics_and_leaves_a_report(tmp_path: Path) -> No
     again = swept(tmp_path, "--workers", "0")
     assert "Going on with what is there" in again.stderr
     assert again.stdout == done.stdout
+    page = undertow("report", "o", cwd=tmp_path)
+    assert page.stdout.strip().endswith("studies/mine/report.html")
     one = undertow("scenario", "o", "4", cwd=tmp_path)
     (tmp_path / "one.toml").write_text(one.stdout)
     assert "rng = 2" in one.stdout
