@@ -23,6 +23,7 @@ from protocols import lending
 from sim.block import send
 from sim.codes import ALL, PREVIOUS, Kind, Reason
 from sim.compiled import inner, kernel
+from sim.errors import ScenarioError
 from sim.ledger import begin
 from sim.measures import market_price
 from sim.randomness import agent_uniform
@@ -180,7 +181,11 @@ class Lender(Behaviour):
 
     @classmethod
     def begin(cls, market: Market, cohort: CohortTable) -> None:
-        """Deposit."""
+        """Deposit.
+
+        Raises:
+            ScenarioError: If the lending market does not take the deposits.
+        """
         super().begin(market, cohort)
         m, token, _ = (int(place) for place in cohort.places)
         deposits = cohort.column("deposit")
@@ -192,7 +197,11 @@ class Lender(Behaviour):
                 reason, _ = lending.deposit(
                     w.books, w.markets[m], w.reserves, int(account), token, float(amount)
                 )
-                assert reason == Reason.DONE, Reason(reason)
+                if reason != Reason.DONE:
+                    where = f"lending.{cohort.settings.lending}.reserves.{cohort.settings.debt}"
+                    text = f"{where} takes no {amount:g} more ({Reason(reason).name.lower()}); "
+                    text += "raise its supply_cap, or lower this"
+                    raise ScenarioError([(f"agents.{cohort.name}.deposit", text)])
         attention = cohort.column("attention")
         if deposits.size and deposits.mean() > 0.0:
             size = np.maximum(deposits / deposits.mean(), 1e-3)

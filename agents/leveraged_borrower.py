@@ -286,7 +286,11 @@ class LeveragedBorrower(Behaviour):
         loans = np.column_stack([equity * leverage / price_c, equity * (leverage - 1.0) / price_d])
         ledger.endow(cohort.first, collateral, equity / price_c)
         bought = loans[:, 0] - equity / price_c
-        market.ledger.transfer(VENUE, cohort.first, collateral, float(bought.sum()))
+        if bought.sum() > ledger.balance(VENUE, collateral):
+            text = f"buys {bought.sum():g} {ledger.tokens[collateral]} at the start, which the "
+            text += "venue does not hold; raise its inventory, or lower equity, leverage or count"
+            raise ScenarioError([(f"agents.{cohort.name}.equity", text)])
+        ledger.transfer(VENUE, cohort.first, collateral, float(bought.sum()))
         spread = ledger.balances[cohort.first : cohort.first + len(cohort), collateral]
         if len(cohort):
             spread[0] -= bought.sum()

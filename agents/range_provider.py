@@ -224,7 +224,7 @@ class RangeProvider(Behaviour):
             ends = concentrated.sqrt_price_at_tick(lower), concentrated.sqrt_price_at_tick(upper)
             x, y = concentrated.amounts_for_liquidity(1.0, math.sqrt(price), *ends)
             names = [ledger.tokens[int(t)] for t in pool["tokens"][:2]]
-            worth = x * market.venue.price(names[0]) + y * market.venue.price(names[1])
+            worth = x * market.price(names[0]) + y * market.price(names[1])
             liquidity = float(cohort.column("stake")[i]) / worth
             if liquidity <= 0.0:
                 cohort.column("gone")[i] = 1.0

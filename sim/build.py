@@ -551,6 +551,9 @@ def trim_cash(scenario: Scenario, ledger: Ledger, world: World) -> None:
                 excess = min(own, max(float(totals[0]) - wanted, 0.0))
                 ledger.burn(HOLDERS, int(record["receipt"]), excess)
                 ledger.burn(int(world.markets[m]["account"]), token, excess)
+                for column in (ledger.token(token), int(record["receipt"])):
+                    # So much came and went that its rounding would be a leak of what is left.
+                    ledger.books.supply[column] = ledger.balances[:, column].sum()
             r += 1
 
 

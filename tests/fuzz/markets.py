@@ -104,6 +104,7 @@ def case(seed: int, number: int) -> Outcome:
     content = draft.content
     compiled, plain = rng.choice(((True, False), (True, False), (True, True), (False, True)))
     wallet = {token: 10.0 ** rng.uniform(3, 7) / draft.prices[token] for token in draft.base}
+    wallet[content["block"]["gas_token"]] += 1e5
     # Some markets meet nonsense often, some seldom, so that deeper calls get through.
     hostile, bids, places = (rng.choice((0.0, 0.02, 0.2)) for _ in range(3))
     if compiled:
@@ -122,6 +123,8 @@ def case(seed: int, number: int) -> Outcome:
         if plain:
             _send_in(market, rng, f"{seed}:{number}", wallet, fair, (hostile, bids, places))
         _run(market, fair, outcome, number)
+    except Exception:
+        outcome.findings.append((number, runner.raised()))
     finally:
         _count(market, outcome)
         market.close()

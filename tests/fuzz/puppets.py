@@ -20,7 +20,6 @@ from protocols.custom import CustomProtocol
 from sim.block import follow, send
 from sim.codes import ALL, PREVIOUS, Kind, Reason
 from sim.compiled import kernel
-from sim.ledger import gained
 from sim.market import Market
 from sim.randomness import mix, uniform
 
@@ -33,7 +32,7 @@ _NUMBERS = np.array(NUMBERS)
 _KINDS = len(Kind)
 _KEY_STEP = np.uint64(0x9E3779B97F4A7C15)
 
-INTENTS, HOSTILE, BIDS, PLACES, WEALTH = range(5)
+INTENTS, HOSTILE, BIDS, PLACES = range(4)
 
 
 @kernel
@@ -56,6 +55,8 @@ def _amount(w, state, account, token, hostile):
         return _NUMBERS[_among(state, _NUMBERS.size)]
     way = _draw(state)
     held = w.books.balances[account, token]
+    if token == w.chain[0].gas_token:  # who gives all of it away can do nothing more
+        return 0.1 * held * way
     if way < 0.15:
         return ALL
     if way < 0.3:
@@ -70,6 +71,22 @@ def _amount(w, state, account, token, hostile):
 
 
 @kernel
+def _kind(w, state):
+    """A kind of call, mostly one that the market has something for."""
+    for _ in range(4):
+        kind = _among(state, _KINDS)
+        if kind == Kind.CUSTOM or kind == Kind.REQUIRE:
+            if _draw(state) < 0.2:
+                return kind
+        elif kind <= Kind.REMOVE_LIQUIDITY:
+            if w.pools.size:
+                return kind
+        elif kind == Kind.VENUE or kind == Kind.TRANSFER or w.markets.size:
+            return kind
+    return Kind.TRANSFER
+
+
+@kernel
 def _call(w, state, account, cohort, bid, first, kind, hostile, places):
     """Send, or follow with, a call of a kind that mostly makes sense."""
     accounts, tokens = w.books.balances.shape
@@ -81,9 +98,11 @@ def _call(w, state, account, cohort, bid, first, kind, hostile, places):
         pool = w.pools[place]
         i = _among(state, pool.size)
         a, b = pool.tokens[i], pool.tokens[(i + 1 + _among(state, pool.size - 1)) % pool.size]
-        if kind != Kind.SWAP and _draw(state) < 0.3:
+        if (kind == Kind.REMOVE_LIQUIDITY and _draw(state) < 0.6) or (
+            kind == Kind.ADD_LIQUIDITY and _draw(state) < 0.2
+        ):
             a = b = pool.share
-        if kind == Kind.ADD_LIQUIDITY:
+        if kind == Kind.ADD_LIQUIDITY and _draw(state) < 0.7:
             second = _amount(w, state, account, b, hostile)
         if pool.spacing > 0:
             middle = pool.lowest + pool.width // 2
@@ -158,7 +177,7 @@ def attack(w, me):
                 send(w, account, me.ident, bid, kind, m, token, token, part, 0.0)
                 first = False
             for _ in range(calls):
-                kind = _among(state, _KINDS)
+                kind = _kind(w, state)
                 _call(w, state, account, me.ident, bid, first, kind, my[HOSTILE], my[PLACES])
                 first = False
             if flash and _draw(state) < 0.8:
@@ -178,8 +197,6 @@ class Attacker(Behaviour):
 
 
 # One by one, in Python
-
-_NAMED = ("pool", "lending", "protocol", "token", "debt", "collateral", "receiver", "borrower")
 
 
 def calls_of(agent: type[MarketAgent] = MarketAgent) -> dict[str, inspect.Signature]:
@@ -223,7 +240,7 @@ class Puppet(MarketAgent):
     def step(self) -> None:
         """Make a few calls, in transactions or not."""
         rng = self.draw
-        if self.account == -1 or self.market.world.retired[self.account]:
+        if self.market.world.retired[self.account]:
             return
         for _ in range(rng.randint(0, 4)):
             way = rng.random()
@@ -394,4 +411,4 @@ class Rogue(CustomProtocol):
         return (Reason.DONE if done else rng.choice(list(Reason))), out
 
 
-__all__ = ["CALLS", "Attacker", "Puppet", "Rogue", "calls_of", "gained"]
+__all__ = ["CALLS", "Attacker", "Puppet", "Rogue", "calls_of"]

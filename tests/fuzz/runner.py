@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import re
 import time
 import traceback
 import warnings
@@ -52,7 +53,12 @@ def guarded(case: Case, seed: int, number: int) -> Outcome:
             warnings.filterwarnings("ignore", ".*experimental.*", FutureWarning)
             return case(seed, number)
     except Exception:
-        return Outcome(Counter(raised=1), [(number, traceback.format_exc(limit=-6))])
+        return Outcome(Counter(raised=1), [(number, raised())])
+
+
+def raised() -> str:
+    """The end of the traceback of what is being handled."""
+    return traceback.format_exc(limit=-6)
 
 
 def _work(place: str, seed: int, first: int, step: int, pipe: Connection) -> None:
@@ -185,6 +191,14 @@ def summary(total: Outcome, seconds: float) -> str:
     return f"{seconds:.0f} s: {rest}; {rate}; {len(total.findings)} findings"
 
 
+def signature(text: str) -> str:
+    """What findings of one cause have in common: where it was raised, and words, not numbers."""
+    lines = text.strip().splitlines()
+    frames = [line.split(", ", 1)[1] for line in lines if line.strip().startswith('File "')]
+    words = re.sub(r"[-+]?\d[\d.e+-]*", "#", lines[-1])[:100]
+    return f"{frames[-1]}: {words}" if frames else words
+
+
 def main(place: str, what: str) -> int:
     """The command line of a kind of case: 1 where there are findings."""
     parser = argparse.ArgumentParser(description=what)
@@ -208,7 +222,9 @@ def main(place: str, what: str) -> int:
     print(summary(total, seconds))
     for name, n in sorted(total.counts.items()):
         print(f"  {n:12,} {name}")
-    numbers = sorted({number for number, _ in total.findings})
-    if numbers:
-        print(f"seed {given.seed}, cases with findings: {numbers}")
-    return 1 if numbers else 0
+    alike: dict[str, list[int]] = {}
+    for number, text in total.findings:
+        alike.setdefault(signature(text), []).append(number)
+    for text, numbers in sorted(alike.items(), key=lambda item: -len(item[1])):
+        print(f"{len(numbers)} x {text}: --seed {given.seed} --case {min(numbers)}")
+    return 1 if alike else 0
