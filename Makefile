@@ -4,11 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out/black_thursday
 PYTEST ?= -q -n 2
+SECONDS ?= 600
+SEED ?= 1
+WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run app test lint bench pictures clean
+.PHONY: help install run app test fuzz twins lint bench pictures clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -42,6 +45,12 @@ app: $(VENV)/.run  ## Open the market in the browser
 
 test: $(VENV)/.dev  ## Run the tests; PYTEST='-q -n 2 -m "not slow"' chooses which
 	$(BIN)/python -m pytest $(PYTEST)
+
+fuzz: $(VENV)/.dev  ## Attack random markets, as long as asked: make fuzz SECONDS=3600 SEED=7
+	$(BIN)/python -m tests.fuzz.markets --seconds $(SECONDS) --seed $(SEED) --workers $(WORKERS)
+
+twins: $(VENV)/.dev  ## Compare random markets with and without what nobody meets
+	$(BIN)/python -m tests.fuzz.twins --seconds $(SECONDS) --seed $(SEED) --workers $(WORKERS)
 
 lint: $(VENV)/.dev  ## Check style and types
 	$(BIN)/ruff check .

@@ -279,6 +279,10 @@ class LeveragedBorrower(Behaviour):
         backing, owing = w.reserves[c], w.reserves[d]
         price_c = float(w.feeds[int(backing["feed"])]["price"])
         price_d = float(w.feeds[int(owing["feed"])]["price"])
+        for token, price in ((collateral, price_c), (debt, price_d)):
+            if not 0.0 < price < math.inf:
+                text = f"has no price of {ledger.tokens[token]} at the start; give it an oracle"
+                raise ScenarioError([(f"agents.{cohort.name}.lending", f"{text} that has one")])
         # No more than the loan-to-value lets it borrow, with a little to spare.
         most = 1.0 / (1.0 - 0.98 * float(backing["ltv"]))
         leverage = np.minimum(cohort.column("leverage"), most)

@@ -414,6 +414,10 @@ def _feeds(s: Scenario, ledger: Ledger) -> tuple[npt.NDArray[np.void], npt.NDArr
 
 
 def _feed_of(s: Scenario, token: str) -> int:
+    """The oracle that is called like a token, or else the first one of it."""
+    namesake = s.oracles.get(token)
+    if namesake is not None and namesake.token == token and namesake.source != "share":
+        return list(s.oracles).index(token)
     for f, settings in enumerate(s.oracles.values()):
         if settings.token == token and settings.source != "share":
             return f
@@ -551,10 +555,23 @@ def trim_cash(scenario: Scenario, ledger: Ledger, world: World) -> None:
                 excess = min(own, max(float(totals[0]) - wanted, 0.0))
                 ledger.burn(HOLDERS, int(record["receipt"]), excess)
                 ledger.burn(int(world.markets[m]["account"]), token, excess)
-                for column in (ledger.token(token), int(record["receipt"])):
-                    # So much came and went that its rounding would be a leak of what is left.
-                    ledger.books.supply[column] = ledger.balances[:, column].sum()
+                _settle_rounding(ledger, world.markets[m], record)
             r += 1
+
+
+def _settle_rounding(ledger: Ledger, market: Any, record: Any) -> None:
+    """Let the books say what is there, after so much has come and gone.
+
+    The rounding of `AMPLE` would be a leak of the little that may be left.
+    """
+    for column in (int(record["token"]), int(record["receipt"])):
+        ledger.books.supply[column] = ledger.balances[:, column].sum()
+    deposits, debts, cash = lending_protocol.totals(ledger.books, market, record)
+    lacks = float(deposits - debts - cash)
+    if lacks > 0.0:
+        ledger.mint(int(market["account"]), int(record["token"]), lacks)
+    else:
+        ledger.burn(int(market["account"]), int(record["token"]), -lacks)
 
 
 def first_prices(world: World) -> None:

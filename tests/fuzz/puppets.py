@@ -196,6 +196,17 @@ class Attacker(Behaviour):
     decide = staticmethod(attack)
 
 
+@kernel
+def rest(w, me):
+    """Do nothing."""
+
+
+class Idler(Behaviour):
+    """Holds what it has, and never acts."""
+
+    decide = staticmethod(rest)
+
+
 # One by one, in Python
 
 
@@ -409,6 +420,3 @@ class Rogue(CustomProtocol):
         out = rng.choice(NUMBERS) if rng.random() < self.hostile else amount
         done = rng.random() < 0.8
         return (Reason.DONE if done else rng.choice(list(Reason))), out
-
-
-__all__ = ["CALLS", "Attacker", "Puppet", "Rogue", "calls_of"]
