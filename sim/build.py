@@ -18,10 +18,10 @@ from sim import registry, venue
 from sim.block import FeeMarket, Ordering
 from sim.codes import MOST_ROUTES, Kind, Reason
 from sim.errors import ScenarioError
-from sim.ledger import Ledger, begin
+from sim.ledger import DEBT, FREE, PLEDGE, Ledger, begin
 from sim.mechanisms import cut_in_world
 from sim.prices import read_prices
-from sim.randomness import generator, stream_key
+from sim.randomness import generator, stream_key, stream_keys
 from sim.scenario import oracle_quote_token, order_of_funding
 from sim.venue import ASSET, bridge
 from sim.world import CALL, CHAIN, COHORT, MEASURE, RECEIPT, ROUTE, World
@@ -58,14 +58,17 @@ class Layout:
         self.accounts = names
         self.tokens = [s.venue.numeraire, *s.venue.assets]
         self.issuers: dict[str, str] = {}
+        self.rights: dict[str, int] = {}
         for pool in self.pools:
             self.tokens.append(share_name(pool))
             self.issuers[share_name(pool)] = pool
         for market in self.markets:
             reserves = s.lending[market].reserves
-            for pair in lending_protocol.reserve_names(market, list(reserves)):
+            pairs = lending_protocol.reserve_names(market, list(reserves))
+            for pair, reserve in zip(pairs, reserves.values(), strict=True):
                 self.tokens += pair
                 self.issuers.update(dict.fromkeys(pair, market))
+                self.rights |= {pair[0]: PLEDGE if reserve.collateral else FREE, pair[1]: DEBT}
 
 
 def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -> World:
@@ -96,6 +99,8 @@ def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -
         since=np.full((max(len(markets), 1), accounts if len(markets) else 1), -2, np.int64),
         health=np.zeros((max(len(markets), 1), accounts if len(markets) else 1)),
         retired=np.zeros(accounts, np.uint8),
+        streams=_streams(scenario, layout, seed),
+        nonces=np.zeros(accounts, np.int64),
         mempool=np.zeros(capacity, CALL),
         queue=np.zeros(2 * capacity, np.int64),
         keys=np.zeros((2, capacity), np.uint64),
@@ -124,6 +129,19 @@ def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -
     return world
 
 
+def sender_stream(seed: int, account: str) -> np.uint64:
+    """Key of the draws of a sender that is in no group."""
+    return stream_key(seed, f"sender:{account}")
+
+
+def _streams(s: Scenario, layout: Layout, seed: int) -> npt.NDArray[np.uint64]:
+    """Keys of the senders' draws, uint64[accounts]: each by its own name, whoever else is there."""
+    others = layout.accounts[: len(layout.accounts) - sum(g.count for g in s.agents.values())]
+    keys = [np.array([sender_stream(seed, name) for name in others], np.uint64)]
+    keys += [stream_keys(seed, f"senders:{name}", g.count) for name, g in s.agents.items()]
+    return np.concatenate(keys)
+
+
 def _chain(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
     chain = np.zeros(1, CHAIN)
     c, b = chain[0], s.block
@@ -140,6 +158,7 @@ def _chain(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
     c["revert_gas"] = b.revert_gas
     c["base_fee"] = b.base_fee if b.fee_market == "eip1559" else 0.0
     c["least_base_fee"] = b.min_base_fee
+    c["priority_fee"] = b.priority_fee
     c["outside_gas"] = b.outside.gas
     c["outside_median"] = b.outside.bid_median
     c["outside_sigma"] = b.outside.bid_sigma
@@ -569,6 +588,7 @@ def trim_cash(scenario: Scenario, ledger: Ledger, world: World) -> None:
                 excess = min(own, max(float(totals[0]) - wanted, 0.0))
                 ledger.burn(HOLDERS, int(record["receipt"]), excess)
                 ledger.burn(int(world.markets[m]["account"]), token, excess)
+                ledger.books.storage[int(record["slot"]) + lending_protocol.CASH] -= excess
             r += 1
 
 

@@ -443,8 +443,9 @@ def _health_quantile(w, m, share):
     return w.scratch[low] + (at - low) * (w.scratch[high] - w.scratch[low])
 
 
-@inner
-def _worth(holdings, values):
+@kernel
+def worth_of(holdings, values):
+    """Value of some holdings, summed in the tokens' order: one that is nil changes no bit."""
     total = 0.0
     for token in range(values.size):
         total += holdings[token] * values[token]
@@ -454,14 +455,14 @@ def _worth(holdings, values):
 @inner
 def _holdings_measure(w, holdings, row, kind):
     """Wealth (0), loss since the start (1) or result against holding (2) of some holdings."""
-    now = _worth(holdings, w.values)
+    now = worth_of(holdings, w.values)
     if w.chain[0].ranges > 0:
-        now += _worth(w.claims[row], w.values)
+        now += worth_of(w.claims[row], w.values)
     if kind == 0:
         return now
     if kind == 1:
         return w.start_worth[row] - now
-    return now - _worth(w.start[row], w.values)
+    return now - worth_of(w.start[row], w.values)
 
 
 @kernel

@@ -144,6 +144,12 @@ class BlockSettings(_Table):
         json_schema_extra=reach("gwei", 0.1, 500.0, log=True),
     )
     min_base_fee: NotNegative = Field(0.1, description="Gwei.")
+    priority_fee: NotNegative = Field(
+        1.5,
+        description="Of eip1559: what a sender pays the producer over the base fee where there is "
+        "room for all, gwei.",
+        json_schema_extra=reach("gwei", 0.0, 10.0),
+    )
     revert_gas: Share = Field(0.3, description="Share of its gas that a reverted transaction uses.")
     expiry: Annotated[int, Field(ge=1)] = Field(
         50, description="Life of a waiting transaction whose sender says nothing, blocks."

@@ -298,6 +298,6 @@ class Shocks:
         patience = NEVER // 2
         tokens = int(token_in), int(token_out)
         order = (int(kind), protocol, *tokens, float(amount), 0.0, -1, 0.0, patience, *ticks)
-        send(market.world, sender, cohort, TOP_BID, *order)
+        send(market.world, sender, cohort, TOP_BID, *order, np.inf)
         market.world.mempool[int(chain["bundle_head"])]["gas"] = 0.0
         chain["block"] -= 1
