@@ -38,7 +38,7 @@ MARKET = np.dtype(
         ("first", "i8"),  # its reserves are [first, first + size)
         ("size", "i8"),
         ("close_factor", "f8"),  # share of a debt that one liquidation may repay
-        ("full_close_below", "f8"),  # health factor below which it may be all of it
+        ("full_close_below", "f8"),  # health factor down from which it may be all of it
         ("bonus_share", "f8"),  # protocol's share of the liquidation bonus
         ("flash_fee", "f8"),  # share of a flash loan
         ("debtors", "i8"),  # how many accounts are listed as debtors
@@ -137,7 +137,7 @@ def liquidation(collateral, collateral_price, debt, debt_price, repay, bonus, he
         repay: What the liquidator offers to repay, token units.
         bonus: Share that a liquidator receives on top.
         health: The borrower's health factor.
-        rules: (close factor, health factor below which all may be repaid,
+        rules: (close factor, health factor at and below which all may be repaid,
             protocol's share of the bonus).
 
     Returns:
@@ -145,7 +145,7 @@ def liquidation(collateral, collateral_price, debt, debt_price, repay, bonus, he
         the others in units of the collateral's.
     """
     close_factor, full_close_below, bonus_share = rules
-    most = debt if health < full_close_below else debt * close_factor
+    most = debt if health <= full_close_below else debt * close_factor
     repaid = min(repay, most)
     seized = repaid * debt_price / collateral_price * (1.0 + bonus)
     if seized > collateral:

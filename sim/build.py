@@ -153,7 +153,6 @@ def _chain(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
     c["ordering"] = Ordering[b.ordering.upper()]
     c["fee_market"] = FeeMarket[b.fee_market.upper()]
     c["stream"] = stream_key(seed, "block")
-    c["venue_stream"] = stream_key(seed, "venue")
     c["expiry"] = b.expiry
     c["gas_limit"] = b.gas_limit
     c["revert_gas"] = b.revert_gas
@@ -204,6 +203,7 @@ def _assets(
         r["process"] = venue.PROCESSES[a.process]
         r["path"] = list(paths).index(name) if name in paths else 0
         r["slot"] = _asset_slot(i)
+        r["stream"] = stream_key(seed, f"asset:{name}")
         r["x"] = r["anchor"] = math.log(price)
         r["price"] = r["before"] = price
         r["drift"] = a.drift * dt
@@ -222,6 +222,8 @@ def _assets(
             variance = 0.0
         if a.process == "jumps":
             variance += a.jump_rate * dt * (a.jump_mean**2 + a.jump_sd**2)
+        if a.process == "mean_reverting":  # of a block's change, the price being near its mean
+            variance *= venue.decayed(a.reversion * dt)
         r["normal_variance"] = r["seen_variance"] = variance
         r["memory"] = 1.0 - math.exp(-1.0 / a.volatility_memory)
         r["permanent"] = a.permanent
@@ -233,8 +235,24 @@ def _assets(
         i, j = (names.index(n) for n in pair.split(":"))
         matrix[i, j] = matrix[j, i] = value
     rows = [*paths.values()] or [np.zeros(1)]
-    factor = np.ascontiguousarray(np.linalg.cholesky(matrix), dtype=np.float64)
-    return assets, factor, np.ascontiguousarray(rows, dtype=np.float64)
+    return assets, _cholesky(matrix), np.ascontiguousarray(rows, dtype=np.float64)
+
+
+def _cholesky(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Lower factor of a correlation matrix that the scenario has checked.
+
+    Summed in order, so that an asset with which none correlates adds zeros, and its
+    absence leaves the rows of the others the same to the bit: a library may sum in an
+    order that depends on the matrix's size.
+    """
+    factor = np.zeros_like(matrix)
+    for i in range(len(matrix)):
+        for j in range(i + 1):
+            rest = float(matrix[i, j])
+            for k in range(j):
+                rest -= float(factor[i, k] * factor[j, k])
+            factor[i, j] = math.sqrt(max(rest, 0.0)) if i == j else rest / factor[j, j]
+    return factor
 
 
 def _paths(s: Scenario, seed: int) -> dict[str, npt.NDArray[np.float64]]:

@@ -260,7 +260,7 @@ def _pool_measure(w, pool, code, b, c):
     if code == Code.POOL_FEES:
         return pool.fees
     if code == Code.POOL_IMPERMANENT_LOSS:
-        return amm.impermanent_loss(w.books, pool)
+        return amm.impermanent_loss(w.books, pool, w.values)
     if code == Code.POOL_LVR:
         return pool.fees - pool.markout
     if code == Code.POOL_FEE:
@@ -274,6 +274,8 @@ def _pool_measure(w, pool, code, b, c):
         held = w.books.balances[pool.account, pool.tokens[b]] * w.values[pool.tokens[b]]
         return held / worth if worth > 0.0 else np.nan
     if code == Code.POOL_RETURN:
+        if pool.kind == CONCENTRATED:
+            return amm.range_result(w.books, pool, w.values, True)
         supply = w.books.supply[pool.share]
         held = 0.0
         for i in range(pool.size):

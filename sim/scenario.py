@@ -159,7 +159,12 @@ class BlockSettings(_Table):
 
 
 class AssetSettings(_Table):
-    """An asset of the outside venue."""
+    """An asset of the outside venue.
+
+    Processes hold however long a block is beside their memory: a price that returns moves in
+    closed form (Ornstein, Uhlenbeck 1930), Heston's variance by Andersen's QE scheme (2008), and
+    a block has a Poisson number of Merton's jumps. Draws are keyed by the asset's name.
+    """
 
     price: Positive = Field(
         description="At the start, numeraire per unit.",
@@ -438,7 +443,7 @@ class LendingSettings(_Table):
         json_schema_extra=reach("share", 0.05, 1.0),
     )
     full_close_below: NotNegative = Field(
-        0.95, description="Health factor below which it may be all of it."
+        0.95, description="Health factor at and below which it may be all of it."
     )
     bonus_share: Share = Field(0.1, description="Protocol's share of the liquidation bonus.")
     flash_fee: Fee = Field(

@@ -33,7 +33,6 @@ CHAIN = np.dtype(
         ("fee_market", "i8"),
         ("stream", "u8"),  # of the block's own draws
         ("key", "u8"),  # that stream in this block
-        ("venue_stream", "u8"),
         ("expiry", "i8"),  # blocks
         ("gas_limit", "f8"),  # gas a block
         ("revert_gas", "f8"),  # share of its gas that a reverted transaction uses

@@ -134,6 +134,16 @@ def test_the_contracts_own_liquidation(small: Callable[..., Scenario]) -> None:
     market.lending["bank"].audit()
 
 
+@pytest.mark.parametrize(
+    ("health", "closed"), [(0.95, 1.0), (np.nextafter(0.95, 1.0), 0.5), (0.5, 1.0), (0.99, 0.5)]
+)
+def test_all_of_a_debt_may_be_closed_at_095_itself(health: float, closed: float) -> None:
+    """Aave v3 halves what may be closed only above: `healthFactor > CLOSE_FACTOR_HF_THRESHOLD`."""
+    rules = (0.5, 0.95, 0.1)
+    repaid, _, _ = liquidation(10.0, 200.0, 1000.0, 1.0, math.inf, 0.05, health, rules)
+    assert repaid == 1000.0 * closed
+
+
 def test_half_of_a_debt_closes_above_095(small: Callable[..., Scenario]) -> None:
     market, _, bob = aave(small, 2200.0)
     factor = market.lending["bank"].health_factor("ann")
