@@ -871,9 +871,12 @@ def checked_seed(rng: int) -> int:
     Raises:
         ScenarioError: If it is none.
     """
-    number = int(rng)
+    try:
+        number = int(rng)
+    except (TypeError, ValueError, OverflowError):
+        number = -1
     if not 0 <= number <= MOST_SEED:
-        text = f"{shown(number)} is out of range; give a number from 0 to {MOST_SEED}"
+        text = f"{shown(rng)} is out of range; give a number from 0 to {MOST_SEED}"
         raise ScenarioError([("rng", text)])
     return number
 
