@@ -46,7 +46,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise UnreadableError(f"is not text in UTF-8 ({error.reason})") from None
+        raise UnreadableError(f"cannot be read: it is not text in UTF-8 ({error.reason})") from None
     except (OSError, ValueError) as error:
         raise UnreadableError(f"cannot be read: {error}") from None
 

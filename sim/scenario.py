@@ -1333,9 +1333,9 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
     for name in _twice(tokens):
         found.append((name, "two tokens are called so; rename a pool, market or asset"))
     for name in names:  # the accounts of a group are called after it
-        group, _, number = name.rpartition("-")
-        if group in s.agents and number.isdecimal() and int(number) < s.agents[group].count:
-            text = f"is called like an agent of {group}; rename one of them"
+        first, _, number = name.rpartition("-")
+        if first in s.agents and number.isdecimal() and int(number) < s.agents[first].count:
+            text = f"is called like an agent of {first}; rename one of them"
             found.append((name, text))
     cells = (sum(group.count for group in s.agents.values()) + len(names)) * len(tokens)
     if cells > MOST_CELLS:

@@ -202,21 +202,31 @@ def changed(base: Scenario, changes: Mapping[str, Any]) -> Scenario:
             for name, amount in _table_at(base, path.removesuffix(".*")).items():
                 values[path.removesuffix("*") + name] = amount * value
                 whole[path.removesuffix("*") + name] = path
+    # Before the scenario's own limits, which are wider and say less.
+    _carried(changes, sum(v for p, v in values.items() if p.endswith(".count")), values)
     try:
         setup = base.override(values)
     except ScenarioError as error:
         known = list(changes)
         problems = [(whole.get(f, _nearest(f, known)), text) for f, text in error.problems]
         raise ScenarioError(problems) from None
-    agents = sum(group.count for group in setup.agents.values())
+    _carried(changes, sum(group.count for group in setup.agents.values()), {"blocks": setup.blocks})
+    return setup
+
+
+def _carried(changes: Mapping[str, Any], agents: float, values: Mapping[str, Any]) -> None:
+    """See that a page can carry what was turned.
+
+    Raises:
+        ScenarioError: If it cannot.
+    """
     if agents > MOST_AGENTS:
         field = next((p for p in changes if p.endswith(".count")), "agents")
         text = f"makes {agents:,} agents; a page carries {MOST_AGENTS:,}: undertow run takes more"
         raise ScenarioError([(field, text)])
-    if setup.blocks > MOST_BLOCKS:
+    if values.get("blocks", 0) > MOST_BLOCKS:
         text = f"is more than a page goes through; give {MOST_BLOCKS:,} or fewer"
-        raise ScenarioError([("blocks", f"{setup.blocks:,} {text}")])
-    return setup
+        raise ScenarioError([("blocks", f"{values['blocks']:,} {text}")])
 
 
 def _not_offered(base: Scenario, path: str, offered: Collection[str]) -> str:
