@@ -23,6 +23,7 @@ from protocols import lending
 from sim.block import send
 from sim.codes import ALL, PREVIOUS, Kind, Reason
 from sim.compiled import inner, kernel
+from sim.errors import ScenarioError
 from sim.ledger import begin
 from sim.measures import market_price
 from sim.randomness import agent_uniform
@@ -180,7 +181,11 @@ class Lender(Behaviour):
 
     @classmethod
     def begin(cls, market: Market, cohort: CohortTable) -> None:
-        """Deposit."""
+        """Deposit.
+
+        Raises:
+            ScenarioError: If the lending market does not take the deposits.
+        """
         super().begin(market, cohort)
         m, token, _ = (int(place) for place in cohort.places)
         deposits = cohort.column("deposit")
@@ -192,11 +197,23 @@ class Lender(Behaviour):
                 reason, _ = lending.deposit(
                     w.books, w.markets[m], w.reserves, int(account), token, float(amount)
                 )
-                assert reason == Reason.DONE, Reason(reason)
+                if reason != Reason.DONE:
+                    raise ScenarioError([_refusal(cohort, float(amount), Reason(reason))])
         attention = cohort.column("attention")
         if deposits.size and deposits.mean() > 0.0:
             size = np.maximum(deposits / deposits.mean(), 1e-3)
             attention[:] = np.minimum(attention * size ** cohort.column("size_attention"), 1.0)
+
+
+def _refusal(cohort: CohortTable, amount: float, reason: Reason) -> tuple[str, str]:
+    """Field and message of a deposit that could not be made at the start."""
+    name, token = cohort.settings.lending or "", cohort.settings.debt or ""
+    advice = {
+        Reason.CAP: f"the cap is reached; raise lending.{name}.reserves.{token}.supply_cap, or "
+        "lower deposit or count",
+    }
+    text = advice.get(reason, reason.name.lower().replace("_", " ") + "; give another deposit")
+    return f"agents.{cohort.name}.deposit", f"{amount:.6g} {token} cannot be deposited: {text}"
 
 
 def reserve_number(scenario: Scenario, lending_name: str, token: str) -> int:

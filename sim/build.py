@@ -494,13 +494,17 @@ def fund(scenario: Scenario, ledger: Ledger, world: World) -> None:
         _fund_pool(s, ledger, world, names.index(name), holders)
     for fund, insurance in s.insurance.items():
         ledger.mint(fund, insurance.token, insurance.funds)
-    for m, market in enumerate(s.lending.values()):
+    r = 0
+    for m, (name, market) in enumerate(s.lending.items()):
         for token, reserve in market.reserves.items():
-            cash = AMPLE if reserve.utilisation is not None else reserve.cash
+            cash = reserve.cash
+            if reserve.utilisation is not None:
+                # The cap is for what is left when all have begun, see `trim_cash`.
+                cash, world.reserves[r]["supply_cap"] = AMPLE, math.inf
             if cash > 0.0:
                 ledger.mint(holders, token, cash)
                 begin(ledger.books)
-                lending_protocol.deposit(
+                reason, _ = lending_protocol.deposit(
                     ledger.books,
                     world.markets[m],
                     world.reserves,
@@ -508,6 +512,11 @@ def fund(scenario: Scenario, ledger: Ledger, world: World) -> None:
                     ledger.token(token),
                     cash,
                 )
+                if reason != Reason.DONE:
+                    text = f"{cash:g} cannot be deposited ({Reason(reason).name.lower()})"
+                    field = f"lending.{name}.reserves.{token}.cash"
+                    raise ScenarioError([(field, f"{text}; lower it")])
+            r += 1
 
 
 def _fund_pool(s: Scenario, ledger: Ledger, world: World, p: int, holders: int) -> None:
@@ -576,9 +585,12 @@ def trim_cash(scenario: Scenario, ledger: Ledger, world: World) -> None:
     """Leave outside holders deposits that make the utilisation the one asked for.
 
     Where other depositors hold more than that already, they are left with none.
+
+    Raises:
+        ScenarioError: If what is left exceeds the cap on deposits.
     """
     r = 0
-    for m, market in enumerate(scenario.lending.values()):
+    for m, (name, market) in enumerate(scenario.lending.items()):
         for token, reserve in market.reserves.items():
             if reserve.utilisation is not None:
                 record = world.reserves[r]
@@ -589,6 +601,12 @@ def trim_cash(scenario: Scenario, ledger: Ledger, world: World) -> None:
                 ledger.burn(HOLDERS, int(record["receipt"]), excess)
                 ledger.burn(int(world.markets[m]["account"]), token, excess)
                 ledger.books.storage[int(record["slot"]) + lending_protocol.CASH] -= excess
+                record["supply_cap"] = reserve.supply_cap
+                if float(totals[0]) - excess > reserve.supply_cap:
+                    field = f"lending.{name}.reserves.{token}.supply_cap"
+                    text = f"{reserve.supply_cap:g} is below the deposits of the start"
+                    text += f" ({float(totals[0]) - excess:g}); raise it"
+                    raise ScenarioError([(field, text)])
             r += 1
 
 

@@ -40,7 +40,7 @@ from sim.measures import (
 from sim.mechanisms import cut_in_cohorts
 from sim.randomness import generator
 from sim.receipts import ReceiptBook
-from sim.scenario import Scenario
+from sim.scenario import Scenario, checked_seed
 from sim.shocks import Shocks
 from sim.venue import Venue
 from sim.world import Cohort
@@ -92,7 +92,7 @@ class Market(mesa.Model):
             setup = Scenario.from_dict(dict(setup))
         elif not isinstance(setup, Scenario):
             setup = Scenario.load(setup)
-        self.seed_number = int(setup.rng if rng is None else rng)
+        self.seed_number = setup.rng if rng is None else checked_seed(rng)
         super().__init__(rng=self.seed_number)
         self.setup = setup
         layout = build.Layout(setup)
@@ -180,7 +180,10 @@ class Market(mesa.Model):
         chain = self.world.chain[0]
         gas = float(chain["gas_cost"][Kind.SWAP]) * gas_price * 1e-9
         gas *= self.price(self.ledger.tokens[int(chain["gas_token"])])
-        return plan(self, token_in, token_out, amount, gas / self.price(token_out))
+        price = self.price(token_out)
+        # What is worth nothing pays for no gas.
+        cost = gas / price if price > 0.0 else math.inf if gas > 0.0 else 0.0
+        return plan(self, token_in, token_out, amount, cost)
 
     # What happens in a block
 
@@ -513,7 +516,7 @@ def _bar(show: bool, blocks: int, title: str) -> Iterator[Callable[[int], None]]
     )
 
     columns: Sequence[Any] = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("blocks"),
