@@ -1,0 +1,1 @@
+"""Random markets, and who attacks them."""

@@ -1,0 +1,465 @@
+"""Random scenarios: every kind of pool, agent, oracle, switch, shock and order there is.
+
+Kinds and numbers come from the scenario's own schemas and from the registry of agents;
+what is written here is how the parts of one market refer to each other. What the
+scenario's own check refuses is taken out of the draft, and the rest is tried again.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from typing import Any
+
+from sim import Scenario, registry
+from sim.distribution import Distribution
+from sim.errors import ScenarioError
+from sim.scenario import (
+    OF_KIND,
+    POOL_KINDS,
+    AgentSettings,
+    AssetSettings,
+    BlockSettings,
+    InsuranceSettings,
+    LendingSettings,
+    MeasureSettings,
+    OracleSettings,
+    PoolSettings,
+    ReserveSettings,
+    Shock,
+    Switches,
+    VenueSettings,
+)
+from tests.fuzz.schema import MISSING, Schema, kinds_of, pick
+
+NUMERAIRE = "usd"
+ASSETS = ("eth", "btc", "dai")
+MANY = ("weighted", "stableswap")
+"""Kinds of pool that may hold more than two tokens."""
+PRICED = ("constant_product", *MANY)
+"""Kinds of pool whose share has a fair price."""
+OURS = "agents."
+"""Where the kinds of agents live that are the model's own."""
+
+
+def kinds_of_agents() -> list[str]:
+    """All kinds of agents that come with the package."""
+    found = registry.behaviours()
+    return sorted(kind for kind, b in found.items() if b.__module__.startswith(OURS))
+
+
+class Draft:
+    """A scenario that is being drawn.
+
+    Attributes:
+        content: As of a file.
+        prices: Numeraire per unit, of every token that something is known of.
+        supply: About how many shares of each pool holders will have.
+    """
+
+    def __init__(self, rng: random.Random, fair: bool = False) -> None:
+        """Draw a market.
+
+        Args:
+            rng: Draws everything.
+            fair: At prices that never move, in pools that start at them, without interest:
+                where whoever only calls can gain nothing.
+        """
+        self.rng = rng
+        self.fair = fair
+        self.schema = Schema(rng, self.names)
+        self.prices: dict[str, float] = {NUMERAIRE: 1.0}
+        self.supply: dict[str, float] = {}
+        self.content: dict[str, Any] = {
+            "title": "drawn",
+            "blocks": int(math.exp(rng.uniform(math.log(15), math.log(90)))),
+            "audit": {"every": 1},
+        }
+        for part in ("pools", "oracles", "lending", "insurance", "agents"):
+            self.content[part] = {}
+        self._venue()
+        for n in range(rng.randint(1, 4)):
+            self._pool(f"p{n}")
+        self._oracles()
+        for n in range(rng.choice((0, 1, 1, 2))):
+            self._lending(f"bank{n}")
+        self.content["block"] = self._block()
+        if fair:
+            return
+        for n in range(rng.choice((0, 0, 1, 2))):
+            fund = self.schema.model(InsuranceSettings)
+            if fund.get("covers"):
+                self.content["insurance"][f"fund{n}"] = fund
+        for n in range(rng.randint(0, 5)):
+            self._group(f"g{n}")
+        self.content["shocks"] = [self._shock() for _ in range(rng.choice((0, 0, 1, 2, 4, 6)))]
+        self.content["measures"] = self.schema.model(MeasureSettings)
+        self.content["switches"] = {
+            name: False for name in Switches.model_fields if rng.random() < 0.1
+        }
+
+    # What there is so far
+
+    def names(self, field: str) -> list[str]:
+        """Names that a text field, or the keys of a table, may have."""
+        c = self.content
+        pools, oracles, lending = list(c["pools"]), list(c["oracles"]), list(c["lending"])
+        agents = list(c["agents"])
+        base = self.base
+        places = ["venue", *pools]
+        known: dict[str, list[str]] = {
+            "asset": base[1:], "token": base, "wallet": base, "gas_token": base,
+            "numeraire": base[:1], "pool": pools, "pools": pools, "target": places,
+            "route": places, "oracle": oracles, "quote": oracles, "lending": lending,
+            "agents": agents, "covers": self.coverable, "reserves": base,
+            "keep": ["*", "pool.*", "venue.*", "lending.*", "*.concentration", "wealth.*"],
+            "correlation": [], "points": [], "symbol": [], "file": [], "columns": [], "title": [],
+            "at": [], "rates": [], "weights": [], "target_weights": [],
+        }  # fmt: skip
+        if field in known:
+            return known[field]
+        return [*base, *pools, *oracles, *lending, *agents]  # a field that is new here
+
+    @property
+    def coverable(self) -> list[str]:
+        """What a fund may insure: shares that are alike, and deposits."""
+        pools = [name for name, pool in self.content["pools"].items() if pool["kind"] in PRICED]
+        return pools + list(self.content["lending"])
+
+    @property
+    def base(self) -> list[str]:
+        """The numeraire and the venue's assets."""
+        return [NUMERAIRE, *self.content.get("venue", {}).get("assets", {})]
+
+    # Its parts
+
+    def _venue(self) -> None:
+        rng = self.rng
+        names = list(ASSETS[: rng.randint(1, len(ASSETS))])
+        assets: dict[str, Any] = {}
+        for name in names:
+            asset = self.schema.model(AssetSettings)
+            asset["inventory"] = rng.choice((0.0, 1e3, 1e6))
+            if asset.get("process") == "replay":
+                asset["process"] = "bridge"  # no price file here; both follow a path
+            if asset.get("process") == "bridge":
+                hours = sorted(rng.sample(range(50), rng.randint(2, 4)))
+                asset["points"] = [[h / 100, asset["price"] * rng.uniform(0.3, 2)] for h in hours]
+            asset.pop("alpha", None)
+            if asset.get("process") == "garch":
+                asset["alpha"], asset["beta"] = 0.1, rng.uniform(0.0, 0.89)
+            if self.fair:
+                # With a finite depth the price moves, and nothing is worth the same any more.
+                asset |= {"process": "constant", "depth": math.inf}
+            assets[name] = asset
+            self.prices[name] = asset["price"]
+        venue = self.schema.model(VenueSettings, numeraire=NUMERAIRE, assets=assets)
+        if len(names) > 1 and rng.random() < 0.5:
+            venue["correlation"] = {f"{names[0]}:{names[1]}": rng.uniform(-0.9, 0.9)}
+        venue["inventory"] = rng.choice((0.0, 1e6, 1e9))
+        self.content["venue"] = venue
+
+    def _pool(self, name: str) -> None:
+        rng = self.rng
+        kind = rng.choice(POOL_KINDS)
+        there = self.base
+        if not self.fair and rng.random() < 0.25:
+            there = there + [f"{pool}-share" for pool in self.supply]
+        size = rng.randint(2, min(4, len(there))) if kind in MANY else 2
+        if kind == "bonding_curve":
+            tokens = [f"{name}-share", rng.choice(self.base)]
+        else:
+            tokens = rng.sample(there, size)
+        pool = self.schema.model(PoolSettings, kind=kind, tokens=tokens, reserves={})
+        for field, of in OF_KIND.items():
+            if of != kind:
+                pool.pop(field, None)
+        worth = 10.0 ** rng.uniform(3.0, 8.0)
+        own = f"{name}-share"
+        inside = [token for token in tokens if token != own]
+        weights = dict.fromkeys(inside, 1.0 / len(inside))
+        if kind == "weighted" and rng.random() < 0.7:
+            weights = {token: rng.uniform(0.05, 1.0) for token in inside}
+            pool["weights"] = weights
+        total = sum(weights.values())
+        reserves = {}
+        for token in inside:
+            amount = worth * weights[token] / total / self.prices[token]
+            if not self.fair and rng.random() < 0.5:
+                amount *= rng.lognormvariate(0.0, 0.3)
+            if token in self.supply.keys() - {own} or token.endswith("-share"):
+                amount = min(amount, 0.2 * self.supply[token.removesuffix("-share")])
+            reserves[token] = amount
+        pool["reserves"] = reserves
+        self._special(kind, pool, inside)
+        if kind == "bonding_curve":
+            pool["supply"] = worth / 10.0 ** rng.uniform(-2.0, 2.0)
+            supply = pool["supply"]
+        elif kind == "stableswap":
+            supply = sum(reserves[t] * (pool.get("rates") or {}).get(t, 1.0) for t in inside)
+        else:
+            supply = math.exp(
+                sum(weights[t] / total * math.log(max(reserves[t], 1e-300)) for t in inside)
+            )
+        if kind != "concentrated":
+            self.supply[name] = supply
+            self.prices[own] = worth / max(supply, 1e-300)
+        self.content["pools"][name] = pool
+
+    def _special(self, kind: str, pool: dict[str, Any], inside: list[str]) -> None:
+        """What only some kinds have, so that it agrees with the rest of the pool."""
+        rng = self.rng
+        if kind == "stableswap" and (self.fair or rng.random() < 0.7):
+            pool["rates"] = {token: self.prices[token] for token in inside}
+        if kind == "concentrated":
+            pool["positions"] = rng.choice((1, 8, 32))  # room costs time in every block
+            pool["tick_spacing"] = rng.choice((1, 10, 60, 200))
+            pool["price_span"] = rng.choice((1.5, 10.0, 100.0))
+            ranges = []
+            for _ in range(rng.randint(0, 3)):
+                ends = sorted(rng.uniform(-1.0, 1.0) for _ in range(2))
+                low, high = (pool["price_span"] ** (0.999 * end) for end in ends)
+                ranges.append({"lower": low, "upper": high, "share": rng.uniform(0.1, 3.0)})
+            pool["ranges"] = ranges
+        if pool.get("volatility_fee") or pool.get("imbalance_fee"):
+            pool["highest_fee"] = max(pool.get("highest_fee", 0.05), pool.get("fee", 0.003))
+        breaker = pool.get("breaker")
+        if breaker is not None and not any(
+            breaker.get(k) for k in ("move", "imbalance", "outflow")
+        ):
+            breaker["move"] = 0.1
+        moves = {"target_weights", "target_amplification", "weight_rule"}
+        for field in (*moves, "moves_from", "moves_until"):
+            pool.pop(field, None)
+        if self.fair:  # what moves by itself sells by itself
+            return
+        if kind == "weighted" and rng.random() < 0.3:
+            pool["target_weights"] = {token: rng.uniform(0.05, 1.0) for token in inside}
+        elif kind == "weighted" and rng.random() < 0.3:
+            pool["weight_rule"] = {"strength": rng.uniform(-2.0, 2.0), "lowest": 0.05}
+        elif kind == "stableswap" and rng.random() < 0.3:
+            pool["target_amplification"] = 10.0 ** rng.uniform(0.0, 3.7)
+        if pool.keys() & {"target_weights", "target_amplification"}:
+            pool["moves_from"] = rng.randint(0, 20)
+            pool["moves_until"] = pool["moves_from"] + rng.randint(1, 50)
+
+    def _oracles(self) -> None:
+        """One for each base token, called like it; some of shares; some that nobody asked for."""
+        rng, oracles = self.rng, self.content["oracles"]
+        for token in self.base:
+            oracles[token] = self._oracle(token)
+        for name, pool in self.content["pools"].items():
+            if pool["kind"] in PRICED and rng.random() < 0.5:
+                share = f"{name}-share"
+                oracles[share] = {"token": share, "source": "share", "pool": name}
+        for n in range(rng.choice((0, 0, 1, 2))):
+            oracles[f"o{n}"] = self._oracle(rng.choice(self.base))
+
+    def _oracle(self, token: str) -> dict[str, Any]:
+        rng = self.rng
+        price = self.prices[token]
+        reads = [n for n, p in self.content["pools"].items() if token in p["tokens"]]
+        if self.fair or not reads or rng.random() < 0.4:
+            source = rng.choice(("venue", "fixed"))
+        else:
+            source = rng.choice(("pool_spot", "pool_twap"))
+        off = 1.0 if self.fair else rng.choice((1.0, 1.0, rng.lognormvariate(0.0, 0.1)))
+        oracle = self.schema.model(
+            OracleSettings, token=token, source=source, quote=MISSING, price=MISSING, pool=MISSING,
+            live=MISSING,
+        )  # fmt: skip
+        if source == "fixed":
+            oracle["price"] = price * off
+        if source.startswith("pool"):
+            oracle["pool"] = rng.choice(reads)
+            inside = self.content["pools"][oracle["pool"]]["tokens"]
+            others = [t for t in inside if t != token and t in self.base]
+            if not others:
+                return oracle | {"source": "venue"}
+            if NUMERAIRE not in inside or token == NUMERAIRE or rng.random() < 0.2:
+                oracle["quote"] = rng.choice(others)
+            if source == "pool_spot" and rng.random() < 0.4:
+                oracle = {k: v for k, v in oracle.items() if k not in ("lag", "deviation")}
+                oracle["live"] = True
+        return oracle
+
+    def _lending(self, name: str) -> None:
+        rng = self.rng
+        priced = [o["token"] for key, o in self.content["oracles"].items() if key == o["token"]]
+        tokens = rng.sample(priced, rng.randint(1, len(priced)))
+        reserves = {}
+        for token in tokens:
+            reserve = self.schema.model(ReserveSettings, oracle=MISSING, utilisation=MISSING)
+            # Most banks are sound: this much may be borrowed, and this much is there.
+            reserve["ltv"] = rng.choice((0.0, rng.uniform(0.3, 0.8), rng.uniform(0.3, 0.8), 1.0))
+            reserve["threshold"] = max(min(reserve["ltv"] + rng.uniform(0.0, 0.1), 1.0), 0.0)
+            reserve.pop("cash", None)
+            if token in self.base:
+                reserve["cash"] = rng.choice((0.0, 10.0 ** rng.uniform(3, 7) / self.prices[token]))
+            if not self.fair and token in self.base and rng.random() < 0.2:
+                reserve["utilisation"] = rng.uniform(0.05, 1.0)
+                del reserve["cash"]
+            if self.fair:  # interest is a gain that nobody has to call for
+                reserve |= {"base_rate": 0.0, "slope1": 0.0, "slope2": 0.0}
+                reserve["bonus"] = rng.uniform(0.0, 0.1)
+            reserves[token] = reserve
+        settings = self.schema.model(LendingSettings, reserves=reserves)
+        self.content["lending"][name] = settings
+
+    def _block(self) -> dict[str, Any]:
+        rng = self.rng
+        block = self.schema.model(BlockSettings, gas_token=rng.choice(self.base))
+        block["ordering"] = rng.choice(("gas_auction", "random", "first_come", "arbitrage_first"))
+        block["fee_market"] = rng.choice(("off", "eip1559", "first_price"))
+        if rng.random() < 0.7:
+            block["gas_limit"] = 30e6
+            block["outside"] = {"gas": rng.choice((0.0, 0.5, 1.5))}
+        return block
+
+    def _group(self, name: str) -> None:
+        rng, c = self.rng, self.content
+        for _ in range(8):  # kinds that want what this market lacks
+            kind = rng.choice(kinds_of_agents())
+            group = self._group_of(kind)
+            if all(group.get(need) for need in registry.behaviour(kind).needs):
+                c["agents"][name] = group
+                return
+
+    def _group_of(self, kind: str) -> dict[str, Any]:
+        rng, c = self.rng, self.content
+        behaviour: Any = registry.behaviour(kind)
+        pools = [
+            n
+            for n, pool in c["pools"].items()
+            if (not behaviour.pool_kinds or pool["kind"] in behaviour.pool_kinds)
+            and len(pool["tokens"]) <= behaviour.most_tokens
+        ]
+        given: dict[str, Any] = {"kind": kind, "count": rng.randint(1, 6), "wallet": {}}
+        given["pools"] = rng.sample(pools, rng.randint(1, min(3, len(pools)))) if pools else []
+        given["lending"] = rng.choice(list(c["lending"]) or [MISSING])
+        reserves = c["lending"].get(given["lending"], {}).get("reserves", {})
+        two = [t for t in reserves if t in self.base]
+        if given["pools"] and rng.random() < 0.8:
+            inside = c["pools"][given["pools"][0]]["tokens"]
+            two = [t for t in two if t in inside] or two
+        rng.shuffle(two)
+        given["collateral"] = two[0] if two else MISSING
+        given["debt"] = two[-1] if two else MISSING
+        for token in self.base:
+            if rng.random() < 0.8:
+                given["wallet"][token] = 10.0 ** rng.uniform(1.0, 6.5) / self.prices[token]
+        if rng.random() < 0.1:
+            given["wallet"][self.rng.choice(self.base)] = self._distribution(0.0, math.inf, 100.0)
+        given["columns"] = MISSING
+        group = self.schema.model(AgentSettings, **given)
+        for column, about in behaviour.columns.items():
+            if not about.state and rng.random() < 0.35:
+                group[column] = self._column(about)
+        return group
+
+    def _column(self, about: Any) -> Any:
+        """A number, or a distribution, within the range that makes sense."""
+        rng = self.rng
+        if rng.random() < 0.25:
+            return self._distribution(about.low, about.high, about.default)
+        if about.low >= 0.0 and about.high <= 1.0 and rng.random() < 0.6:
+            return rng.uniform(about.low, about.high)
+        value = about.default * 10.0 ** rng.uniform(-1.0, 1.0)
+        ends = [end for end in (about.low, about.high) if math.isfinite(end)]
+        if ends and rng.random() < 0.15:
+            value = rng.choice(ends)
+        return max(about.low, min(about.high, value))
+
+    def _distribution(self, low: float, high: float, about: float) -> dict[str, Any]:
+        """Any distribution, cut to a range."""
+        kind = self.rng.choice(kinds_of(Distribution))
+        drawn = self.schema.model(kind, at_least=MISSING, at_most=MISSING)
+        drawn["distribution"] = kind.model_fields["distribution"].default
+        if not isinstance(drawn["distribution"], str):
+            (drawn["distribution"],) = kind.model_fields["distribution"].annotation.__args__
+        if "values" in drawn:
+            drawn.pop("weights", None)
+        ends = [end for end in ("low", "high") if end in drawn]
+        for end, value in zip(ends, sorted(drawn[end] for end in ends), strict=True):
+            drawn[end] = value
+        top = max(abs(about), 1.0) * 100.0
+        drawn["at_least"] = low if math.isfinite(low) else -top
+        drawn["at_most"] = min(high, max(top, drawn["at_least"]))
+        return drawn
+
+    def _shock(self) -> dict[str, Any]:
+        rng, c = self.rng, self.content
+        shock: dict[str, Any] = {}
+        for _ in range(8):  # kinds of shock that need what this market lacks
+            kind = rng.choice(kinds_of(Shock))
+            shock = self.schema.model(kind, block=rng.randint(1, c["blocks"]), at=MISSING)
+            wanted = [f for f, field in kind.model_fields.items() if field.is_required()]
+            if all(field in shock for field in wanted):
+                break
+        if rng.random() < 0.2:
+            shock["at"] = rng.uniform(0.0, 0.2)
+            del shock["block"]
+        pool = c["pools"].get(shock.get("target"))
+        if pool is not None:  # who sells in a pool sells what it holds
+            sold = [token for token in pool["tokens"] if token in self.base]
+            shock["token"] = rng.choice(sold or self.base)
+        bank = c["lending"].get(shock.get("lending"))
+        if bank is not None:
+            shock["token"] = rng.choice(list(bank["reserves"]))
+        if "amount" in shock:
+            worth = 10.0 ** rng.uniform(1.0, 7.0)
+            shock["amount"] = worth / self.prices.get(shock.get("token", ""), 1.0)
+        return shock
+
+
+def scenario(
+    draft: dict[str, Any], opens: Callable[[Scenario], Any] | None = None
+) -> tuple[Any, int]:
+    """Make a scenario (or what `opens` makes of one), without the parts that are refused.
+
+    Args:
+        draft: Content of a file; parts are taken out of it.
+        opens: Opens a market; it may refuse too, with a `ScenarioError`.
+
+    Returns:
+        What was made, and how many refusals there were before. None if nothing was left.
+    """
+    for refused in range(12):
+        try:
+            made = Scenario.from_dict(draft)
+            return (opens(made) if opens else made), refused
+        except ScenarioError as error:
+            for field, _ in error.problems:
+                _take_out(draft, field.split("."))
+    return None, 12
+
+
+def _take_out(draft: dict[str, Any], path: list[str]) -> None:
+    """Take out a field that was refused; where it is not there, the thing that it is of."""
+    table: Any = draft
+    tables = []
+    for key in path:
+        tables.append(table)
+        try:
+            table = table[int(key)] if isinstance(table, list) else table[key]
+        except (KeyError, IndexError, ValueError, TypeError):
+            table = None
+    required = {"kind", "tokens", "reserves", "count", "token", "price"}
+    depth = len(path) if table is not None and path[-1] not in required else 2
+    depth = min(depth, 2) if path[0] in ("agents", "shocks", "oracles") else depth
+    if len(path) == 1:
+        return
+    holder, key = tables[depth - 1], path[depth - 1]
+    if isinstance(holder, list) and int(key) < len(holder):
+        del holder[int(key)]
+    elif isinstance(holder, dict):
+        holder.pop(key, None)
+
+
+def draw(rng: random.Random, fair: bool = False) -> dict[str, Any]:
+    """Content of a random scenario."""
+    return Draft(rng, fair).content
+
+
+__all__ = ["Draft", "draw", "kinds_of_agents", "pick", "scenario"]

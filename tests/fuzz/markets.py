@@ -1,0 +1,183 @@
+"""Random markets under attack: what holds in every block, whoever calls whatever.
+
+    python -m tests.fuzz.markets --seconds 3600 --seed 1 --workers 2
+    python -m tests.fuzz.markets --seed 1 --case 17
+
+The books balance; what exists comes from somewhere; nobody loses who does nothing.
+
+Why the last is true, and where. In a *fair* market outside prices never move and its depth
+has no end, pools start at those prices, there is no interest, and nothing moves by itself.
+At the start the outside prices are thus the tangent of every pool's curve, so a pool's
+reserves, valued at them, are the least that any point of the curve is worth: trades can
+only raise what a share stands for, as can fees. A bonding curve's shares are valued at the
+reserve per share, which can only rise above that of the holders who never sell. Deposits
+earn what flash loans pay, and no loan can become worth more than what secures it. So the
+wealth of each account that calls nothing (outside holders, venue, treasuries, producer),
+at the venue's prices, never falls below that of the start. All tokens but the burnt gas
+belong to somebody, so this also bounds what all attackers together can gain: nothing.
+One attacker may gain what another loses, and no more.
+
+What would be a gain by right is left out of fair markets: interest, arbitrage against a
+price that moved, whales that sell, funds that pay, prices that agents can move and loans
+at those prices. Those are drawn in all other markets, where only the books are audited.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import Counter
+
+import numpy as np
+
+from sim import Market
+from sim.codes import Kind, Reason
+from tests.fuzz import runner
+from tests.fuzz.generator import Draft, scenario
+from tests.fuzz.puppets import Puppet, Rogue
+from tests.fuzz.runner import Outcome
+
+TRANSACTIONS = 500
+"""That compiled attackers send in a market, about."""
+PIECE = 8
+"""Blocks that a market without Python in it makes between two looks."""
+ROUNDING = 1e-9
+"""Of the wealth of all who might have lost or gained it."""
+
+
+class Watch:
+    """Looks at a market between blocks."""
+
+    def __init__(self, market: Market, fair: bool) -> None:
+        """Note what there is now."""
+        self.market = market
+        self.fair = fair
+        ledger = market.ledger
+        self.base = [market.numeraire, *market.venue.names]
+        self.supply = {token: ledger.supply(token) for token in self.base}
+        self.bystanders = list(market.special_accounts)
+        self.wealth = {name: market.wealth(name) for name in self.bystanders}
+        self.whole = sum(ledger.supply(t) * market.venue.price(t) for t in self.base)
+
+    def look(self) -> list[str]:
+        """What must not be."""
+        found = self._from_nothing()
+        if self.fair:
+            found += self._robbed()
+        for agent in self.market.agents:
+            if isinstance(agent, Puppet) and agent.wrong:
+                found += agent.wrong
+                agent.wrong = []
+        return found
+
+    def _from_nothing(self) -> list[str]:
+        """Base tokens come from shocks alone, and go as gas alone."""
+        market, found = self.market, []
+        for token, first in self.supply.items():
+            brought = sum(
+                shock.amount / shock.blocks
+                for _, shock in market.shocks.struck
+                if getattr(shock, "amount", None) and getattr(shock, "token", "") == token
+            )
+            due, now = first + brought, market.ledger.supply(token)
+            burns = market.setup.block.fee_market != "off" and token == market.setup.block.gas_token
+            if not now <= due * (1.0 + ROUNDING):
+                found.append(f"{token} came from nothing: {due!r} is due, {now!r} is there")
+            if not burns and not now >= due * (1.0 - ROUNDING):
+                found.append(f"{token} went to nothing: {due!r} is due, {now!r} is there")
+        return found
+
+    def _robbed(self) -> list[str]:
+        found = []
+        for name, before in self.wealth.items():
+            now = self.market.wealth(name)
+            if not now >= before - ROUNDING * self.whole:
+                found.append(f"{name} lost {before - now:.6g} of {before:.6g} and did nothing")
+        return found
+
+
+def case(seed: int, number: int) -> Outcome:
+    """Draw a market, attack it, and tell what happened."""
+    rng = random.Random(f"{seed}:{number}")
+    fair = rng.random() < 0.4
+    draft = Draft(rng, fair)
+    content = draft.content
+    compiled, plain = rng.choice(((True, False), (True, False), (True, True), (False, True)))
+    wallet = {token: 10.0 ** rng.uniform(3, 7) / draft.prices[token] for token in draft.base}
+    wallet[content["block"]["gas_token"]] += 1e5
+    # Some markets meet nonsense often, some seldom, so that deeper calls get through.
+    hostile, bids, places = (rng.choice((0.0, 0.02, 0.2)) for _ in range(3))
+    if compiled:
+        count = rng.randint(1, 3)
+        content["agents"]["attackers"] = {
+            "kind": "tests.fuzz.puppets:Attacker", "count": count, "wallet": wallet,
+            "intents": min(TRANSACTIONS / content["blocks"] / count + 1.0, 200.0),
+            "hostile": hostile, "bids": bids, "nowhere": places,
+        }  # fmt: skip
+    outcome = Outcome(Counter(markets=1))
+    market, refused = scenario(content, lambda setup: Market(setup, rng=number))
+    outcome.counts["refused"] += refused > 0
+    if market is None:
+        return outcome
+    try:
+        if plain:
+            _send_in(market, rng, f"{seed}:{number}", wallet, fair, (hostile, bids, places))
+        _run(market, fair, outcome, number)
+    except Exception:
+        outcome.findings.append((number, runner.raised()))
+    finally:
+        _count(market, outcome)
+        market.close()
+    return outcome
+
+
+def _send_in(
+    market: Market, rng: random.Random, name: str, wallet: dict[str, float], fair: bool,
+    chances: tuple[float, float, float],
+) -> None:  # fmt: skip
+    """Let puppets join, and sometimes protocols that are up to anything."""
+    if not fair and rng.random() < 0.4:
+        for n in range(rng.randint(1, 2)):
+            market.add_protocol(Rogue(f"rogue{n}", f"{name}:{n}", chances[0]))
+    puppets = [Puppet(market, wallet, f"{name}:{n}", *chances) for n in range(rng.randint(1, 3))]
+    for puppet in puppets:
+        puppet.others = puppets
+
+
+def _run(market: Market, fair: bool, outcome: Outcome, number: int) -> None:
+    watch = Watch(market, fair)
+    outcome.counts["fair markets"] += fair
+    piece = 1 if market._plain or market.custom else PIECE
+    while market.block < market.setup.blocks:
+        market.run(min(piece, market.setup.blocks - market.block))
+        found = watch.look()
+        if found:
+            outcome.findings += [(number, f"block {market.block}: {text}") for text in found]
+            return
+
+
+def _count(market: Market, outcome: Outcome) -> None:
+    """Count what happened, so that a fuzz that has gone blunt shows."""
+    outcome.counts["blocks"] += market.block
+    tally = market.world.tally.sum(axis=0)
+    outcome.counts["transactions"] += int(tally.sum())
+    for reason in Reason:
+        outcome.counts[f"reason {reason.name}"] += int(tally[reason])
+    records = market.receipt_book.records()
+    done = np.bincount(np.maximum(records["kind"][records["status"] == 0], 0), minlength=len(Kind))
+    for kind in Kind:
+        outcome.counts[f"done {kind.name}"] += int(done[kind])
+    for pool in market.setup.pools.values():
+        outcome.counts[f"pool {pool.kind}"] += 1
+    for group in market.setup.agents.values():
+        outcome.counts[f"agents {group.kind.rpartition(':')[2]}"] += 1
+    for _, shock in market.shocks.struck:
+        outcome.counts[f"shock {shock.kind}"] += 1
+    for agent in market.agents:
+        if isinstance(agent, Puppet):
+            outcome.counts["calls"] += agent.made
+            outcome.counts["refusals"] += agent.refused
+
+
+if __name__ == "__main__":
+    sys.exit(runner.main("tests.fuzz.markets:case", __doc__ or ""))
