@@ -7,14 +7,18 @@ that sends transactions for all rows at once. Both send the same transactions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from itertools import count
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from weakref import WeakKeyDictionary
 
 import mesa
 
 from protocols.handles import ConcentratedPool
-from sim.block import follow, send
+from sim.block import WALLET, follow, send
 from sim.codes import ALL, PREVIOUS, Kind
 from sim.registry import Column
 
@@ -26,6 +30,39 @@ if TYPE_CHECKING:
 __all__ = ["ALL", "PREVIOUS", "Behaviour", "Column", "MarketAgent"]
 
 
+class _Call(NamedTuple):
+    """A call that waits for the rest of its transaction."""
+
+    what: tuple[Any, ...]
+    ticks: tuple[int, int]
+    bid: float
+
+
+class _Numbers:
+    """Numbers agents of each model from 1, as Mesa does, and keeps no model alive by it."""
+
+    def __init__(self) -> None:
+        self._counts: WeakKeyDictionary[Any, Iterator[int]] = WeakKeyDictionary()
+
+    def __getitem__(self, model: Any) -> Iterator[int]:
+        return self._counts.setdefault(model, count(1))
+
+    def pop(self, model: Any, default: Any = None) -> Any:
+        """Forget a model, as Mesa's own clean-up asks."""
+        return self._counts.pop(model, default)
+
+
+def _number(what: str, value: float, most: float = sys.float_info.max) -> float:
+    """A number of a call as a float.
+
+    Raises:
+        ValueError: If it is negative, not a number, or too great.
+    """
+    if not 0.0 <= value <= most:
+        raise ValueError(f"{what} {value!r} makes no sense; give a finite number of 0 or more")
+    return float(value)
+
+
 class MarketAgent(mesa.Agent):
     """An agent with an account; subclass it and write ``step()``.
 
@@ -33,7 +70,12 @@ class MarketAgent(mesa.Agent):
         market: The market it lives in (Mesa's `model`).
         name: Of its account.
         account: Row of its account in the ledger.
+        tip: Most of a bid that goes to the block's producer under EIP-1559, gwei; infinite:
+            all of it, which is what a race is won by. None: what a wallet offers.
     """
+
+    tip: float | None = None
+    _ids: ClassVar[Any] = _Numbers()  # Mesa 3.3 has a table of its own, which keeps all models
 
     def __init__(
         self, market: Market, wallet: Mapping[str, float] | None = None, name: str | None = None
@@ -54,8 +96,7 @@ class MarketAgent(mesa.Agent):
         self.name = name or f"{type(self).__name__}-{self.unique_id}"
         self.account = market.open_account(self, self.name)
         self._cohort = -1
-        self._batching = False
-        self._batched = 0
+        self._gathered: list[_Call] | None = None
         for token, amount in (wallet or {}).items():
             market.ledger.mint(self.account, token, amount)
 
@@ -78,12 +119,32 @@ class MarketAgent(mesa.Agent):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make all calls inside one transaction: all are done, or none is."""
-        self._batching, self._batched = True, 0
+        """Make all calls inside one transaction: all are done, or none is.
+
+        They are sent together at the end; where an exception leaves the block, none is.
+        One inside another is a part of it.
+        """
+        if self._gathered is not None:
+            yield
+            return
+        self._gathered = []
         try:
             yield
+            calls = self._gathered
         finally:
-            self._batching = False
+            self._gathered = None
+        self._send(calls)
+
+    def _send(self, calls: Sequence[_Call]) -> None:
+        """Send calls as one transaction."""
+        world = self.market.world
+        for i, call in enumerate(calls):
+            if i == 0:
+                tip = WALLET if self.tip is None else _number("tip", self.tip, math.inf)
+                first = world, self.account, self._cohort, call.bid
+                send(*first, *call.what, 0, *call.ticks, tip)
+            else:
+                follow(world, *call.what, *call.ticks)
 
     def _call(
         self,
@@ -100,15 +161,25 @@ class MarketAgent(mesa.Agent):
     ) -> None:
         market = self.market
         tokens = market.ledger.token(token_in), market.ledger.token(token_out)
-        call = (int(kind), protocol, *tokens, float(amount), float(limit), counterparty, second)
-        if self._batching and self._batched:
-            follow(market.world, *call, *ticks)
+        if bid is None:
+            chain = market.world.chain[0]
+            bid = 1.25 * max(float(chain["gas_price"]), float(chain["base_fee"]))
+        if math.isnan(limit):
+            raise ValueError("the least outcome is not a number; give one")
+        what = (
+            int(kind),
+            protocol,
+            *tokens,
+            amount if amount in (PREVIOUS, ALL) else _number("amount", amount),
+            float(limit),
+            counterparty,
+            _number("amount", second),
+        )
+        call = _Call(what, ticks, _number("bid", bid))
+        if self._gathered is None:
+            self._send([call])
         else:
-            if bid is None:
-                chain = market.world.chain[0]
-                bid = 1.25 * max(float(chain["gas_price"]), float(chain["base_fee"]))
-            send(market.world, self.account, self._cohort, float(bid), *call, 0, *ticks)
-        self._batched += 1
+            self._gathered.append(call)
 
     def swap(
         self,
@@ -164,18 +235,15 @@ class MarketAgent(mesa.Agent):
         plan = self.market.route(token_in, token_out, amount, price)
         if not plan.routes:
             raise ValueError(f"no pools lead from {token_in} to {token_out} for {amount:g}")
-        outer = self._batching
-        if not outer:
-            self._batching, self._batched = True, 0
-        for route in plan.routes:
-            part = route.amount
-            for pool, first, second in zip(
-                route.pools, route.tokens, route.tokens[1:], strict=False
-            ):
-                self.swap(pool, first, part, bid=bid, token_out=second)
-                part = PREVIOUS
-        self.require(token_out, plan.amount_out * (1.0 - slippage))
-        self._batching = outer
+        with self.transaction():
+            for route in plan.routes:
+                part = route.amount
+                for pool, first, second in zip(
+                    route.pools, route.tokens, route.tokens[1:], strict=False
+                ):
+                    self.swap(pool, first, part, bid=bid, token_out=second)
+                    part = PREVIOUS
+            self.require(token_out, plan.amount_out * (1.0 - slippage))
 
     def add_liquidity(
         self,
@@ -401,8 +469,7 @@ class Behaviour(MarketAgent):
         self.cohort = cohort
         self.row = row
         self._cohort = cohort.ident
-        self._batching = False
-        self._batched = 0
+        self._gathered = None
 
     @property
     def account(self) -> int:  # type: ignore[override]

@@ -18,7 +18,7 @@ from agents.base import Behaviour, Column
 from agents.tools import AHEAD, affordable, even_out, gas_cost, refuel, visible_swap
 from protocols import amm, concentrated
 from protocols.pool import CONCENTRATED, position
-from sim.block import send
+from sim.block import effective_bid, send
 from sim.codes import ALL, Kind, Reason
 from sim.compiled import inner
 from sim.ledger import begin, undo
@@ -87,7 +87,8 @@ def decide(w, me):
         call = w.mempool[n]
         p = int(call.protocol)
         pool = w.pools[p]
-        cost = gas_cost(w, gas[0] + gas[1], call.bid)
+        paid = effective_bid(chain, call)
+        cost = gas_cost(w, gas[0] + gas[1], paid)
         price = concentrated.spot_price(w.books, pool)
         reach = int(my[WIDTH]) * pool.spacing
         lower = concentrated.spaced(pool, price, False) - (int(my[WIDTH]) - 1) * pool.spacing
@@ -109,7 +110,7 @@ def decide(w, me):
         chance = max(my[HITS], 0.05)
         if chance * (gain - cost) <= (1.0 - chance) * cost:
             continue
-        first = affordable(w, account, 2.0 * gas[0], call.bid * (1.0 + AHEAD))
+        first = affordable(w, account, 2.0 * gas[0], paid * (1.0 + AHEAD))
         x, y = concentrated.amounts_for_liquidity(liquidity, math.sqrt(price), a, b)
         worth = held_0 * market_price(w, pool.tokens[0]) + held_1 * market_price(w, pool.tokens[1])
         base, quote = pool.tokens[0], pool.tokens[1]
@@ -135,7 +136,7 @@ def decide(w, me):
                 w,
                 account,
                 me.ident,
-                call.bid * (1.0 - AHEAD),
+                paid * (1.0 - AHEAD),
                 Kind.REMOVE_LIQUIDITY,
                 p,
                 pool.share,

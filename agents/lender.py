@@ -198,14 +198,22 @@ class Lender(Behaviour):
                     w.books, w.markets[m], w.reserves, int(account), token, float(amount)
                 )
                 if reason != Reason.DONE:
-                    where = f"lending.{cohort.settings.lending}.reserves.{cohort.settings.debt}"
-                    text = f"{where} takes no {amount:g} more ({Reason(reason).name.lower()}); "
-                    text += "raise its supply_cap, or lower this"
-                    raise ScenarioError([(f"agents.{cohort.name}.deposit", text)])
+                    raise ScenarioError([_refusal(cohort, float(amount), Reason(reason))])
         attention = cohort.column("attention")
         if deposits.size and deposits.mean() > 0.0:
             size = np.maximum(deposits / deposits.mean(), 1e-3)
             attention[:] = np.minimum(attention * size ** cohort.column("size_attention"), 1.0)
+
+
+def _refusal(cohort: CohortTable, amount: float, reason: Reason) -> tuple[str, str]:
+    """Field and message of a deposit that could not be made at the start."""
+    name, token = cohort.settings.lending or "", cohort.settings.debt or ""
+    advice = {
+        Reason.CAP: f"the cap is reached; raise lending.{name}.reserves.{token}.supply_cap, or "
+        "lower deposit or count",
+    }
+    text = advice.get(reason, reason.name.lower().replace("_", " ") + "; give another deposit")
+    return f"agents.{cohort.name}.deposit", f"{amount:.6g} {token} cannot be deposited: {text}"
 
 
 def reserve_number(scenario: Scenario, lending_name: str, token: str) -> int:

@@ -9,6 +9,7 @@ collateral into a pool, in that order, each as far as it goes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
@@ -279,10 +280,14 @@ class LeveragedBorrower(Behaviour):
         backing, owing = w.reserves[c], w.reserves[d]
         price_c = float(w.feeds[int(backing["feed"])]["price"])
         price_d = float(w.feeds[int(owing["feed"])]["price"])
-        for token, price in ((collateral, price_c), (debt, price_d)):
+        for key, feed, price in (("collateral", backing, price_c), ("debt", owing, price_d)):
             if not 0.0 < price < math.inf:
-                text = f"has no price of {ledger.tokens[token]} at the start; give it an oracle"
-                raise ScenarioError([(f"agents.{cohort.name}.lending", f"{text} that has one")])
+                oracle = list(market.oracles)[int(feed["feed"])]
+                text = (
+                    f"{getattr(cohort.settings, key)} has no price at the start, oracle {oracle} "
+                )
+                text += f"says {price:g}; choose another, or mend the oracle"
+                raise ScenarioError([(f"agents.{cohort.name}.{key}", text)])
         # No more than the loan-to-value lets it borrow, with a little to spare.
         most = 1.0 / (1.0 - 0.98 * float(backing["ltv"]))
         leverage = np.minimum(cohort.column("leverage"), most)
@@ -290,11 +295,13 @@ class LeveragedBorrower(Behaviour):
         loans = np.column_stack([equity * leverage / price_c, equity * (leverage - 1.0) / price_d])
         ledger.endow(cohort.first, collateral, equity / price_c)
         bought = loans[:, 0] - equity / price_c
-        if bought.sum() > ledger.balance(VENUE, collateral):
-            text = f"buys {bought.sum():g} {ledger.tokens[collateral]} at the start, which the "
-            text += "venue does not hold; raise its inventory, or lower equity, leverage or count"
-            raise ScenarioError([(f"agents.{cohort.name}.equity", text)])
-        ledger.transfer(VENUE, cohort.first, collateral, float(bought.sum()))
+        there = ledger.balance(VENUE, collateral)
+        if bought.sum() > there:
+            token = cohort.settings.collateral
+            text = f"buys {bought.sum():.4g} {token} at the start, of which the venue has "
+            text += f"{there:.4g}; lower equity, leverage or count, or raise venue.assets.{token}"
+            raise ScenarioError([(f"agents.{cohort.name}.equity", f"{text}.inventory")])
+        market.ledger.transfer(VENUE, cohort.first, collateral, float(bought.sum()))
         spread = ledger.balances[cohort.first : cohort.first + len(cohort), collateral]
         if len(cohort):
             spread[0] -= bought.sum()
@@ -322,6 +329,7 @@ def _refusal(
         Reason.CAP: "a cap is reached; raise supply_cap or borrow_cap, or lower equity or count",
         Reason.NOT_BORROWABLE: f"{debt} cannot be borrowed; set borrowable = true",
         Reason.UNHEALTHY: "the loan-to-value does not allow the leverage; lower it",
+        Reason.INVALID: "it has nothing to put in; raise equity",
     }
     text = advice.get(reason, reason.name.lower().replace("_", " "))
     return f"agents.{cohort.name}", f"agent {row} cannot open its position: {text}"

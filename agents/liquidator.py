@@ -174,7 +174,7 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
         factor,
         rules,
     )
-    cash = w.books.balances[market.account, collateral]
+    cash = lending.cash_of(w.books, backing)
     if received > cash:  # the market cannot pay out more than it has
         repaid *= cash / received * 0.999
         received = cash * 0.999

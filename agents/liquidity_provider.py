@@ -219,7 +219,8 @@ def decide(w, me):
             my[ENTRY] = amm.spot_price(w.books, pool, 0, 1)
         my[IN] = 1.0 if holds else 0.0
         if holds:
-            loss = -amm.loss_since(w.books, pool, my[ENTRY])
+            worth_0, worth_1 = market_price(w, pool.tokens[0]), market_price(w, pool.tokens[1])
+            loss = -amm.loss_since(w.books, pool, my[ENTRY], worth_0, worth_1)
             if loss > my[TOLERANCE] or ratio > my[VOLATILITY]:
                 _leave(w, me, i, my, place)
                 continue

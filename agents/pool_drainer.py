@@ -59,7 +59,7 @@ def attack(w, m, p, account, token, collateral, cash):
             _, borrowable, _, owed = lending.standing(books, market, w.reserves, w.feeds, account)
             reserve = w.reserves[lending.reserve_at(market, w.reserves, token)]
             price = w.feeds[reserve.feed].price
-            debt = SAFE * min((borrowable - owed) / price, books.balances[market.account, token])
+            debt = SAFE * min((borrowable - owed) / price, lending.cash_of(books, reserve))
             reason, _ = lending.borrow(
                 books, market, w.reserves, w.feeds, account, token, debt, 0.0
             )
@@ -86,7 +86,8 @@ def decide(w, me):
             continue
         account = me.first + i
         # The same cash is lent for the transaction and against the collateral.
-        most = 0.5 * w.books.balances[w.markets[m].account, token]
+        lent = w.reserves[lending.reserve_at(w.markets[m], w.reserves, token)]
+        most = 0.5 * lending.cash_of(w.books, lent)
         best, size, debt = 0.0, 0.0, 0.0
         for k in range(SIZES):
             cash = most * math.exp(-0.25 * k)

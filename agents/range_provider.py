@@ -20,8 +20,9 @@ from agents.base import Behaviour, Column
 from agents.tools import going_bid, refuel, trade_towards
 from protocols import concentrated
 from sim.block import follow, send
-from sim.codes import ALL, Kind
+from sim.codes import ALL, Kind, Reason
 from sim.compiled import inner, kernel
+from sim.errors import ScenarioError
 from sim.ledger import begin
 from sim.measures import market_price
 from sim.randomness import agent_uniform
@@ -209,7 +210,11 @@ class RangeProvider(Behaviour):
 
     @classmethod
     def begin(cls, market: Market, cohort: CohortTable) -> None:
-        """Open each agent's position with tokens from outside."""
+        """Open each agent's position with tokens from outside.
+
+        Raises:
+            ScenarioError: If a pool cannot take it.
+        """
         super().begin(market, cohort)
         if not len(cohort):
             return
@@ -224,7 +229,12 @@ class RangeProvider(Behaviour):
             ends = concentrated.sqrt_price_at_tick(lower), concentrated.sqrt_price_at_tick(upper)
             x, y = concentrated.amounts_for_liquidity(1.0, math.sqrt(price), *ends)
             names = [ledger.tokens[int(t)] for t in pool["tokens"][:2]]
+            # Also of a share of another pool, which the venue does not trade.
             worth = x * market.price(names[0]) + y * market.price(names[1])
+            if not 0.0 < worth < math.inf:
+                name = list(market.pools)[p]
+                text = f"{name} holds what is worth nothing at the start; choose another"
+                raise ScenarioError([(f"agents.{cohort.name}.pools", text)])
             liquidity = float(cohort.column("stake")[i]) / worth
             if liquidity <= 0.0:
                 cohort.column("gone")[i] = 1.0
@@ -232,7 +242,11 @@ class RangeProvider(Behaviour):
             for name, amount in zip(names, (x * liquidity, y * liquidity), strict=True):
                 ledger.mint(account, name, amount * (1.0 + 1e-12))
             begin(books)
-            concentrated.add(books, pool, account, int(lower), int(upper), liquidity)
+            reason, _, _ = concentrated.add(books, pool, account, int(lower), int(upper), liquidity)
+            if reason != Reason.DONE:
+                text = f"{list(market.pools)[p]} takes no position of this width and stake "
+                text += f"({Reason(reason).name.lower()}); change width, or the pool's price_span"
+                raise ScenarioError([(f"agents.{cohort.name}.width", text)])
             cohort.column("lower")[i], cohort.column("upper")[i] = lower, upper
             cohort.column("held_base")[i] = x * liquidity
             cohort.column("held_quote")[i] = y * liquidity

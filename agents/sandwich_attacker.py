@@ -16,7 +16,7 @@ from agents.base import Behaviour, Column
 from agents.tools import AHEAD, affordable, even_out, gas_cost, refuel, visible_swap
 from protocols import amm
 from protocols.pool import position
-from sim.block import send
+from sim.block import effective_bid, send
 from sim.codes import Kind
 from sim.compiled import inner
 from sim.ledger import begin, undo
@@ -116,7 +116,7 @@ def decide(w, me):
                 capital = my[USES] * w.books.balances[account, call.token_in]
                 # No more can be had than the victim's tolerance; most swaps need no look.
                 slack = amm.quote(w.books, pool, a, b, call.amount) - call.limit
-                cost = gas_cost(w, 2.0 * gas, call.bid)
+                cost = gas_cost(w, 2.0 * gas, effective_bid(chain, call))
                 bound = slack * market_price(w, call.token_out)
                 if a >= 0 and b >= 0 and capital > 0.0 and bound > cost + my[MARGIN]:
                     size, gain, gets = best_front(w, pool, a, b, capital, call.amount, call.limit)
@@ -126,12 +126,13 @@ def decide(w, me):
         if best < 0 or most <= my[MARGIN] or not refuel(w, account, me.ident, 2.0 * gas):
             continue
         call = w.mempool[best]
-        cost = gas_cost(w, 2.0 * gas, call.bid)
+        paid = effective_bid(chain, call)
+        cost = gas_cost(w, 2.0 * gas, paid)
         chance = max(my[HITS], 0.05)
         if chance * most <= (1.0 - chance) * cost:
             continue
-        before = affordable(w, account, 2.0 * gas, call.bid * (1.0 + AHEAD))
-        after = call.bid * (1.0 - AHEAD)
+        before = affordable(w, account, 2.0 * gas, paid * (1.0 + AHEAD))
+        after = paid * (1.0 - AHEAD)
         token_in, token_out, p = int(call.token_in), int(call.token_out), int(call.protocol)
         my[WEALTH] = _tokens_worth(w, me, account)
         sent = send(

@@ -645,77 +645,125 @@ def exposure_to_price(books, pool):
 
 
 @kernel
-def impermanent_loss(books, pool):
-    """Value at the pool's price over that of holding, less one, without fees.
+def impermanent_loss(books, pool, values):
+    """Value of what was put in over that of holding it, less one, without fees.
 
-    Of shares since the start; of concentrated liquidity, of the positions that there
-    are, had they been there since. NaN for what has no such thing: bonding curves,
-    weights on a schedule, and three or more tokens unless they are weighted.
+    What a share holds is where the curve puts it at the pool's own price; both are
+    valued at the market's prices, which may be others. Of shares since the start; of
+    concentrated liquidity, of the positions that there are, had they been there since.
+    NaN for what has no such thing: bonding curves, and weights on a schedule or a rule.
+
+    Args:
+        values: float64[tokens], of a unit of each token, numeraire.
     """
     if pool.kind == CONCENTRATED:
-        return _range_loss(books, pool)
+        return range_result(books, pool, values, False)
     # A schedule, or a rule, sells by itself.
     moving = pool.moves_until > pool.moves_from or pool.rule_strength != 0.0
     if pool.kind == BONDING_CURVE or (pool.kind == WEIGHTED and moving):
         return np.nan
     n = pool.size
-    if pool.kind == WEIGHTED and n > 2:
-        return _many_loss(books, pool)
-    if n > 2:
-        return np.nan
     if pool.kind == STABLESWAP:
-        rates = pool.rates[:2]
-        start = pool.start[:2] * rates
-        first = stableswap.spot_price(start, pool.first_amplification, 0, 1) * rates[0] / rates[1]
-    else:
-        first = weighted.spot_price(pool.start[0], pool.weights[0], pool.start[1], pool.weights[1])
-    return loss_since(books, pool, first)
+        return _stable_loss(books, pool, values)
+    if n > 2:
+        return _many_loss(books, pool, values)
+    first = weighted.spot_price(pool.start[0], pool.weights[0], pool.start[1], pool.weights[1])
+    return loss_since(books, pool, first, values[pool.tokens[0]], values[pool.tokens[1]])
 
 
 @kernel
-def loss_since(books, pool, first):
-    """Impermanent loss of a share of a pool of two tokens since its price was `first`."""
+def loss_since(books, pool, first, value_0, value_1):
+    """Impermanent loss of a share of a pool of two tokens since its own price was `first`.
+
+    Args:
+        first: Of token 0 in token 1.
+        value_0: Of a unit of token 0, at the market's price.
+        value_1: Of a unit of token 1, in the same.
+    """
     price = spot_price(books, pool, 0, 1)
-    if pool.kind == CONSTANT_PRODUCT:
-        return constant_product.impermanent_loss(price / first)
-    if pool.kind == WEIGHTED:
-        return weighted.impermanent_loss(price / first, pool.weights[0])
+    if pool.kind != STABLESWAP:
+        weight = 0.5 if pool.kind == CONSTANT_PRODUCT else pool.weights[0]
+        return weighted.loss_at_market(price / first, value_0 / value_1 / first, weight)
     turn = pool.rates[1] / pool.rates[0]
     then = stableswap.balances_at(first * turn, pool.amplification)
     now = stableswap.balances_at(price * turn, pool.amplification)
-    price *= turn
-    return (now[0] * price + now[1]) / (then[0] * price + then[1]) - 1.0
+    market = value_0 / value_1 * turn
+    return (now[0] * market + now[1]) / (then[0] * market + then[1]) - 1.0
 
 
 @kernel
-def _many_loss(books, pool):
-    """Of a weighted pool of n: prod r_i ** w_i / sum w_i r_i - 1, r prices over those at entry."""
+def _stable_loss(books, pool, values):
+    """Of a StableSwap of any number of tokens: reserves per D, now over the start's.
+
+    The invariant is homogeneous, so reserves over D are what a curve of D = 1 holds at
+    the same prices: fees raise D and fall out.
+    """
     n = pool.size
-    log_product, total = 0.0, 0.0
+    held = scaled(books, pool)
+    start = pool.start[:n] * pool.rates[:n]
+    if not held.min() > 0.0:
+        return np.nan
+    now = then = 0.0
     for k in range(n):
-        now = spot_price(books, pool, k, n - 1)
+        value = values[pool.tokens[k]] / pool.rates[k]
+        now += held[k] * value
+        then += start[k] * value
+    now /= stableswap.invariant(held, pool.amplification)
+    then /= stableswap.invariant(start, pool.amplification)
+    return now / then - 1.0
+
+
+@kernel
+def _many_loss(books, pool, values):
+    """Of a weighted pool of n: prod r_j ** w_j sum (w_i m_i / r_i) / sum (w_i m_i) - 1.
+
+    r and m are prices over those at entry, the pool's own and the market's: along the
+    invariant a balance is as ``prod r_j ** w_j / r_i``. At m = r it is the usual
+    ``prod r_i ** w_i / sum w_i r_i - 1``.
+    """
+    n = pool.size
+    last = values[pool.tokens[n - 1]]
+    log_product, now, held = 0.0, 0.0, 0.0
+    for k in range(n):
+        price = spot_price(books, pool, k, n - 1) if k < n - 1 else 1.0
         first = weighted.spot_price(
             pool.start[k], pool.weights[k], pool.start[n - 1], pool.weights[n - 1]
         )
-        ratio = now / first if k < n - 1 else 1.0
+        ratio = price / first
+        market = values[pool.tokens[k]] / last / first
         log_product += pool.weights[k] * math.log(ratio)
-        total += pool.weights[k] * ratio
-    return math.exp(log_product) / total - 1.0
+        now += pool.weights[k] * market / ratio
+        held += pool.weights[k] * market
+    return math.exp(log_product) * now / held - 1.0
 
 
 @kernel
-def _range_loss(books, pool):
+def range_result(books, pool, values, with_fees):
+    """Value of a concentrated pool's positions over that of holding, less one; NaN without any.
+
+    They hold what their liquidity says at the pool's price (beyond all ranges that stands
+    where the last one ended, and they hold one token alone). Held instead would have been
+    what the same liquidity said at the pool's first price. The market values both.
+
+    Args:
+        values: float64[tokens], of a unit of each token, numeraire.
+        with_fees: Whether what they are still owed in fees counts.
+    """
     price = concentrated.spot_price(books, pool)
     if not price > 0.0:
         return np.nan
+    value_0, value_1 = values[pool.tokens[0]], values[pool.tokens[1]]
     now, held = 0.0, 0.0
     for n in range(pool.capacity):
         owner, lower, upper, liquidity = concentrated.position_at(books, pool, n)
         if owner < 0 or liquidity <= 0.0:
             continue
         a, b = concentrated.sqrt_price_at_tick(lower), concentrated.sqrt_price_at_tick(upper)
-        x, y = concentrated.amounts_for_liquidity(liquidity, math.sqrt(price), a, b)
-        now += x * price + y
+        if with_fees:
+            _, x, y = concentrated.position_tokens(books, pool, n)
+        else:
+            x, y = concentrated.amounts_for_liquidity(liquidity, math.sqrt(price), a, b)
+        now += x * value_0 + y * value_1
         x, y = concentrated.amounts_for_liquidity(liquidity, math.sqrt(pool.first_price), a, b)
-        held += x * price + y
+        held += x * value_0 + y * value_1
     return now / held - 1.0 if held > 0.0 else np.nan

@@ -24,6 +24,7 @@ class CustomProtocol:
         name: Of the protocol, and of its account.
         market: Where it is, once `sim.market.Market.add_protocol` has added it.
         account: Row of its account.
+        caller: Row of the account whose call it carries out; -1 between calls.
     """
 
     tokens: Sequence[str] = ()
@@ -35,7 +36,7 @@ class CustomProtocol:
         """Name it; the market gives it its account, tokens and slots."""
         self.name = name
         self.market: Market
-        self.account = -1
+        self.account = self.caller = -1
         self.slot = -1
 
     def perform(self, call: Any, amount: float) -> tuple[Reason, float]:
@@ -53,7 +54,15 @@ class CustomProtocol:
         raise NotImplementedError
 
     def pay(self, source: int, target: int, token: int, amount: float) -> bool:
-        """Move an amount between accounts; False where the source does not hold it."""
+        """Move an amount between accounts; False where the source does not hold it.
+
+        Raises:
+            ValueError: If the source is neither this protocol nor who calls it.
+        """
+        if source not in (self.account, self.caller):
+            whose = self.market.ledger.accounts[source]
+            text = f"{self.name} cannot move what {whose} holds: it moves its own and its caller's"
+            raise ValueError(text)
         return bool(transfer(self.market.ledger.books, source, target, token, float(amount)))
 
     def mint(self, target: int, token: int, amount: float) -> bool:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from protocols.lending import DEPOSITOR_LOSS_VALUE, SUPPLY_INDEX, reserve_at
+from protocols.lending import DEPOSITOR_LOSS_VALUE, SUPPLY_INDEX, enrich, reserve_at
 from protocols.pool import COUNTERS, MOST_TOKENS, position
 from sim.compiled import kernel
-from sim.ledger import store, transfer
+from sim.ledger import transfer
 
 if TYPE_CHECKING:
     from sim.ledger import Ledger
@@ -101,15 +101,11 @@ def _collect(books, pool, fund):
 
 
 @kernel
-def _pay(books, fund, receiver, claim, values):
-    """Pay as much of a claim in the numeraire as the fund can. Returns token units."""
+def _payable(books, fund, claim, values):
+    """As much of a claim in the numeraire as the fund can pay, token units."""
     fund.claimed += claim
     price = values[fund.token]
-    amount = min(claim / price, books.balances[fund.account, fund.token]) if price > 0.0 else 0.0
-    if amount <= 0.0 or not transfer(books, fund.account, receiver, fund.token, amount):
-        return 0.0
-    fund.paid += amount * price
-    return amount
+    return min(claim / price, books.balances[fund.account, fund.token]) if price > 0.0 else 0.0
 
 
 @kernel
@@ -124,7 +120,9 @@ def _cover_pool(books, pool, fund, values):
         now += books.balances[pool.account, pool.tokens[k]] / supply * value
     loss = (then * (1.0 - fund.deductible) - now) * supply * fund.cover
     if loss > 0.0:
-        _pay(books, fund, pool.account, loss, values)
+        amount = _payable(books, fund, loss, values)
+        if transfer(books, fund.account, pool.account, fund.token, amount):
+            fund.paid += amount * values[fund.token]
 
 
 @kernel
@@ -138,10 +136,8 @@ def _cover_market(books, market, reserves, fund, values):
     if r < 0:
         return
     reserve = reserves[r]
-    index = books.storage[reserve.slot + SUPPLY_INDEX]
-    deposits = books.supply[reserve.receipt] * index
-    if deposits <= 0.0:
+    if books.supply[reserve.receipt] * books.storage[reserve.slot + SUPPLY_INDEX] <= 0.0:
         return
-    amount = _pay(books, fund, market.account, claim, values)
-    if amount > 0.0:
-        store(books, reserve.slot + SUPPLY_INDEX, index * (1.0 + amount / deposits))
+    amount = _payable(books, fund, claim, values)
+    if enrich(books, market, reserve, fund.account, amount):
+        fund.paid += amount * values[fund.token]

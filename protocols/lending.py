@@ -8,6 +8,12 @@ interest index that grows each block (Aave v1 white paper, section 3; Aave v2,
 For each reserve the books must say: cash + debts = deposits (those of the
 treasury included). Interest, the reserve factor, liquidations and the write-off
 of bad debt keep that to rounding; `LendingMarket.audit` checks it.
+
+Cash is what came in through the market's own calls, counted apart from what its account
+holds (the "virtual underlying balance" of Aave v3.1). What somebody gives to the account
+besides moves no rate and no index, so no attack can be built on it (as the donation to
+Euler in 2023, or to empty Compound v2 markets); at the end of the block the treasury
+receives it as receipts.
 """
 
 from __future__ import annotations
@@ -20,7 +26,7 @@ import pandas as pd
 
 from sim.codes import ALL, Reason
 from sim.compiled import kernel
-from sim.ledger import Ledger, LedgerError, burn, mint, store, transfer
+from sim.ledger import DUST, Ledger, LedgerError, burn, mint, seize, store, transfer
 
 YEAR = 365.0 * 86_400.0
 """Seconds of a year, as interest rates count it."""
@@ -32,7 +38,7 @@ MARKET = np.dtype(
         ("first", "i8"),  # its reserves are [first, first + size)
         ("size", "i8"),
         ("close_factor", "f8"),  # share of a debt that one liquidation may repay
-        ("full_close_below", "f8"),  # health factor below which it may be all of it
+        ("full_close_below", "f8"),  # health factor down from which it may be all of it
         ("bonus_share", "f8"),  # protocol's share of the liquidation bonus
         ("flash_fee", "f8"),  # share of a flash loan
         ("debtors", "i8"),  # how many accounts are listed as debtors
@@ -66,8 +72,8 @@ RESERVE = np.dtype(
 )
 
 # Slots of a reserve in the ledger's storage, from its `slot` on.
-SUPPLY_INDEX, BORROW_INDEX, BAD_DEBT, LIQUIDATED, SEIZED, WRITTEN_TO_DEPOSITORS = range(6)
-RESERVE_SLOTS = 6
+SUPPLY_INDEX, BORROW_INDEX, BAD_DEBT, LIQUIDATED, SEIZED, WRITTEN_TO_DEPOSITORS, CASH = range(7)
+RESERVE_SLOTS = 7
 # Slots of a market.
 LIQUIDATIONS, LIQUIDATED_VALUE, BAD_DEBT_VALUE, DEPOSITOR_LOSS_VALUE = range(4)
 MARKET_SLOTS = 4
@@ -131,7 +137,7 @@ def liquidation(collateral, collateral_price, debt, debt_price, repay, bonus, he
         repay: What the liquidator offers to repay, token units.
         bonus: Share that a liquidator receives on top.
         health: The borrower's health factor.
-        rules: (close factor, health factor below which all may be repaid,
+        rules: (close factor, health factor at and below which all may be repaid,
             protocol's share of the bonus).
 
     Returns:
@@ -139,7 +145,7 @@ def liquidation(collateral, collateral_price, debt, debt_price, repay, bonus, he
         the others in units of the collateral's.
     """
     close_factor, full_close_below, bonus_share = rules
-    most = debt if health < full_close_below else debt * close_factor
+    most = debt if health <= full_close_below else debt * close_factor
     repaid = min(repay, most)
     seized = repaid * debt_price / collateral_price * (1.0 + bonus)
     if seized > collateral:
@@ -166,7 +172,46 @@ def totals(books, market, reserve):
     """(deposits, debts, cash) of a reserve, token units."""
     deposits = books.supply[reserve.receipt] * books.storage[reserve.slot + SUPPLY_INDEX]
     debts = books.supply[reserve.debt] * books.storage[reserve.slot + BORROW_INDEX]
-    return deposits, debts, books.balances[market.account, reserve.token]
+    return deposits, debts, cash_of(books, reserve)
+
+
+@kernel
+def cash_of(books, reserve):
+    """What of a reserve can be withdrawn or borrowed, token units."""
+    return books.storage[reserve.slot + CASH]
+
+
+@kernel
+def pay_in(books, market, reserve, sender, amount):
+    """Take an amount of a reserve's token in as cash. Returns whether the sender could pay."""
+    if not transfer(books, sender, market.account, reserve.token, amount):
+        return False
+    return store(books, reserve.slot + CASH, cash_of(books, reserve) + amount)
+
+
+@kernel
+def pay_out(books, market, reserve, receiver, amount):
+    """Pay an amount of a reserve's token out of its cash. Returns whether there was as much."""
+    cash = cash_of(books, reserve)
+    if not amount <= cash or not transfer(books, market.account, receiver, reserve.token, amount):
+        return False
+    return store(books, reserve.slot + CASH, cash - amount)
+
+
+@kernel
+def enrich(books, market, reserve, source, amount):
+    """Pay an amount into a reserve for its depositors, who share it through their index.
+
+    Without depositors it stays as a gift. Returns whether the source could pay.
+    """
+    slot = reserve.slot + SUPPLY_INDEX
+    index = books.storage[slot]
+    deposits = books.supply[reserve.receipt] * index
+    if not deposits > 0.0:
+        return transfer(books, source, market.account, reserve.token, amount)
+    if not pay_in(books, market, reserve, source, amount):
+        return False
+    return store(books, slot, index * (1.0 + amount / deposits))
 
 
 @kernel
@@ -174,11 +219,12 @@ def leak(books, market, reserve):
     """Gap in cash + debts = deposits, relative to the most deposits that there ever were.
 
     Where nearly all was withdrawn or written off, what rounding left of the millions
-    before is no leak of the pennies after.
+    before is no leak of the pennies after. Cash that the account does not hold is a leak too.
     """
     deposits, debts, cash = totals(books, market, reserve)
     reserve.highest = max(reserve.highest, deposits, 1.0)
-    return abs(cash + debts - deposits) / reserve.highest
+    lacking = max(cash - books.balances[market.account, reserve.token], 0.0)
+    return max(abs(cash + debts - deposits), lacking) / reserve.highest
 
 
 @kernel
@@ -239,9 +285,10 @@ def deposit(books, market, reserves, sender, token, amount):
         return Reason.EMPTY_POOL, 0.0
     if books.supply[reserve.receipt] * index + amount > reserve.supply_cap:
         return Reason.CAP, 0.0
-    if not transfer(books, sender, market.account, token, amount):
+    if not pay_in(books, market, reserve, sender, amount):
         return Reason.INSUFFICIENT_BALANCE, 0.0
-    mint(books, sender, reserve.receipt, amount / index)
+    if not mint(books, sender, reserve.receipt, amount / index):
+        return Reason.INVALID, 0.0
     return Reason.DONE, amount
 
 
@@ -263,11 +310,15 @@ def withdraw(books, market, reserves, feeds, sender, token, amount):
         amount = held * index
     if not amount > 0.0:
         return Reason.INVALID, 0.0
-    if amount > books.balances[market.account, token]:
+    cash = cash_of(books, reserve)
+    if cash < amount <= cash * (1.0 + DUST):  # the last to leave: rounding asks for a grain more
+        amount = cash
+    if amount > cash:
         return Reason.NO_CASH, 0.0
     if not burn(books, sender, reserve.receipt, units):
         return Reason.INSUFFICIENT_BALANCE, 0.0
-    transfer(books, market.account, sender, token, amount)
+    if not pay_out(books, market, reserve, sender, amount):
+        return Reason.NO_CASH, 0.0
     if health(books, market, reserves, feeds, sender) < 1.0:
         return Reason.UNHEALTHY, 0.0
     return Reason.DONE, amount
@@ -291,8 +342,10 @@ def borrow(books, market, reserves, feeds, sender, token, amount, least_health):
         return Reason.NO_CASH, 0.0
     if debts + amount > reserve.borrow_cap:
         return Reason.CAP, 0.0
-    mint(books, sender, reserve.debt, amount / books.storage[reserve.slot + BORROW_INDEX])
-    transfer(books, market.account, sender, token, amount)
+    if not mint(books, sender, reserve.debt, amount / books.storage[reserve.slot + BORROW_INDEX]):
+        return Reason.INVALID, 0.0
+    if not pay_out(books, market, reserve, sender, amount):
+        return Reason.NO_CASH, 0.0
     _, borrowable, threshold, debt = standing(books, market, reserves, feeds, sender)
     if debt > borrowable or threshold < least_health * debt:
         return Reason.UNHEALTHY, 0.0
@@ -317,9 +370,10 @@ def repay(books, market, reserves, sender, debtor, token, amount):
         amount, units = owed, books.balances[debtor, reserve.debt]
     else:
         units = amount / books.storage[reserve.slot + BORROW_INDEX]
-    if not transfer(books, sender, market.account, token, amount):
+    if not pay_in(books, market, reserve, sender, amount):
         return Reason.INSUFFICIENT_BALANCE, 0.0
-    burn(books, debtor, reserve.debt, units)
+    if not burn(books, debtor, reserve.debt, units):
+        return Reason.INVALID, 0.0
     return Reason.DONE, amount
 
 
@@ -329,7 +383,7 @@ def flash_out(books, market, reserves, sender, token, amount):
     r = reserve_at(market, reserves, token)
     if r < 0 or not amount > 0.0:
         return Reason.INVALID
-    if not transfer(books, market.account, sender, token, amount):
+    if not pay_out(books, market, reserves[r], sender, amount):
         return Reason.NO_CASH
     return Reason.DONE
 
@@ -343,13 +397,10 @@ def flash_back(books, market, reserves, sender, token, amount):
     """
     reserve = reserves[reserve_at(market, reserves, token)]
     fee = amount * market.flash_fee
-    if not transfer(books, sender, market.account, token, amount + fee):
+    if not pay_in(books, market, reserve, sender, amount):
         return Reason.INSUFFICIENT_BALANCE, 0.0
-    index = books.storage[reserve.slot + SUPPLY_INDEX]
-    deposits = books.supply[reserve.receipt] * index
-    if fee > 0.0 and deposits > 0.0:
-        if not store(books, reserve.slot + SUPPLY_INDEX, index * (1.0 + fee / deposits)):
-            return Reason.TOO_LONG, 0.0
+    if not enrich(books, market, reserve, sender, fee):
+        return Reason.INSUFFICIENT_BALANCE, 0.0
     return Reason.DONE, amount + fee
 
 
@@ -422,7 +473,7 @@ def liquidate(
     )
     if not received >= minimum:
         return Reason.LIMIT, 0.0, 0.0
-    if received > books.balances[market.account, collateral_token]:
+    if received > cash_of(books, backing):
         return Reason.NO_CASH, 0.0, 0.0
     reason, repaid = repay(books, market, reserves, sender, borrower, debt_token, repaid)
     if reason != Reason.DONE:
@@ -430,9 +481,11 @@ def liquidate(
     index = books.storage[backing.slot + SUPPLY_INDEX]
     units = books.balances[borrower, backing.receipt] if seized >= held else seized / index
     # The protocol's part stays deposited, as receipts of the treasury.
-    transfer(books, borrower, market.treasury, backing.receipt, (seized - received) / index)
-    burn(books, borrower, backing.receipt, units - (seized - received) / index)
-    transfer(books, market.account, sender, collateral_token, received)
+    part = (seized - received) / index
+    taken = seize(books, borrower, market.treasury, backing.receipt, part)
+    taken = taken and burn(books, borrower, backing.receipt, max(units - part, 0.0))
+    if not taken or not pay_out(books, market, backing, sender, received):
+        return Reason.INVALID, 0.0, 0.0
 
     slot = market.slot
     value = repaid * price_d
@@ -447,15 +500,29 @@ def liquidate(
 
 
 @kernel
+def _take_gift(books, market, reserve):
+    """Deposit for the treasury what the account holds beyond its cash."""
+    held = books.balances[market.account, reserve.token]
+    gift = held - cash_of(books, reserve)
+    index = books.storage[reserve.slot + SUPPLY_INDEX]
+    if gift > DUST * held and index > 0.0:
+        books.storage[reserve.slot + CASH] += gift
+        books.balances[market.treasury, reserve.receipt] += gift / index
+        books.supply[reserve.receipt] += gift / index
+
+
+@kernel
 def accrue(books, market, reserves, seconds):
     """Charge a block's interest at the rate of the block's end.
 
     Borrowers' index grows by R dt. Of the interest, the reserve factor goes to
-    the treasury as new receipts and the rest into the depositors' index.
+    the treasury as new receipts and the rest into the depositors' index. What was given
+    to the market's account goes to the treasury, too.
     """
     dt = seconds / YEAR
     for r in range(market.first, market.first + market.size):
         reserve = reserves[r]
+        _take_gift(books, market, reserve)
         deposits, debts, cash = totals(books, market, reserve)
         if debts <= 0.0:
             reserve.borrow_rate = reserve.base_rate

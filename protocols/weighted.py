@@ -230,6 +230,24 @@ def impermanent_loss(price_ratio, weight):
 
 
 @kernel
+def loss_at_market(price_ratio, market_ratio, weight):
+    """As `impermanent_loss`, where the market's price is another than the pool's.
+
+    Along the invariant the balances are as ``r ** (w - 1)`` and ``r ** w``; valued at the
+    market's price they are ``(w m r ** (w - 1) + (1 - w) r ** w) / (w m + 1 - w) - 1``.
+    At m = r, where arbitrage takes a pool, that is `impermanent_loss`, the least over r.
+
+    Args:
+        price_ratio: r, the pool's own price now over that at entry.
+        market_ratio: m, the market's price now over the pool's at entry.
+        weight: w, of the token that is priced.
+    """
+    rest = 1.0 - weight
+    now = weight * market_ratio * price_ratio ** (weight - 1.0) + rest * price_ratio**weight
+    return now / (weight * market_ratio + rest) - 1.0
+
+
+@kernel
 def loss_versus_rebalancing(volatility, weight):
     """Share of the pool's value lost to arbitrage per unit of time: sigma^2 w (1 - w) / 2.
 

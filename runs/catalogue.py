@@ -26,6 +26,17 @@ would be worth now; `extracted` is the result of a searcher's class before its g
 looks at every account is kept only where a pattern other than `*` asks for it. Keep some with
 `measures.keep = ["pool.*", "gas.mean"]`.
 
+Values are at the venue's prices as the block ends: a share is worth its part of the reserves, a
+receipt its deposit. That holds for a pool's `value`, `imbalance` and depths, for wealth, and for
+what providers have lost and earned. `impermanent_loss` is what the curve holds at the pool's own
+price, without fees, over what was held at its first price, both at the venue's; so it goes on where
+a pool's price stands still because the venue's has left all its ranges. `provider_return` is the
+same with fees: of a share the reserves behind it, of concentrated liquidity what the positions that
+there are hold and are owed, beside what they would have held at the pool's first price. `price` and
+`slippage` are the pool's own, `mispricing` its own over the venue's. Volume, fees and
+`loss_versus_rebalancing` are valued at the venue's prices of the start of each block; what a
+lending market tells, at its oracles' prices; `traded` and `slippage.<class>` at the venue's.
+
 | name | unit |
 |---|---|
 """

@@ -9,19 +9,22 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from sim.errors import ScenarioError
+from sim.errors import ScenarioError, shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from runs.sweeper import Progress as SweepProgress
     from runs.sweeper import Sweep
+    from sim import Market
 
 app = typer.Typer(
     name="undertow",
@@ -38,6 +41,23 @@ def _fail(error: ScenarioError) -> NoReturn:
     for field, text in error.problems:
         print(f"error: {field}: {text}", file=sys.stderr)
     raise typer.Exit(BAD_INPUT)
+
+
+@contextmanager
+def _input_errors() -> Iterator[None]:
+    """Say in a line what is wrong with the input, and leave with code 2."""
+    try:
+        yield
+    except ScenarioError as error:
+        _fail(error)
+    except MemoryError:
+        text = "needs more memory than there is; give fewer agents, pools, or a shorter lag"
+        _fail(ScenarioError([("scenario", text)]))
+
+
+def _tell(console: Console, text: str) -> None:
+    """Print a text to the letter: a name may look like Rich's markup."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -91,36 +111,35 @@ def run(
     ] = None,
 ) -> None:
     """Run a scenario once."""
+    from runs.results import must_be_writable
     from sim import Market, Scenario
 
     console = Console(stderr=True)
-    try:
+    with _input_errors():
         setup = Scenario.load(scenario)
         if set_:
             setup = setup.with_overrides(set_)
-        if blocks is not None:
-            setup = setup.override({"blocks": blocks})
+        given = {"blocks": blocks, "rng": rng}
+        setup = setup.override({k: v for k, v in given.items() if v is not None})
         if prices is not None:
             setup = setup.with_prices(prices)
         if out is not None:
-            _must_be_writable(out)
+            must_be_writable(out)
         for field, text in setup.warnings():
-            console.print(f"[yellow]warning:[/yellow] {field}: {text}", highlight=False)
+            _tell(console, f"warning: {field}: {text}")
         with _compiling(console):
-            market = Market(setup, rng=rng)
-    except ScenarioError as error:
-        _fail(error)
+            market = Market(setup)
     started = time.perf_counter()
     market.run(progress=True)
     seconds = time.perf_counter() - started
 
     from runs.report import summary_rows
-    from runs.results import save_run, summarise
+    from runs.results import summarise
 
     summary = summarise(market, seconds)
     _print_rows(summary_rows(summary))
     if out is not None:
-        _save(console, market, out, summary, save_run)
+        _save(console, market, out, summary)
 
 
 def _print_rows(rows: Iterable[tuple[str, str]]) -> None:
@@ -128,32 +147,22 @@ def _print_rows(rows: Iterable[tuple[str, str]]) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for what, value in rows:
-        table.add_row(what, value)
+        table.add_row(Text(what), Text(value))
     Console().print(table, highlight=False)
 
 
-def _save(console: Console, market: object, out: Path, summary: dict, save_run: object) -> None:
+def _save(console: Console, market: Market, out: Path, summary: dict[str, Any]) -> None:
     from runs.report import write_report
+    from runs.results import left_whole, save_run
 
     try:
-        with console.status("Writing results ..."):
-            save_run(market, out, summary)  # type: ignore[operator]
-            page = write_report(out)
+        with console.status("Writing results ..."), left_whole(out) as folder:
+            save_run(market, folder, summary)
+            page = out / write_report(folder).name
     except OSError as error:
-        print(
-            f"error: {out}: cannot be written ({error}); nothing is half written", file=sys.stderr
-        )
+        print(f"error: {out}: cannot be written ({error}); nothing is written", file=sys.stderr)
         raise typer.Exit(1) from None
-    console.print(f"Results in {out}, report in {page}", highlight=False)
-
-
-def _must_be_writable(out: Path) -> None:
-    """Find out before a run whether its results can be left where they are wanted."""
-    if out.exists() and not out.is_dir():
-        raise ScenarioError([("--out", f"{out} is a file; give a folder")])
-    there = next((p for p in (out, *out.absolute().parents) if p.exists()), None)
-    if there is None or not there.is_dir() or not os.access(there, os.W_OK):
-        raise ScenarioError([("--out", f"{out} cannot be written; give another folder")])
+    _tell(console, f"Results in {out}, report in {page}")
 
 
 @app.command()
@@ -170,7 +179,9 @@ def sweep(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder; resumes what is there.")],
     workers: Annotated[
         int | None,
-        typer.Option(min=0, help="Local processes; default: one a core; 0: this process."),
+        typer.Option(
+            min=0, max=1024, help="Local processes; default: one a core; 0: this process."
+        ),
     ] = None,
     scheduler: Annotated[
         str | None,
@@ -205,7 +216,7 @@ def sweep(
             job = Sweep(Study.load(study), out, None, retry_failed, any_version)
         count = workers if workers is not None else _cores()
         if scheduler is not None:
-            with console.status(f"Looking for a cluster at {scheduler} ..."):
+            with console.status(escape(f"Looking for a cluster at {scheduler} ...")):
                 executor = Cluster(scheduler, max(count, 1), limit)
         else:
             executor = Processes(count, limit) if count else Serial()
@@ -214,6 +225,9 @@ def sweep(
             frame = job.run()
     except ScenarioError as error:
         _fail(error)
+    except MemoryError:
+        text = "needs more memory than there is; give fewer points, seeds or agents"
+        _fail(ScenarioError([("study", text)]))
     except SweepError as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
@@ -260,7 +274,7 @@ def _tell_study(console: Console, out: Path, name: str, frame: pd.DataFrame) -> 
     except OSError as error:
         print(f"error: {out}: the report cannot be written ({error})", file=sys.stderr)
         raise typer.Exit(1) from None
-    console.print(f"Runs in {out}, report in {page}", highlight=False)
+    _tell(console, f"Runs in {out}, report in {page}")
 
 
 def _cores() -> int:
@@ -280,13 +294,13 @@ def _bytes(text: str) -> int:
     """
     import re
 
-    found = re.fullmatch(r"\s*([\d.]+)\s*([KMG]?i?B|)\s*", text, re.IGNORECASE)
+    found = re.fullmatch(r"\s*([\d.]{1,15})\s*([KMG]?i?B|)\s*", text, re.IGNORECASE | re.ASCII)
     try:
         size = int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
     except ValueError:
         size = 0
     if size < 256 << 20:
-        text = f"{text!r} is not a size of 256 MiB or more; write one as 2GiB"
+        text = f"{shown(text)} is not a size of 256 MiB or more; write one as 2GiB"
         raise ScenarioError([("--memory", text)])
     return size
 
@@ -310,11 +324,11 @@ def _sweeping(console: Console, job: Sweep) -> Iterator[None]:
     limit = f", each at most {memory / 2**30:.1f} GiB of data" if memory else ""
     workers = where.get("workers", "?")
     text = f"{workers} worker{'' if workers == 1 else 's'}, {where['where']}{limit}"
-    console.print(text, highlight=False)
+    _tell(console, text)
     if job.resumes:
         console.print("Going on with what is there.", highlight=False)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("runs{task.fields[note]}"),
@@ -343,16 +357,14 @@ def _sweeping(console: Console, job: Sweep) -> Iterator[None]:
 @app.command()
 def scenario(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a sweep.")],
-    run: Annotated[int, typer.Argument(help="Number of the run.")],
+    run: Annotated[int, typer.Argument(min=0, max=2**62, help="Number of the run.")],
     study: Annotated[str | None, typer.Option(help="Name, where there are several.")] = None,
 ) -> None:
     """Print the scenario of one run of a sweep, which makes that run again."""
     from runs.store import read_scenario
 
-    try:
+    with _input_errors():
         print(read_scenario(folder, run, study).to_toml(), end="")
-    except ScenarioError as error:
-        _fail(error)
 
 
 @app.command()
@@ -364,15 +376,17 @@ def report(
     from runs.results import SUMMARY
     from runs.store import studies_in
     from runs.study_report import write_study_report
+    from sim.reading import is_file
 
-    try:
+    with _input_errors():
         names = studies_in(folder)
-        for name in names:
-            print(write_study_report(folder, name))
-        if not names or (folder / SUMMARY).is_file():
-            print(write_report(folder))
-    except ScenarioError as error:
-        _fail(error)
+        try:
+            for name in names:
+                print(write_study_report(folder, name))
+            if not names or is_file(folder / SUMMARY):
+                print(write_report(folder))
+        except OSError as error:
+            raise ScenarioError([(str(folder), f"cannot be written ({error})")]) from None
 
 
 @app.command("app")
@@ -380,7 +394,9 @@ def page(
     scenario: Annotated[
         str | None, typer.Argument(help="Name of a scenario, or path of its file.")
     ] = None,
-    rng: Annotated[int | None, typer.Option(min=0, help="Seed; default: the scenario's.")] = None,
+    rng: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="Seed; default: the scenario's.")
+    ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; others than 127.0.0.1 are for everybody.")
     ] = "127.0.0.1",
@@ -401,11 +417,8 @@ def page(
         )
         raise typer.Exit(1) from None
     console = Console(stderr=True)
-    try:
-        with listen(host, port) as socket:
-            serve(socket, host, scenario, rng, show, console)
-    except ScenarioError as error:
-        _fail(error)
+    with _input_errors(), listen(host, port) as socket:
+        serve(socket, host, scenario, rng, show, console)
 
 
 def main() -> None:

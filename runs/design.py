@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from scipy.stats import qmc
 
 from runs import paths
-from runs.study import Parameter, Study
+from runs.study import MOST_POINTS, Parameter, Study
 from sim.errors import ScenarioError
 
 Array = npt.NDArray[np.float64]
@@ -90,6 +91,10 @@ def points(study: Study) -> list[dict[str, Any]]:
                 raise ScenarioError([(f"parameters.{name}.steps", text)])
         columns = [values_of(p) for p in study.parameters.values()]
         if study.design.method == "grid":
+            count = math.prod(map(len, columns))
+            if count > MOST_POINTS:
+                text = f"make {count:,} points; take values out, {MOST_POINTS:,} at most"
+                raise ScenarioError([("parameters", text)])
             return [dict(zip(names, row, strict=True)) for row in itertools.product(*columns)]
         longest = max(map(len, columns))
         for name, column in zip(names, columns, strict=True):

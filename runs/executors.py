@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, get_all_start_methods, get_context, parent_process
 from typing import Any
 
-from sim.errors import ScenarioError
+from sim.errors import ScenarioError, shown
 
 _ASK_SECONDS = 1.0  # how often a cluster is asked for its workers
 _STARTS = 5  # times that a process is tried to be started
@@ -295,7 +295,9 @@ class Cluster(Executor):
         self._client: Any = None
         if not self.connect(timeout):
             self.shutdown()
-            raise ScenarioError([("--scheduler", f"nobody answers at {address}; start it first")])
+            raise ScenarioError(
+                [("--scheduler", f"nobody answers at {shown(address)}; start it first")]
+            )
 
     def connect(self, timeout: float = 5.0) -> bool:
         """Connect, again if need be.
@@ -308,7 +310,7 @@ class Cluster(Executor):
             self._client = self._distributed.Client(
                 self.address, timeout=timeout, set_as_default=False
             )
-        except (OSError, TimeoutError, ValueError):
+        except (OSError, TimeoutError, ValueError, TypeError):
             return False
         self._executor = self._client.get_executor(pure=False, retries=0)
         return True

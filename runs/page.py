@@ -55,9 +55,14 @@ def new_figure(rows: int = 1, height: float = 2.6, share: bool = True) -> tuple[
     return figure, list(axes)
 
 
+def plain(text: str) -> str:
+    """A text as pictures show it to the letter: between two dollars they would set mathematics."""
+    return text.replace("$", r"\$")
+
+
 def label(ax: Axes, text: str) -> None:
     """Title some axes with what they show and its unit."""
-    ax.set_title(text, loc="left", fontsize=10, color=INK)
+    ax.set_title(plain(text), loc="left", fontsize=10, color=INK)
 
 
 def legend(ax: Axes, entries: int) -> None:

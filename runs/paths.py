@@ -53,12 +53,17 @@ def get(content: Any, path: str) -> Any:
     for part in path.split("."):
         if isinstance(value, Mapping) and part in value:
             value = value[part]
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+        elif isinstance(value, list) and _is_place(part) and int(part) < len(value):
             value = value[int(part)]
         else:
             known = value if isinstance(value, Mapping) else ()
             raise KeyError(f"no such field; {did_you_mean(part, known)}")
     return value
+
+
+def _is_place(part: str) -> bool:
+    # ASCII: a superscript two is a digit to Python, but no number.
+    return part.isascii() and part.isdecimal() and len(part) < 10
 
 
 def expand(setup: Scenario, values: Mapping[str, Any], field: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from runs.page import MONEY, SHARE, label, legend, new_figure
+from runs.page import MONEY, SHARE, label, legend, new_figure, plain
 from runs.report import Pictures
 from runs.results import BLOCKS, SCENARIO, SUMMARY, write_whole
 from runs.statistics import paired
@@ -93,7 +93,7 @@ def effects(
         reach = [rows["difference"] - rows["low"], rows["high"] - rows["difference"]]
         ax.errorbar(rows["difference"], y, xerr=reach, fmt="o", ms=5, capsize=3, label=name)
     ax.axvline(0.0, color="0.6", lw=1)
-    ax.set_yticks(range(len(measures)), [study.report.labels.get(m, m) for m in measures])
+    ax.set_yticks(range(len(measures)), [plain(study.report.labels.get(m, m)) for m in measures])
     ax.invert_yaxis()
     ax.legend(frameon=False, fontsize=9, loc="best")
     return figure, table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,12 @@ from runs.page import (
     money,
     new_figure,
     number,
+    plain,
     sections,
     table,
 )
 from runs.results import BLOCKS, REPORT, SCENARIO, SUMMARY, write_whole
-from sim import Scenario
+from sim import Scenario, reading
 from sim.errors import ScenarioError
 
 
@@ -60,6 +61,7 @@ class Pictures:
         self.shocks = [
             (start + pd.Timedelta(seconds=setup.block_of(s) * setup.block.seconds)).to_pydatetime()
             for s in setup.shocks
+            if setup.block_of(s) <= setup.blocks
         ]
 
     def lines(self, ax: Axes, names: dict[str, str]) -> int:
@@ -69,7 +71,7 @@ class Pictures:
             if name in self.frame and not self.frame[name].isna().all():
                 values = self.frame[name]
                 colour = COLOURS[drawn % len(COLOURS)]
-                ax.plot(self.time, values, label=text, color=colour, linewidth=1.2)
+                ax.plot(self.time, values, label=plain(text), color=colour, linewidth=1.2)
                 drawn += 1
         if drawn:
             _mark_shocks(ax, self.shocks)
@@ -262,6 +264,15 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
+def _with_nan(value: Any) -> Any:
+    """What was no number, and so null in JSON, as the number that is none."""
+    if isinstance(value, dict):
+        return {k: _with_nan(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_with_nan(v) for v in value]
+    return math.nan if value is None else value
+
+
 def write_report(folder: Path) -> Path:
     """Write the report of a run from the files in its folder.
 
@@ -275,24 +286,29 @@ def write_report(folder: Path) -> Path:
         ScenarioError: If a file is missing or cannot be read.
     """
     for name in (BLOCKS, SUMMARY, SCENARIO):
-        if not (folder / name).is_file():
+        if not reading.is_file(folder / name):
             text = f"there is no {name}; give the folder of a run (undertow run ... --out {folder})"
             raise ScenarioError([(str(folder), text)])
     try:
         frame = pd.read_parquet(folder / BLOCKS)
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        summary = _with_nan(reading.json_value(reading.read_text(folder / SUMMARY)))
     except (OSError, ValueError) as error:
-        raise ScenarioError([(str(folder), f"cannot be read: {error}")]) from error
+        text = f"cannot be read ({(str(error).splitlines() or [''])[0]}); make the run again"
+        raise ScenarioError([(str(folder), text)]) from error
     setup = Scenario.load(folder / SCENARIO)
-    pictures = Pictures(frame, summary, setup)
-    made = ", ".join(f"{name} {v}" for name, v in summary["versions"].items())
-    text = document(
-        setup.title,
-        setup.description,
-        table(summary_rows(summary)) + sections(pictures.all()),
-        f"Made {summary['made']} with {made}. Dotted lines are shocks from outside; everything "
-        "else the agents did.",
-    )
+    try:
+        pictures = Pictures(frame, summary, setup)
+        made = ", ".join(f"{name} {v}" for name, v in summary["versions"].items())
+        text = document(
+            setup.title,
+            setup.description,
+            table(summary_rows(summary)) + sections(pictures.all()),
+            f"Made {summary['made']} with {made}. Dotted lines are shocks from outside; "
+            "everything else the agents did.",
+        )
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        text = f"does not hold what a run leaves ({error!r}); make the run again"
+        raise ScenarioError([(str(folder), text)]) from error
     path = folder / REPORT
     write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
     return path

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +23,8 @@ import pandas as pd
 from sim import Market, Scenario
 from sim.codes import Reason
 from sim.compiled import sources_hash
+from sim.errors import ScenarioError, shortened
+from sim.prices import load_prices
 
 BLOCKS, RECEIPTS, SUMMARY = "blocks.parquet", "receipts.parquet", "summary.json"
 SCENARIO, REPORT, PRICES = "scenario.toml", "report.html", "prices.parquet"
@@ -44,6 +48,79 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def left_whole(out: Path) -> Iterator[Path]:
+    """Leave files in a folder together, or none of them.
+
+    Args:
+        out: The folder; made if it is not there.
+
+    Yields:
+        A folder in it for the files, which are moved to their places at the end.
+
+    Raises:
+        OSError: If the folder cannot be written.
+    """
+    made = _make(out)
+    try:
+        with tempfile.TemporaryDirectory(dir=out, prefix=".undertow.") as name:
+            yield Path(name)
+            for file in sorted(Path(name).iterdir()):
+                os.replace(file, out / file.name)
+    except BaseException:
+        _unmake(made)
+        raise
+
+
+def _make(folder: Path) -> list[Path]:
+    """Make a folder with those above it; returns those that were made, the deepest first."""
+    wanted = [p for p in (folder, *folder.parents) if not p.exists()]
+    made: list[Path] = []
+    try:
+        for path in reversed(wanted):
+            path.mkdir(exist_ok=True)
+            made.insert(0, path)
+    except BaseException:
+        _unmake(made)
+        raise
+    return made
+
+
+def _unmake(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):  # something else has come to lie there
+            folder.rmdir()
+
+
+def must_be_writable(out: Path) -> None:
+    """Find out whether results can be left where they are wanted, by trying; nothing stays.
+
+    Permissions do not tell: an administrator may do everything, and still cannot write
+    where the system is read-only.
+
+    Raises:
+        ScenarioError: If they cannot.
+    """
+    shown_out = shortened(str(out), 200)
+    try:
+        if out.exists() and not out.is_dir():
+            raise ScenarioError([("--out", f"{shown_out} is a file; give a folder")])
+        made = _make(out)
+        try:
+            with tempfile.NamedTemporaryFile(dir=out, prefix=".probe."):
+                pass
+        finally:
+            _unmake(made)
+    except (OSError, ValueError) as error:
+        if isinstance(error, ScenarioError):
+            raise
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            return  # a full disk is another trouble, told when it is written to
+        why = getattr(error, "strerror", None) or str(error)
+        text = f"{shown_out} cannot be written ({why}); give another folder"
+        raise ScenarioError([("--out", text)]) from None
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -109,6 +186,13 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if values.size else math.nan
 
 
+def measured(market: Market) -> pd.DataFrame:
+    """All rows of measures; of a run too short for one, that of its last block."""
+    if not len(market.datacollector.table):
+        market.datacollector.collect(market)
+    return market.datacollector.get_model_vars_dataframe()
+
+
 def summarise(market: Market, seconds: float | None = None) -> dict[str, Any]:
     """The figures of a run that people ask for first.
 
@@ -119,7 +203,7 @@ def summarise(market: Market, seconds: float | None = None) -> dict[str, Any]:
     Returns:
         Plain numbers, texts and dictionaries of them, fit for JSON.
     """
-    frame = market.datacollector.get_model_vars_dataframe()
+    frame = measured(market)
     summary: dict[str, Any] = {
         "title": market.setup.title,
         "rng": market.seed_number,
@@ -135,7 +219,7 @@ def summarise(market: Market, seconds: float | None = None) -> dict[str, Any]:
     prices = {}
     for name in market.venue.names:
         column = frame.get(f"venue.{name}.price")
-        if column is not None and len(column):
+        if column is not None and not column.isna().all():
             low = int(np.nanargmin(column.to_numpy()))
             prices[name] = {
                 "first": float(column.iloc[0]),
@@ -234,7 +318,7 @@ def save_run(market: Market, out: Path, summary: dict[str, Any]) -> None:
         OSError: If the folder cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    frame = market.datacollector.get_model_vars_dataframe()
+    frame = measured(market)
     write_whole(out / BLOCKS, lambda path: frame.to_parquet(path, index=False))
     receipts = market.receipts()
     write_whole(out / RECEIPTS, lambda path: receipts.to_parquet(path, index=False))
@@ -255,9 +339,7 @@ def resolved(market: Market, out: Path) -> Scenario:
 
 def _recorded(setup: Scenario) -> pd.DataFrame:
     """The rows of the price file that a run replays, and some around them."""
-    file = setup.price_file()
-    parquet = file.suffix.lower() in (".parquet", ".pq")
-    table = pd.read_parquet(file) if parquet else pd.read_csv(file)
+    table = load_prices(setup.price_file())
     symbols = {a.symbol for a in setup.venue.assets.values() if a.process == "replay"}
     table = table[table["symbol"].isin(symbols)]
     if pd.api.types.is_numeric_dtype(table["ts"]):

@@ -35,10 +35,11 @@ import pyarrow.parquet as pq
 
 from runs import paths
 from runs.design import Overrides
-from runs.results import made_by, to_json, write_whole
+from runs.expression import arithmetic
+from runs.results import made_by, must_be_writable, to_json, write_whole
 from runs.study import BASE, Study
 from runs.worker import Outcome
-from sim import Scenario
+from sim import Scenario, reading
 from sim.errors import ScenarioError
 
 RUNS, SERIES, SCENARIOS, STUDIES = "runs", "series", "scenarios", "studies"
@@ -154,18 +155,13 @@ class Store:
         Raises:
             ScenarioError: If it holds results of something else, or cannot be written.
         """
-        if self.out.exists() and not self.out.is_dir():
-            raise ScenarioError([("--out", f"{self.out} is a file; give a folder")])
-        there = next((p for p in (self.home, *self.home.absolute().parents) if p.exists()), None)
-        if there is None or not os.access(there, os.W_OK) or _read_only(there):
-            raise ScenarioError([("--out", f"{self.out} cannot be written; give another folder")])
+        must_be_writable(self.out)
+        if self.home.is_dir():
+            must_be_writable(self.home)
         file = self.home / IDENTITY
         if not file.is_file():
             return False
-        try:
-            known = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError:
-            raise ScenarioError([(str(file), "is not JSON; give another folder")]) from None
+        known = _identity(file)
         mine = self.study.identity()
         changed = [where for where in _differences(known["study"], mine) if where != "name"]
         if changed:
@@ -199,7 +195,7 @@ class Store:
             for left in folder.glob(".*.*"):  # what a killed driver was writing
                 left.unlink(missing_ok=True)
         file = self.home / IDENTITY
-        first = json.loads(file.read_text(encoding="utf-8"))["made_by"] if file.is_file() else {}
+        first = _identity(file)["made_by"] if file.is_file() else {}
         content = {
             "study": self.study.identity(),
             "shown": self.study.presentation(),  # which may change from session to session
@@ -259,7 +255,7 @@ class Store:
             OSError: If they cannot be written.
         """
         file = self.scenarios / "scenarios.parquet"
-        if file.is_file():
+        if file.is_file() and _rows_in(file) == len(self.points) * len(self.study.variant_names):
             yield lambda: None
             return
         schema = pa.schema(
@@ -388,9 +384,11 @@ class Store:
         }
         for name, kind in self.parameter_types.items():
             values = [self.points[r.point][name] for r in runs]
-            columns[name] = pa.array(
-                [str(v) for v in values] if kind == pa.string() else values, kind
-            )
+            if kind == pa.string():
+                values = [str(v) for v in values]
+            elif kind == pa.float64():
+                values = [float(v) for v in values]  # Arrow refuses what it would round
+            columns[name] = pa.array(values, kind)
         kept = np.array([outcomes[r.number].values for r in runs], dtype=np.float64)
         for i, name in enumerate(self.study.keep):
             columns[name] = pa.array(kept[:, i], pa.float64())
@@ -482,15 +480,45 @@ def errors_at(point: Mapping[str, Any], variant: str) -> Iterator[None]:
         raise ScenarioError([(f, text + where) for f, text in error.problems]) from None
 
 
-def _read_only(folder: Path) -> bool:
-    """Whether files cannot be made there, which `os.access` does not tell to root."""
-    probe = folder / f".probe.{os.getpid()}"
+def _identity(file: Path) -> dict[str, Any]:
+    """What a file says of the study whose results lie beside it.
+
+    Raises:
+        ScenarioError: If it does not.
+    """
     try:
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        return error.errno != 28  # a full disk is another trouble, told when it is written to
-    return False
+        content = reading.json_value(reading.read_text(file))
+    except reading.UnreadableError as error:
+        raise ScenarioError([(str(file), f"{error}; give another folder")]) from None
+    wanted = ("study", "made_by")
+    if not isinstance(content, dict) or not all(isinstance(content.get(k), dict) for k in wanted):
+        text = "does not say what the study is; give another folder"
+        raise ScenarioError([(str(file), text)])
+    return content
+
+
+def _rows_in(file: Path) -> int:
+    """Rows of a table; -1 where it cannot be read."""
+    try:
+        # All of it: the end of a file tells how long it was meant to be, not what is in it.
+        return int(pq.read_table(file, partitioning=None).num_rows)
+    except (pa.ArrowException, OSError, ValueError):
+        return -1
+
+
+def _table(file: Path, **what: Any) -> pa.Table:
+    """A table of results.
+
+    Raises:
+        ScenarioError: If it cannot be read.
+    """
+    try:
+        return pq.read_table(file, partitioning=None, **what)
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        text = (
+            f"cannot be read ({(str(error).splitlines() or [''])[0]}); sweep again, which mends it"
+        )
+        raise ScenarioError([(str(file), text)]) from None
 
 
 def _differences(known: Any, now: Any, where: str = "") -> list[str]:
@@ -509,7 +537,10 @@ def _differences(known: Any, now: Any, where: str = "") -> list[str]:
 
 def studies_in(out: str | Path) -> list[str]:
     """Names of the studies whose results lie in a folder."""
-    return sorted(f.parent.name for f in (Path(out) / STUDIES).glob(f"*/{IDENTITY}"))
+    try:
+        return sorted(f.parent.name for f in (Path(out) / STUDIES).glob(f"*/{IDENTITY}"))
+    except (OSError, ValueError):  # no folder has such a name
+        return []
 
 
 def _the_study(out: Path, study: str | None) -> str:
@@ -563,10 +594,10 @@ def read_study(out: str | Path, study: str | None = None) -> pd.DataFrame:
     files = sorted((out / RUNS / f"study={name}").glob("*.parquet"))
     if not files:
         raise ScenarioError([(str(out), f"has no finished chunk of {name} yet; go on sweeping")])
-    table = pa.concat_tables([pq.read_table(f, partitioning=None) for f in files])
+    table = pa.concat_tables([_table(f) for f in files])
     frame = table.replace_schema_metadata(None).to_pandas()
-    identity = json.loads((out / STUDIES / name / IDENTITY).read_text(encoding="utf-8"))["study"]
-    return with_derived(frame, identity["derived"])
+    identity = _identity(out / STUDIES / name / IDENTITY)["study"]
+    return with_derived(frame, identity.get("derived", {}))
 
 
 def with_derived(frame: pd.DataFrame, derived: Mapping[str, str]) -> pd.DataFrame:
@@ -577,9 +608,10 @@ def with_derived(frame: pd.DataFrame, derived: Mapping[str, str]) -> pd.DataFram
     """
     for name, text in derived.items():
         try:
-            values = frame.eval(text, engine="python")
+            values = frame.eval(arithmetic(text), engine="python")
         except Exception as error:  # pandas raises whatever its parser finds
-            raise ScenarioError([(f"derived.{name}", f"cannot be computed: {error}")]) from None
+            said = str(error).removeprefix("cannot be computed: ")
+            raise ScenarioError([(f"derived.{name}", f"cannot be computed: {said}")]) from None
         frame.insert(
             list(frame.columns).index("status"), name, np.asarray(values, dtype=np.float64)
         )
@@ -613,7 +645,7 @@ def read_series(
         raise ScenarioError([(str(out), f"{name} keeps no series; give it a [series]")])
     wanted = None if columns is None else ["run", "point", "variant", "seed", "block", *columns]
     filters = None if point is None else pc.field("point") == point
-    tables = [pq.read_table(f, columns=wanted, filters=filters, partitioning=None) for f in files]
+    tables = [_table(f, columns=wanted, filters=filters) for f in files]
     return pa.concat_tables(tables).replace_schema_metadata(None).to_pandas()
 
 
@@ -632,9 +664,7 @@ def read_scenario(out: str | Path, run: int, study: str | None = None) -> Scenar
     name = _the_study(out, study)
     where = pc.field("run") == run
     for file in sorted((out / RUNS / f"study={name}").glob("*.parquet")):
-        found = pq.read_table(
-            file, columns=["point", "variant", "seed"], filters=where, partitioning=None
-        ).to_pylist()
+        found = _table(file, columns=["point", "variant", "seed"], filters=where).to_pylist()
         if found:
             break
     else:
@@ -642,5 +672,10 @@ def read_scenario(out: str | Path, run: int, study: str | None = None) -> Scenar
     point, variant, seed = (found[0][k] for k in ("point", "variant", "seed"))
     here = (pc.field("point") == point) & (pc.field("variant") == variant)
     file = out / SCENARIOS / f"study={name}" / "scenarios.parquet"
-    text = pq.read_table(file, filters=here, partitioning=None)["scenario"][0].as_py()
-    return Scenario.from_dict(json.loads(text) | {"rng": seed})
+    rows = _table(file, filters=here)["scenario"].to_pylist()
+    try:
+        content = reading.json_value(rows[0])
+    except (reading.UnreadableError, IndexError):
+        text = f"does not hold point {point}, variant {variant}; sweep again, which mends it"
+        raise ScenarioError([(str(file), text)]) from None
+    return Scenario.from_dict(content | {"rng": seed})

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import keyword
 import re
 import sys
-import tomllib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -32,12 +32,14 @@ from pydantic import (
 )
 
 from runs import paths
+from runs.expression import arithmetic
 from runs.reductions import Reduction
 from runs.rule import Rule
-from sim import Scenario
+from sim import Scenario, reading
 from sim.compiled import cache_folder
-from sim.errors import ScenarioError, did_you_mean
-from sim.scenario import problems_of
+from sim.distribution import Finite
+from sim.errors import ScenarioError, did_you_mean, shown
+from sim.scenario import MOST_SEED, Line, Period, Text, problems_of
 
 BASE = "base"
 """Name of the variant that changes nothing."""
@@ -46,11 +48,18 @@ RESERVED = frozenset({"study", "run", "point", "variant", "seed", "status", "err
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SUFFIXES = (".toml", ".py")
+MOST_POINTS = 1_000_000
+"""Points, seeds, and values of a parameter: each a row that is laid out beforehand."""
+LONGEST_NAME = 100
+_Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
+_Count = Annotated[int, Field(ge=1, le=MOST_POINTS)]
 
 
 def _column(name: str) -> str:
-    if not _COLUMN.fullmatch(name):
-        raise ValueError(f"{name!r} is no name of a column; use letters, digits and _")
+    if not _COLUMN.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise ValueError(f"{shown(name)} is no name of a column; use letters, digits and _")
+    if keyword.iskeyword(name):
+        raise ValueError(f"{name!r} is a word of Python's; take another name")
     if name in RESERVED:
         raise ValueError(f"{name!r} has a meaning of its own in the results; take another name")
     return name
@@ -75,17 +84,19 @@ class Parameter(_Table):
     multiply: Paths = Field(
         [], description="Dotted paths whose value in the scenario is multiplied by it."
     )
-    values: list[Any] | None = Field(None, description="The values.", min_length=1)
-    levels: dict[str, Any] | None = Field(
-        None, description="Values with names, as for tables.", min_length=1
+    values: list[Any] | None = Field(
+        None, description="The values.", min_length=1, max_length=MOST_POINTS
     )
-    low: float | None = Field(None, description="Lowest value of a range.")
-    high: float | None = Field(None, description="Highest.")
-    steps: Annotated[int, Field(ge=2)] | None = Field(
+    levels: dict[str, Any] | None = Field(
+        None, description="Values with names, as for tables.", min_length=1, max_length=MOST_POINTS
+    )
+    low: Finite | None = Field(None, description="Lowest value of a range.")
+    high: Finite | None = Field(None, description="Highest.")
+    steps: Annotated[int, Field(ge=2, le=MOST_POINTS)] | None = Field(
         None, description="Values of a range in a grid or a list."
     )
     scale: Literal["linear", "log"] = Field("linear", description="Of a range.")
-    label: str = Field("", description="For pictures, with the unit.")
+    label: Line = Field("", description="For pictures, with the unit.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Parameter:
@@ -122,13 +133,13 @@ class Design(_Table):
         "grid",
         description="grid: every combination; list: the values side by side; the others sample.",
     )
-    points: Annotated[int, Field(ge=1)] | None = Field(None, description="Of a sample.")
+    points: _Count | None = Field(None, description="Of a sample.")
     indices: bool = Field(
         True,
         description="sobol: add Saltelli's points, points x (parameters + 2) in all, from which "
         "the report reads sensitivity indices.",
     )
-    rng: Annotated[int, Field(ge=0)] = Field(1, description="Seed of the sample.")
+    rng: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(1, description="Seed of the sample.")
 
     @model_validator(mode="after")
     def _sampled(self) -> Design:
@@ -145,13 +156,17 @@ class Design(_Table):
 class Seeds(_Table):
     """Seeds, common to all points and variants."""
 
-    numbers: list[int] | None = Field(None, description="Exactly these; `seeds = [3, 5]`.")
-    first: int = Field(1, description="The others follow.")
-    count: Annotated[int, Field(ge=1)] = Field(20, description="In the first round.")
-    step: Annotated[int, Field(ge=1)] | None = Field(
+    numbers: list[_Seed] | None = Field(
+        None, description="Exactly these; `seeds = [3, 5]`.", max_length=MOST_POINTS
+    )
+    first: Annotated[int, Field(ge=0, le=MOST_SEED // 2)] = Field(
+        1, description="The others follow."
+    )
+    count: _Count = Field(20, description="In the first round.")
+    step: _Count | None = Field(
         None, description="In each further round, where `until` asks for more; default: count."
     )
-    at_most: Annotated[int, Field(ge=1)] | None = Field(
+    at_most: _Count | None = Field(
         None, description="In all, where `until` asks for more; default: 50 x count."
     )
 
@@ -159,15 +174,17 @@ class Seeds(_Table):
 class Series(_Table):
     """Measures that are kept over time, for each run."""
 
-    measures: list[str] = Field(min_length=1, description="Names, with * and ?.")
-    every: Annotated[int, Field(ge=1)] = Field(1, description="Blocks between two rows.")
+    measures: list[Line] = Field(min_length=1, description="Names, with * and ?.")
+    every: Period = Field(1, description="Blocks between two rows.")
 
 
 class StatisticsSettings(_Table):
     """How the results are stated."""
 
     level: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.95, description="Of intervals.")
-    resamples: Annotated[int, Field(ge=100)] = Field(2000, description="Of the bootstrap.")
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)] = Field(
+        2000, description="Of the bootstrap."
+    )
     tail: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(
         0.05, description="Share of runs that are the tail, for expected shortfall."
     )
@@ -177,8 +194,8 @@ class ReportSettings(_Table):
     """What the pictures show."""
 
     measures: list[str] | None = Field(None, description="Kept or derived; default: all.")
-    labels: dict[str, str] = Field({}, description="Of measures, with their unit.")
-    contours: dict[str, list[float]] = Field(
+    labels: dict[str, Line] = Field({}, description="Of measures, with their unit.")
+    contours: dict[str, list[Finite]] = Field(
         {}, description="Levels of a column whose lines are drawn over every phase map."
     )
     contours_of: str = Field(BASE, description="Variant whose column that is.")
@@ -188,8 +205,8 @@ class Study(_Table):
     """Many runs of one scenario."""
 
     name: str = Field("", description="Of its folder; default: the file's.")
-    title: str = ""
-    description: str = ""
+    title: Line = ""
+    description: Text = ""
     scenario: Any = Field(
         description="Name, path beside the study's file, or content with `extends`."
     )
@@ -212,15 +229,15 @@ class Study(_Table):
     series: Series | None = None
     statistics: StatisticsSettings = StatisticsSettings()
     report: ReportSettings = ReportSettings()
-    chunk: Annotated[int, Field(ge=1)] = Field(256, description="Runs in a file of results.")
+    chunk: _Count = Field(256, description="Runs in a file of results.")
     _source: str | None = PrivateAttr(None)  # text of its Python file
     _file: Path | None = PrivateAttr(None)  # where it was read from
 
     @field_validator("name")
     @classmethod
     def _plain_name(cls, name: str) -> str:
-        if name and not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} cannot name a folder; use letters, digits, - and _")
+        if name and not (_NAME.fullmatch(name) and len(name) <= LONGEST_NAME):
+            raise ValueError(f"{shown(name)} cannot name a folder; use letters, digits, - and _")
         return name
 
     @field_validator("seeds", mode="before")
@@ -229,7 +246,7 @@ class Study(_Table):
         if isinstance(value, list):
             return {"numbers": value}
         if not isinstance(value, dict | Seeds) and not _is_number(value):
-            raise ValueError(f"give how many, a list, or a table, not {value!r}")
+            raise ValueError(f"give how many, a list, or a table, not {shown(value)}")
         return {"count": value} if _is_number(value) else value
 
     @field_validator("seeds")
@@ -244,15 +261,17 @@ class Study(_Table):
     @classmethod
     def _named_or_given(cls, value: Any) -> Any:
         if not isinstance(value, str | dict):
-            raise ValueError(f"give the name or the path of one scenario, not {value!r}")
+            raise ValueError(f"give the name or the path of one scenario, not {shown(value)}")
         return value
 
     @field_validator("variants")
     @classmethod
     def _other_names(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         for name, changes in value.items():
-            if name == BASE or not _NAME.fullmatch(name):
-                raise ValueError(f"{name!r} cannot name a variant; use letters, digits, - and _")
+            if name == BASE or not (_NAME.fullmatch(name) and len(name) <= LONGEST_NAME):
+                raise ValueError(
+                    f"{shown(name)} cannot name a variant; use letters, digits, - and _"
+                )
             if not changes:
                 raise ValueError(f"{name} changes nothing; give it values by dotted path")
         return value
@@ -268,6 +287,16 @@ class Study(_Table):
                     raise ValueError(f"{name}: {error}") from None
             elif not callable(what):
                 raise ValueError(f"{name}: give a reduction, as in last(gas.mean), or a function")
+        return value
+
+    @field_validator("derived")
+    @classmethod
+    def _arithmetic(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            try:
+                arithmetic(text)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
         return value
 
     @model_validator(mode="after")
@@ -310,22 +339,22 @@ class Study(_Table):
         """
         shipped = _shipped()
         path = shipped.get(str(name_or_path), Path(name_or_path))
-        if not path.is_file():
+        if not reading.is_file(path):
             known = did_you_mean(str(name_or_path), sorted(shipped))
             raise ScenarioError([(str(name_or_path), f"no such study; {known}, or give a file")])
         if path.suffix not in _SUFFIXES:
             raise ScenarioError([(path.name, "is neither .toml nor .py; give a study's file")])
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ScenarioError([(path.name, f"cannot be read: {error}")]) from None
+            text = reading.read_text(path)
+        except reading.UnreadableError as error:
+            raise ScenarioError([(path.name, str(error))]) from None
         path = path.resolve()
         if path.suffix == ".py":
             return _of_module(load_module(text, path), path.name, text, path)
         try:
-            content = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ScenarioError([(path.name, f"is not TOML: {error}")]) from None
+            content = reading.toml(text)
+        except reading.UnreadableError as error:
+            raise ScenarioError([(path.name, str(error))]) from None
         return cls.from_dict(content, path)
 
     @classmethod
@@ -339,6 +368,9 @@ class Study(_Table):
         Raises:
             ScenarioError: If it makes no sense; it names the fields.
         """
+        if reading.depth(content) > reading.DEEPEST:
+            text = f"is nested more than {reading.DEEPEST} deep; a study's tables are not"
+            raise ScenarioError([("study", text)])
         content = dict(content)
         if file is not None:
             content.setdefault("name", file.stem)
@@ -371,7 +403,7 @@ class Study(_Table):
         folder = self._file.parent if self._file else Path()
         if isinstance(self.scenario, str):
             beside = folder / self.scenario
-            named = self.scenario in Scenario.names() or not beside.is_file()
+            named = self.scenario in Scenario.names() or not reading.is_file(beside)
             setup = Scenario.load(self.scenario if named else beside)
         else:
             setup = Scenario.from_dict(dict(self.scenario))

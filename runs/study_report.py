@@ -30,6 +30,7 @@ from runs.page import (
     money,
     new_figure,
     number,
+    plain,
     sections,
     table,
 )
@@ -156,8 +157,8 @@ class StudyPictures:
             axes[-1].set_xscale("log")
             axes[-1].xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         if not numeric:
-            axes[-1].set_xticks(at, [str(key) for key in keys])
-        axes[-1].set_xlabel(self.study.label(name), color=INK, fontsize=9)
+            axes[-1].set_xticks(at, [plain(str(key)) for key in keys])
+        axes[-1].set_xlabel(plain(self.study.label(name)), color=INK, fontsize=9)
         figure.supxlabel(
             f"Line and bars: mean with its {100 * self.level:g} % interval. "
             "Shade: 5 % to 95 % of runs.",
@@ -260,7 +261,7 @@ class StudyPictures:
         for ax in axes[panels:]:
             ax.set_axis_off()
         figure.suptitle(
-            f"{self.study.label(measure)}: mean over seeds", x=0.01, ha="left", fontsize=11,
+            plain(f"{self.study.label(measure)}: mean over seeds"), x=0.01, ha="left", fontsize=11,
             color=INK,
         )  # fmt: skip
         notes = []
@@ -269,8 +270,10 @@ class StudyPictures:
         if self.study.report.contours:
             names = ", ".join(self.study.label(c) for c in self.study.report.contours)
             notes.append(f"Lines: {names}.")
-        figure.supxlabel("\n".join([self.study.label(x), " ".join(notes)]), fontsize=9, color=INK)
-        figure.supylabel(self.study.label(y), fontsize=9, color=INK)
+        figure.supxlabel(
+            plain("\n".join([self.study.label(x), " ".join(notes)])), fontsize=9, color=INK
+        )
+        figure.supylabel(plain(self.study.label(y)), fontsize=9, color=INK)
         return figure
 
     def _map(
@@ -375,7 +378,7 @@ class StudyPictures:
                     color=COLOURS[2 * i], ecolor=INK, capsize=2.5,
                     label={"first": "alone", "total": "with all that it does together"}[kind],
                 )  # fmt: skip
-            ax.set_xticks(at, [self.study.label(n) for n in names], fontsize=8)
+            ax.set_xticks(at, [plain(self.study.label(n)) for n in names], fontsize=8)
             ax.axhline(0.0, color=INK, linewidth=0.8)
             label(ax, f"{self.study.label(measure)}: share of the variance")
             legend(ax, 2)

@@ -7,9 +7,13 @@ and leaves a receipt with the reason.
 
 The rest of the world is a demand curve: gas that others would buy at a price of at
 least b is ``V limit Phi((ln m - ln b) / s)``, with bids lognormal around m. When
-there is room for all, nobody pays more than the base fee asks; when there is not,
-the lowest bids wait. EIP-1559 moves the base fee by up to an eighth a block
-(Buterin et al. 2019); ``first_price`` is Ethereum before August 2021.
+there is room for all, nobody of it pays more than the base fee asks; when there is not,
+the lowest bids wait. EIP-1559 moves the base fee by up to an eighth a block (Buterin et
+al. 2019): a sender pays the base fee and a tip, at most its bid. ``first_price`` is
+Ethereum before August 2021: it pays its bid.
+
+What a transaction asks for is checked once, where it enters the mempool: nothing that is
+not a number, no negative amount, no account, token or tick that cannot be.
 """
 
 from __future__ import annotations
@@ -24,12 +28,26 @@ from protocols.pool import CONCENTRATED
 from sim import venue
 from sim.codes import ALL, PREVIOUS, Kind, Reason
 from sim.compiled import call_with, inner, kernel
-from sim.ledger import begin, burn, gained, mint, overflowed, transfer, undo
+from sim.ledger import (
+    DEBT,
+    begin,
+    burn,
+    gained,
+    has_left,
+    mint,
+    overflowed,
+    transfer,
+    undo,
+)
 from sim.measures import market_price
 from sim.randomness import bits, normal_quantile
 
 GWEI = 1e-9
 NEVER = 2**31 - 1
+WALLET = -1.0
+"""As a tip: what a wallet would offer."""
+CALLS = len(Kind)
+"""Kinds of call that there are."""
 FLASHES = 4
 """Flash loans that one transaction may have at a time."""
 
@@ -82,6 +100,20 @@ def _write_call(
     entry.gone = 0
 
 
+@inner
+def _makes_sense(
+    w, kind, protocol, token_in, token_out, amount, limit, counterparty, second, lower, upper
+):
+    """Whether a call's numbers can be meant. NaN is nothing of what is asked here."""
+    accounts, tokens = w.books.balances.shape
+    amounts = 0.0 <= amount < np.inf or amount in (PREVIOUS, ALL)
+    amounts = amounts and 0.0 <= second < np.inf
+    names = 0 <= token_in < tokens and 0 <= token_out < tokens and -1 <= counterparty < accounts
+    places = 0 <= kind < CALLS and 0 <= protocol < NEVER
+    ticks = -NEVER < lower < NEVER and -NEVER < upper < NEVER
+    return amounts and names and places and ticks and limit == limit
+
+
 @kernel
 def follow(
     w,
@@ -112,21 +144,25 @@ def follow(
         upper: Its upper tick.
 
     Returns:
-        Whether the mempool took it.
+        Whether the mempool took it; else it has none of the transaction.
     """
     chain = w.chain[0]
     n = chain.waiting
     head = chain.bundle_head
     if head < 0:
         return False
-    if n >= w.mempool.size:  # the transaction cannot be whole: take it back
+    call = (kind, protocol, token_in, token_out, amount, limit, counterparty, second, lower, upper)
+    sound = _makes_sense(w, *call)
+    if not sound or n >= w.mempool.size:  # the transaction cannot be whole: take it back
         chain.waiting = head
         chain.bundle_head = -1
-        chain.lost += 1
+        chain.lost += sound
+        chain.refused += not sound
         return False
     first = w.mempool[head]
     entry = w.mempool[n]
     entry.number = first.number
+    entry.nonce = first.nonce
     entry.sender = first.sender
     entry.cohort = first.cohort
     entry.arrived = first.arrived
@@ -134,6 +170,7 @@ def follow(
     entry.calls = 0
     entry.gas = 0.0
     entry.bid = first.bid
+    entry.tip = first.tip
     _write_call(
         entry,
         kind,
@@ -170,6 +207,7 @@ def send(
     patience=0,
     lower=0,
     upper=0,
+    tip=WALLET,
 ):
     """Send a transaction of one call; `follow` adds more calls to it.
 
@@ -180,21 +218,29 @@ def send(
         patience: Blocks it is good for; 0: as long as the scenario says.
         kind, protocol, token_in, token_out, amount, limit, counterparty, second, lower, upper:
             As in `follow`.
+        tip: Most of the bid that goes to the producer, gwei; it counts under EIP-1559.
+            WALLET: what a wallet offers, of a searcher all of the bid.
 
     Returns:
         Whether the mempool took it.
     """
     chain = w.chain[0]
     n = chain.waiting
+    chain.bundle_head = -1
+    sound = 0 <= sender < w.retired.size and -1 <= cohort < w.cohorts.size
+    sound = sound and 0.0 <= bid < np.inf and tip == tip and patience < NEVER // 2 + 1
+    call = (kind, protocol, token_in, token_out, amount, limit, counterparty, second, lower, upper)
+    if not sound or not _makes_sense(w, *call):
+        chain.refused += 1
+        return False
     if w.retired[sender]:
-        chain.bundle_head = -1
         return False
     if n >= w.mempool.size:
-        chain.bundle_head = -1
         chain.lost += 1
         return False
     entry = w.mempool[n]
     entry.number = chain.next_number
+    entry.nonce = w.nonces[sender]
     entry.sender = sender
     entry.cohort = cohort
     entry.arrived = chain.block
@@ -202,6 +248,7 @@ def send(
     entry.calls = 1
     entry.gas = chain.gas_cost[kind]
     entry.bid = bid
+    entry.tip = _wallet_tip(w, cohort, bid) if tip < 0.0 else tip
     _write_call(
         entry,
         kind,
@@ -218,8 +265,33 @@ def send(
     chain.bundle_head = n
     chain.waiting = n + 1
     chain.next_number += 1
+    w.nonces[sender] += 1
     chain.sent += 1
     return True
+
+
+@inner
+def _wallet_tip(w, cohort, bid):
+    """Tip that a sender offers who says nothing of it, gwei.
+
+    A searcher offers all it bids: it bids for its place. Others offer the scenario's
+    priority fee and, where the last block was full, as much of what it took to get in
+    over the base fee as their bid is of the going price.
+    """
+    chain = w.chain[0]
+    if chain.fee_market != FeeMarket.EIP1559 or (cohort >= 0 and w.cohorts[cohort].searcher):
+        return np.inf
+    if chain.premium <= 0.0:
+        return chain.priority_fee
+    return chain.priority_fee + chain.premium * bid / max(chain.gas_price, chain.base_fee)
+
+
+@inner
+def effective_bid(chain, call):
+    """What a transaction pays for a unit of gas if it is in the block under way, gwei."""
+    if chain.fee_market != FeeMarket.EIP1559:
+        return call.bid
+    return min(call.bid, chain.base_fee + call.tip)
 
 
 _EXPONENT_SHIFT = np.uint64(32)
@@ -302,13 +374,15 @@ def _order(w):
     i = 0
     while i < chain.waiting:
         call = w.mempool[i]
-        draw = bits(chain.key, call.number) >> _RANDOM_SHIFT
+        # Keyed by who sends and its own count: others that come or go change nothing.
+        random = bits(chain.key ^ w.streams[call.sender], call.nonce)
+        draw = random >> _RANDOM_SHIFT
         if chain.ordering == Ordering.RANDOM:
-            rank = (bits(chain.key, call.number) >> _EXPONENT_SHIFT) & _NINE_BITS
+            rank = (random >> _EXPONENT_SHIFT) & _NINE_BITS
         elif chain.ordering == Ordering.FIRST_COME:
             rank = np.uint64(call.arrived)
         else:
-            rank = _bid_rank(call.bid, pad)
+            rank = _bid_rank(effective_bid(chain, call), pad)
             if chain.ordering == Ordering.ARBITRAGE_FIRST:
                 rank >>= np.uint64(1)
                 if call.cohort < 0 or not w.cohorts[call.cohort].searcher:
@@ -372,12 +446,13 @@ def _included(chain, call, crowded, wanted, median):
     """Whether a transaction gets into the block."""
     if chain.fee_market == FeeMarket.OFF or call.gas <= 0.0:  # nothing of it is on the chain
         return True
-    if call.bid < chain.base_fee:
+    if not call.bid >= chain.base_fee:
         return False
     if not crowded:
         return True
     if chain.ordering == Ordering.GAS_AUCTION or chain.ordering == Ordering.ARBITRAGE_FIRST:
-        others = _wanted_above(call.bid, wanted, median, chain.outside_sigma)
+        bid = effective_bid(chain, call)
+        others = _wanted_above(bid, wanted, median, chain.outside_sigma)
     else:  # no bid helps: the rest of the world is in the queue in its proportion
         others = _wanted_above(chain.base_fee, wanted, median, chain.outside_sigma)
         others = chain.gas_limit * others / (others + chain.gas_used)
@@ -386,17 +461,24 @@ def _included(chain, call, crowded, wanted, median):
 
 @inner
 def _pay_gas(w, call):
-    """Charge a transaction's gas: the base fee is burnt, the rest is the producer's."""
+    """Charge a transaction's gas: the base fee is burnt, the rest is the producer's.
+
+    Returns:
+        Whether the sender holds as much as it bids, as the chain asks; only then it pays.
+    """
     chain = w.chain[0]
-    due = call.gas * call.bid * GWEI
+    token = chain.gas_token
+    if not call.gas * call.bid * GWEI <= w.books.balances[call.sender, token]:
+        return False
+    due = call.gas * effective_bid(chain, call) * GWEI
     if due <= 0.0:
         return True
     burnt = call.gas * chain.base_fee * GWEI
-    token = chain.gas_token
-    if w.books.balances[call.sender, token] < due:
+    paid = burn(w.books, call.sender, token, burnt)
+    paid = paid and transfer(w.books, call.sender, chain.producer, token, max(due - burnt, 0.0))
+    if not paid:
+        undo(w.books, 0)
         return False
-    burn(w.books, call.sender, token, burnt)
-    transfer(w.books, call.sender, chain.producer, token, due - burnt)
     if call.cohort >= 0:
         w.cohorts[call.cohort].gas_spent += due * market_price(w, token)
     return True
@@ -409,22 +491,52 @@ def _refund_gas(w, call):
     unused = call.gas * (1.0 - chain.revert_gas)
     if chain.fee_market == FeeMarket.OFF or unused <= 0.0:
         return
-    tip = unused * (call.bid - chain.base_fee) * GWEI
+    paid = effective_bid(chain, call)
+    tip = max(unused * (paid - chain.base_fee) * GWEI, 0.0)
     mint(w.books, call.sender, chain.gas_token, unused * chain.base_fee * GWEI)
     transfer(w.books, chain.producer, call.sender, chain.gas_token, tip)
     if call.cohort >= 0:
-        back = unused * call.bid * GWEI * market_price(w, chain.gas_token)
+        back = unused * paid * GWEI * market_price(w, chain.gas_token)
         w.cohorts[call.cohort].gas_spent -= back
     chain.gas_bought -= unused
 
 
 @inner
 def perform(w):
-    """Carry out the call at ``chain.call_place``, and write how it ended into the chain."""
+    """Carry out the call at ``chain.call_place``, and write how it ended into the chain.
+
+    With a place of -1 it has been carried out, by a plain protocol, and is looked at alone.
+    """
     chain = w.chain[0]
-    call = w.mempool[chain.call_place]
-    reason, amount, out = _perform(w, call, chain.call_previous)
-    chain.call_reason, chain.call_in, chain.call_out = reason, amount, out
+    if chain.call_place >= 0:
+        call = w.mempool[chain.call_place]
+        chain.bundle_mark = w.books.head[0]
+        reason, amount, out = _perform(w, call, chain.call_previous)
+        chain.call_reason, chain.call_in, chain.call_out = reason, amount, out
+    if chain.call_reason == Reason.DONE and w.books.head[2] != 0:
+        chain.call_reason = _look_at_pledges(w, chain.bundle_mark)
+    w.books.head[2] = 0
+
+
+@inner
+def _look_at_pledges(w, mark):
+    """Whether those whose receipts have left since a place in the journal are still covered.
+
+    However they left: given, swapped, put into a pool or another market, taken by a plain
+    protocol (Aave's finalizeTransfer does so for every transfer of an aToken).
+    """
+    books = w.books
+    oracle.refresh(books, w.pools, w.feeds)
+    for n in range(mark, books.head[0]):
+        if not has_left(books, n):
+            continue
+        account, token = books.journal[n].row, books.journal[n].column
+        for r in range(w.reserves.size):
+            if w.reserves[r].receipt == token:
+                market = w.markets[w.reserves[r].market]
+                if lending.health(books, market, w.reserves, w.feeds, account) < 1.0:
+                    return Reason.UNHEALTHY
+    return Reason.DONE
 
 
 @inner
@@ -493,7 +605,9 @@ def _perform(w, call, previous):
     elif kind == Kind.TRANSFER:
         if amount == ALL:
             amount = books.balances[sender, token_in]
-        if amount > 0.0 and 0 <= other < books.balances.shape[0]:
+        if books.rights[token_in] == DEBT:
+            reason = Reason.BOUND
+        elif amount > 0.0 and 0 <= other < books.balances.shape[0]:
             moved = transfer(books, sender, other, token_in, amount)
             reason = Reason.DONE if moved else Reason.INSUFFICIENT_BALANCE
             out = amount
@@ -644,7 +758,7 @@ def _write_receipt(w, call, index, calls, reason, amount_in, amount_out):
     r.amount_in = amount_in
     r.amount_out = amount_out
     r.gas = call.gas
-    r.gas_price = call.bid if chain.fee_market != FeeMarket.OFF else 0.0
+    r.gas_price = effective_bid(chain, call) if chain.fee_market != FeeMarket.OFF else 0.0
     if call.kind == Kind.LIQUIDATE and call.counterparty >= 0 and reason == Reason.DONE:
         r.possible = chain.block - max(w.since[call.protocol, call.counterparty], 0)
 
@@ -712,10 +826,13 @@ def execute(w, reason, amount_out):
                 if not resumed:
                     chain.bundle_call = k
                     chain.bundle_previous = previous
+                    chain.bundle_mark = w.books.head[0]
                     return head + k
                 resumed = False
                 chain.bundle_call = -1
-                ended = reason
+                chain.call_place, chain.call_reason = -1, reason
+                call_with(chain.phases[Phase.PERFORM], w)
+                ended = chain.call_reason
                 amount_in = previous if call.amount == PREVIOUS else call.amount
                 out = amount_out
             else:
@@ -788,6 +905,7 @@ def _price_gas(chain):
         price = max(price, median * math.exp(-sigma * normal_quantile(share)))
         taking = left
     chain.gas_price = price
+    chain.premium = price - chain.base_fee
     chain.gas_used = (chain.gas_bought + taking) / chain.gas_limit
     chain.mean_gas_price = price
     if wanted > 0.0 and chain.fee_market == FeeMarket.FIRST_PRICE:  # who bids more, pays it

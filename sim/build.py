@@ -18,10 +18,10 @@ from sim import registry, venue
 from sim.block import FeeMarket, Ordering
 from sim.codes import MOST_ROUTES, Kind, Reason
 from sim.errors import ScenarioError
-from sim.ledger import Ledger, begin
+from sim.ledger import DEBT, FREE, PLEDGE, Ledger, begin
 from sim.mechanisms import cut_in_world
 from sim.prices import read_prices
-from sim.randomness import generator, stream_key
+from sim.randomness import generator, stream_key, stream_keys
 from sim.scenario import oracle_quote_token, order_of_funding
 from sim.venue import ASSET, bridge
 from sim.world import CALL, CHAIN, COHORT, MEASURE, RECEIPT, ROUTE, World
@@ -58,14 +58,17 @@ class Layout:
         self.accounts = names
         self.tokens = [s.venue.numeraire, *s.venue.assets]
         self.issuers: dict[str, str] = {}
+        self.rights: dict[str, int] = {}
         for pool in self.pools:
             self.tokens.append(share_name(pool))
             self.issuers[share_name(pool)] = pool
         for market in self.markets:
             reserves = s.lending[market].reserves
-            for pair in lending_protocol.reserve_names(market, list(reserves)):
+            pairs = lending_protocol.reserve_names(market, list(reserves))
+            for pair, reserve in zip(pairs, reserves.values(), strict=True):
                 self.tokens += pair
                 self.issuers.update(dict.fromkeys(pair, market))
+                self.rights |= {pair[0]: PLEDGE if reserve.collateral else FREE, pair[1]: DEBT}
 
 
 def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -> World:
@@ -96,6 +99,8 @@ def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -
         since=np.full((max(len(markets), 1), accounts if len(markets) else 1), -2, np.int64),
         health=np.zeros((max(len(markets), 1), accounts if len(markets) else 1)),
         retired=np.zeros(accounts, np.uint8),
+        streams=_streams(scenario, layout, seed),
+        nonces=np.zeros(accounts, np.int64),
         mempool=np.zeros(capacity, CALL),
         queue=np.zeros(2 * capacity, np.int64),
         keys=np.zeros((2, capacity), np.uint64),
@@ -124,6 +129,19 @@ def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -
     return world
 
 
+def sender_stream(seed: int, account: str) -> np.uint64:
+    """Key of the draws of a sender that is in no group."""
+    return stream_key(seed, f"sender:{account}")
+
+
+def _streams(s: Scenario, layout: Layout, seed: int) -> npt.NDArray[np.uint64]:
+    """Keys of the senders' draws, uint64[accounts]: each by its own name, whoever else is there."""
+    others = layout.accounts[: len(layout.accounts) - sum(g.count for g in s.agents.values())]
+    keys = [np.array([sender_stream(seed, name) for name in others], np.uint64)]
+    keys += [stream_keys(seed, f"senders:{name}", g.count) for name, g in s.agents.items()]
+    return np.concatenate(keys)
+
+
 def _chain(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
     chain = np.zeros(1, CHAIN)
     c, b = chain[0], s.block
@@ -135,12 +153,12 @@ def _chain(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
     c["ordering"] = Ordering[b.ordering.upper()]
     c["fee_market"] = FeeMarket[b.fee_market.upper()]
     c["stream"] = stream_key(seed, "block")
-    c["venue_stream"] = stream_key(seed, "venue")
     c["expiry"] = b.expiry
     c["gas_limit"] = b.gas_limit
     c["revert_gas"] = b.revert_gas
     c["base_fee"] = b.base_fee if b.fee_market == "eip1559" else 0.0
     c["least_base_fee"] = b.min_base_fee
+    c["priority_fee"] = b.priority_fee
     c["outside_gas"] = b.outside.gas
     c["outside_median"] = b.outside.bid_median
     c["outside_sigma"] = b.outside.bid_sigma
@@ -185,6 +203,7 @@ def _assets(
         r["process"] = venue.PROCESSES[a.process]
         r["path"] = list(paths).index(name) if name in paths else 0
         r["slot"] = _asset_slot(i)
+        r["stream"] = stream_key(seed, f"asset:{name}")
         r["x"] = r["anchor"] = math.log(price)
         r["price"] = r["before"] = price
         r["drift"] = a.drift * dt
@@ -203,6 +222,8 @@ def _assets(
             variance = 0.0
         if a.process == "jumps":
             variance += a.jump_rate * dt * (a.jump_mean**2 + a.jump_sd**2)
+        if a.process == "mean_reverting":  # of a block's change, the price being near its mean
+            variance *= venue.decayed(a.reversion * dt)
         r["normal_variance"] = r["seen_variance"] = variance
         r["memory"] = 1.0 - math.exp(-1.0 / a.volatility_memory)
         r["permanent"] = a.permanent
@@ -214,8 +235,24 @@ def _assets(
         i, j = (names.index(n) for n in pair.split(":"))
         matrix[i, j] = matrix[j, i] = value
     rows = [*paths.values()] or [np.zeros(1)]
-    factor = np.ascontiguousarray(np.linalg.cholesky(matrix), dtype=np.float64)
-    return assets, factor, np.ascontiguousarray(rows, dtype=np.float64)
+    return assets, _cholesky(matrix), np.ascontiguousarray(rows, dtype=np.float64)
+
+
+def _cholesky(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Lower factor of a correlation matrix that the scenario has checked.
+
+    Summed in order, so that an asset with which none correlates adds zeros, and its
+    absence leaves the rows of the others the same to the bit: a library may sum in an
+    order that depends on the matrix's size.
+    """
+    factor = np.zeros_like(matrix)
+    for i in range(len(matrix)):
+        for j in range(i + 1):
+            rest = float(matrix[i, j])
+            for k in range(j):
+                rest -= float(factor[i, k] * factor[j, k])
+            factor[i, j] = math.sqrt(max(rest, 0.0)) if i == j else rest / factor[j, j]
+    return factor
 
 
 def _paths(s: Scenario, seed: int) -> dict[str, npt.NDArray[np.float64]]:
@@ -461,13 +498,17 @@ def fund(scenario: Scenario, ledger: Ledger, world: World) -> None:
         _fund_pool(s, ledger, world, names.index(name), holders)
     for fund, insurance in s.insurance.items():
         ledger.mint(fund, insurance.token, insurance.funds)
-    for m, market in enumerate(s.lending.values()):
+    r = 0
+    for m, (name, market) in enumerate(s.lending.items()):
         for token, reserve in market.reserves.items():
-            cash = AMPLE if reserve.utilisation is not None else reserve.cash
+            cash = reserve.cash
+            if reserve.utilisation is not None:
+                # The cap is for what is left when all have begun, see `trim_cash`.
+                cash, world.reserves[r]["supply_cap"] = AMPLE, math.inf
             if cash > 0.0:
                 ledger.mint(holders, token, cash)
                 begin(ledger.books)
-                lending_protocol.deposit(
+                reason, _ = lending_protocol.deposit(
                     ledger.books,
                     world.markets[m],
                     world.reserves,
@@ -475,6 +516,11 @@ def fund(scenario: Scenario, ledger: Ledger, world: World) -> None:
                     ledger.token(token),
                     cash,
                 )
+                if reason != Reason.DONE:
+                    text = f"{cash:g} cannot be deposited ({Reason(reason).name.lower()})"
+                    field = f"lending.{name}.reserves.{token}.cash"
+                    raise ScenarioError([(field, f"{text}; lower it")])
+            r += 1
 
 
 def _fund_pool(s: Scenario, ledger: Ledger, world: World, p: int, holders: int) -> None:
@@ -543,9 +589,12 @@ def trim_cash(scenario: Scenario, ledger: Ledger, world: World) -> None:
     """Leave outside holders deposits that make the utilisation the one asked for.
 
     Where other depositors hold more than that already, they are left with none.
+
+    Raises:
+        ScenarioError: If what is left exceeds the cap on deposits.
     """
     r = 0
-    for m, market in enumerate(scenario.lending.values()):
+    for m, (name, market) in enumerate(scenario.lending.items()):
         for token, reserve in market.reserves.items():
             if reserve.utilisation is not None:
                 record = world.reserves[r]
@@ -555,23 +604,31 @@ def trim_cash(scenario: Scenario, ledger: Ledger, world: World) -> None:
                 excess = min(own, max(float(totals[0]) - wanted, 0.0))
                 ledger.burn(HOLDERS, int(record["receipt"]), excess)
                 ledger.burn(int(world.markets[m]["account"]), token, excess)
+                ledger.books.storage[int(record["slot"]) + lending_protocol.CASH] -= excess
+                record["supply_cap"] = reserve.supply_cap
+                if float(totals[0]) - excess > reserve.supply_cap:
+                    field = f"lending.{name}.reserves.{token}.supply_cap"
+                    text = f"{reserve.supply_cap:g} is below the deposits of the start"
+                    text += f" ({float(totals[0]) - excess:g}); raise it"
+                    raise ScenarioError([(field, text)])
                 _settle_rounding(ledger, world.markets[m], record)
             r += 1
 
 
 def _settle_rounding(ledger: Ledger, market: Any, record: Any) -> None:
-    """Let the books say what is there, after so much has come and gone.
+    """Let a reserve's books say what is there, after so much has come and gone.
 
     The rounding of `AMPLE` would be a leak of the little that may be left.
     """
     for column in (int(record["token"]), int(record["receipt"])):
-        ledger.books.supply[column] = ledger.balances[:, column].sum()
+        ledger.books.supply[column] = math.fsum(ledger.balances[:, column])
     deposits, debts, cash = lending_protocol.totals(ledger.books, market, record)
     lacks = float(deposits - debts - cash)
     if lacks > 0.0:
         ledger.mint(int(market["account"]), int(record["token"]), lacks)
     else:
-        ledger.burn(int(market["account"]), int(record["token"]), -lacks)
+        ledger.burn(int(market["account"]), int(record["token"]), min(-lacks, float(cash)))
+    ledger.books.storage[int(record["slot"]) + lending_protocol.CASH] = deposits - debts
 
 
 def first_prices(world: World) -> None:

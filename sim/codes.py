@@ -56,6 +56,8 @@ class Reason(IntEnum):
     """The pool's circuit breaker does not let it trade."""
     UNPAID = 17
     """It ended without giving back what it had borrowed for its duration."""
+    BOUND = 18
+    """The token cannot be given away: it is a debt."""
 
 
 PREVIOUS = -1.0

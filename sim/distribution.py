@@ -11,11 +11,42 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+MOST = 1e18
+"""Greatest number that a scenario may state: a billion billions.
+
+A double ends at 1.8e308. Amounts are multiplied by prices, squared, and summed over millions of
+agents; below this, whatever is computed of a few of them stays finite. No amount of money or of
+tokens in use comes near.
+"""
+LEAST = 1e-18
+"""Least number where zero makes no sense: it may be divided by, so the same holds for its inverse.
+It is the unit in which Ethereum counts."""
+
+
+def _not_tiny(value: float) -> float:
+    if value < LEAST:
+        raise ValueError(f"{value!r} is too small to count with; give {LEAST:g} or more")
+    return value
+
+
+Finite = Annotated[float, Field(ge=-MOST, le=MOST, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0.0, le=MOST, allow_inf_nan=False), AfterValidator(_not_tiny)]
+NotNegative = Annotated[float, Field(ge=0.0, le=MOST, allow_inf_nan=False)]
+MOST_SIGMA = 20.0
+"""Of the log of what is drawn: at eight deviations exp(8 x 20) is 1e69, which is still a number."""
+LEAST_SHAPE = 0.001
+"""Of a beta distribution, and of a Pareto tail: below it all draws are at the ends."""
+MOST_VALUES = 100_000
+"""Of a choice."""
 
 
 class _Base(BaseModel):
@@ -24,12 +55,18 @@ class _Base(BaseModel):
     at_least: Finite | None = Field(None, description="Draws below it are raised to it.")
     at_most: Finite | None = Field(None, description="Draws above it are lowered to it.")
 
+    @model_validator(mode="after")
+    def _in_order(self) -> _Base:
+        least, most = self.at_least, self.at_most
+        if least is not None and most is not None and least > most:
+            raise ValueError(f"at_least ({least:g}) is above at_most ({most:g}); swap them")
+        return self
+
     def draw(self, rng: np.random.Generator, size: int) -> npt.NDArray[np.float64]:
-        """Draw float64[size]."""
-        drawn = self._draw(rng, size)
-        if self.at_least is None and self.at_most is None:
-            return drawn
-        return np.clip(drawn, self.at_least, self.at_most)
+        """Draw float64[size]; what is drawn is bounded as what is stated."""
+        low = -MOST if self.at_least is None else self.at_least
+        high = MOST if self.at_most is None else self.at_most
+        return np.clip(self._draw(rng, size), low, high)
 
     def support(self) -> tuple[float, float]:
         """Least and greatest value that can be drawn."""
@@ -99,7 +136,7 @@ class Lognormal(_Base):
 
     distribution: Literal["lognormal"]
     median: Positive
-    sigma: NotNegative
+    sigma: Annotated[float, Field(ge=0.0, le=MOST_SIGMA)]
 
     def _draw(self, rng: np.random.Generator, size: int) -> npt.NDArray[np.float64]:
         return self.median * np.exp(self.sigma * rng.standard_normal(size))
@@ -113,7 +150,7 @@ class Pareto(_Base):
 
     distribution: Literal["pareto"]
     scale: Positive
-    shape: Positive
+    shape: Annotated[float, Field(ge=LEAST_SHAPE, le=MOST)]
 
     def _draw(self, rng: np.random.Generator, size: int) -> npt.NDArray[np.float64]:
         return self.scale * (1.0 + rng.pareto(self.shape, size))
@@ -126,10 +163,16 @@ class Beta(_Base):
     """Beta(a, b), stretched to [low, high]."""
 
     distribution: Literal["beta"]
-    a: Positive
-    b: Positive
+    a: Annotated[float, Field(ge=LEAST_SHAPE, le=MOST)]
+    b: Annotated[float, Field(ge=LEAST_SHAPE, le=MOST)]
     low: Finite = 0.0
     high: Finite = 1.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Beta:
+        if self.low > self.high:
+            raise ValueError(f"low ({self.low}) is above high ({self.high}); swap them")
+        return self
 
     def _draw(self, rng: np.random.Generator, size: int) -> npt.NDArray[np.float64]:
         return self.low + (self.high - self.low) * rng.beta(self.a, self.b, size)
@@ -142,7 +185,7 @@ class Choice(_Base):
     """One of some values, with weights or alike."""
 
     distribution: Literal["choice"]
-    values: Annotated[list[Finite], Field(min_length=1)]
+    values: Annotated[list[Finite], Field(min_length=1, max_length=MOST_VALUES)]
     weights: list[NotNegative] | None = None
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ class ScenarioError(ValueError):
 
     def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
         """Report problems, a line each."""
-        self.problems = list(problems)
+        self.problems = [(shortened(f, 200), shortened(t, 4000)) for f, t in problems]
         super().__init__("\n".join(f"{field}: {text}" for field, text in self.problems))
 
     def __reduce__(self) -> tuple[type[ScenarioError], tuple[list[tuple[str, str]]]]:
@@ -27,11 +27,33 @@ class PriceFileError(ScenarioError):
     """A price file that cannot be replayed; the fields are the file and the place in it."""
 
 
+LONGEST_SHOWN = 80
+"""Characters of a value that an error repeats; the person knows what was given."""
+
+
+def shown(value: object) -> str:
+    """A value as an error repeats it: in one line, and short."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or endless lists
+        text = f"a {type(value).__name__}"
+    return shortened(text)
+
+
+def shortened(text: str, most: int = LONGEST_SHOWN) -> str:
+    """A text in one printable line, without its middle where it is long."""
+    if len(text) > most:
+        text = f"{text[: most - 20]} ... {text[-15:]}"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The known words, the closest first if one is close; for the end of a message."""
     names = [str(name) for name in known]
     if not names:
         return "there are none"
-    close = difflib.get_close_matches(word, names, n=1)
+    close = difflib.get_close_matches(word[:LONGEST_SHOWN], names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}known: {', '.join(names)}"

@@ -25,8 +25,7 @@ def move_outside_prices(w):
     chain = w.chain[0]
     chain.block += 1
     chain.key = block_key(chain.stream, chain.block)
-    key = block_key(chain.venue_stream, chain.block)
-    venue.move(w.books, w.assets, w.cholesky, w.paths, key, chain.block)
+    venue.move(w.books, w.assets, w.cholesky, w.paths, chain.block)
 
 
 @kernel

@@ -26,7 +26,12 @@ JOURNAL_ENTRY = np.dtype([("table", "i8"), ("row", "i8"), ("column", "i8"), ("ol
 JOURNAL_LENGTH = 4096
 """Writes that one transaction may make; one that makes more is reverted."""
 
-BALANCE, SUPPLY, STORAGE = 0, 1, 2
+BALANCE, SUPPLY, STORAGE, LEFT = 0, 1, 2, 3
+"""What an undo entry is of; LEFT is a balance of a pledge that its holder gave away."""
+
+FREE, PLEDGE, DEBT = 0, 1, 2
+"""Rights of a token: anybody may give it away; it may leave only where what it secures stays
+covered; it cannot be given away at all."""
 
 DUST = 1e-12
 """Relative excess over a balance that is read as "all of it" (rounding of a division)."""
@@ -40,16 +45,18 @@ class Books(Structure):
             holding of a debt token.
         supply: float64[tokens], minted less burnt.
         most: float64[tokens], the most of it that an audit has seen out.
+        rights: int64[tokens], FREE, PLEDGE or DEBT.
         storage: float64[slots], protocols' numbers.
         journal: Undo entries of the transaction under way.
-        head: int64[2], number of entries in the journal, and 1 after a write
-            was refused because it is full.
+        head: int64[3], number of entries in the journal; 1 after a write was
+            refused because it is full; 1 after a pledge has left its holder.
     """
 
     fields: ClassVar[Mapping[str, Any]] = {
         "balances": ("f8", 2),
         "supply": ("f8", 1),
         "most": ("f8", 1),
+        "rights": ("i8", 1),
         "storage": ("f8", 1),
         "journal": (JOURNAL_ENTRY, 1),
         "head": ("i8", 1),
@@ -57,6 +64,7 @@ class Books(Structure):
     balances: npt.NDArray[np.float64]
     supply: npt.NDArray[np.float64]
     most: npt.NDArray[np.float64]
+    rights: npt.NDArray[np.int64]
     storage: npt.NDArray[np.float64]
     journal: npt.NDArray[np.void]
     head: npt.NDArray[np.int64]
@@ -78,6 +86,7 @@ def begin(books):
     """Start a transaction: what came before can no longer be undone."""
     books.head[0] = 0
     books.head[1] = 0
+    books.head[2] = 0
 
 
 @kernel
@@ -100,7 +109,7 @@ def undo(books, mark):
     """Take back every write after the journal's `mark`, last first."""
     for n in range(books.head[0] - 1, mark - 1, -1):
         entry = books.journal[n]
-        if entry.table == BALANCE:
+        if entry.table == BALANCE or entry.table == LEFT:
             books.balances[entry.row, entry.column] = entry.old
         elif entry.table == SUPPLY:
             books.supply[entry.column] = entry.old
@@ -112,7 +121,10 @@ def undo(books, mark):
 
 @kernel
 def transfer(books, source, target, token, amount):
-    """Move an amount between accounts.
+    """Move an amount between accounts, as its holder may.
+
+    A debt cannot be given away. A pledge leaves with a note in the journal, after which
+    whoever made the call has to see that what it secures is covered (`has_left`).
 
     Args:
         source: Account that pays.
@@ -122,8 +134,20 @@ def transfer(books, source, target, token, amount):
 
     Returns:
         Whether it was done: not for a negative or NaN amount, nor for more than
-        the source holds (beyond a rounding of 1e-12 of it).
+        the source holds (beyond a rounding of 1e-12 of it), nor for a debt.
     """
+    right = books.rights[token]
+    if right == DEBT or not seize(books, source, target, token, amount):
+        return False
+    if right == PLEDGE and source != target:
+        books.journal[books.head[0] - 2].table = LEFT
+        books.head[2] = 1
+    return True
+
+
+@kernel
+def seize(books, source, target, token, amount):
+    """Move an amount between accounts, as its issuer may; arguments as of `transfer`."""
     held = books.balances[source, token]
     if not (amount >= 0.0 and amount <= held * (1.0 + DUST)) or not room(books, 2):
         return False
@@ -203,9 +227,17 @@ def gained(books, account, token):
     now = books.balances[account, token]
     for n in range(books.head[0]):
         entry = books.journal[n]
-        if entry.table == BALANCE and entry.row == account and entry.column == token:
+        of_balance = entry.table == BALANCE or entry.table == LEFT
+        if of_balance and entry.row == account and entry.column == token:
             return now - entry.old
     return 0.0
+
+
+@kernel
+def has_left(books, n):
+    """Whether the journal's n-th entry notes a pledge that its holder has less of now."""
+    entry = books.journal[n]
+    return entry.table == LEFT and books.balances[entry.row, entry.column] < entry.old
 
 
 @kernel
@@ -301,6 +333,7 @@ class Ledger:
         slots: int = 0,
         tolerance: float = 1e-9,
         apart: str | None = None,
+        rights: Mapping[str, int] | None = None,
     ) -> None:
         """Open empty books.
 
@@ -311,6 +344,7 @@ class Ledger:
             slots: Numbers that protocols may store.
             tolerance: Relative leak that `audit` lets pass as rounding.
             apart: Account whose holdings do not count in what a leak is relative to.
+            rights: PLEDGE or DEBT by token; a token left out is FREE.
 
         Raises:
             ValueError: If a name appears twice or an issuer is of an unknown token.
@@ -332,9 +366,10 @@ class Ledger:
             balances=np.zeros((len(self.accounts), len(self.tokens))),
             supply=np.zeros(len(self.tokens)),
             most=np.zeros(len(self.tokens)),
+            rights=np.array([(rights or {}).get(token, FREE) for token in self.tokens], np.int64),
             storage=np.zeros(max(slots, 1)),
             journal=np.zeros(JOURNAL_LENGTH, JOURNAL_ENTRY),
-            head=np.zeros(2, np.int64),
+            head=np.zeros(3, np.int64),
         )
 
     @property
@@ -416,6 +451,7 @@ class Ledger:
             balances=wider,
             supply=np.append(self.books.supply, 0.0),
             most=np.append(self.books.most, 0.0),
+            rights=np.append(self.books.rights, FREE),
         )
         return column
 
@@ -447,10 +483,12 @@ class Ledger:
         """Move an amount between accounts, outside any transaction.
 
         Raises:
-            ValueError: If the source holds less than that.
+            ValueError: If the source holds less than that, or it is a debt.
         """
         begin(self.books)
         rows = self.account(source), self.account(target)
+        if self.books.rights[self.token(token)] == DEBT:
+            raise ValueError(f"cannot move {token}: a debt cannot be given away, only repaid")
         if not transfer(self.books, *rows, self.token(token), float(amount)):
             raise ValueError(
                 f"cannot move {amount} {token}: {source} holds {self.balance(source, token)}"

@@ -21,12 +21,12 @@ from protocols.oracle import Oracle
 from protocols.pool import Pool
 from protocols.routing import Plan, plan
 from sim import block, build, kernel, registry
-from sim.codes import PREVIOUS, Kind
+from sim.codes import PREVIOUS, Kind, Reason
 from sim.cohort import CohortTable
 from sim.collector import BlockCollector
 from sim.compiled import address_of, compilation_told_to
 from sim.exposure import exposure_network
-from sim.ledger import Ledger, LedgerError
+from sim.ledger import Ledger, LedgerError, undo
 from sim.measures import (
     add_claims,
     catalogue,
@@ -35,11 +35,12 @@ from sim.measures import (
     sum_claims,
     sum_classes,
     value_tokens,
+    worth_of,
 )
 from sim.mechanisms import cut_in_cohorts
 from sim.randomness import generator
 from sim.receipts import ReceiptBook
-from sim.scenario import Scenario
+from sim.scenario import Scenario, checked_seed
 from sim.shocks import Shocks
 from sim.venue import Venue
 from sim.world import Cohort
@@ -91,7 +92,7 @@ class Market(mesa.Model):
             setup = Scenario.from_dict(dict(setup))
         elif not isinstance(setup, Scenario):
             setup = Scenario.load(setup)
-        self.seed_number = int(setup.rng if rng is None else rng)
+        self.seed_number = setup.rng if rng is None else checked_seed(rng)
         super().__init__(rng=self.seed_number)
         self.setup = setup
         layout = build.Layout(setup)
@@ -102,6 +103,7 @@ class Market(mesa.Model):
             slots=build.slots(setup),
             tolerance=setup.audit.tolerance,
             apart=build.VENUE,
+            rights=layout.rights,
         )
         self.world = build.build_world(setup, self.ledger, layout, self.seed_number)
         self.special_accounts = list(layout.special)
@@ -153,7 +155,7 @@ class Market(mesa.Model):
         row = self.ledger.account(account)
         holdings = self.ledger.balances[row].copy()
         add_claims(self.world, row, holdings)
-        return float(holdings @ self.world.values)
+        return float(worth_of(holdings, self.world.values))
 
     def receipts(self) -> pd.DataFrame:
         """All receipts so far, a row per call, in the order of execution."""
@@ -178,7 +180,10 @@ class Market(mesa.Model):
         chain = self.world.chain[0]
         gas = float(chain["gas_cost"][Kind.SWAP]) * gas_price * 1e-9
         gas *= self.price(self.ledger.tokens[int(chain["gas_token"])])
-        return plan(self, token_in, token_out, amount, gas / self.price(token_out))
+        price = self.price(token_out)
+        # What is worth nothing pays for no gas.
+        cost = gas / price if price > 0.0 else math.inf if gas > 0.0 else 0.0
+        return plan(self, token_in, token_out, amount, cost)
 
     # What happens in a block
 
@@ -368,7 +373,7 @@ class Market(mesa.Model):
         classes += [w.books.balances[self.ledger.account(n)] for n in self.special_accounts]
         for row, holdings in enumerate(classes):
             w.start[row] = build.underlying(w, holdings) + w.claims[row]
-            w.start_worth[row] = w.start[row] @ w.values
+            w.start_worth[row] = worth_of(w.start[row], w.values)
 
     def _address_behaviours(self) -> None:
         """Compile the behaviours, or find them in the cache, and note their addresses."""
@@ -418,6 +423,8 @@ class Market(mesa.Model):
             "books": self.ledger.books,
             "scratch": np.zeros(len(self.ledger.accounts)),
             "retired": np.append(w.retired, np.uint8(0)),
+            "streams": np.append(w.streams, build.sender_stream(self.seed_number, name)),
+            "nonces": np.append(w.nonces, 0),
         }
         if len(w.markets):
             grown["debtors"] = _wider(w.debtors, 1)
@@ -469,8 +476,21 @@ class Market(mesa.Model):
         amount = float(call["amount"])
         if amount == PREVIOUS:
             amount = float(self.world.chain[0]["bundle_previous"])
-        protocol = self.custom[int(call["protocol"])]
-        return protocol.perform(call, amount)
+        place = int(call["protocol"])
+        if not 0 <= place < len(self.custom):
+            return Reason.INVALID, 0.0
+        protocol = self.custom[place]
+        protocol.caller = int(call["sender"])
+        try:
+            reason, out = protocol.perform(call, amount)
+        except Exception:
+            undo(self.ledger.books, 0)
+            raise
+        finally:
+            protocol.caller = -1
+        if not math.isfinite(out):  # it would be the next call's PREVIOUS
+            return Reason.INVALID, 0.0
+        return int(reason), float(out)
 
 
 def _wider(array: Any, more: int, fill: float = 0) -> Any:
@@ -496,7 +516,7 @@ def _bar(show: bool, blocks: int, title: str) -> Iterator[Callable[[int], None]]
     )
 
     columns: Sequence[Any] = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("blocks"),

@@ -260,7 +260,7 @@ def _pool_measure(w, pool, code, b, c):
     if code == Code.POOL_FEES:
         return pool.fees
     if code == Code.POOL_IMPERMANENT_LOSS:
-        return amm.impermanent_loss(w.books, pool)
+        return amm.impermanent_loss(w.books, pool, w.values)
     if code == Code.POOL_LVR:
         return pool.fees - pool.markout
     if code == Code.POOL_FEE:
@@ -274,6 +274,8 @@ def _pool_measure(w, pool, code, b, c):
         held = w.books.balances[pool.account, pool.tokens[b]] * w.values[pool.tokens[b]]
         return held / worth if worth > 0.0 else np.nan
     if code == Code.POOL_RETURN:
+        if pool.kind == CONCENTRATED:
+            return amm.range_result(w.books, pool, w.values, True)
         supply = w.books.supply[pool.share]
         held = 0.0
         for i in range(pool.size):
@@ -441,8 +443,9 @@ def _health_quantile(w, m, share):
     return w.scratch[low] + (at - low) * (w.scratch[high] - w.scratch[low])
 
 
-@inner
-def _worth(holdings, values):
+@kernel
+def worth_of(holdings, values):
+    """Value of some holdings, summed in the tokens' order: one that is nil changes no bit."""
     total = 0.0
     for token in range(values.size):
         total += holdings[token] * values[token]
@@ -452,14 +455,14 @@ def _worth(holdings, values):
 @inner
 def _holdings_measure(w, holdings, row, kind):
     """Wealth (0), loss since the start (1) or result against holding (2) of some holdings."""
-    now = _worth(holdings, w.values)
+    now = worth_of(holdings, w.values)
     if w.chain[0].ranges > 0:
-        now += _worth(w.claims[row], w.values)
+        now += worth_of(w.claims[row], w.values)
     if kind == 0:
         return now
     if kind == 1:
         return w.start_worth[row] - now
-    return now - _worth(w.start[row], w.values)
+    return now - worth_of(w.start[row], w.values)
 
 
 @kernel

@@ -10,8 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sim.errors import PriceFileError, did_you_mean
+from sim.distribution import LEAST, MOST
+from sim.errors import PriceFileError, did_you_mean, shortened, shown
+from sim.reading import is_file
 
+FIRST, LAST = pd.Timestamp("1900-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC")
+"""Of the times in a file: what lies beyond is a slip, and soon no time at all."""
 _BAR = ("open", "high", "low", "close")
 
 
@@ -40,13 +44,13 @@ def read_prices(
         PriceFileError: If the file cannot be replayed over that window.
     """
     file = Path(path)
-    table = _load(file)
+    table = load_prices(file)
     times = _times(file, table)
     grid = start.timestamp() + seconds * np.arange(blocks + 1, dtype=np.float64)
     found = {}
-    there = sorted(set(table["symbol"].astype(str)))
+    there = sorted(set(table["symbol"]))
     for asset, symbol in symbols.items():
-        rows = np.flatnonzero((table["symbol"].astype(str) == symbol).to_numpy())
+        rows = np.flatnonzero((table["symbol"] == symbol).to_numpy())
         if rows.size == 0:
             text = f"no symbol {symbol!r} for {asset}; {did_you_mean(symbol, there)}"
             raise PriceFileError([(file.name, text)])
@@ -55,24 +59,38 @@ def read_prices(
     return found
 
 
-def _load(file: Path) -> pd.DataFrame:
-    if not file.is_file():
+def load_prices(file: Path) -> pd.DataFrame:
+    """The columns of a file of recorded prices that are read, symbols as text.
+
+    Raises:
+        PriceFileError: If it cannot be read, or lacks one.
+    """
+    if not is_file(file):
         raise PriceFileError([(file.name, f"there is no file {file}; give a CSV or Parquet file")])
     try:
         parquet = file.suffix.lower() in (".parquet", ".pq")
-        table = pd.read_parquet(file) if parquet else pd.read_csv(file)
+        # In one piece: in several, a column of numbers and texts gets a type in each.
+        table = pd.read_parquet(file) if parquet else pd.read_csv(file, low_memory=False)
+    except MemoryError:
+        raise
     except Exception as error:  # pandas and pyarrow raise a dozen kinds
-        text = f"cannot be read as CSV or Parquet ({type(error).__name__}: {error})"
-        raise PriceFileError([(file.name, text.splitlines()[0])]) from error
+        what = (str(error).splitlines() or [""])[0]
+        text = f"cannot be read as CSV or Parquet ({type(error).__name__}: {what})"
+        raise PriceFileError([(file.name, f"{text}; give another file")]) from error
+    table.columns = [str(name) for name in table.columns]
     missing = [c for c in ("ts", "symbol") if c not in table]
     if "close" not in table and "price" not in table:
         missing.append("close (or price)")
     if missing:
-        text = f"lacks {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"
+        text = f"lacks {', '.join(missing)}; it has {', '.join(table.columns)}"
         raise PriceFileError([(file.name, f"{text}; rename or add columns")])
+    table = table[[name for name in table.columns if name in ("ts", "symbol", *_BAR, "price")]]
+    if twice := sorted(table.columns[table.columns.duplicated()]):
+        text = f"has several columns called {twice[0]}; take all but one out"
+        raise PriceFileError([(file.name, text)])
     if table.empty:
-        raise PriceFileError([(file.name, "holds no rows")])
-    return table
+        raise PriceFileError([(file.name, "holds no rows; give a file that does")])
+    return table.assign(symbol=table["symbol"].map(str).astype(object))
 
 
 def _row(file: Path, index: int) -> str:
@@ -82,17 +100,27 @@ def _row(file: Path, index: int) -> str:
 def _times(file: Path, table: pd.DataFrame) -> npt.NDArray[np.float64]:
     """Seconds since 1970 of every row."""
     ts = table["ts"]
-    if pd.api.types.is_numeric_dtype(ts):
-        seconds = ts.to_numpy(dtype=float)
-        if np.nanmax(np.abs(seconds)) > 1e11:  # after the year 5000: milliseconds
+    if pd.api.types.is_numeric_dtype(ts) and not pd.api.types.is_bool_dtype(ts):
+        seconds = ts.to_numpy(dtype=float, na_value=np.nan)
+        finite = np.abs(seconds[np.isfinite(seconds)])
+        if finite.size and finite.max() > 1e11:  # after the year 5000: milliseconds
             seconds = seconds / 1000.0
     else:
-        parsed = pd.to_datetime(ts, utc=True, errors="coerce", format="ISO8601")
+        try:
+            parsed = pd.to_datetime(ts, utc=True, errors="coerce", format="ISO8601")
+        except (TypeError, ValueError, OverflowError) as error:
+            text = f"ts are no times ({error}); give ISO 8601 or seconds since 1970, UTC"
+            raise PriceFileError([(file.name, text)]) from None
         since = (parsed - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
         seconds = since.to_numpy(dtype=float)
-    bad = np.flatnonzero(~np.isfinite(seconds))
+    with np.errstate(invalid="ignore"):
+        good = (seconds >= FIRST.timestamp()) & (seconds <= LAST.timestamp())
+    bad = np.flatnonzero(~good)
     if bad.size:
-        text = f"ts {ts.iloc[bad[0]]!r} is not a time; give ISO 8601 or seconds since 1970, UTC"
+        text = (
+            f"ts {shown(ts.iloc[bad[0]])} is not a time between {FIRST.year} and {LAST.year}; "
+            "give ISO 8601 or seconds since 1970, UTC"
+        )
         raise PriceFileError([(_row(file, int(bad[0])), text)])
     return seconds
 
@@ -114,12 +142,12 @@ def _path(
         text = f"{symbol}: {_iso(times[i])} {what} {_iso(times[i - 1])}; sort by ts, one row a time"
         raise PriceFileError([(_row(file, int(rows[i])), text)])
     names = [c for c in (*_BAR, "price") if c in table]
-    values = table[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
-    bad = np.argwhere(~(np.isfinite(values) & (values > 0.0)))
+    values = np.column_stack([_numbers(table[name]) for name in names])
+    bad = np.argwhere(~(np.isfinite(values) & (values >= LEAST) & (values <= MOST)))
     if bad.size:
         i, j = (int(n) for n in bad[0])
-        shown = table[names[j]].iloc[i]
-        text = f"{symbol}: {names[j]} is {shown}; give a number above 0, or take the row out"
+        given = shortened(str(table[names[j]].iloc[i]))
+        text = f"{symbol}: {names[j]} is {given}; give a number above 0, or take the row out"
         raise PriceFileError([(_row(file, int(rows[i])), text)])
     if {"high", "low"} <= set(names):
         upside_down = np.flatnonzero(values[:, names.index("high")] < values[:, names.index("low")])
@@ -156,6 +184,15 @@ def _path(
         knots = np.concatenate(([times[0]], times + lengths))
         prices = np.concatenate(([first], close))
     return np.exp(np.interp(grid, knots, np.log(prices)))
+
+
+def _numbers(column: pd.Series) -> npt.NDArray[np.float64]:
+    """A column as numbers, NaN where there is none."""
+    try:
+        found = pd.to_numeric(column, errors="coerce")
+        return found.to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError, OverflowError):  # lists, dates
+        return np.full(len(column), np.nan)
 
 
 def _through_extremes(

@@ -16,6 +16,7 @@ import hashlib
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.compiled import kernel
 
@@ -145,6 +146,19 @@ def stream_key(seed: int, name: str) -> np.uint64:
     """Key of a component's streams: 64 bits of BLAKE2 over the seed and the name."""
     digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
     return np.uint64(int.from_bytes(digest, "little"))
+
+
+def stream_keys(seed: int, name: str, n: int) -> npt.NDArray[np.uint64]:
+    """Keys of the streams of a component's n members, uint64[n]."""
+    return _positions(stream_key(seed, name), n)
+
+
+@kernel
+def _positions(key, n):
+    found = np.empty(n, np.uint64)
+    for i in range(n):
+        found[i] = bits(key, i)
+    return found
 
 
 def generator(seed: int, name: str) -> np.random.Generator:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from sim.errors import ScenarioError, did_you_mean
+from sim.errors import ScenarioError, did_you_mean, shown
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,17 @@ def behaviours() -> Mapping[str, type]:
     return dict(_behaviours)
 
 
+def _behaves(found: object) -> bool:
+    """Whether something has what a market asks of a class of agents; others have columns too."""
+    columns = getattr(found, "columns", None)
+    return (
+        isinstance(found, type)
+        and isinstance(columns, Mapping)
+        and all(isinstance(column, Column) for column in columns.values())
+        and all(hasattr(found, name) for name in ("needs", "begin", "places", "populate"))
+    )
+
+
 def behaviour(kind: str) -> Any:
     """A class of agents by its name, or by ``module:Class``.
 
@@ -56,17 +67,20 @@ def behaviour(kind: str) -> Any:
         return _behaviours[kind]
     if ":" in kind:
         module, _, name = kind.partition(":")
+        if not all(part.isidentifier() for part in (*module.split("."), name)):
+            text = f"{shown(kind)} names no class; give module:Class, as my_agents:Whale"
+            raise ScenarioError([("kind", text)])
         try:
             found = getattr(import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            text = f"{kind!r} cannot be imported ({error}); give module:Class"
+        except Exception as error:  # a module that is imported may raise whatever it likes
+            text = f"{shown(kind)} cannot be imported ({error}); give module:Class"
             raise ScenarioError([("kind", text)]) from error
-        if not hasattr(found, "columns"):
+        if not _behaves(found):
             text = f"{kind!r} is not a Behaviour; subclass agents.Behaviour and declare columns"
             raise ScenarioError([("kind", text)])
         return found
     known = behaviours()
     if kind in known:
         return known[kind]
-    text = f"no behaviour called {kind!r}; {did_you_mean(kind, known)}, or module:Class"
+    text = f"no behaviour called {shown(kind)}; {did_you_mean(kind, known)}, or module:Class"
     raise ScenarioError([("kind", text)])

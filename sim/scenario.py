@@ -8,7 +8,8 @@ reported with its field and a remedy.
 from __future__ import annotations
 
 import math
-import tomllib
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -25,23 +26,94 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     PlainSerializer,
+    Tag,
     TypeAdapter,
     ValidationError,
     model_serializer,
     model_validator,
 )
 
-from sim import registry
-from sim.distribution import Distribution, Finite, NotNegative, Positive
-from sim.errors import ScenarioError, did_you_mean
+from sim import reading, registry
+from sim.distribution import MOST, Distribution, NotNegative, Positive
+from sim.errors import ScenarioError, did_you_mean, shortened, shown
+
+MOST_BLOCKS = 1_000_000_000
+"""Of a run, and of any time stated in blocks: four centuries of Ethereum's."""
+MOST_REMEMBERED = 1_000_000
+"""Blocks of prices that an oracle keeps, so its lag and its window; each is a place in memory."""
+MOST_RECORDED = 10_000_000
+"""Blocks of a run that follows a path laid out beforehand; each is a place in memory."""
+MOST_AGENTS = 1_000_000
+"""In a group; each has an account, a row of numbers and an object."""
+MOST_CELLS = 400_000_000
+"""Of the ledger, a number for every account and token: three gigabytes."""
+MOST_FRIENDS = 20_000_000
+"""Edges of a social graph, which is drawn in Python."""
+MOST_SEED = 2**63 - 1
+MOST_LOG_PRICE = 200.0
+"""How far the log of a price may be expected to go in a run. exp(200) is 7e86, and twice that
+squared is still a number; an exponent above 709 is none."""
+MOST_JUMPS = 100.0
+"""Expected in a block."""
+FIRST_YEAR, LAST_START, LAST_YEAR = 1970, 2100, 2200
+"""Of dates, of the start, and of the end of a run; tables count nanoseconds, up to 2262."""
+LONGEST_NAME, LONGEST_TITLE, LONGEST_TEXT = 64, 200, 20_000
+MOST_THINGS = 1000
+"""Pools, lending markets, oracles, funds, groups: each."""
+MOST_ENTRIES = 10_000
+"""Of a list, or of a table whose names are the scenario's own."""
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Fee = Annotated[float, Field(ge=0.0, lt=1.0)]
-Depth = Annotated[float, Field(gt=0.0)]
-Blocks = Annotated[int, Field(ge=0)]
+Blocks = Annotated[int, Field(ge=0, le=MOST_BLOCKS)]
+Period = Annotated[int, Field(ge=1, le=MOST_BLOCKS)]
+"""A time that is at least a block."""
+Exponent = Annotated[float, Field(ge=0.0, le=10.0)]
+"""A power to which a ratio of volatilities is taken, which may be in the millions."""
 Switch = bool
+
+
+def _depth(value: float) -> float:
+    if not math.isinf(value) and not 1.0 / MOST <= value <= MOST:
+        raise ValueError(f"{value!r} is out of range; give {1.0 / MOST:g} to {MOST:g}, or inf")
+    return value
+
+
+Depth = Annotated[float, Field(gt=0.0), AfterValidator(_depth)]
+
+
+def _line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"{shown(text)} is not one printable line; take out what cannot be read")
+    return text
+
+
+def _printable(text: str) -> str:
+    if not all(line.replace("\t", "").isprintable() for line in text.splitlines()):
+        raise ValueError("holds characters that cannot be read; take them out")
+    return text
+
+
+Line = Annotated[str, Field(max_length=LONGEST_TITLE), AfterValidator(_line)]
+Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_printable)]
+_NAME = re.compile(r"[^\W_](?:\w|[ +-])*", re.ASCII)
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text) or len(text) > LONGEST_NAME or text != text.strip():
+        # Names are parts of dotted paths, of measures, of files and of pictures' labels.
+        raise ValueError(
+            f"{shown(text)} is no name; use letters, digits, -, _ and +, a letter or a digit "
+            f"first, {LONGEST_NAME} at most"
+        )
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+"""What a scenario calls something of its own."""
 
 
 def _not_a_number(value: Any) -> Any:
@@ -51,11 +123,42 @@ def _not_a_number(value: Any) -> Any:
 
 
 def _utc(value: datetime) -> datetime:
+    # First of all, since the ends of the calendar cannot be moved to another zone.
+    if not FIRST_YEAR <= value.year < LAST_YEAR:
+        raise ValueError(f"{value} is out of range; give a date from {FIRST_YEAR} to {LAST_YEAR}")
     # Afterwards, since texts and dates without a time become times without a zone too.
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 Moment = Annotated[datetime, BeforeValidator(_not_a_number), AfterValidator(_utc)]
+Hours = Annotated[float, Field(ge=0.0, le=876_600.0)]
+"""Since the start, up to a century."""
+
+
+def _kind_of_time(value: Any) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return "<hours>" if number else "<moment>"
+
+
+# Told apart beforehand, so that an error speaks of the one that was meant.
+Time = Annotated[
+    Annotated[Hours, Tag("<hours>")] | Annotated[Moment, Tag("<moment>")],
+    Discriminator(_kind_of_time),
+]
+"""A moment, or hours since the start."""
+Volatility = Annotated[float, Field(ge=0.0, le=100.0)]
+"""Per root year; a hundred is five per cent in twelve seconds."""
+
+
+def _kind_of_point(value: Any) -> str:
+    return "<three>" if isinstance(value, list | tuple) and len(value) == 3 else "<two>"
+
+
+Point = Annotated[
+    Annotated[tuple[Time, Positive], Tag("<two>")]
+    | Annotated[tuple[Time, Positive, Volatility], Tag("<three>")],
+    Discriminator(_kind_of_point),
+]
 
 
 def reach(unit: str, low: float, high: float, log: bool = False) -> dict[str, Any]:
@@ -112,13 +215,15 @@ class OutsideDemand(_Table):
         description="Of its bids, gwei.",
         json_schema_extra=reach("gwei", 1.0, 500.0, log=True),
     )
-    bid_sigma: Positive = Field(1.0, description="Standard deviation of the log of its bids.")
-    volatility_response: NotNegative = Field(
+    bid_sigma: Annotated[float, Field(gt=0.0, le=10.0)] = Field(
+        1.0, description="Standard deviation of the log of its bids."
+    )
+    volatility_response: Exponent = Field(
         0.0,
         description="Elasticity of its bids to volatility over its normal.",
         json_schema_extra=reach("elasticity", 0.0, 5.0),
     )
-    quantity_response: NotNegative = Field(
+    quantity_response: Exponent = Field(
         0.0, description="Elasticity of its quantity to volatility over its normal."
     )
     memory: Positive = Field(50.0, description="Time over which it notices, blocks.")
@@ -127,7 +232,7 @@ class OutsideDemand(_Table):
 class BlockSettings(_Table):
     """The block and its fee market."""
 
-    seconds: Positive = Field(
+    seconds: Annotated[float, Field(ge=0.001, le=604_800.0)] = Field(
         12.0, description="Between two blocks.", json_schema_extra=reach("seconds", 1.0, 60.0)
     )
     ordering: Literal["gas_auction", "random", "first_come", "arbitrage_first"] = "gas_auction"
@@ -144,8 +249,14 @@ class BlockSettings(_Table):
         json_schema_extra=reach("gwei", 0.1, 500.0, log=True),
     )
     min_base_fee: NotNegative = Field(0.1, description="Gwei.")
+    priority_fee: NotNegative = Field(
+        1.5,
+        description="Of eip1559: what a sender pays the producer over the base fee where there is "
+        "room for all, gwei.",
+        json_schema_extra=reach("gwei", 0.0, 10.0),
+    )
     revert_gas: Share = Field(0.3, description="Share of its gas that a reverted transaction uses.")
-    expiry: Annotated[int, Field(ge=1)] = Field(
+    expiry: Period = Field(
         50, description="Life of a waiting transaction whose sender says nothing, blocks."
     )
     gas: GasCosts = GasCosts()
@@ -153,7 +264,12 @@ class BlockSettings(_Table):
 
 
 class AssetSettings(_Table):
-    """An asset of the outside venue."""
+    """An asset of the outside venue.
+
+    Processes hold however long a block is beside their memory: a price that returns moves in
+    closed form (Ornstein, Uhlenbeck 1930), Heston's variance by Andersen's QE scheme (2008), and
+    a block has a Poisson number of Merton's jumps. Draws are keyed by the asset's name.
+    """
 
     price: Positive = Field(
         description="At the start, numeraire per unit.",
@@ -162,42 +278,47 @@ class AssetSettings(_Table):
     process: Literal[
         "constant", "gbm", "jumps", "heston", "garch", "mean_reverting", "bridge", "replay"
     ] = "gbm"
-    drift: Finite = Field(
+    drift: Annotated[float, Field(ge=-1000.0, le=1000.0)] = Field(
         0.0, description="Per year.", json_schema_extra=reach("per year", -3.0, 3.0)
     )
-    volatility: NotNegative = Field(
+    volatility: Volatility = Field(
         0.8,
         description="Normal one, per root year.",
         json_schema_extra=reach("per root year", 0.0, 3.0),
     )
-    jump_rate: NotNegative = Field(
+    jump_rate: Annotated[float, Field(ge=0.0, le=1e9)] = Field(
         0.0, description="Per year.", json_schema_extra=reach("per year", 0.0, 500.0)
     )
-    jump_mean: Finite = Field(0.0, description="Mean of the log of a jump.")
-    jump_sd: NotNegative = Field(0.0, description="Its standard deviation.")
-    reversion: NotNegative = Field(
+    jump_mean: Annotated[float, Field(ge=-10.0, le=10.0)] = Field(
+        0.0, description="Mean of the log of a jump."
+    )
+    jump_sd: Annotated[float, Field(ge=0.0, le=5.0)] = Field(
+        0.0, description="Its standard deviation."
+    )
+    reversion: Annotated[float, Field(ge=0.0, le=1e9)] = Field(
         0.0, description="Of the variance (heston) or price (mean_reverting), per year."
     )
-    vol_of_vol: NotNegative = Field(0.0, description="Heston's, per year.")
+    vol_of_vol: Annotated[float, Field(ge=0.0, le=1000.0)] = Field(
+        0.0, description="Heston's, per year."
+    )
     leverage: Annotated[float, Field(ge=-1.0, le=1.0)] = Field(
         0.0, description="Heston's correlation of variance and price."
     )
     alpha: Share = Field(0.0, description="GARCH: weight of the last squared return.")
     beta: Share = Field(0.0, description="GARCH: weight of the last variance.")
-    points: list[tuple[Moment | float, Positive] | tuple[Moment | float, Positive, NotNegative]] = (
-        Field(
-            default=[],
-            description="Of a bridge: time (or hours since the start), price, and if it is not the "
-            "normal one the volatility on the way there.",
-        )
+    points: list[Point] = Field(
+        default=[],
+        max_length=MOST_ENTRIES,
+        description="Of a bridge: time (or hours since the start), price, and if it is not the "
+        "normal one the volatility on the way there.",
     )
-    symbol: str | None = Field(None, description="Its name in a price file.")
+    symbol: Line | None = Field(None, description="Its name in a price file.")
     depth: Depth = Field(
         math.inf,
         description="Sale that moves the price one per cent, numeraire; inf: none does.",
         json_schema_extra=reach("numeraire for 1 %", 10000.0, 1000000000.0, log=True),
     )
-    depth_exponent: NotNegative = Field(
+    depth_exponent: Exponent = Field(
         1.0,
         description="Depth falls as (normal volatility / volatility) to this power.",
         json_schema_extra=reach("exponent", 0.0, 3.0),
@@ -226,12 +347,16 @@ class AssetSettings(_Table):
     inventory: NotNegative = Field(1e6, description="What the venue holds, token units.")
 
 
+MOST_ASSETS = 200
+"""At the venue; their correlations are a matrix that is factored."""
+
+
 class VenueSettings(_Table):
     """The outside venue."""
 
-    numeraire: str = Field("usdc", description="Token that is worth one.")
+    numeraire: Name = Field("usdc", description="Token that is worth one.")
     inventory: NotNegative = Field(1e9, description="What the venue holds of it.")
-    assets: dict[str, AssetSettings] = Field(min_length=1)
+    assets: dict[Name, AssetSettings] = Field(min_length=1, max_length=MOST_ASSETS)
     correlation: dict[str, Annotated[float, Field(ge=-1.0, le=1.0)]] = Field(
         default={}, description='Of shocks, by "a:b".'
     )
@@ -262,8 +387,8 @@ class BreakerSettings(_Table):
         description="Share of its value in a window; 0: no such limit.",
         json_schema_extra=reach("share", 0.0, 0.9),
     )
-    window: Annotated[int, Field(ge=1)] = Field(300, description="Blocks.")
-    cool_down: Annotated[int, Field(ge=1)] = Field(
+    window: Period = Field(300, description="Blocks.")
+    cool_down: Period = Field(
         300,
         description="Blocks that it stays halted.",
         json_schema_extra=reach("blocks", 1, 5000, log=True),
@@ -279,10 +404,10 @@ class BreakerSettings(_Table):
 class WeightRule(_Table):
     """Weights that follow prices: each in proportion to exp(strength x its recent return)."""
 
-    strength: Finite = Field(
+    strength: Annotated[float, Field(ge=-100.0, le=100.0)] = Field(
         description="Per unit of log return; positive: momentum, negative: against it."
     )
-    memory: Annotated[float, Field(ge=1.0)] = Field(
+    memory: Annotated[float, Field(ge=1.0, le=1e9)] = Field(
         300.0, description="Time over which returns count, blocks."
     )
     lowest: Annotated[float, Field(ge=0.0, lt=0.5)] = Field(
@@ -340,7 +465,7 @@ class PoolSettings(_Table):
     positions: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         256, description="Of a concentrated pool: room for so many, beside those of its providers."
     )
-    ratio: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+    ratio: Annotated[float, Field(ge=0.01, le=1.0)] = Field(
         0.5, description="Of a bonding curve: reserve over what all tokens are worth at its price."
     )
     supply: Positive | None = Field(
@@ -356,12 +481,14 @@ class PoolSettings(_Table):
         None, description="Towards which they move: liquidity bootstrapping."
     )
     weight_rule: WeightRule | None = None
-    amplification: Positive = Field(
+    amplification: Annotated[float, Field(gt=0.0, le=1e6)] = Field(
         100.0,
         description="Of a stableswap, A as in the contracts.",
         json_schema_extra=reach("A", 1.0, 5000.0, log=True),
     )
-    target_amplification: Positive | None = Field(None, description="Towards which it ramps.")
+    target_amplification: Annotated[float, Field(gt=0.0, le=1e6)] | None = Field(
+        None, description="Towards which it ramps."
+    )
     moves_from: Blocks = Field(0, description="Block in which the movement begins.")
     moves_until: Blocks = Field(0, description="Block in which it ends.")
     fee_multiplier: Annotated[float, Field(ge=1.0, le=1000.0)] = Field(
@@ -432,7 +559,7 @@ class LendingSettings(_Table):
         json_schema_extra=reach("share", 0.05, 1.0),
     )
     full_close_below: NotNegative = Field(
-        0.95, description="Health factor below which it may be all of it."
+        0.95, description="Health factor at and below which it may be all of it."
     )
     bonus_share: Share = Field(0.1, description="Protocol's share of the liquidation bonus.")
     flash_fee: Fee = Field(
@@ -440,7 +567,7 @@ class LendingSettings(_Table):
         description="Share of a flash loan, for depositors.",
         json_schema_extra=reach("share", 0.0, 0.01),
     )
-    reserves: dict[str, ReserveSettings] = Field(min_length=1)
+    reserves: dict[str, ReserveSettings] = Field(min_length=1, max_length=MOST_ENTRIES)
 
 
 class OracleSettings(_Table):
@@ -462,7 +589,9 @@ class OracleSettings(_Table):
         description="Of a pool_spot: read by every loan in the moment it is made, so that its own "
         "transaction can move it.",
     )
-    lag: Blocks = Field(0, description="Blocks.", json_schema_extra=reach("blocks", 0, 1000))
+    lag: Annotated[int, Field(ge=0, le=MOST_REMEMBERED)] = Field(
+        0, description="Blocks.", json_schema_extra=reach("blocks", 0, 1000)
+    )
     heartbeat: Blocks = Field(
         0,
         description="Longest time without an update, blocks; 0: none.",
@@ -473,7 +602,7 @@ class OracleSettings(_Table):
         description="Move that makes it update, share.",
         json_schema_extra=reach("share", 0.0, 0.1),
     )
-    window: Annotated[int, Field(ge=1)] = Field(
+    window: Annotated[int, Field(ge=1, le=MOST_REMEMBERED)] = Field(
         30,
         description="Of a pool_twap, blocks.",
         json_schema_extra=reach("blocks", 1, 1000, log=True),
@@ -486,7 +615,9 @@ class AgentSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: str
-    count: Annotated[int, Field(ge=0)] = Field(json_schema_extra=reach("agents", 0, 10000))
+    count: Annotated[int, Field(ge=0, le=MOST_AGENTS)] = Field(
+        json_schema_extra=reach("agents", 0, 10000)
+    )
     wallet: dict[str, Distribution] = {}
     pools: list[str] = []
     lending: str | None = None
@@ -499,7 +630,7 @@ class AgentSettings(BaseModel):
     network: Literal["small_world", "scale_free", "random", "none"] = Field(
         "small_world", description="Social graph of a group that has one."
     )
-    neighbours: Annotated[int, Field(ge=0)] = Field(
+    neighbours: Annotated[int, Field(ge=0, le=MOST_AGENTS)] = Field(
         6,
         description="On average, of each on that graph.",
         json_schema_extra=reach("agents", 0, 50),
@@ -524,8 +655,8 @@ class AgentSettings(BaseModel):
 
 
 class _Shock(_Table):
-    block: Annotated[int, Field(ge=1)] | None = None
-    at: Moment | NotNegative | None = Field(None, description="Time, or hours since the start.")
+    block: Period | None = None
+    at: Time | None = Field(None, description="Time, or hours since the start.")
 
     @model_validator(mode="after")
     def _one_time(self) -> _Shock:
@@ -539,7 +670,7 @@ class PriceJump(_Shock):
 
     kind: Literal["price_jump"]
     asset: str
-    size: Annotated[float, Field(gt=-1.0, allow_inf_nan=False)] = Field(
+    size: Annotated[float, Field(gt=-1.0, le=1e6)] = Field(
         description="Share.", json_schema_extra=reach("share", -0.9, 1.0)
     )
 
@@ -553,7 +684,7 @@ class WhaleSale(_Shock):
         description="Token units.", json_schema_extra=reach("tokens", 1.0, 10000000.0, log=True)
     )
     target: str = Field("venue", description='A pool, or "venue".')
-    blocks: Annotated[int, Field(ge=1)] = Field(
+    blocks: Period = Field(
         1,
         description="Over which it is spread.",
         json_schema_extra=reach("blocks", 1, 2000, log=True),
@@ -576,9 +707,7 @@ class GasSurge(_Shock):
 
     kind: Literal["gas_surge"]
     multiple: Positive = Field(json_schema_extra=reach("times", 1.0, 50.0, log=True))
-    blocks: Annotated[int, Field(ge=1)] = Field(
-        json_schema_extra=reach("blocks", 1, 2000, log=True)
-    )
+    blocks: Period = Field(json_schema_extra=reach("blocks", 1, 2000, log=True))
 
 
 class OracleFreeze(_Shock):
@@ -586,9 +715,7 @@ class OracleFreeze(_Shock):
 
     kind: Literal["oracle_freeze"]
     oracle: str
-    blocks: Annotated[int, Field(ge=1)] = Field(
-        json_schema_extra=reach("blocks", 1, 2000, log=True)
-    )
+    blocks: Period = Field(json_schema_extra=reach("blocks", 1, 2000, log=True))
 
 
 class Withdrawal(_Shock):
@@ -609,9 +736,7 @@ class DepthLoss(_Shock):
     kind: Literal["depth_loss"]
     asset: str
     share: Share = Field(json_schema_extra=reach("share", 0.0, 1.0))
-    blocks: Annotated[int, Field(ge=1)] = Field(
-        json_schema_extra=reach("blocks", 1, 2000, log=True)
-    )
+    blocks: Period = Field(json_schema_extra=reach("blocks", 1, 2000, log=True))
 
 
 class PoolHalt(_Shock):
@@ -619,9 +744,7 @@ class PoolHalt(_Shock):
 
     kind: Literal["pool_halt"]
     pool: str
-    blocks: Annotated[int, Field(ge=1)] = Field(
-        json_schema_extra=reach("blocks", 1, 2000, log=True)
-    )
+    blocks: Period = Field(json_schema_extra=reach("blocks", 1, 2000, log=True))
 
 
 class AgentsStop(_Shock):
@@ -629,9 +752,7 @@ class AgentsStop(_Shock):
 
     kind: Literal["agents_stop"]
     agents: str
-    blocks: Annotated[int, Field(ge=1)] = Field(
-        json_schema_extra=reach("blocks", 1, 2000, log=True)
-    )
+    blocks: Period = Field(json_schema_extra=reach("blocks", 1, 2000, log=True))
 
 
 Mechanism = Literal[
@@ -653,9 +774,7 @@ class MechanismCut(_Shock):
 
     kind: Literal["mechanism_cut"]
     mechanism: Mechanism = Field(description="Name of its switch.")
-    blocks: Annotated[int, Field(ge=1)] = Field(
-        json_schema_extra=reach("blocks", 1, 2000, log=True)
-    )
+    blocks: Period = Field(json_schema_extra=reach("blocks", 1, 2000, log=True))
 
 
 Shock = Annotated[
@@ -679,8 +798,10 @@ SHOCK_KINDS = tuple(
 class MeasureSettings(_Table):
     """What is measured, and how often."""
 
-    every: Annotated[int, Field(ge=1)] = Field(1, description="Blocks between two rows.")
-    keep: list[str] = Field(["*"], description="Names, with * and ? as in file names.")
+    every: Period = Field(1, description="Blocks between two rows.")
+    keep: list[Line] = Field(
+        ["*"], max_length=MOST_ENTRIES, description="Names, with * and ? as in file names."
+    )
     receipts: Literal["all", "none"] = "all"
     trade_size: Positive = Field(10_000.0, description="The standard trade, numeraire.")
 
@@ -728,7 +849,9 @@ class InsuranceSettings(_Table):
         description="At the start, token units.",
         json_schema_extra=reach("tokens", 0.0, 100000000.0),
     )
-    covers: list[str] = Field(min_length=1, description="Pools and lending markets.")
+    covers: list[str] = Field(
+        min_length=1, max_length=MOST_ENTRIES, description="Pools and lending markets."
+    )
     premium: Share = Field(
         0.0,
         description="Share of the protocol's part of the covered pools' fees that it gets.",
@@ -744,15 +867,29 @@ class InsuranceSettings(_Table):
         description="Share of the rest, or of a bad debt, that it pays.",
         json_schema_extra=reach("share", 0.0, 1.0),
     )
-    window: Annotated[int, Field(ge=1)] = Field(
-        1, description="Time over which a pool's loss is stated, blocks."
-    )
+    window: Period = Field(1, description="Time over which a pool's loss is stated, blocks.")
 
 
 class PriceSettings(_Table):
     """Recorded prices for the assets that replay them."""
 
-    file: str
+    file: Annotated[str, Field(max_length=4096), AfterValidator(_line)]
+
+
+def checked_seed(rng: int) -> int:
+    """A seed that is given apart from a scenario.
+
+    Raises:
+        ScenarioError: If it is none.
+    """
+    try:
+        number = int(rng)
+    except (TypeError, ValueError, OverflowError):
+        number = -1
+    if not 0 <= number <= MOST_SEED:
+        text = f"{shown(rng)} is out of range; give a number from 0 to {MOST_SEED}"
+        raise ScenarioError([("rng", text)])
+    return number
 
 
 def _time_in_blocks(at: datetime | float, start: datetime, seconds: float) -> float:
@@ -766,23 +903,25 @@ class Scenario(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    title: str
-    description: str = ""
-    blocks: Annotated[int, Field(ge=1)] = Field(
+    title: Line
+    description: Text = ""
+    blocks: Period = Field(
         description="Length of a run.", json_schema_extra=reach("blocks", 100, 50000, log=True)
     )
-    rng: int = Field(1, description="Seed, where a run names no other.")
+    rng: Annotated[int, Field(ge=0, le=MOST_SEED)] = Field(
+        1, description="Seed, where a run names no other."
+    )
     start: Annotated[Moment, PlainSerializer(lambda value: value, return_type=datetime)] = datetime(
         2020, 1, 1, tzinfo=UTC
     )
     block: BlockSettings = BlockSettings()
     venue: VenueSettings
-    pools: dict[str, PoolSettings] = {}
-    lending: dict[str, LendingSettings] = {}
-    oracles: dict[str, OracleSettings] = {}
-    insurance: dict[str, InsuranceSettings] = {}
-    agents: dict[str, AgentSettings] = {}
-    shocks: list[Shock] = []
+    pools: dict[Name, PoolSettings] = Field({}, max_length=MOST_THINGS)
+    lending: dict[Name, LendingSettings] = Field({}, max_length=MOST_THINGS)
+    oracles: dict[Name, OracleSettings] = Field({}, max_length=MOST_THINGS)
+    insurance: dict[Name, InsuranceSettings] = Field({}, max_length=MOST_THINGS)
+    agents: dict[Name, AgentSettings] = Field({}, max_length=MOST_THINGS)
+    shocks: list[Shock] = Field([], max_length=MOST_ENTRIES)
     measures: MeasureSettings = MeasureSettings()
     audit: AuditSettings = AuditSettings()
     switches: Switches = Switches()
@@ -821,6 +960,14 @@ class Scenario(BaseModel):
         """
         if "extends" in content:
             content = _extend(dict(content), Path(), ())
+        return cls._checked(content)
+
+    @classmethod
+    def _checked(cls, content: Mapping[str, Any]) -> Scenario:
+        """Make a scenario of content in which nothing stands for a file any more."""
+        if reading.depth(content) > reading.DEEPEST:
+            text = f"is nested more than {reading.DEEPEST} deep; a scenario's tables are not"
+            raise ScenarioError([("scenario", text)])
         try:
             scenario = cls.model_validate(dict(content))
         except ValidationError as error:
@@ -832,13 +979,15 @@ class Scenario(BaseModel):
     def override(self, values: Mapping[str, Any]) -> Scenario:
         """A scenario with other values at dotted paths.
 
+        Values are values: ``extends`` and ``remove`` are read in files alone.
+
         Raises:
             ScenarioError: If a path or the result makes no sense.
         """
         content = self.to_dict()
         for path, value in values.items():
             _set(content, path, value)
-        return Scenario.from_dict(content)
+        return Scenario._checked(content)
 
     def with_overrides(self, items: Iterable[str]) -> Scenario:
         """A scenario with ``path=value`` items applied; values are written as in TOML.
@@ -850,8 +999,9 @@ class Scenario(BaseModel):
         for item in items:
             path, equals, text = item.partition("=")
             if not equals or not path.strip():
-                raise ScenarioError([(item, "give path=value, as in pools.eth-usdc.fee=0.001")])
-            values[path.strip()] = _toml_value(text.strip())
+                text = "give path=value, as in pools.eth-usdc.fee=0.001"
+                raise ScenarioError([(item or "--set", text)])
+            values[path.strip()] = _toml_value(path.strip(), text.strip())
         return self.override(values)
 
     def with_prices(self, file: str | Path) -> Scenario:
@@ -940,27 +1090,33 @@ def _find(name: str, beside: Path) -> Path:
     if name in shipped:
         return shipped[name]
     path = beside / name
-    if path.is_file():
+    if reading.is_file(path):
         return path
     if name.endswith(".toml") or "/" in name or "\\" in name:
-        raise ScenarioError([(name, f"there is no file {path}")])
+        text = f"there is no file {shortened(str(path), 300)}; give the path of one"
+        raise ScenarioError([(name, text)])
     raise ScenarioError(
         [(name, f"no such scenario; {did_you_mean(name, sorted(shipped))}, or the path of a file")]
     )
 
 
+LONGEST_CHAIN = 50
+"""Files that extend one another."""
+
+
 def _resolve(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
     """Content of a file with what it extends merged in."""
     path = path.resolve()
+    if len(chain) >= LONGEST_CHAIN:
+        text = f"goes through more than {LONGEST_CHAIN} files; merge some"
+        raise ScenarioError([("extends", text)])
     if path in chain:
         names = " -> ".join(p.name for p in (*chain[chain.index(path) :], path))
         raise ScenarioError([("extends", f"goes in a circle: {names}; take one of them out")])
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError([(path.name, f"is not TOML: {error}")]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError([(path.name, f"cannot be read: {error}")]) from None
+        content = reading.toml(reading.read_text(path))
+    except reading.UnreadableError as error:
+        raise ScenarioError([(path.name, str(error))]) from None
     prices = content.get("prices")
     if isinstance(prices, dict) and isinstance(prices.get("file"), str):
         prices["file"] = str(path.parent / prices["file"])
@@ -1042,17 +1198,25 @@ def _child(table: Any, key: str, path: str) -> Any:
 
 
 def _list_index(values: list[Any], key: str, path: str) -> int:
-    if not key.isdigit() or int(key) >= len(values):
-        text = f"{key!r} is no place in a list of {len(values)}; give 0 to {len(values) - 1}"
+    # ASCII: a superscript two is a digit to Python, but no number.
+    if not (key.isascii() and key.isdecimal() and len(key) < 10 and int(key) < len(values)):
+        places = f"give 0 to {len(values) - 1}" if values else "it is empty"
+        text = f"{shown(key)} is no place in a list of {len(values)}; {places}"
         raise ScenarioError([(path, text)])
     return int(key)
 
 
-def _toml_value(text: str) -> Any:
+def _toml_value(path: str, text: str) -> Any:
+    """A value as in TOML; what is none stands for itself, so that texts need no quotes."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        content = reading.toml(f"value = {text}")
+    except reading.UnreadableError as error:
+        if text[:1] in ("[", "{") or text[:1].isdigit():  # it was meant to be one
+            raise ScenarioError([(path, f"{shown(text)} {error}")]) from None
         return text
+    if len(content) > 1:
+        raise ScenarioError([(path, f"{shown(text)} is more than one value; give one")])
+    return content["value"]
 
 
 def _without_none(value: Any) -> Any:
@@ -1091,11 +1255,11 @@ def problems_of(error: ValidationError, root: Any) -> list[tuple[str, str]]:
             text = str(context.get("error", item["msg"]))
         elif kind.startswith(("less_than", "greater_than")):
             bound = ", ".join(f"{_BOUNDS[k]} {v:g}" for k, v in context.items() if k in _BOUNDS)
-            text = f"{given!r} is out of range; give a number {bound}"
+            text = f"{shown(given)} is out of range; give a number {bound}"
         elif kind == "finite_number":
-            text = f"{given!r} is not a finite number; give one"
+            text = f"{shown(given)} is not a finite number; give one"
         else:
-            text = f"{item['msg'][:1].lower()}{item['msg'][1:]} (given {given!r})"
+            text = f"{item['msg'][:1].lower()}{item['msg'][1:]} (given {shown(given)})"
         if kind != "value_error" and path and path[-1] in ("fee",):
             text += " (a share of the amount traded, below 1: 0.003 is 30 basis points)"
         found.append((field or root.__name__.lower(), text))
@@ -1117,7 +1281,7 @@ _TAGS = frozenset(SHOCK_KINDS) | {
 
 def _is_internal(part: str, before: list[str]) -> bool:
     """Whether a part of pydantic's path is not in the file: the tag of a union, our own table."""
-    if part.startswith(("function-", "tagged-union", "datetime", "float", "constrained")):
+    if part.startswith(("function-", "tagged-union", "constrained", "<")) or part == "[key]":
         return True
     if before[:1] == ["shocks"]:  # shocks.0.<tag>
         return part in _TAGS and len(before) == 2
@@ -1154,6 +1318,11 @@ def model_of(annotation: Any) -> Any:
     return None
 
 
+def _twice(names: Iterable[str]) -> list[str]:
+    """Names that occur more than once."""
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
 def _check(s: Scenario) -> list[tuple[str, str]]:
     """All that pydantic cannot see: names that do not exist, numbers that contradict each other."""
     found: list[tuple[str, str]] = []
@@ -1169,11 +1338,21 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
         issued += [f"{name}-{t}{end}" for t in lender.reserves for end in ("", "-debt")]
     tokens = [*base, *issued]
     names = ["venue", "producer", "holders", "treasury", *s.pools, *s.lending, *s.insurance]
-    names += s.agents
-    for name in {n for n in names if names.count(n) > 1}:
+    names += [f"{name}-treasury" for name in s.lending]
+    for name in _twice([*names, *s.agents]):
         found.append((name, "two things are called so; rename one"))
-    for name in {t for t in tokens if tokens.count(t) > 1}:
+    for name in _twice(tokens):
         found.append((name, "two tokens are called so; rename a pool, market or asset"))
+    for name in names:  # the accounts of a group are called after it
+        first, _, number = name.rpartition("-")
+        if first in s.agents and number.isdecimal() and int(number) < s.agents[first].count:
+            text = f"is called like an agent of {first}; rename one of them"
+            found.append((name, text))
+    cells = (sum(group.count for group in s.agents.values()) + len(names)) * len(tokens)
+    if cells > MOST_CELLS:
+        text = f"with all tokens make a ledger of {cells:,} numbers; give fewer agents or tokens"
+        found.append(("agents", f"{text}, {MOST_CELLS:,} at most"))
+    found += _check_time(s)
     known("block.gas_token", s.block.gas_token, base, "token")
     found += _check_venue(s)
     for name, pool in s.pools.items():
@@ -1241,13 +1420,20 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
             if quoted not in reads.tokens or quoted == oracle.token:
                 text = f"prices {quoted}; name an oracle of a token that {oracle.pool} quotes in"
                 found.append((f"{field}.quote", text))
+        if circle := _circle_of_quotes(s, name):
+            text = f"goes in a circle: {' -> '.join(circle)}; quote one of them in another"
+            found.append((f"{field}.quote", text))
         share = f"{oracle.pool}-share"
         if oracle.source == "share" and reads is not None and oracle.token != share:
             found.append((f"{field}.token", f"is not {oracle.pool}'s share; give {share!r}"))
+    debts = {f"{name}-{t}-debt" for name, lender in s.lending.items() for t in lender.reserves}
     for name, market in s.lending.items():
         for token, r in market.reserves.items():
             field = f"lending.{name}.reserves.{token}"
             known(field, token, [t for t in tokens if not t.startswith(f"{name}-")], "token")
+            if token in debts:
+                text = "is a debt, which nobody can hand over; take it out of the reserves"
+                found.append((field, text))
             known(f"{field}.oracle", r.oracle or token, s.oracles, "oracle")
             feed = s.oracles.get(r.oracle or token)
             if feed is not None and feed.token != token:
@@ -1261,6 +1447,9 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
                 found.append((f"{field}.threshold", text))
             if (r.cash > 0.0 or r.utilisation is not None) and token not in base:
                 found.append((f"{field}.cash", f"only {', '.join(base)} can be put in"))
+            if r.cash > r.supply_cap:
+                text = f"{r.cash:g} is above supply_cap ({r.supply_cap:g}); lower it, or raise that"
+                found.append((f"{field}.cash", text))
             if r.cash > 0.0 and r.utilisation is not None:
                 text = "cannot stand beside cash; give one of them"
                 found.append((f"{field}.utilisation", text))
@@ -1289,9 +1478,80 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
     return found
 
 
+def _check_time(s: Scenario) -> list[tuple[str, str]]:
+    """Whether the run has dates."""
+    if s.start.year >= LAST_START:
+        return [("start", f"{s.start} is out of range; give a date before {LAST_START}")]
+    seconds = s.blocks * s.block.seconds
+    years = LAST_YEAR - s.start.year
+    if seconds > years * 365 * 86_400:
+        text = f"of {s.block.seconds:g} s go beyond the year {LAST_YEAR}; give fewer"
+        return [("blocks", f"{s.blocks:,} {text}")]
+    return []
+
+
+def _check_process(s: Scenario, field: str, name: str, a: AssetSettings) -> list[tuple[str, str]]:
+    """Whether the numbers of a price process leave prices that can be counted with."""
+    found: list[tuple[str, str]] = []
+    block = s.block.seconds / YEAR
+    years = s.blocks * block
+    if a.process in ("bridge", "replay"):
+        if s.blocks > MOST_RECORDED:
+            text = f"lays out {s.blocks:,} blocks beforehand; give blocks of {MOST_RECORDED:,}"
+            found.append((f"{field}.process", f"{text} or fewer"))
+        return found
+    if a.process == "jumps" and a.jump_rate * block > MOST_JUMPS:
+        text = f"{a.jump_rate:g} is {a.jump_rate * block:.4g} jumps a block; {MOST_JUMPS:g} are"
+        found.append((f"{field}.jump_rate", f"{text} the most, lower it"))
+    if a.process in ("heston", "mean_reverting") and a.reversion * block > 1.0:
+        text = f"{a.reversion:g} goes more than all of the way back in a block"
+        found.append((f"{field}.reversion", f"{text}; give {1.0 / block:.4g} or less"))
+    if a.process == "constant":
+        return found
+    # What it goes by itself, and ten deviations either way.
+    reaches = {
+        "drift": abs(a.drift) * years,
+        "volatility": 0.5 * a.volatility**2 * years + 10.0 * a.volatility * math.sqrt(years),
+        "price": abs(math.log(a.price)),
+    }
+    if a.process == "mean_reverting":
+        reaches["drift"] = 0.0
+    if a.process == "jumps":
+        count = a.jump_rate * years
+        mean = math.expm1(a.jump_mean + 0.5 * a.jump_sd**2)  # which the drift makes up for
+        size = math.hypot(a.jump_mean, a.jump_sd)
+        reaches["jump_rate"] = count * (abs(a.jump_mean) + abs(mean)) + 10.0 * size * math.sqrt(
+            count
+        )
+    if sum(reaches.values()) > MOST_LOG_PRICE:
+        most = max(reaches, key=lambda key: reaches[key])
+        text = (
+            f"{getattr(a, most):g} takes the price of {name} beyond exp({MOST_LOG_PRICE:g}) in "
+            f"{s.blocks:,} blocks; lower it, or blocks"
+        )
+        found.append((f"{field}.{most}", text))
+    return found
+
+
+YEAR = 365.25 * 86_400.0
+"""Seconds of a year, as the venue counts it."""
+
+
 def oracle_quote_token(tokens: list[str], token: str, numeraire: str) -> str:
     """Token of a pool in which an oracle reads the price of another: the numeraire if it can."""
     return numeraire if numeraire in tokens else next(t for t in tokens if t != token)
+
+
+def _circle_of_quotes(s: Scenario, name: str) -> list[str]:
+    """The oracles that one quotes in, if they lead back to it."""
+    way = [name]
+    while (quote := s.oracles[way[-1]].quote) in s.oracles and quote is not None:
+        if quote == name:
+            return [*way, name]
+        if quote in way:
+            return []  # a circle of others, which they tell
+        way.append(quote)
+    return []
 
 
 def _has_fair_price(pool: PoolSettings) -> bool:
@@ -1304,34 +1564,40 @@ def _has_shares(pool: PoolSettings) -> bool:
 
 def order_of_funding(scenario: Scenario) -> list[str]:
     """Pools such that each comes after those whose shares it holds; in a circle: all the same."""
+    needs = _shares_held(scenario)
     order: list[str] = []
     waiting = list(scenario.pools)
     while waiting:
-        ready = [
-            name
-            for name in waiting
-            if not any(
-                f"{other}-share" in scenario.pools[name].tokens
-                for other in waiting
-                if other != name
-            )
-        ]
+        there = set(waiting)
+        ready = [name for name in waiting if not needs[name] & there]
         if not ready:
             return order + waiting
         order += ready
-        waiting = [name for name in waiting if name not in ready]
+        waiting = [name for name in waiting if needs[name] & there]
     return order
 
 
+def _shares_held(s: Scenario) -> dict[str, set[str]]:
+    """The other pools whose shares each pool holds."""
+    pools = {f"{name}-share": name for name in s.pools}
+    return {
+        name: {pools[t] for t in pool.tokens if t in pools} - {name}
+        for name, pool in s.pools.items()
+    }
+
+
 def _circle_of_shares(s: Scenario) -> list[str]:
-    order = order_of_funding(s)
-    for i, name in enumerate(order):
-        later = [o for o in order[i + 1 :] if f"{o}-share" in s.pools[name].tokens]
+    order, needs = order_of_funding(s), _shares_held(s)
+    at = {name: i for i, name in enumerate(order)}
+    for name in order:
+        later = [other for other in needs[name] if at[other] > at[name]]
         if later:
-            return [name, later[0]]
+            return [name, min(later, key=lambda other: at[other])]
     return []
 
 
+LEAST_WEIGHT = 1e-4
+"""Share of a weighted pool's value; amounts are taken to the power of one weight over another."""
 OF_KIND = {
     "ratio": "bonding_curve",
     "supply": "bonding_curve",
@@ -1388,6 +1654,9 @@ def _check_kind(pool_name: str, pool: PoolSettings) -> list[tuple[str, str]]:
         if given is not None and set(given) != set(pool.tokens):
             text = f"must be of {' and '.join(pool.tokens)}, not {' and '.join(given)}"
             found.append((f"{field}.{name}", text))
+        elif given is not None and min(given.values()) < LEAST_WEIGHT * sum(given.values()):
+            text = f"make one of them less than {LEAST_WEIGHT:g} of all; raise it"
+            found.append((f"{field}.{name}", text))
     if pool.weight_rule is not None:
         if pool.weight_rule.lowest * len(pool.tokens) >= 1.0:
             text = f"{pool.weight_rule.lowest:g} leaves nothing to move among {len(pool.tokens)} "
@@ -1441,8 +1710,15 @@ def _check_venue(s: Scenario) -> list[tuple[str, str]]:
                 found.append((f"{field}.symbol", "is missing; give its name in the price file"))
             if s.prices is None:
                 found.append(("prices.file", f"is missing; {name} replays one"))
-        if math.isnan(a.depth):
-            found.append((f"{field}.depth", "is not a number; give one above 0, or inf"))
+        found += _check_process(s, field, name, a)
+    jumps: dict[str, float] = {}
+    for i, shock in enumerate(s.shocks):
+        if isinstance(shock, PriceJump):
+            jumps[shock.asset] = jumps.get(shock.asset, 0.0) + abs(math.log1p(shock.size))
+            if jumps[shock.asset] > MOST_LOG_PRICE:
+                text = f"takes {shock.asset} beyond exp({MOST_LOG_PRICE:g}) with those before it"
+                found.append((f"shocks.{i}.size", f"{text}; make them smaller, or fewer"))
+                break
     return found
 
 
@@ -1503,6 +1779,9 @@ def _check_group(
     for key in ("collateral", "debt"):
         if group.lending in s.lending:
             known(key, getattr(group, key), [t for t in reserves if t in base], "reserve")
+    if group.network != "none" and group.count * group.neighbours > MOST_FRIENDS:
+        text = f"of {group.count:,} agents make a graph of more than {MOST_FRIENDS:,} edges"
+        found.append((f"{field}.neighbours", f"{group.neighbours:,} {text}; give fewer"))
     for key in sorted(behaviour.needs):
         if not getattr(group, key):
             found.append((f"{field}.{key}", f"is missing; a {group.kind} needs it"))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -46,13 +47,25 @@ class _Hold:
     restore: Callable[[], None]
 
 
+class _Due(NamedTuple):
+    """A shock that is to strike."""
+
+    block: int
+    shock: Any
+    order: int
+    """Of those that strike in a block, in that in which they were added."""
+    left: int = 1
+    """Blocks in which it is to strike, one after the other, this one included."""
+
+
 class Shocks:
     """The shocks of a market, struck at the start of their blocks."""
 
     def __init__(self, market: Market) -> None:
         """Take the shocks of the market's scenario, in the order of their blocks."""
         self.market = market
-        self.pending: list[tuple[int, Any]] = []
+        self.pending: list[_Due] = []
+        self._added = 0
         self.ending: list[tuple[int, Any]] = []
         """Block at whose start a shock that holds something back is over, and the shock."""
         self.holds: dict[tuple[str, str], _Hold] = {}
@@ -72,9 +85,12 @@ class Shocks:
         """
         if block <= self.market.block:
             raise ValueError(f"block {block} is made already; give {self.market.block + 1} or more")
-        for i in range(shock.blocks if shock.kind == "whale_sale" else 1):
-            self.pending.append((block + i, shock))
-        self.pending.sort(key=lambda item: item[0])
+        left = shock.blocks if shock.kind == "whale_sale" else 1
+        self._wait(_Due(block, shock, self._added, left))
+        self._added += 1
+
+    def _wait(self, due: _Due) -> None:
+        insort(self.pending, due, key=lambda item: (item.block, item.order))
 
     def end(self, shock: Any) -> None:
         """Take a shock back at the start of the next block, as if it were to last until there.
@@ -92,7 +108,7 @@ class Shocks:
 
     def blocks_until_next(self, block: int) -> int:
         """Blocks that can be made after `block` before a shock has to strike."""
-        due = [at for at, _ in self.pending[:1]] + [at for at, _ in self.ending]
+        due = [item.block for item in self.pending[:1]] + [at for at, _ in self.ending]
         return max(min(due) - block - 1, 1) if due else 2**62
 
     def strike(self, block: int) -> None:
@@ -101,10 +117,15 @@ class Shocks:
         self.ending = [item for item in self.ending if item[0] > block]
         for shock in over:
             self._let_go(shock)
-        while self.pending and self.pending[0][0] <= block:
-            at, shock = self.pending.pop(0)
-            self.now(shock, block)
-            self.struck.append((at, shock))
+        again = []
+        while self.pending and self.pending[0].block <= block:
+            due = self.pending.pop(0)
+            self.now(due.shock, block)
+            self.struck.append((due.block, due.shock))
+            if due.left > 1:
+                again.append(due._replace(block=due.block + 1, left=due.left - 1))
+        for due in again:
+            self._wait(due)
 
     def now(self, shock: Any, block: int) -> None:
         """Strike one shock at the start of a block, whether the scenario holds it or not.
@@ -298,6 +319,6 @@ class Shocks:
         patience = NEVER // 2
         tokens = int(token_in), int(token_out)
         order = (int(kind), protocol, *tokens, float(amount), 0.0, -1, 0.0, patience, *ticks)
-        send(market.world, sender, cohort, TOP_BID, *order)
+        send(market.world, sender, cohort, TOP_BID, *order, np.inf)
         market.world.mempool[int(chain["bundle_head"])]["gas"] = 0.0
         chain["block"] -= 1

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from sim.codes import Reason
 from sim.compiled import inner, kernel
 from sim.ledger import Ledger, store, transfer
-from sim.randomness import normal, uniform
+from sim.randomness import block_key, normal, normal_quantile, uniform
 
 CONSTANT, GBM, JUMPS, HESTON, GARCH, MEAN_REVERTING, PATH = range(7)
 PROCESSES = {
@@ -37,6 +37,8 @@ PROCESSES = {
 ONE_PER_CENT = math.log(1.01)
 YEAR = 365.25 * 86_400.0
 """Seconds of a year, as volatilities and drifts count it."""
+FARTHEST = 300.0
+"""Log price, up or down, at which a process stands still: beyond lie no floats but 0 and inf."""
 
 ASSET = np.dtype(
     [
@@ -44,6 +46,7 @@ ASSET = np.dtype(
         ("process", "i8"),
         ("path", "i8"),  # row in the paths that are replayed
         ("slot", "i8"),  # of its slots in the ledger's storage
+        ("stream", "u8"),  # of its draws: keyed by its name, so that no other asset matters
         ("x", "f8"),  # log price without the agents' impact
         ("anchor", "f8"),  # log price that a mean-reverting process returns to
         ("drift", "f8"),  # of the price, per block, like all that follows
@@ -78,30 +81,127 @@ ASSET = np.dtype(
 PERMANENT, TRANSIENT, VOLUME = range(3)
 ASSET_SLOTS = 3
 
-# Positions of an asset's draws in the venue's stream of a block.
-_SHOCK, _VARIANCE, _JUMP, _JUMP_SIZE, _PER_ASSET = 0, 1, 2, 3, 4
+# Positions of an asset's draws in its stream of a block.
+_SHOCK, _VARIANCE, _JUMP, _JUMP_SIZE = range(4)
+
+_PSI = 1.5
+"""Where the variance's law changes: Andersen (2008) has anything from 1 to 2 do."""
+_FEW = 100.0
+"""Mean number of jumps up to which they are counted one by one."""
+
+
+@kernel
+def decayed(k):
+    """Mean of exp(-k s) over s in [0, 1]: (1 - exp(-k)) / k, and 1 at k = 0."""
+    return -math.expm1(-k) / k if k > 0.0 else 1.0
+
+
+@kernel
+def poisson(mean, u):
+    """Quantile of a Poisson number, by inversion; of large means by Cornish and Fisher (1938).
+
+    Args:
+        mean: >= 0.
+        u: Probability in (0, 1).
+    """
+    if mean > _FEW:
+        z = normal_quantile(u)
+        return max(math.floor(mean + math.sqrt(mean) * z + (z * z - 1.0) / 6.0 + 0.5), 0.0)
+    number = 0.0
+    term = math.exp(-mean)
+    total = term
+    while u > total:
+        number += 1.0
+        term *= mean / number
+        if total + term == total:  # rounding keeps the sum below the largest u
+            break
+        total += term
+    return number
 
 
 @inner
-def _diffusion(asset, shock, key, position):
+def _heston(asset, shock, other):
+    """Log return of a block of Heston's process, whose variance moves on.
+
+    The variance after the block is Andersen's QE ("Simple and efficient simulation of the
+    Heston stochastic volatility model", 2008, section 3.2): its mean m and variance s^2
+    given V are exact, and it is never negative. With e = exp(-k), f = (1 - e) / k,
+    ``m = theta + (V - theta) e`` and ``s^2 = eps^2 (V e f + theta k f^2 / 2)``.
+
+    The price's shock has a part ``rho`` along the variance's. Andersen reads that part
+    and the integral of V off the ends (his central weights, equation 33), which is good
+    to the second order in k: at k = 5 it would make the price's variance 1.5 times what
+    it is. Ours are the regressions on V' over the block, exact at every k and his for
+    small k: with ``J = theta + (V - theta) f`` the mean integral and
+    ``g = theta f + (V - theta) e``, the part is ``c (V' - m)``, ``c = eps g / s^2``, which
+    explains the share ``c eps g / J`` of its variance; the rest goes to the independent
+    normal. The drift is his martingale correction (section 4.3), so that the price's mean
+    is exact, as are its variance and its covariance with V'.
+
+    Args:
+        asset: Its `variance` is V, `sigma` squared theta, `reversion` k, `vol_of_vol` eps,
+            `leverage` rho, all a block's.
+        shock: Normal of the price, which other assets may share.
+        other: Independent normal.
+    """
+    k, eps, rho = asset.reversion, asset.vol_of_vol, asset.leverage
+    theta, v = asset.sigma * asset.sigma, asset.variance
+    e, f = math.exp(-k), decayed(k)
+    m = theta + (v - theta) * e
+    integral = theta + (v - theta) * f
+    d = v * e * f + 0.5 * theta * k * f * f  # s^2 / eps^2
+    psi = eps * eps * d / m / m if m > 0.0 else 0.0
+    if not 1e-16 < psi < 1e30:  # the variance does not move, or there is none left
+        asset.variance = m
+        return asset.drift - 0.5 * integral + math.sqrt(integral) * shock
+
+    flat = math.sqrt(1.0 - rho * rho)
+    along = rho * shock + flat * other  # the variance's normal
+    across = flat * shock - rho * other  # what of the price's is independent of it
+    g = theta * f + (v - theta) * e
+    # Slopes, on V', of the part along it and of the integral.
+    part = g / (eps * d)
+    if k > 1e-4:
+        slope = (v * e * (1.0 - f) + theta * (f - e - 0.5 * k * f * f)) / (k * d)
+    else:
+        slope = (0.5 * v * e + theta * k / 6.0) / d
+    told = min(rho * rho * g * g / (d * integral), 1.0)  # of the price's variance, by V'
+    tilt = rho * part - 0.5 * told * slope
+    if psi <= _PSI:
+        two = 2.0 / psi
+        b2 = two - 1.0 + math.sqrt(two) * math.sqrt(two - 1.0)
+        a = m / (1.0 + b2)
+        after = a * (math.sqrt(b2) + along) ** 2
+        bound = 1.0 - 2.0 * tilt * a
+        norm = tilt * b2 * a / bound - 0.5 * math.log(bound) if bound > 0.0 else np.nan
+    else:
+        chance = 2.0 / (psi + 1.0)  # of a variance above zero
+        scale = m / chance  # its mean then: it is exponential
+        tail = 0.5 * math.erfc(along / math.sqrt(2.0))
+        after = scale * math.log(chance / tail) if tail < chance else 0.0
+        bound = 1.0 - tilt * scale
+        norm = math.log1p(chance * tilt * scale / bound) if bound > 0.0 else np.nan
+    asset.variance = after
+    if math.isnan(norm):  # no finite mean to correct: that of the logarithm is right
+        norm = tilt * m + 0.5 * told * integral
+    ours = (1.0 - told) * max(integral + slope * (after - m), 0.0)
+    return asset.drift + tilt * after - norm + math.sqrt(ours) * across - 0.5 * ours
+
+
+@inner
+def _diffusion(books, asset, shock, key):
     """Log return of one block of the asset's own process, given its correlated shock."""
     process = asset.process
     if process == CONSTANT:
         return 0.0
     if process == MEAN_REVERTING:
-        # The whole price returns, with what agents have moved it: somebody outside
-        # sells what is dear and buys what is cheap.
-        return asset.reversion * (asset.anchor - math.log(asset.price)) + asset.sigma * shock
+        # Ornstein, Uhlenbeck (1930) in closed form. The whole price returns, with what
+        # agents have moved it: somebody outside sells what is dear and buys what is cheap.
+        k = asset.reversion
+        way = -math.expm1(-k) * (asset.anchor - math.log(price_now(books, asset)))
+        return way + asset.sigma * math.sqrt(decayed(2.0 * k)) * shock
     if process == HESTON:
-        # Full truncation (Lord, Koekkoek, van Dijk 2010).
-        v = max(asset.variance, 0.0)
-        other = normal(key, position + _VARIANCE)
-        rho = asset.leverage
-        w = rho * shock + math.sqrt(1.0 - rho * rho) * other
-        asset.variance += (
-            asset.reversion * (asset.sigma**2 - v) + asset.vol_of_vol * math.sqrt(v) * w
-        )
-        return asset.drift - 0.5 * v + math.sqrt(v) * shock
+        return _heston(asset, shock, normal(key, _VARIANCE))
     if process == GARCH:
         # GARCH(1,1) with the long-run variance sigma^2 (Bollerslev 1986).
         v = asset.variance
@@ -111,28 +211,30 @@ def _diffusion(asset, shock, key, position):
         )
         return asset.drift - 0.5 * v + e
     step = asset.drift - 0.5 * asset.sigma**2 + asset.sigma * shock
-    if process == JUMPS and uniform(key, position + _JUMP) < asset.jump_chance:
-        # Merton 1976, compensated so that the drift is the price's own.
-        step += asset.jump_mean + asset.jump_sd * normal(key, position + _JUMP_SIZE)
     if process == JUMPS:
-        mean = math.exp(asset.jump_mean + 0.5 * asset.jump_sd**2) - 1.0
-        step -= asset.jump_chance * mean
+        # Merton 1976: a Poisson number of normal jumps, compensated so that the drift is
+        # the price's own.
+        number = poisson(asset.jump_chance, uniform(key, _JUMP))
+        if number > 0.0:
+            size = asset.jump_sd * math.sqrt(number) * normal(key, _JUMP_SIZE)
+            step += number * asset.jump_mean + size
+        step -= asset.jump_chance * math.expm1(asset.jump_mean + 0.5 * asset.jump_sd**2)
     return step
 
 
 @kernel
-def move(books, assets, cholesky, paths, key, block):
+def move(books, assets, cholesky, paths, block):
     """Move all outside prices by one block, let impact decay, and set the depth.
 
     Args:
         assets: ASSET[n].
         cholesky: float64[n, n], lower factor of the shocks' correlation.
         paths: float64[rows, blocks + 1], log prices that are replayed.
-        key: The venue's stream of this block.
         block: Number of the block, from 1; row 0 of a path is the start.
     """
     for a in range(assets.size):
         asset = assets[a]
+        books.storage[asset.slot + TRANSIENT] *= asset.decay
         if asset.process == PATH:
             row = paths[asset.path]
             last = row.size - 1
@@ -141,9 +243,10 @@ def move(books, assets, cholesky, paths, key, block):
             shock = 0.0
             for b in range(a + 1):
                 if cholesky[a, b] != 0.0:
-                    shock += cholesky[a, b] * normal(key, b * _PER_ASSET + _SHOCK)
-            asset.x += _diffusion(asset, shock, key, a * _PER_ASSET)
-        books.storage[asset.slot + TRANSIENT] *= asset.decay
+                    own = normal(block_key(assets[b].stream, block), _SHOCK)
+                    shock += cholesky[a, b] * own
+            asset.x += _diffusion(books, asset, shock, block_key(asset.stream, block))
+        asset.x = min(max(asset.x, -FARTHEST), FARTHEST)
         mark(books, asset)
         change = math.log(asset.price / asset.before)
         asset.seen_variance += asset.memory * (change * change - asset.seen_variance)

@@ -33,12 +33,13 @@ CHAIN = np.dtype(
         ("fee_market", "i8"),
         ("stream", "u8"),  # of the block's own draws
         ("key", "u8"),  # that stream in this block
-        ("venue_stream", "u8"),
         ("expiry", "i8"),  # blocks
         ("gas_limit", "f8"),  # gas a block
         ("revert_gas", "f8"),  # share of its gas that a reverted transaction uses
         ("base_fee", "f8"),  # gwei
         ("least_base_fee", "f8"),  # gwei
+        ("priority_fee", "f8"),  # that a sender who says nothing pays the producer, gwei
+        ("premium", "f8"),  # least bid that went in over the base fee of its block, gwei
         ("outside_gas", "f8"),  # demand of the rest of the world, share of the limit
         ("outside_median", "f8"),  # of its bids, gwei
         ("outside_sigma", "f8"),  # of the log of its bids
@@ -54,13 +55,14 @@ CHAIN = np.dtype(
         ("waiting", "i8"),  # calls in the mempool
         ("next_number", "i8"),  # of the next transaction
         ("lost", "i8"),  # transactions refused because the mempool was full
+        ("refused", "i8"),  # and because a number in them made no sense
         ("sent", "i8"),
         ("receipts", "i8"),  # rows used
         ("keep_receipts", "i8"),
         ("bundle_head", "i8"),  # where the transaction under execution starts
         ("bundle_call", "i8"),  # its call that waits for a plain protocol
         ("bundle_previous", "f8"),
-        ("bundle_mark", "i8"),
+        ("bundle_mark", "i8"),  # place in the journal where its present call began
         ("queue_at", "i8"),
         ("queue_length", "i8"),
         ("gas_bought", "f8"),  # by the transactions of this block
@@ -93,6 +95,7 @@ CHAIN = np.dtype(
 CALL = np.dtype(
     [
         ("number", "i8"),  # of the transaction
+        ("nonce", "i8"),  # of the transaction among its sender's
         ("sender", "i4"),
         ("arrived", "i4"),  # block
         ("expires", "i4"),  # last block it is good for
@@ -108,7 +111,8 @@ CALL = np.dtype(
         ("second", "f8"),  # a second amount, where a call has two
         ("limit", "f8"),
         ("gas", "f8"),  # units, on the first call: of the whole transaction
-        ("bid", "f8"),  # gwei per unit of gas
+        ("bid", "f8"),  # most it pays, gwei per unit of gas
+        ("tip", "f8"),  # most of that which goes to the producer
         ("lower", "i4"),  # ticks of a position
         ("upper", "i4"),
     ]
@@ -187,6 +191,8 @@ class World(Structure):
         health: float64[markets, accounts], health factors in the order of
             `debtors`, as of this block's oracle prices.
         retired: uint8[accounts], 1 for who may send nothing any more.
+        streams: uint64[accounts], keys of the senders' draws for their places in a block;
+            `nonces` int64[accounts] counts what each has sent.
         mempool: CALL[n]; `queue` int64[n] and `keys` uint64[2, n] order it.
         receipts: RECEIPT[n].
         tally: int64[cohorts + 1, reasons], transactions by how they ended; the
@@ -220,6 +226,8 @@ class World(Structure):
         "since": ("i8", 2),
         "health": ("f8", 2),
         "retired": ("u1", 1),
+        "streams": ("u8", 1),
+        "nonces": ("i8", 1),
         "mempool": (CALL, 1),
         "queue": ("i8", 1),
         "keys": ("u8", 2),
@@ -256,6 +264,8 @@ class World(Structure):
     since: npt.NDArray[np.int64]
     health: npt.NDArray[np.float64]
     retired: npt.NDArray[np.uint8]
+    streams: npt.NDArray[np.uint64]
+    nonces: npt.NDArray[np.int64]
     mempool: npt.NDArray[np.void]
     queue: npt.NDArray[np.int64]
     keys: npt.NDArray[np.uint64]

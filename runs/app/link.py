@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from sim.errors import ScenarioError
+from sim import reading
+from sim.errors import ScenarioError, shown
+
+MOST_CHARACTERS = 200_000
+MOST_WORDS = 2_000
+"""Of a link: with them a long session comes back; more is somebody's joke."""
 
 
 @dataclass
@@ -54,29 +59,41 @@ def read_link(query: str | None) -> Link:
     link = Link()
     changes: dict[str, Any] = {}
     problems: list[tuple[str, str]] = []
-    for word, text in parse_qsl((query or "").removeprefix("?"), keep_blank_values=True):
+    text = (query or "").removeprefix("?")
+    if len(text) > MOST_CHARACTERS:
+        raise ScenarioError(
+            [("link", f"is longer than {MOST_CHARACTERS:,} characters; shorten it")]
+        )
+    try:
+        words = parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_WORDS)
+    except ValueError:
+        raise ScenarioError(
+            [("link", f"holds more than {MOST_WORDS:,} words; shorten it")]
+        ) from None
+    for word, text in words:
         if word == "scenario":
             link.scenario = text
         elif word in ("rng", "block"):
-            if not text.isdecimal() or len(text) > 18:
-                problems.append((word, f"{text!r} is not a number of 0 or more"))
+            if not (text.isascii() and text.isdecimal()) or len(text) > 18:
+                problems.append((word, f"{shown(text)} is not a number of 0 or more"))
             else:
                 setattr(link, word, int(text))
         elif word == "set":
             path, _, value = text.partition("=")
             try:
-                changes[path] = json.loads(value)
-            except ValueError:
-                problems.append((path, f"{value!r} is not a value; write numbers, true or false"))
+                changes[path] = reading.json_value(value)
+            except reading.UnreadableError:
+                text = f"{shown(value)} is not a value; write numbers, true or false"
+                problems.append((path, text))
         elif word == "do":
             try:
-                action = json.loads(text)
-            except ValueError:
+                action = reading.json_value(text)
+            except reading.UnreadableError:
                 action = None
-            if isinstance(action, dict) and isinstance(action.get("block"), int):
+            if isinstance(action, dict) and type(action.get("block")) is int:
                 link.actions.append(action)
             else:
-                problems.append(("do", f"{text!r} is not a shock with its block"))
+                problems.append(("do", f"{shown(text)} is not a shock with its block"))
         elif word == "twin":
             link.twin = text
     if problems:

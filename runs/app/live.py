@@ -228,7 +228,9 @@ class LiveMarket(Market):
             action.ended = self.block + 1
             if action.block > self.block:  # it has not struck yet
                 self.actions.remove(action)
-                self.shocks.pending = [p for p in self.shocks.pending if p[1] is not action.shock]
+                self.shocks.pending = [
+                    p for p in self.shocks.pending if p.shock is not action.shock
+                ]
             else:
                 self.shocks.end(action.shock)
             if self.twin is not None:

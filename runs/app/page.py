@@ -322,8 +322,8 @@ def _Cards(session: Session, shown: list[dict[str, Any]], forms: list[dict[str, 
                 parameters=shown,
                 changes=session.changes.value,
                 errors=session.errors.value,
-                event_change=lambda data: session.turn(data["path"], data["value"]),
-                event_back=lambda data: session.turn_back(data["path"]),
+                event_change=lambda data: session.turn(str(data["path"]), data["value"]),
+                event_back=lambda data: session.turn_back(str(data["path"])),
             )
             solara.Button(
                 "Apply and restart",
@@ -377,7 +377,7 @@ def _Compare(session: Session) -> None:
         "The twin has",
         value=choices[market.twin_choice],
         values=list(by_label),
-        on_value=lambda label: session.compare(by_label[label]),
+        on_value=lambda label: session.compare(by_label.get(label, "")),
         disabled=bool(session.busy.value),
     )
     text = "The same scenario and seed with one thing different, from the first block on. Dashed."

@@ -7,8 +7,9 @@ what it says is shown beside the field.
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -16,7 +17,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from sim import Scenario, registry
-from sim.errors import ScenarioError, did_you_mean
+from sim.distribution import MOST
+from sim.errors import ScenarioError, shown
 from sim.mechanisms import present
 from sim.registry import Column
 from sim.scenario import OF_KIND, SHOCK_KINDS, Shock, Switches
@@ -32,14 +34,14 @@ _MAIN = {
 """The fields of a distribution that carry the unit of what is drawn."""
 MOST_AGENTS = 100_000
 MOST_BLOCKS = 1_000_000
-_FORBIDDEN = {
+_ELSEWHERE = {
     "prices": "a page reads no files; start it with a scenario that names its prices",
     "rng": "is the seed; set it beside the scenario",
     "shocks": "are added with Shock now",
     "measures": "are what the page draws",
     "audit": "stays as it is",
 }
-"""What no visitor of a page may change: a link must not read files or import code."""
+"""What to say of what no visitor of a page may change, where there is more to say."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,9 @@ def _spoken(name: str) -> str:
 def changed(base: Scenario, changes: Mapping[str, Any]) -> Scenario:
     """A scenario with what was turned in the browser.
 
+    Only what `parameters` offers can be turned, and only to numbers, or on and off: a
+    visitor, or who gave them their link, must not read files or import code.
+
     Args:
         base: The scenario.
         changes: Values by path; of a path that ends in ``.*``, what to multiply by.
@@ -177,35 +182,66 @@ def changed(base: Scenario, changes: Mapping[str, Any]) -> Scenario:
     """
     values: dict[str, Any] = {}
     whole: dict[str, str] = {}
+    offered = {p.path: p for p in parameters(base)}
     for path, value in changes.items():
-        if text := _FORBIDDEN.get(path.split(".")[0]):
-            raise ScenarioError([(path, text)])
-        if path.endswith((".kind", ".file")) or not isinstance(value, int | float | str):
-            raise ScenarioError([(path, "cannot be changed here; write a scenario file")])
-        if not path.endswith(".*"):
+        if path not in offered:
+            raise ScenarioError([(path, _not_offered(base, path, offered))])
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if offered[path].kind == "switch":
+            if not isinstance(value, bool):
+                raise ScenarioError([(path, f"{shown(value)} is neither true nor false")])
             values[path] = value
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0.0:
-            raise ScenarioError([(path, f"{value!r} is out of range; give a number above 0")])
-        below = _table_at(base, path.removesuffix(".*"))
-        for name, number in below.items():
-            values[path.removesuffix("*") + name] = number * value
-            whole[path.removesuffix("*") + name] = path
+        elif not path.endswith(".*"):
+            if not number:
+                raise ScenarioError([(path, f"{shown(value)} is no number; give one")])
+            values[path] = value
+        elif not number or not 0.0 < value <= MOST:
+            text = f"{shown(value)} is out of range; give a number above 0, of at most {MOST:g}"
+            raise ScenarioError([(path, text)])
+        else:
+            for name, amount in _table_at(base, path.removesuffix(".*")).items():
+                values[path.removesuffix("*") + name] = amount * value
+                whole[path.removesuffix("*") + name] = path
+    # Before the scenario's own limits, which are wider and say less.
+    _carried(changes, sum(v for p, v in values.items() if p.endswith(".count")), values)
     try:
         setup = base.override(values)
     except ScenarioError as error:
         known = list(changes)
         problems = [(whole.get(f, _nearest(f, known)), text) for f, text in error.problems]
         raise ScenarioError(problems) from None
-    agents = sum(group.count for group in setup.agents.values())
+    _carried(changes, sum(group.count for group in setup.agents.values()), {"blocks": setup.blocks})
+    return setup
+
+
+def _carried(changes: Mapping[str, Any], agents: float, values: Mapping[str, Any]) -> None:
+    """See that a page can carry what was turned.
+
+    Raises:
+        ScenarioError: If it cannot.
+    """
     if agents > MOST_AGENTS:
         field = next((p for p in changes if p.endswith(".count")), "agents")
         text = f"makes {agents:,} agents; a page carries {MOST_AGENTS:,}: undertow run takes more"
         raise ScenarioError([(field, text)])
-    if setup.blocks > MOST_BLOCKS:
+    if values.get("blocks", 0) > MOST_BLOCKS:
         text = f"is more than a page goes through; give {MOST_BLOCKS:,} or fewer"
-        raise ScenarioError([("blocks", f"{setup.blocks:,} {text}")])
-    return setup
+        raise ScenarioError([("blocks", f"{values['blocks']:,} {text}")])
+
+
+def _not_offered(base: Scenario, path: str, offered: Collection[str]) -> str:
+    """Why something cannot be turned, and what to do."""
+    first = path.split(".")[0]
+    if first in _ELSEWHERE:
+        return _ELSEWHERE[first]
+    known: Any = base.to_dict()
+    for part in path.split("."):
+        known = known.get(part) if isinstance(known, dict) else None
+    if known is not None:
+        return "cannot be changed here; write a scenario file"
+    close = difflib.get_close_matches(path[:200], offered, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else "the page lists those that there are"
+    return f"no such field; {hint}"
 
 
 def _nearest(field: str, known: list[str]) -> str:
@@ -219,9 +255,6 @@ def _nearest(field: str, known: list[str]) -> str:
 def _table_at(base: Scenario, path: str) -> dict[str, float]:
     table: Any = base.to_dict()
     for part in path.split("."):
-        if not isinstance(table, dict) or part not in table:
-            known = table if isinstance(table, dict) else ()
-            raise ScenarioError([(f"{path}.*", f"no such field; {did_you_mean(part, known)}")])
         table = table[part]
     return dict(table)
 
@@ -294,13 +327,31 @@ def shock_of(setup: Scenario, content: Mapping[str, Any], block: int) -> Any:
     Raises:
         ScenarioError: If it makes no sense; the problems name its fields alone.
     """
-    given = {k: v for k, v in content.items() if v is not None and v != ""}
-    given["block"] = block
-    given.pop("at", None)
     try:
-        checked = setup.override({"shocks": [given]})
+        return shocks_of(setup, [dict(content) | {"block": block}])[0]
     except ScenarioError as error:
-        raise ScenarioError(
-            [(f.removeprefix("shocks.0.").removeprefix("shocks.0"), t) for f, t in error.problems]
-        ) from None
-    return checked.shocks[0]
+        found = [(f.removeprefix("do.0.").removeprefix("do.0"), t) for f, t in error.problems]
+        raise ScenarioError(found) from None
+
+
+def shocks_of(setup: Scenario, contents: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Shocks with their blocks, checked as a scenario's would be.
+
+    Args:
+        setup: The scenario whose names they use.
+        contents: The kind, the block and the fields of each.
+
+    Raises:
+        ScenarioError: If one makes no sense; the problems name its place, as `do.0`.
+    """
+    if not contents:
+        return []
+    given = [
+        {k: v for k, v in content.items() if v is not None and v != "" and k != "at"}
+        for content in contents
+    ]
+    try:
+        return list(setup.override({"shocks": given}).shocks)
+    except ScenarioError as error:
+        found = [(f"do{f.removeprefix('shocks')}", t) for f, t in error.problems]
+        raise ScenarioError(found) from None

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from runs.app.session import SCENARIO_VARIABLE, SEED_VARIABLE
 from sim import Scenario
-from sim.errors import ScenarioError
+from sim.errors import ScenarioError, shown
 
 _SWITCH_SECONDS = 0.0005
 """Between threads: a frame passes from the market's to the server's, and should not wait."""
@@ -40,8 +40,9 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except socket.gaierror:
-        raise ScenarioError([("--host", f"there is no {host!r} here; give 127.0.0.1")]) from None
+    except (OSError, ValueError):  # it is unknown, or no name at all
+        text = f"there is no {shown(host)} here; give 127.0.0.1"
+        raise ScenarioError([("--host", text)]) from None
     with socket.socket(found[0], found[1]) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -81,7 +82,7 @@ def serve(
     """
     if scenario is not None:
         for field, text in Scenario.load(scenario).warnings():
-            console.print(f"[yellow]warning:[/yellow] {field}: {text}", highlight=False)
+            console.print(f"warning: {field}: {text}", highlight=False, markup=False)
         os.environ[SCENARIO_VARIABLE] = scenario
     if rng is not None:
         os.environ[SEED_VARIABLE] = str(rng)
@@ -111,7 +112,8 @@ def serve(
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     try:
-        console.print(f"The page is at {address} (Ctrl-C stops it)", highlight=False)
+        said = f"The page is at {address} (Ctrl-C stops it)"
+        console.print(said, highlight=False, markup=False)
         while thread.is_alive():
             thread.join(0.2)
     except KeyboardInterrupt:

@@ -14,10 +14,10 @@ from mesa.visualization.utils import force_update
 
 from runs.app.link import Link, read_link
 from runs.app.live import Action, LiveMarket, run_files
-from runs.app.parameters import changed, shock_of
+from runs.app.parameters import changed, parameters, shock_of, shocks_of
 from sim import Scenario
 from sim.compiled import compilation_told_to
-from sim.errors import ScenarioError, did_you_mean
+from sim.errors import ScenarioError, did_you_mean, shown
 from sim.ledger import LedgerError
 from sim.mechanisms import present
 from sim.shocks import HOLDING, held_by
@@ -67,7 +67,7 @@ def load(name: str) -> Scenario:
     """
     if name not in library():
         text = f"no such scenario; {did_you_mean(name, library())}"
-        raise ScenarioError([("scenario", f"{name!r}: {text}")])
+        raise ScenarioError([("scenario", f"{shown(name)}: {text}")])
     return Scenario.load(library()[name])
 
 
@@ -183,7 +183,12 @@ class Session:
             link.rng = int(seed)
         try:
             self._open(link)
-        except (ScenarioError, ValueError) as error:
+        except (
+            LedgerError,
+            ValueError,
+            MemoryError,
+            OSError,
+        ) as error:  # a ScenarioError is a value's
             self.notice.set(f"The link could not be followed. {_said(error)}")
             self._open(Link(first_scenario(), link.rng))
         self.busy.set("")
@@ -191,7 +196,10 @@ class Session:
     def _open(self, link: Link) -> None:
         base = load(link.scenario)
         setup = changed(base, link.changes)
-        actions = [shock_of(setup, a, int(a["block"])) for a in link.actions]
+        actions = shocks_of(setup, link.actions)
+        if link.block > setup.blocks:
+            text = f"{link.block:,} is beyond the run, which has {setup.blocks:,}; give fewer"
+            raise ScenarioError([("block", text)])
         with compilation_told_to(lambda name: self.busy.set(f"Compiling, once: {name}")):
             market = PacedMarket(setup, link.rng)
             if link.block:
@@ -261,7 +269,14 @@ class Session:
         self.work(f"Opening {name}", lambda: self._open(Link(name)))
 
     def turn(self, path: str, value: Any) -> None:
-        """Turn a parameter; a value that makes no sense is said beside it."""
+        """Turn a parameter; a value that makes no sense is said beside it.
+
+        The page sends what its fields hold, but whoever speaks to the server sends
+        what they like: what is offered nowhere is not kept.
+        """
+        if path not in {p.path for p in parameters(self.base)}:
+            self.notice.set(f"{shown(path)}: no such parameter")
+            return
         self.changes.set({**self.changes.value, path: value})
         self._check()
 
@@ -299,7 +314,7 @@ class Session:
     def strike(self, content: Mapping[str, Any]) -> None:
         """Strike a shock in the next block, or say beside its fields what is wrong."""
         market = self.market
-        if market is None:
+        if market is None or not isinstance(content, Mapping):
             return
         with market.lock:
             if not market.running:
@@ -347,9 +362,9 @@ class Session:
     def switch(self, label: str, off: bool) -> None:
         """Cut something from the next block on, or let it work again."""
         market = self.market
-        if market is None:
+        if market is None or label not in (cuts := self.cuts()):
             return
-        cut, action = self.cuts()[label]
+        cut, action = cuts[label]
         if off and action is None:
             self.strike(cut | {"blocks": max(market.setup.blocks - market.block, 1)})
         elif not off and action is not None:

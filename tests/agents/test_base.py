@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import math
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -92,3 +95,74 @@ def test_a_default_bid_gets_in(small: Callable[..., Scenario]) -> None:
     ann.swap("eth-usdc", "eth", 1.0)
     market.run(1)
     assert reasons(market) == ["done"]
+
+
+def test_another_agent_that_sends_meanwhile_sends_for_itself(market: Market) -> None:
+    ann = Idle(market, {"eth": 10.0, "usdc": 1e5}, "ann")
+    bob = Idle(market, {"eth": 10.0}, "bob")
+    with ann.transaction():
+        ann.swap("eth-usdc", "usdc", 1000.0)
+        bob.transfer("holders", "eth", 3.0)
+        with bob.transaction():
+            bob.transfer("holders", "eth", 1.0)
+            ann.transfer("holders", "usdc", 500.0)
+            bob.transfer("holders", "eth", 2.0)
+    market.run(1)
+    frame = market.receipts()
+    sent = frame.groupby("transaction")["sender"].agg(lambda names: sorted({*names.astype(str)}))
+    assert sorted(map(tuple, sent)) == [("ann",), ("bob",), ("bob",)]
+    assert bob.wallet == {"eth": 4.0}
+    assert ann.wallet["usdc"] == 98_500.0
+
+
+def test_a_transaction_that_an_exception_leaves_sends_nothing(market: Market) -> None:
+    ann = Idle(market, {"eth": 10.0}, "ann")
+    with pytest.raises(RuntimeError), ann.transaction():
+        ann.transfer("holders", "eth", 1.0)
+        raise RuntimeError
+    ann.transfer("holders", "eth", 2.0)
+    market.run(1)
+    assert ann.wallet == {"eth": 8.0}
+    assert len(market.receipts()) == 1
+
+
+def test_a_transaction_inside_another_is_a_part_of_it(market: Market) -> None:
+    ann = Idle(market, {"eth": 10.0}, "ann")
+    with ann.transaction():
+        ann.transfer("holders", "eth", 1.0)
+        with ann.transaction():
+            ann.transfer("holders", "eth", 2.0)
+        ann.transfer("holders", "eth", 100.0)  # which it does not have
+    market.run(1)
+    assert ann.wallet == {"eth": 10.0}
+    assert market.receipts()["transaction"].nunique() == 1
+
+
+@pytest.mark.parametrize("amount", [math.nan, math.inf, -math.inf, -0.5, -3.0])
+def test_an_amount_that_makes_no_sense_is_refused_at_once(market: Market, amount: float) -> None:
+    ann = Idle(market, {"eth": 10.0}, "ann")
+    with pytest.raises(ValueError, match=r"amount .* makes no sense; give a finite number"):
+        ann.swap("eth-usdc", "eth", amount)
+    with pytest.raises(ValueError, match=r"bid .* makes no sense"):
+        ann.swap("eth-usdc", "eth", 1.0, bid=amount)
+    with pytest.raises(ValueError, match="not a number"):
+        ann.swap("eth-usdc", "eth", 1.0, minimum=math.nan)
+    assert market.world.chain[0]["waiting"] == 0
+
+
+def test_a_market_that_nobody_holds_is_freed(small: Callable[..., Scenario]) -> None:
+    def made() -> weakref.ref[Market]:
+        market = Market(small(), rng=1)
+        Idle(market, {"eth": 1.0}, "ann")
+        market.run(2)
+        return weakref.ref(market.ledger)
+
+    there = [made() for _ in range(3)]
+    gc.collect()
+    assert [ref() for ref in there] == [None] * 3
+
+
+def test_agents_are_numbered_from_one_in_each_market(small: Callable[..., Scenario]) -> None:
+    for _ in range(2):
+        market = Market(small(), rng=1)
+        assert [Idle(market).unique_id for _ in range(3)] == [1, 2, 3]

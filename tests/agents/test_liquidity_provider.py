@@ -55,17 +55,35 @@ def test_a_loss_beyond_tolerance_drives_them_out_at_once(small: Callable[..., Sc
         "target": "eth-usdc",
         "block": 5,
     }
+    # The price outside falls with the pool's: their loss is valued there.
+    ratio = (1.0 / (1.0 + 0.6 * 0.997)) * (1.0 / 1.6)  # price over price at entry
+    fall = {"kind": "price_jump", "asset": "eth", "size": ratio - 1.0, "block": 5}
     tolerance = {"distribution": "uniform", "low": 0.02, "high": 0.2}
     group = {"tolerance": tolerance, "review": 1e6, "volatility": 1e9}
-    market = provided(small, group, shocks=[sale])
+    market = provided(small, group, shocks=[sale, fall])
     flinch = market.cohorts["lps"].column("tolerance").copy()
     market.run(4)
     assert inside(market) == 10
     market.run(3)
-    ratio = (1.0 / (1.0 + 0.6 * 0.997)) * (1.0 / 1.6)  # price over price at entry
     loss = 1.0 - 2.0 * np.sqrt(ratio) / (1.0 + ratio)
     assert inside(market) == np.count_nonzero(flinch >= loss)
     assert 0 < inside(market) < 10
+
+
+def test_a_sale_below_the_price_outside_drives_nobody_out(small: Callable[..., Scenario]) -> None:
+    """They have bought cheaply: at the venue's price that is a gain, and nobody's loss."""
+    sale = {
+        "kind": "whale_sale",
+        "token": "eth",
+        "amount": 600.0,
+        "target": "eth-usdc",
+        "block": 5,
+    }
+    group = {"tolerance": 0.02, "review": 1e6, "volatility": 1e9}
+    market = provided(small, group, shocks=[sale]).run(10)
+    assert inside(market) == 10
+    row = market.datacollector.get_model_vars_dataframe().iloc[-1]
+    assert row["pool.eth-usdc.impermanent_loss"] > 0.1
 
 
 def test_high_fees_bring_them_in(small: Callable[..., Scenario]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pandas as pd
 import pytest
 
 from sim import Market, Scenario
@@ -47,11 +48,15 @@ def test_nobody_bids_more_than_he_can_pay(lively: Callable[..., Scenario]) -> No
 def test_lost_races_teach_to_race_less(lively: Callable[..., Scenario]) -> None:
     changes = {"arbitrageurs": {"count": 12, "bid_share": 0.6}, "traders": {"rate": 0.5}}
     block = {"gas_limit": 30e6}
-    market = Market(lively(agents=changes, block=block), rng=1).run(300)
-    raced = market.receipts().query("cohort == 'arbitrageurs' and call == 0 and kind == 'swap'")
+    races = []
+    for seed in range(1, 5):  # one path alone may have its best races first
+        market = Market(lively(agents=changes, block=block), rng=seed).run(300)
+        frame = market.receipts()
+        races.append(frame.query("cohort == 'arbitrageurs' and call == 0 and kind == 'swap'"))
+    raced = pd.concat(races)
     early, late = (raced[raced["block"].between(a, a + 50)] for a in (1, 250))
     won = (raced["status"] == "done").groupby(raced["block"] > 150).mean()
-    assert len(late) < len(early)
+    assert len(late) < 0.7 * len(early)
     assert won[True] > won[False]
     assert market.cohorts["arbitrageurs"].column("hits").max() <= 1.0
 

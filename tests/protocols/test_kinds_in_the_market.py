@@ -11,7 +11,8 @@ import pytest
 
 from agents import MarketAgent
 from protocols import amm, bonding_curve, stableswap, weighted
-from protocols.concentrated import amounts_for_liquidity
+from protocols.concentrated import LOG_BASE as TICK
+from protocols.concentrated import amounts_for_liquidity, position_at
 from protocols.handles import BondingCurvePool, ConcentratedPool, StableSwapPool
 from protocols.pool import Pool
 from sim import Market, Scenario
@@ -372,3 +373,118 @@ def test_one_token_enters_and_leaves_a_constant_product_as_an_evenly_weighted_po
     swapped = 2e6 * 50.0 * 0.997 / (1000.0 + 50.0 * 0.997)
     assert market.ledger.balance("ann", "usdc") == pytest.approx(swapped, rel=2e-3)
     assert market.ledger.balance("ann", "usdc") < swapped
+
+
+def last(market: Market) -> Any:
+    return market.datacollector.get_model_vars_dataframe().iloc[-1]
+
+
+def outside(market: Market, token: str, price: float) -> None:
+    """Set a price at the venue, from the next block on."""
+    market.venue.asset(token)["x"] = math.log(price)
+
+
+def positions(market: Market) -> list[tuple[int, int, int, float]]:
+    """(owner, lower tick, upper tick, liquidity) of the only pool's positions."""
+    pool = market.world.pools[0]
+    found = [position_at(market.ledger.books, pool, n) for n in range(int(pool["capacity"]))]
+    return [place for place in found if place[0] >= 0 and place[3] > 0.0]
+
+
+def sell_out(market: Market, ann: Idle) -> None:
+    """Sell ether into the only pool until no liquidity is left."""
+    pool, books = market.world.pools[0], market.ledger.books
+    amount = amm.amount_to_rate(books, pool, 0, 1, 1e-9)
+    ann.swap("pool", "eth", amount)
+    market.step()
+    assert market.receipts()["status"].iloc[-1] == "done"
+
+
+@pytest.mark.parametrize("ratio", [0.3, 0.02, 0.8])
+def test_a_price_beyond_all_ranges_goes_on_costing(ratio: float) -> None:
+    """The loss stood still where the last range ended: -4.0 % at 0.3, of a true -50.5 %."""
+    ranges = [{"lower": 0.85, "upper": 1.2, "share": 1.0}]
+    market = Market(setup("concentrated", pools={"pool": {"ranges": ranges}}), rng=1)
+    ann = Idle(market, {"eth": 1e6}, "ann")
+    sell_out(market, ann)
+    outside(market, "eth", 2000.0 * ratio)
+    market.run(2)
+    row = last(market)
+    [(_, lower, upper, liquidity)] = positions(market)
+    a, b, root = math.exp(lower * TICK / 2), math.exp(upper * TICK / 2), math.sqrt(2000.0)
+    held, first, second = 1 / a - 1 / b, 1 / root - 1 / b, root - a
+    price = 2000.0 * ratio
+    true = price * held / (price * first + second) - 1.0
+    assert row["pool.pool.impermanent_loss"] == pytest.approx(true, abs=1e-9)
+    if ratio == 0.3:
+        assert true == pytest.approx(-0.505, abs=1e-3)
+        end = a * a  # where the pool's own price stands
+        assert end * held / (end * first + second) - 1.0 == pytest.approx(-0.040, abs=1e-3)
+    # With the fees that the sale paid, all of them owed.
+    owed = market.pools["pool"].fees["eth"] * price
+    put_in = liquidity * (price * first + second)
+    returned = row["pool.pool.provider_return"]
+    assert returned == pytest.approx(true + owed / put_in, abs=1e-9)
+    assert returned > true
+    # Once they are collected they are no longer the pool's to return.
+    books, pool = market.ledger.books, market.world.pools[0]
+    begin(books)
+    holders = market.ledger.account("holders")
+    assert amm.remove(books, pool, holders, 0, 0.0, 0.0, lower, upper)[0] == 0
+    assert last(market.run(1))["pool.pool.provider_return"] == pytest.approx(true, abs=1e-9)
+
+
+def test_a_market_that_nobody_carries_into_the_pool_has_cost_nothing_yet() -> None:
+    """What is held is what was put in, whatever it is worth: until somebody trades."""
+    for kind in ("constant_product", "weighted", "concentrated"):
+        market = Market(setup(kind), rng=1)
+        outside(market, "eth", 500.0)
+        row = last(market.run(2))
+        assert row["pool.pool.mispricing"] > 2.9
+        assert row["pool.pool.impermanent_loss"] == pytest.approx(0.0, abs=1e-12)
+        assert row["pool.pool.provider_return"] == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["constant_product", "weighted", "stableswap", "concentrated",
+                                  "three", "index", "bonding_curve"])  # fmt: skip
+def test_without_fees_the_return_is_the_impermanent_loss(name: str) -> None:
+    """Two ways to one number: theoretical amounts on the curve, and what there is."""
+    if name in ("three", "index"):
+        pools = {"pool": (THREE if name == "three" else INDEX) | {"fee": 0.0}}
+        market = Market(network(pools=pools), rng=1)
+    else:
+        market = Market(setup(name, pools={"pool": {"fee": 0.0}}), rng=1)
+    pool, tokens = market.pools["pool"], market.pools["pool"].tokens
+    rng = np.random.default_rng(1)
+    wallet = {t: 1e9 for t in tokens if not t.endswith("-share")}
+    ann = Idle(market, wallet, "ann")
+    losses = []
+    for _ in range(12):
+        given, taken = rng.permutation(len(tokens))[:2]
+        token = tokens[given]
+        if token in wallet:
+            size = float(rng.uniform(0.0, 0.3)) * pool.reserves[token]
+            ann.swap("pool", token, size, token_out=tokens[taken])
+        for t in market.venue.names:
+            outside(market, t, market.venue.price(t) * float(rng.lognormal(0.0, 0.3)))
+        row = last(market.run(1))
+        losses.append(row["pool.pool.impermanent_loss"])
+        if name != "bonding_curve":
+            assert losses[-1] == pytest.approx(row["pool.pool.provider_return"], abs=1e-9)
+    if name == "bonding_curve":
+        assert np.isnan(losses).all()
+    else:
+        assert np.ptp(losses) > 1e-3
+
+
+def test_provider_return_of_an_empty_concentrated_pool_is_none() -> None:
+    market = Market(setup("concentrated"), rng=1)
+    books, pool = market.ledger.books, market.world.pools[0]
+    holders = market.ledger.account("holders")
+    for owner, lower, upper, liquidity in positions(market):
+        assert owner == holders
+        begin(books)
+        amm.remove(books, pool, holders, 0, liquidity, 0.0, lower, upper)
+    row = last(market.run(1))
+    assert math.isnan(row["pool.pool.provider_return"])
+    assert math.isnan(row["pool.pool.impermanent_loss"])

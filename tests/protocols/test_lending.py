@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents import MarketAgent
+from protocols.custom import CustomProtocol
 from protocols.lending import (
+    CASH,
     YEAR,
     borrow_rate,
     health_factor,
@@ -21,7 +23,7 @@ from protocols.lending import (
     supply_rate,
 )
 from sim import LedgerError, Market, Scenario
-from sim.codes import ALL
+from sim.codes import ALL, Reason
 
 
 @pytest.mark.parametrize(
@@ -132,6 +134,16 @@ def test_the_contracts_own_liquidation(small: Callable[..., Scenario]) -> None:
     market.lending["bank"].audit()
 
 
+@pytest.mark.parametrize(
+    ("health", "closed"), [(0.95, 1.0), (np.nextafter(0.95, 1.0), 0.5), (0.5, 1.0), (0.99, 0.5)]
+)
+def test_all_of_a_debt_may_be_closed_at_095_itself(health: float, closed: float) -> None:
+    """Aave v3 halves what may be closed only above: `healthFactor > CLOSE_FACTOR_HF_THRESHOLD`."""
+    rules = (0.5, 0.95, 0.1)
+    repaid, _, _ = liquidation(10.0, 200.0, 1000.0, 1.0, math.inf, 0.05, health, rules)
+    assert repaid == 1000.0 * closed
+
+
 def test_half_of_a_debt_closes_above_095(small: Callable[..., Scenario]) -> None:
     market, _, bob = aave(small, 2200.0)
     factor = market.lending["bank"].health_factor("ann")
@@ -223,7 +235,6 @@ def test_the_treasury_bears_it_first(small: Callable[..., Scenario]) -> None:
         ),
         ({}, lambda a: a.repay("bank", "usdc", 1.0), "no_debt"),
         ({}, lambda a: a.deposit("bank", "eth", -1.0), "invalid"),
-        ({}, lambda a: a.deposit("bank", "eth", math.nan), "invalid"),
         ({}, lambda a: a.liquidate("bank", "ann", "usdc", "eth", 1.0), "invalid"),
         ({}, lambda a: a.liquidate("bank", "bob", "usdc", "usdc", 1.0), "not_collateral"),
     ],
@@ -328,8 +339,159 @@ def test_what_rounding_left_of_millions_is_no_leak_of_pennies(market: Market) ->
     books, row = market.ledger.books, market.ledger.account("bank")
     left = 0.999999 * bank.deposits("usdc")
     books.supply[reserve["receipt"]] *= 1e-6
-    books.balances[row, reserve["token"]] -= left * (1.0 - 1e-12)
+    cash = int(reserve["slot"]) + CASH
+    books.storage[cash] -= left * (1.0 - 1e-12)
     assert 0.0 < bank.audit() < 1e-9
-    books.balances[row, reserve["token"]] += 0.01
+    books.storage[cash] += 0.01
     with pytest.raises(LedgerError, match="usdc"):
         bank.audit()
+    books.storage[cash] -= 0.01
+    books.balances[row, reserve["token"]] = books.storage[cash] - 0.01
+    with pytest.raises(LedgerError, match="usdc"):  # cash that is not there
+        bank.audit()
+
+
+class Taker(CustomProtocol):
+    """Takes a token from whoever calls it."""
+
+    def perform(self, call: Any, amount: float) -> tuple[Reason, float]:
+        paid = self.pay(int(call["sender"]), self.account, int(call["token_in"]), amount)
+        return (Reason.DONE if paid else Reason.INSUFFICIENT_BALANCE), amount
+
+
+@pytest.fixture
+def indebted(small: Callable[..., Scenario]) -> tuple[Market, Idle, Idle]:
+    """Ann owes 14,000 against ten ether in one bank; another bank takes the first's receipts."""
+    second = {"reserves": {"bank-eth": {"ltv": 0.5, "threshold": 0.6}, "usdc": {"cash": 1e5}}}
+    oracle = {"bank-eth": {"token": "bank-eth", "source": "fixed", "price": 2000.0}}
+    market = Market(small(lending={"second": second}, oracles=oracle), rng=1)
+    ann, mule = Idle(market, {"eth": 10.0}, "ann"), Idle(market, {}, "mule")
+    with ann.transaction():
+        ann.deposit("bank", "eth", 10.0)
+        ann.borrow("bank", "usdc", 14_000.0)
+    market.run(1)
+    market.add_protocol(Taker("taker"))
+    return market, ann, mule
+
+
+def reasons_of(market: Market) -> list[str]:
+    return market.receipts()["reason"].astype(str).tolist()
+
+
+def test_a_debt_cannot_be_given_away(indebted: tuple[Market, Idle, Idle]) -> None:
+    market, ann, _ = indebted
+    bank = market.lending["bank"]
+    before = bank.debt_of("ann", "usdc")
+    for amount in (ALL, 1.0, 1e-9):
+        ann.transfer("mule", "bank-usdc-debt", amount)
+        ann.trade_outside("bank-usdc-debt", "eth", amount)
+    ann.call("taker", "bank-usdc-debt", "eth", 1.0)
+    ann.withdraw("bank", "eth", ALL)
+    market.run(1)
+    found = reasons_of(market)[2:]
+    assert "done" not in found
+    assert (found.count("bound"), found.count("unhealthy")) == (3, 1)
+    assert bank.debt_of("ann", "usdc") >= before
+    assert bank.debt_of("mule", "usdc") == bank.debt_of("taker", "usdc") == 0.0
+    with pytest.raises(ValueError, match="a debt cannot be given away"):
+        market.ledger.transfer("ann", "mule", "bank-usdc-debt", 1.0)
+
+
+@pytest.mark.parametrize("way", ["transfer", "deposit", "custom", "in a flash loan"])
+def test_what_secures_a_loan_leaves_only_as_far_as_the_loan_stays_covered(
+    indebted: tuple[Market, Idle, Idle], way: str
+) -> None:
+    market, ann, _ = indebted
+
+    def leave(amount: float) -> None:
+        if way == "transfer":
+            ann.transfer("mule", "bank-eth", amount)
+        elif way == "deposit":
+            ann.deposit("second", "bank-eth", amount)
+        elif way == "custom":
+            ann.call("taker", "bank-eth", "bank-eth", amount)
+        else:
+            with ann.transaction():
+                ann.flash_borrow("bank", "usdc", 1000.0)
+                ann.transfer("mule", "bank-eth", amount)
+                ann.flash_repay("bank", "usdc")
+
+    # Ten ether at 2,000 and a threshold of 0.83 cover 14,000 down to 8.434 ether.
+    leave(1.6)
+    market.run(1)
+    assert "unhealthy" in reasons_of(market)[2:]
+    assert market.ledger.balance("ann", "bank-eth") == pytest.approx(10.0)
+    n = len(reasons_of(market))
+    leave(1.5)
+    market.run(1)
+    assert set(reasons_of(market)[n:]) == {"done"}
+    assert market.lending["bank"].health_factor("ann") > 1.0
+    market.ledger.audit()
+
+
+def test_receipts_without_a_loan_go_where_their_holder_likes(market: Market) -> None:
+    ann, bob = Idle(market, {"eth": 10.0}, "ann"), Idle(market, {}, "bob")
+    ann.deposit("bank", "eth", 10.0)
+    market.run(1)
+    ann.transfer("bob", "bank-eth", ALL)
+    market.run(1)
+    bob.withdraw("bank", "eth", ALL)
+    market.run(1)
+    assert bob.wallet["eth"] == pytest.approx(10.0)
+
+
+def test_a_liquidator_may_give_receipts_away_while_the_borrower_is_unhealthy(
+    indebted: tuple[Market, Idle, Idle],
+) -> None:
+    market, _, mule = indebted
+    market.ledger.mint("mule", "usdc", 5000.0)
+    market.ledger.mint("mule", "eth", 1.0)
+    mule.deposit("bank", "eth", 1.0)
+    market.venue.asset("eth")["x"] -= 0.3
+    market.run(1)
+    with mule.transaction():
+        mule.liquidate("bank", "ann", "usdc", "eth", 1000.0)
+        mule.transfer("holders", "bank-eth", 0.5)
+    market.run(1)
+    assert reasons_of(market)[-2:] == ["done", "done"]
+    assert market.lending["bank"].health_factor("ann") < 1.0
+
+
+def test_a_gift_to_a_market_is_its_treasurys(market: Market) -> None:
+    bank = market.lending["bank"]
+    ann = Idle(market, {"eth": 10.0, "usdc": 5e5}, "ann")
+    with ann.transaction():
+        ann.deposit("bank", "eth", 10.0)
+        ann.borrow("bank", "usdc", 10_000.0)
+    market.run(1)
+    rates = bank.borrow_rate("usdc"), bank.utilisation("usdc")
+    deposits, held = bank.deposits("usdc"), bank.deposit_of("holders", "usdc")
+    own = bank.deposit_of("bank-treasury", "usdc")
+    with ann.transaction():
+        ann.transfer("bank", "usdc", 250_000.0)
+        ann.borrow("bank", "usdc", 1.0)
+    block = market.block
+    market.run(1)
+    assert market.block == block + 1  # and the audit found nothing
+    assert bank.deposit_of("bank-treasury", "usdc") - own == pytest.approx(250_000.0, rel=1e-6)
+    assert bank.deposits("usdc") - deposits == pytest.approx(250_000.0, rel=1e-6)
+    assert bank.deposit_of("holders", "usdc") / held - 1.0 < 1e-7  # a block's interest
+    assert bank.utilisation("usdc") < rates[1] * 0.81
+    market.run(20)
+    bank.audit()
+
+
+def test_within_its_block_a_gift_is_no_cash(market: Market) -> None:
+    ann = Idle(market, {"eth": 1000.0, "usdc": 1e6}, "ann")
+    ann.deposit("bank", "eth", 1000.0)
+    market.run(1)
+    with ann.transaction():
+        ann.transfer("bank", "usdc", 1e6)
+        ann.borrow("bank", "usdc", 1.1e6)  # of a cash of 1e6
+    with ann.transaction():
+        ann.transfer("bank", "usdc", 1e6)
+        ann.flash_borrow("bank", "usdc", 1.1e6)
+        ann.flash_repay("bank", "usdc")
+    market.run(1)
+    assert reasons_of(market).count("no_cash") >= 2
+    assert ann.wallet["usdc"] == 1e6

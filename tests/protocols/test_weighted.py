@@ -17,6 +17,7 @@ from protocols.weighted import (
     arbitrage,
     impermanent_loss,
     invariant,
+    loss_at_market,
     loss_versus_rebalancing,
     one_for_shares,
     shares_for,
@@ -103,6 +104,22 @@ def test_no_other_size_of_arbitrage_pays_more() -> None:
 
     assert best > 0.0
     assert all(profit(best) >= profit(best * k) for k in (0.5, 0.9, 0.999, 1.001, 1.1, 2.0))
+
+
+@given(r=st.floats(0.01, 100.0), m=st.floats(0.01, 100.0), w=st.floats(0.05, 0.95))
+def test_the_loss_at_a_market_price_is_that_of_the_balances(r: float, m: float, w: float) -> None:
+    """Of a pool of one unit of each value: balances w r^(w - 1) and (1 - w) r^w, valued at m."""
+    first, second = w * r ** (w - 1.0), (1.0 - w) * r**w
+    # They lie on the invariant, at the price r.
+    assert (first / w) ** w * (second / (1.0 - w)) ** (1.0 - w) == pytest.approx(1.0)
+    assert spot_price(first, w, second, 1.0 - w) == pytest.approx(r)
+    want = (m * first + second) / (m * w + 1.0 - w) - 1.0
+    assert loss_at_market(r, m, w) == pytest.approx(want, abs=1e-12)
+    assert loss_at_market(m, m, w) == pytest.approx(impermanent_loss(m, w), abs=1e-12)
+    assert loss_at_market(r, m, w) >= impermanent_loss(m, w) - 1e-12  # the least is at the market's
+    if w == 0.5:
+        even = (m / math.sqrt(r) + math.sqrt(r)) / (1.0 + m) - 1.0
+        assert loss_at_market(r, m, w) == pytest.approx(even, abs=1e-12)
 
 
 def test_impermanent_loss_and_loss_versus_rebalancing() -> None:

@@ -137,6 +137,7 @@ def test_the_base_fee_moves_by_an_eighth_and_is_burnt(small: Callable[..., Scena
     full = {"gas": 5.0, "bid_median": 1000.0}
     market = with_gas(small, fee_market="eip1559", base_fee=10.0, outside=full)
     (agent,) = crowd(market, "a")
+    agent.tip = np.inf
     agent.swap("eth-usdc", "usdc", 1.0, bid=5000.0)
     supply = market.ledger.supply("eth")
     make(market)
@@ -280,9 +281,8 @@ def test_any_mix_of_transactions_conserves(
     market.ledger.audit()
     market.lending["bank"].audit()
     tally = w.tally.sum(axis=0)
-    assert tally.sum() + np.count_nonzero(w.mempool[: w.chain[0]["waiting"]]["calls"]) >= len(
-        transactions
-    )
+    waiting = np.count_nonzero(w.mempool[: w.chain[0]["waiting"]]["calls"])
+    assert tally.sum() + waiting + w.chain[0]["refused"] >= len(transactions)
 
 
 @given(calls=st.lists(CALL, min_size=1, max_size=4))
@@ -304,3 +304,124 @@ def test_a_revert_leaves_the_ledger_byte_identical(
     make(market)
     assert (b.balances.tobytes(), b.supply.tobytes(), b.storage.tobytes()) == was
     assert w.tally[:, Reason.DONE].sum() == 1  # the preparation
+
+
+def test_nothing_that_cannot_be_meant_enters_the_mempool(market: Market) -> None:
+    agent = crowd(market, "a")[0]
+    w = market.world
+    good: dict[str, Any] = {
+        "kind": int(Kind.TRANSFER),
+        "protocol": 0,
+        "token_in": ETH,
+        "token_out": ETH,
+        "amount": 1.0,
+        "limit": 0.0,
+        "counterparty": 0,
+        "second": 0.0,
+    }
+    bad: list[dict[str, Any]] = [
+        *({"amount": x} for x in (np.nan, np.inf, -np.inf, -0.5, -3.0)),
+        *({"second": x} for x in (np.nan, np.inf, -1.0)),
+        {"limit": np.nan},
+        *({"kind": x} for x in (-1, len(Kind), 10**6)),
+        *({"protocol": x} for x in (-1, 2**31, 2**40)),
+        *({"token_in": x} for x in (-1, 7, 2**40)),
+        *({"token_out": x} for x in (-1, 7, 2**40)),
+        *({"counterparty": x} for x in (-2, len(market.ledger.accounts), 2**40)),
+    ]
+    ends = (2**33, 0), (0, -(2**33))
+    for change in bad:
+        assert not send(w, agent.account, -1, 1.0, *(good | change).values())
+    for lower, upper in ends:
+        assert not send(w, agent.account, -1, 1.0, *good.values(), 0, lower, upper)
+    for sender, cohort, bid in (
+        (-1, -1, 1.0),
+        (10**6, -1, 1.0),
+        (agent.account, 5, 1.0),
+        (agent.account, -1, np.nan),
+        (agent.account, -1, np.inf),
+        (agent.account, -1, -1.0),
+    ):
+        assert not send(w, sender, cohort, bid, *good.values())
+    assert not send(w, agent.account, -1, 1.0, *good.values(), 0, 0, 0, np.nan)
+    chain = w.chain[0]
+    assert (chain["waiting"], chain["refused"]) == (0, len(bad) + len(ends) + 7)
+    # One such call takes the whole of its transaction with it.
+    for change in bad:
+        assert send(w, agent.account, -1, 1.0, *good.values())
+        assert not follow(w, *(good | change).values())
+        assert not follow(w, *good.values())
+        assert chain["waiting"] == 0
+    assert send(w, agent.account, -1, 1.0, *good.values())
+
+
+def test_a_bid_of_nan_buys_no_gas(small: Callable[..., Scenario]) -> None:
+    # It once swapped without gas money and, reverted, minted ether from nothing.
+    market = with_gas(small, fee_market="eip1559", base_fee=10.0)
+    (agent,) = crowd(market, "a", usdc=100.0)
+    with pytest.raises(ValueError, match="bid nan makes no sense"):
+        agent.swap("eth-usdc", "usdc", 1.0, bid=np.nan)
+    supply = market.ledger.supply("eth")
+    send(market.world, agent.account, -1, np.nan, Kind.SWAP, 0, USDC, ETH, 1e3, 1e9)
+    make(market)
+    assert agent.wallet == {"usdc": 100.0}
+    assert market.ledger.supply("eth") == supply
+    market.ledger.audit()
+
+
+def test_a_sender_pays_the_base_fee_and_a_tip(small: Callable[..., Scenario]) -> None:
+    market = with_gas(small, fee_market="eip1559", base_fee=1.0, priority_fee=0.25)
+    wallet, hasty, short = crowd(market, "whs")
+    hasty.tip, short.tip = 7.0, 7.0
+    wallet.swap("eth-usdc", "eth", 0.1, bid=100.0)
+    hasty.swap("eth-usdc", "eth", 0.1, bid=100.0)
+    short.swap("eth-usdc", "eth", 0.1, bid=2.0)
+    make(market)
+    market.receipt_book.take(market.world)
+    frame = market.receipts()
+    # The higher payment goes first; nobody pays its whole bid but who has to.
+    assert frame["sender"].astype(str).tolist() == ["h", "s", "w"]
+    assert frame["gas_price"].tolist() == [8.0, 2.0, 1.25]
+    gas = 110_000.0 * 1e-9
+    assert wallet.wallet["eth"] == pytest.approx(9.9 - gas * 1.25, rel=1e-14)
+    assert market.ledger.balance("producer", "eth") == pytest.approx(gas * 8.25, rel=1e-12)
+
+
+def test_a_reverted_transaction_is_refunded_at_what_it_paid(small: Callable[..., Scenario]) -> None:
+    market = with_gas(small, fee_market="eip1559", base_fee=1.0, priority_fee=1.0, revert_gas=0.5)
+    (agent,) = crowd(market, "a")
+    supply = market.ledger.supply("eth")
+    agent.swap("eth-usdc", "eth", 1.0, minimum=1e9, bid=50.0)
+    make(market)
+    gas = 110_000.0 * 1e-9
+    assert agent.wallet["eth"] == pytest.approx(10.0 - 0.5 * gas * 2.0, rel=1e-14)
+    assert supply - market.ledger.supply("eth") == pytest.approx(0.5 * gas, rel=1e-4)
+    market.ledger.audit()
+
+
+def test_after_a_full_block_wallets_offer_what_it_took(small: Callable[..., Scenario]) -> None:
+    full = {"gas": 3.0, "bid_median": 20.0, "bid_sigma": 0.5}
+    market = with_gas(small, fee_market="eip1559", base_fee=1.0, outside=full)
+    (agent,) = crowd(market, "a")
+    agent.swap("eth-usdc", "eth", 0.1, bid=500.0)  # nobody has told it that the block is full
+    market.step()
+    assert market.receipts().empty
+    chain = market.world.chain[0]
+    agent.swap("eth-usdc", "eth", 0.1, bid=2.0 * float(chain["gas_price"]))
+    market.step()
+    assert market.receipts()["status"].astype(str).tolist() == ["done"]
+    assert market.receipts()["gas_price"][0] > float(chain["gas_price"])
+
+
+def test_who_else_sends_does_not_change_a_place(small: Callable[..., Scenario]) -> None:
+    def places(others: int) -> list[str]:
+        market = with_gas(small, ordering="random", gas_limit=1e9)
+        more = crowd(market, "0123456789"[:others]) if others else []
+        mine = crowd(market, "abcdefgh")
+        for agent in [*more, *mine]:
+            agent.swap("eth-usdc", "eth", 0.01)
+        make(market)
+        return [name for name in senders(market) if name.isalpha()]
+
+    assert places(0) == places(3) == places(10)
+    assert places(0) != list("abcdefgh")

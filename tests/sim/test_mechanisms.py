@@ -18,7 +18,7 @@ MECHANISMS = get_args(Mechanism)
 ALL_OF_THEM: dict[str, Any] = {
     "oracles": {"eth": {"source": "pool_twap", "pool": "eth-usdc", "window": 5}},
     "pools": {
-        "eth-usdc": {"protocol_fee": 0.2, "breaker": {"move": 0.05, "window": 20, "cool_down": 4}},
+        "eth-usdc": {"protocol_fee": 0.2, "breaker": {"move": 0.03, "window": 20, "cool_down": 4}},
         "other": {"tokens": ["eth", "usdc"], "reserves": {"eth": 500.0, "usdc": 1e6}},
     },
     "insurance": {

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from agents import MarketAgent
 from sim import Market, Scenario
-from sim.venue import YEAR, bridge
+from sim.ledger import JOURNAL_ENTRY, Books
+from sim.randomness import stream_key
+from sim.venue import ASSET, ASSET_SLOTS, PROCESSES, YEAR, bridge, move, poisson
 
 
 def path(small: Callable[..., Scenario], blocks: int, seed: int = 1, **asset: Any) -> np.ndarray:
@@ -75,14 +77,307 @@ def test_stochastic_volatility_clusters_around_the_normal_one(
     assert abs(np.corrcoef(r[5:], r[:-5])[0, 1]) < 0.03
 
 
+def crowd_of(
+    process: str, blocks: int, size: int = 1000, seed: int = 1, **fields: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """(log prices, variances), float64[blocks + 1, size], of independent assets alike."""
+    assets = np.zeros(size, ASSET)
+    assets["process"] = PROCESSES[process]
+    assets["slot"] = ASSET_SLOTS * np.arange(size)
+    assets["stream"] = [stream_key(seed, f"asset:{i}") for i in range(size)]
+    assets["price"] = assets["before"] = assets["depth_multiple"] = assets["decay"] = 1.0
+    assets["depth"] = math.inf
+    for name, value in fields.items():
+        assets[name] = value
+    assets["price"] = assets["before"] = np.exp(assets["x"])
+    books = Books(
+        balances=np.zeros((1, 1)),
+        supply=np.zeros(1),
+        most=np.zeros(1),
+        storage=np.zeros(ASSET_SLOTS * size),
+        journal=np.zeros(1, JOURNAL_ENTRY),
+        head=np.zeros(2, np.int64),
+    )
+    x, v = [assets["x"].copy()], [assets["variance"].copy()]
+    alone, none = np.eye(size), np.zeros((1, 1))
+    for block in range(1, blocks + 1):
+        move(books, assets, alone, none, block)
+        x.append(assets["x"].copy())
+        v.append(assets["variance"].copy())
+    return np.array(x), np.array(v)
+
+
 def test_a_mean_reverting_price_returns(small: Callable[..., Scenario]) -> None:
     r = path(small, 30_000, process="mean_reverting", price=1.0, volatility=0.1, reversion=50_000.0)
     log_price = np.cumsum(r)
     dt = 12.0 / YEAR
     assert log_price.std() == pytest.approx(0.1 / math.sqrt(2.0 * 50_000.0), rel=0.1)
     assert np.corrcoef(log_price[1:], log_price[:-1])[0, 1] == pytest.approx(
-        1.0 - 50_000.0 * dt, abs=0.01
+        math.exp(-50_000.0 * dt), abs=0.01
     )
+
+
+@pytest.mark.parametrize("k", [1e-9, 0.01, 0.7, 2.0, 5.0, 1e6])
+def test_mean_reversion_is_exact_however_fast(k: float) -> None:
+    """Ornstein, Uhlenbeck: variance sigma^2 (1 - e^-2kt) / 2k, correlation e^-k; k = 5 was NaN."""
+    sigma, blocks = 0.02, 30
+    x, _ = crowd_of("mean_reverting", blocks, size=4000, reversion=k, sigma=sigma)
+    want = sigma**2 * -math.expm1(-2.0 * k * blocks) / (2.0 * k)
+    assert x[-1].var() == pytest.approx(want, rel=0.1)
+    assert x[-1].mean() == pytest.approx(0.0, abs=4.0 * math.sqrt(want / 4000))
+    late = x[10:]  # at k = 0.01 not stationary yet: the slope is, from the first block on
+    slope = (late[1:] * late[:-1]).sum() / (late[:-1] ** 2).sum()
+    assert slope == pytest.approx(math.exp(-k), abs=0.02)
+    # From afar: the way back is e^-k a block, without a draw's help.
+    far, _ = crowd_of("mean_reverting", 3, size=1, reversion=k, sigma=0.0, x=1.5)
+    assert far[:, 0] == pytest.approx(1.5 * np.exp(-k * np.arange(4.0)), abs=1e-12)
+
+
+def test_what_agents_have_moved_returns_too_and_at_once(small: Callable[..., Scenario]) -> None:
+    asset = {"process": "mean_reverting", "volatility": 0.0, "permanent": 0.5, "half_life": 1.0}
+    dt = 12.0 / YEAR
+    for k in (0.2, 30.0):
+        market, agent = deep(small, reversion=k / dt, **asset)
+        agent.trade_outside("eth", "usdc", 5000.0)
+        market.run(1)
+        moved = math.log(market.venue.price("eth") / 2000.0)
+        assert moved < -0.09
+        market.run(1)  # half of the transient half is gone, then e^-k of what is left stays
+        after = math.log(market.venue.price("eth") / 2000.0)
+        assert after == pytest.approx(0.75 * moved * math.exp(-k), abs=1e-12)
+
+
+def test_the_volatility_of_a_calm_mean_reverting_price_counts_as_normal(
+    small: Callable[..., Scenario],
+) -> None:
+    """A block's change is ``sigma^2 (1 - e^-k) / k``: a fifth of sigma^2 at k = 5."""
+    dt = 12.0 / YEAR
+    asset = {"process": "mean_reverting", "reversion": 5.0 / dt, "volatility": 2.0}
+    normal = Market(small(venue={"assets": {"eth": asset}})).venue.asset("eth")["normal_variance"]
+    assert normal == pytest.approx(4.0 * dt * -math.expm1(-5.0) / 5.0)
+    assert path(small, 20_000, **asset).var() == pytest.approx(normal, rel=0.05)
+
+
+HARD = [  # reversion, long-run variance, volatility of variance, leverage: all a block's
+    (0.076, 2.4e-7, 2.7e-4, -0.5),  # as ours are: Feller's condition is met by half
+    (3.0, 1e-4, 0.1, -0.9),  # violated: 2 k theta / eps^2 is 0.06
+    (3.0, 0.04, 1.0, 0.9),
+    (10.0, 0.04, 2.0, -1.0),
+    (50.0, 0.04, 3.0, 0.0),
+    (1e5, 1e-3, 30.0, -0.7),
+]
+
+
+@pytest.mark.parametrize(("k", "theta", "eps", "rho"), HARD)
+def test_heston_has_its_moments_whatever_its_parameters(
+    k: float, theta: float, eps: float, rho: float
+) -> None:
+    """Andersen 2008: exact mean and variance of V, an exact mean of the price; never NaN."""
+    start = 4.0 * theta
+    fields = {"reversion": k, "sigma": math.sqrt(theta), "vol_of_vol": eps, "leverage": rho}
+    x, v = crowd_of("heston", 60, size=3000, variance=start, **fields)
+    assert np.isfinite(x).all()
+    assert v.min() >= 0.0
+    # One block from the start: Cox, Ingersoll, Ross 1985, equation 19.
+    decay = math.exp(-k)
+    mean = theta + (start - theta) * decay
+    variance = eps**2 / k * (1.0 - decay) * (start * decay + 0.5 * theta * (1.0 - decay))
+    error = math.sqrt(variance / 3000)
+    assert v[1].mean() == pytest.approx(mean, abs=4.0 * error)
+    assert v[1].var() == pytest.approx(variance, rel=0.25)
+    # In the long run: blocks are correlated by e^-k.
+    if k > 0.5:
+        calm, long_run = v[30:], theta * eps**2 / (2.0 * k)
+        assert calm.mean() == pytest.approx(theta, abs=5.0 * math.sqrt(long_run / calm.size))
+        assert calm.var() == pytest.approx(long_run, rel=0.15)
+    # The price is a martingale, its log's variance that of the integral of V.
+    r = np.diff(x, axis=0)
+    assert np.exp(r).mean() == pytest.approx(1.0, abs=4.0 * np.exp(r).std() / math.sqrt(r.size))
+    integral = theta + (start - theta) * (1.0 - decay) / k
+    assert r[0].mean() == pytest.approx(-0.5 * integral, abs=4.0 * math.sqrt(integral / 3000))
+    if theta < 0.01:  # where the integral's own variance adds nothing to the log price's
+        assert r[0].var() == pytest.approx(integral, rel=0.12)
+    covariance = rho * eps * (theta * (1.0 - decay) / k + (start - theta) * decay)
+    found = float(np.mean((r[0] - r[0].mean()) * (v[1] - v[1].mean())))
+    noise = 4.0 * math.sqrt(r[0].var() * v[1].var() / 3000) * 2.0
+    assert found == pytest.approx(covariance, abs=noise + 0.1 * abs(covariance))
+
+
+def characteristic(
+    u: float, time: float, k: float, theta: float, eps: float, rho: float, v: float
+) -> complex:
+    """E exp(i u log(S_t / S_0)) of Heston (1993), as Albrecher et al. (2007) write it."""
+    root = np.sqrt((rho * eps * 1j * u - k) ** 2 + eps**2 * (1j * u + u * u))
+    low, high = k - rho * eps * 1j * u - root, k - rho * eps * 1j * u + root
+    shrunk = np.exp(-root * time)
+    g = low / high
+    level = k * theta / eps**2 * (low * time - 2.0 * np.log((1.0 - g * shrunk) / (1.0 - g)))
+    return complex(np.exp(level + v * low / eps**2 * (1.0 - shrunk) / (1.0 - g * shrunk)))
+
+
+@pytest.mark.parametrize(
+    ("k", "theta", "eps", "rho", "blocks", "off"),
+    [
+        (0.076, 2.4e-7, 2.7e-4, -0.5, 40, 0.0),
+        (0.1, 1e-4, 0.01, -0.9, 40, 0.0),  # Feller's condition violated: 0.2
+        (3.0, 1e-4, 0.1, -0.9, 40, 0.015),  # a block is three times the variance's memory
+        (50.0, 0.04, 3.0, -1.0, 20, 0.02),
+    ],
+)
+def test_hestons_log_price_has_its_characteristic_function(
+    k: float, theta: float, eps: float, rho: float, blocks: int, off: float
+) -> None:
+    """`off`: what a single step over a block as long as that misses, beyond the sample's error."""
+    fields = {"reversion": k, "sigma": math.sqrt(theta), "vol_of_vol": eps, "leverage": rho}
+    x, _ = crowd_of("heston", blocks, size=4000, variance=theta, **fields)
+    for times in (0.5, 1.0, 2.0):
+        u = times / math.sqrt(theta * blocks)
+        want = characteristic(u, float(blocks), k, theta, eps, rho, theta)
+        found = np.exp(1j * u * x[-1]).mean()
+        assert abs(found - want) < 3.0 / math.sqrt(4000) + off
+
+
+def test_a_variance_that_does_not_move_is_gbm() -> None:
+    """Without a volatility of variance, or with next to none, Heston's price is lognormal."""
+    fields = {"reversion": 0.3, "sigma": 0.02, "variance": 0.02**2, "leverage": -1.0}
+    gbm, _ = crowd_of("gbm", 50, size=20, sigma=0.02)
+    still, v = crowd_of("heston", 50, size=20, **fields)
+    assert v == pytest.approx(0.02**2)
+    assert still == pytest.approx(gbm, abs=1e-14)
+    fields["reversion"] = 0.0
+    nearly, _ = crowd_of("heston", 50, size=20, vol_of_vol=1e-8, **fields)
+    assert nearly == pytest.approx(gbm, abs=1e-5)
+
+
+@pytest.mark.parametrize("rho", [-1.0, -0.5, 0.3])
+def test_hestons_price_follows_the_shock_that_other_assets_share(rho: float) -> None:
+    """The shock is the price's, whatever the leverage; the variance takes its part of it."""
+    level = {"reversion": 0.05, "sigma": 0.02, "variance": 0.02**2, "vol_of_vol": 1e-3}
+    gbm, _ = crowd_of("gbm", 20, size=2000, sigma=0.02)
+    heston, v = crowd_of("heston", 20, size=2000, leverage=rho, **level)
+    mine, shock = np.diff(heston, axis=0).ravel(), np.diff(gbm, axis=0).ravel()
+    assert np.corrcoef(mine, shock)[0, 1] > 0.99
+    assert np.corrcoef(np.diff(v, axis=0).ravel(), shock)[0, 1] == pytest.approx(rho, abs=0.03)
+
+
+@pytest.mark.parametrize("mean", [0.01, 0.7, 3.0, 30.0, 500.0])
+def test_the_jumps_of_a_block_are_a_poisson_number(mean: float) -> None:
+    """Merton's process had at most one, whatever its rate."""
+    x, _ = crowd_of("jumps", 20, size=2000, jump_chance=mean, jump_mean=0.01, jump_sd=0.0)
+    step = mean * math.expm1(0.01)
+    number = (np.diff(x, axis=0) + step) / 0.01
+    assert number == pytest.approx(np.round(number), abs=1e-6)
+    assert number.mean() == pytest.approx(mean, abs=4.0 * math.sqrt(mean / number.size))
+    assert number.var() == pytest.approx(mean, rel=0.04 + 4.0 / math.sqrt(mean * number.size))
+    share = (number < 0.5).mean()
+    assert share == pytest.approx(math.exp(-mean), abs=4.0 * math.sqrt(0.25 / number.size))
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.3, 20.0, 99.0])
+def test_poisson_quantiles_are_those_of_the_sum(mean: float) -> None:
+    total, term, n = 0.0, math.exp(-mean), 0
+    while total < 1.0 - 1e-6:
+        total += term
+        if total < 1.0 - 1e-9:
+            assert poisson(mean, total - 1e-12) <= n <= poisson(mean, total + 1e-12)
+        n += 1
+        term *= mean / n
+    assert poisson(mean, 1.0 - 2.0**-54) < mean + 12.0 * math.sqrt(mean) + 30.0
+
+
+@pytest.mark.parametrize("mean", [101.0, 1e4, 1e12])
+def test_many_jumps_are_counted_to_a_fraction_of_their_spread(mean: float) -> None:
+    u = (np.arange(4000) + 0.5) / 4000
+    n = np.array([poisson(mean, p) for p in u])
+    assert n.mean() == pytest.approx(mean, abs=0.02 * math.sqrt(mean))
+    assert n.var() == pytest.approx(mean, rel=0.01)
+    skew = ((n - n.mean()) ** 3).mean() / n.std() ** 3
+    assert skew == pytest.approx(1.0 / math.sqrt(mean), abs=0.01)
+
+
+def test_jumps_of_any_rate_are_compensated() -> None:
+    fields = {"jump_chance": 2.5, "jump_mean": -0.02, "jump_sd": 0.05, "sigma": 0.01, "drift": 1e-3}
+    x, _ = crowd_of("jumps", 100, size=1000, **fields)
+    r = np.exp(np.diff(x, axis=0))
+    assert r.mean() == pytest.approx(math.exp(1e-3), abs=4.0 * r.std() / math.sqrt(r.size))
+    assert np.diff(x, axis=0).var() == pytest.approx(1e-4 + 2.5 * (0.02**2 + 0.05**2), rel=0.02)
+
+
+EXTREMES: list[tuple[str, dict[str, float]]] = [
+    ("constant", {"sigma": 1e3}),
+    ("gbm", {"sigma": 50.0, "drift": 20.0}),
+    ("jumps", {"sigma": 0.1, "jump_chance": 1e9, "jump_mean": -0.5, "jump_sd": 1.0}),
+    ("jumps", {"jump_chance": 1e-300, "jump_mean": 5.0, "jump_sd": 3.0}),
+    ("heston", {"sigma": 0.3, "variance": 0.09, "reversion": 1e9, "vol_of_vol": 1e6}),
+    ("heston", {"sigma": 1e-9, "variance": 0.09, "reversion": 1e-12, "vol_of_vol": 50.0}),
+    ("heston", {"sigma": 0.0, "variance": 0.0, "reversion": 0.1, "vol_of_vol": 0.1}),
+    ("heston", {"sigma": 0.0, "variance": 1.0, "reversion": 800.0, "vol_of_vol": 0.1}),
+    ("heston", {"sigma": 2.0, "variance": 4.0, "vol_of_vol": 9.0, "leverage": 1.0}),
+    ("heston", {"sigma": 2.0, "variance": 4.0, "vol_of_vol": 1e-300, "leverage": -1.0}),
+    ("garch", {"sigma": 0.5, "variance": 0.25, "alpha": 0.5, "beta": 0.4999999999}),
+    ("garch", {"sigma": 0.5, "variance": 0.25, "alpha": 0.9999999999}),
+    ("garch", {"sigma": 0.5, "variance": 0.25, "beta": 0.9999999999}),
+    ("mean_reverting", {"sigma": 5.0, "reversion": 1e300}),
+    ("mean_reverting", {"sigma": 5.0, "x": 200.0, "reversion": 3.0}),
+]
+
+
+@pytest.mark.parametrize(("process", "fields"), EXTREMES)
+def test_no_parameters_make_a_price_that_is_no_number(
+    process: str, fields: dict[str, float]
+) -> None:
+    x, v = crowd_of(process, 500, size=20, **fields)
+    assert np.isfinite(x).all()
+    assert np.isfinite(v).all()
+    assert (v >= 0.0).all()
+    assert (np.exp(x) > 0.0).all()
+
+
+def test_garch_near_one_forgets_slowly_and_keeps_its_level() -> None:
+    """alpha + beta = 0.999: the mean of the variance stays, shocks fade by that a block."""
+    x, v = crowd_of("garch", 200, size=4000, sigma=0.01, variance=4e-4, alpha=0.02, beta=0.979)
+    want = 1e-4 + 3e-4 * 0.999 ** np.arange(201)
+    assert v.mean(axis=1) == pytest.approx(want, rel=0.04)
+    r = np.diff(x, axis=0)
+    assert np.exp(r).mean() == pytest.approx(1.0, abs=4.0 * r.std() / math.sqrt(r.size))
+
+
+EVERY_KIND: dict[str, dict[str, Any]] = {
+    "eth": {"process": "gbm"},
+    "gone": {"price": 3.0, "process": "jumps", "jump_rate": 1e6, "jump_sd": 0.01},
+    "btc": {"price": 40_000.0, "process": "heston", "reversion": 1e5, "vol_of_vol": 900.0},
+    "sol": {"price": 150.0, "process": "jumps", "jump_rate": 1e5, "jump_sd": 0.02},
+    "dai": {"price": 1.0, "process": "mean_reverting", "reversion": 1e5, "volatility": 0.1},
+    "lido": {"price": 1900.0, "process": "garch", "alpha": 0.1, "beta": 0.85},
+}
+
+
+def test_taking_an_asset_away_leaves_the_others_paths_to_the_bit(
+    small: Callable[..., Scenario],
+) -> None:
+    """Draws were keyed by the asset's place: all after it had another's luck."""
+
+    def prices(names: list[str], **changes: Any) -> dict[str, np.ndarray]:
+        assets = {n: EVERY_KIND[n] for n in names}
+        correlation = {"btc:eth": 0.7, "sol:eth": 0.5, "sol:btc": 0.6, "lido:eth": 0.4}
+        setup = small(
+            blocks=200,
+            venue={"assets": assets, "correlation": correlation},
+            measures={"keep": ["venue.*.price"]},
+            **changes,
+        )
+        frame = Market(setup, rng=3).run().datacollector.get_model_vars_dataframe()
+        return {n: frame[f"venue.{n}.price"].to_numpy() for n in names}
+
+    everybody = prices(list(EVERY_KIND))
+    left = prices([n for n in EVERY_KIND if n != "gone"])
+    for name, series in left.items():
+        assert series.tobytes() == everybody[name].tobytes(), name
+        assert np.unique(series).size > 150
+    # In another order only what is factored differently moves: those that correlate.
+    turned = prices(["eth", "lido", "dai", "gone", "btc", "sol"])
+    for name in ("eth", "dai", "gone"):
+        assert turned[name].tobytes() == everybody[name].tobytes()
 
 
 def test_correlated_assets_correlate(small: Callable[..., Scenario]) -> None:
