@@ -154,7 +154,7 @@ def advance(w, blocks, audit_every, tolerance):
 
 @inner
 def execute_all(w):
-    """Order and execute the block's transactions; none of them is of a plain protocol."""
+    """Order and execute the block's transactions; a market with plain protocols steps instead."""
     block.open_block(w)
     block.execute(w, 0, 0.0)
     block.close_block(w)
