@@ -368,9 +368,8 @@ class Study(_Table):
         Raises:
             ScenarioError: If it makes no sense; it names the fields.
         """
-        if reading.depth(content) > reading.DEEPEST:
-            text = f"is nested more than {reading.DEEPEST} deep; a study's tables are not"
-            raise ScenarioError([("study", text)])
+        if problem := reading.senseless(content, "study"):
+            raise ScenarioError([problem])
         content = dict(content)
         if file is not None:
             content.setdefault("name", file.stem)
