@@ -224,7 +224,9 @@ class Study(_Table):
         min_length=1, description='Numbers kept of a run: "last(lending.bank.bad_debt)".'
     )
     derived: dict[ColumnName, str] = Field(
-        {}, description="Numbers computed of those when they are read, as `pandas.eval` reads them."
+        {},
+        description="Numbers computed of those when they are read: arithmetic of columns, with "
+        "exp, log, sqrt and so on.",
     )
     series: Series | None = None
     statistics: StatisticsSettings = StatisticsSettings()

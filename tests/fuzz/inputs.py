@@ -45,6 +45,7 @@ from runs.cli import app
 from runs.design import Overrides, points
 from runs.study import Study
 from sim import Market, Scenario
+from sim.compiled import cache_folder, compilation_told_to
 from sim.errors import ScenarioError
 from sim.prices import read_prices
 from sim.registry import behaviours
@@ -52,6 +53,8 @@ from tests.science.test_everybody import MORE
 
 SECONDS = 5.0
 """Of processor time that an input may take; a minute by the clock."""
+COMPILING = 120.0
+"""Seconds that a kernel may take to compile."""
 FORBIDDEN = "undertow_forbidden"
 """A module that hostile inputs name."""
 FEW_AGENTS, FEW_BLOCKS = 300, 1000
@@ -411,8 +414,6 @@ def watched(folder: Path, strict: bool) -> Iterator[None]:
     if not _hooked:
         sys.addaudithook(_audit)
         _hooked = True
-    from sim.compiled import cache_folder
-
     _watching["caches"] = (str(cache_folder()), tempfile.gettempdir(), str(Path.home() / ".cache"))
     _watching["seen"], _watching["strict"] = [], strict
     _watching["inside"] = folder
@@ -425,22 +426,28 @@ def watched(folder: Path, strict: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def timed(seconds: float = SECONDS) -> Iterator[None]:
+def timed() -> Iterator[None]:
     """Bound the time of an input.
 
     Raises:
         HangError: If it takes longer.
     """
 
+    seconds = SECONDS
+
     def late(number: int, frame: object) -> None:
         raise HangError(f"takes more than {seconds:g} s")
 
+    def allow(seconds: float) -> None:
+        # Its own time, since the machine may be busy; and the clock's, since it may wait.
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        signal.setitimer(signal.ITIMER_REAL, 12.0 * seconds)
+
     before = [signal.signal(s, late) for s in (signal.SIGPROF, signal.SIGALRM)]
-    # Its own time, since the machine may be busy; and the clock's, since it may wait.
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    signal.setitimer(signal.ITIMER_REAL, 12.0 * seconds)
+    allow(seconds)
     try:
-        yield
+        with compilation_told_to(lambda name: allow(COMPILING)):  # once on a machine
+            yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0.0)
         signal.setitimer(signal.ITIMER_REAL, 0.0)
