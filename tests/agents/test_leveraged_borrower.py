@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agents.leveraged_borrower import repayment_to_health, target_leverage
 from sim import Market, Scenario
+from sim.errors import ScenarioError
 
 
 def borrowed(small: Callable[..., Scenario], group: dict[str, Any], **changes: Any) -> Market:
@@ -104,3 +105,20 @@ def test_the_repayment_reaches_the_health_it_aims_at(
     assert 0.0 <= x <= debt
     if 0.0 < x < debt:
         assert (collateral - x) * threshold / (debt - x) == pytest.approx(health)
+
+
+def test_a_purchase_that_the_venue_cannot_fill_is_told(lively: Callable[..., Scenario]) -> None:
+    with pytest.raises(ScenarioError, match=r"agents\.borrowers\.equity: buys .* raise venue"):
+        Market(lively(agents={"borrowers": {"equity": 1e18}}), rng=1)
+
+
+def test_collateral_without_a_price_is_told(lively: Callable[..., Scenario]) -> None:
+    share = {"tokens": ["eth-usdc-share", "usdc"], "reserves": {"eth-usdc-share": 1.0, "usdc": 1.0}}
+    oracles = {"eth": {"source": "pool_spot", "pool": "eth-usdc", "quote": "far"}}
+    # Three oracles on top of each other: the first has not heard of the last at the start.
+    far = {"token": "usdc", "source": "pool_spot", "pool": "top", "quote": "farther"}
+    farther = {"token": "eth-usdc-share", "source": "pool_spot", "pool": "top", "quote": "farthest"}
+    farthest = {"token": "usdc", "source": "fixed", "price": 1.0}
+    oracles |= {"far": far, "farther": farther, "farthest": farthest}
+    with pytest.raises(ScenarioError, match="says 0 at the start"):
+        Market(lively(oracles=oracles, pools={"top": share}), rng=1)

@@ -87,3 +87,18 @@ def test_only_concentrated_pools_will_do() -> None:
     pool = {"kind": "constant_product", "tick_spacing": 60}
     with pytest.raises(ValueError, match="a range_provider knows concentrated only"):
         setup(pools={"pool": pool})
+
+
+def test_a_pool_of_another_pools_share_is_provided_to() -> None:
+    pools = {
+        "eth-usdc": BASE["pools"]["eth-usdc"],
+        "on-top": {
+            "kind": "concentrated",
+            "tokens": ["eth-usdc-share", "usdc"],
+            "reserves": {"eth-usdc-share": 100.0, "usdc": 9000.0},
+        },
+    }
+    group = {"kind": "range_provider", "count": 2, "pools": ["on-top"], "stake": 1000.0}
+    market = Market(Scenario.from_dict(BASE | {"pools": pools, "agents": {"lps": group}}), rng=1)
+    assert market.wealth("lps-0") == pytest.approx(1000.0, rel=0.01)
+    market.run(5)
