@@ -6,6 +6,11 @@ per share against holding the same tokens, over a stated number of blocks and be
 deductible: an exploit, a drained reserve, a sale far below value. It pays in its own
 token; where the pool does not hold that one, it pays nothing.
 
+A window begins with what the pool holds while its price is the market's, within its fee.
+A pool that somebody has pushed away from the market is worth more there for a while, and
+less again once it is pushed back: that is no loss, and counted from the wrong moment it
+would pay whoever pushes.
+
 Its money is what it started with, and a share of the protocol's part of the covered
 pools' fees (Nexus Mutual and Aave's safety module are of this kind).
 """
@@ -17,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from protocols.amm import spot_price
 from protocols.lending import DEPOSITOR_LOSS_VALUE, SUPPLY_INDEX, enrich, reserve_at
 from protocols.pool import COUNTERS, MOST_TOKENS, position
 from sim.compiled import kernel
@@ -25,6 +31,9 @@ from sim.ledger import transfer
 if TYPE_CHECKING:
     from sim.ledger import Ledger
     from sim.scenario import Scenario
+
+NEAR = 1e-4
+"""Least distance from the market at which a pool counts as being there, share."""
 
 FUND = np.dtype(
     [
@@ -79,12 +88,12 @@ def settle(books, pools, markets, reserves, funds, values, block):
             pool = pools[fund.pool]
             _collect(books, pool, fund)
             if block - fund.since >= fund.window:
-                if fund.since > 0:
-                    _cover_pool(books, pool, fund, values)
-                fund.since = block
-                for k in range(pool.size):
-                    held = books.balances[pool.account, pool.tokens[k]]
-                    fund.held[k] = held / max(books.supply[pool.share], 1e-300)
+                paid = fund.since > 0 and _cover_pool(books, pool, fund, values)
+                if paid or _at_market(books, pool, values):
+                    fund.since = block
+                    for k in range(pool.size):
+                        held = books.balances[pool.account, pool.tokens[k]]
+                        fund.held[k] = held / max(books.supply[pool.share], 1e-300)
 
 
 @kernel
@@ -109,20 +118,34 @@ def _payable(books, fund, claim, values):
 
 
 @kernel
+def _at_market(books, pool, values):
+    """Whether a pool's prices are the market's, as near as its fee has arbitrage bring them."""
+    last = pool.size - 1
+    for k in range(last):
+        price = spot_price(books, pool, k, last) * values[pool.tokens[last]]
+        if not abs(price - values[pool.tokens[k]]) <= max(pool.fee, NEAR) * price:
+            return False
+    return True
+
+
+@kernel
 def _cover_pool(books, pool, fund, values):
+    """Pay for a loss since the window began. Returns whether there was one to be paid."""
     supply = books.supply[pool.share]
     if supply <= 0.0 or position(pool, fund.token) < 0:
-        return
+        return False
     then, now = 0.0, 0.0
     for k in range(pool.size):
         value = values[pool.tokens[k]]
         then += fund.held[k] * value
         now += books.balances[pool.account, pool.tokens[k]] / supply * value
     loss = (then * (1.0 - fund.deductible) - now) * supply * fund.cover
-    if loss > 0.0:
-        amount = _payable(books, fund, loss, values)
-        if transfer(books, fund.account, pool.account, fund.token, amount):
-            fund.paid += amount * values[fund.token]
+    if not loss > 0.0:
+        return False
+    amount = _payable(books, fund, loss, values)
+    if transfer(books, fund.account, pool.account, fund.token, amount):
+        fund.paid += amount * values[fund.token]
+    return True
 
 
 @kernel

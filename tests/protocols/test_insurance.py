@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from agents import MarketAgent
@@ -91,3 +92,43 @@ def test_what_cannot_be_insured_is_refused() -> None:
         setup("concentrated", insurance={"fund": FUND})
     with pytest.raises(ScenarioError, match="unknown pool or lending market 'pol'"):
         setup("weighted", insurance={"fund": FUND | {"covers": ["pol"]}})
+
+
+def test_pushing_an_insured_pool_away_and_back_is_paid_nothing() -> None:
+    """Who owns nearly all of a pool pushes it, lets a window begin, and takes it back.
+
+    Pushed by a half, the pool is worth (1.5 + 1 / 1.5) / 2 - 1 = 8.3 % more at the outside
+    price, all of it the pusher's own money. Counted as a loss once it is taken back, beyond
+    a deductible of 0.05 %, it would empty the fund.
+    """
+    rich = {"fund": FUND | {"funds": 1e5, "window": 1}}
+    market = Market(setup("constant_product", insurance=rich), rng=1)
+    pool = market.pools["pool"]
+    ann = Idle(market, {"eth": 1e4, "usdc": 1e8}, "ann")
+    market.run(2)
+    ann.add_liquidity("pool", {"eth": 9000.0, "usdc": 1e8})
+    market.run(2)
+    start = ann.wealth
+    for _ in range(3):
+        eth = pool.reserves["eth"]
+        ann.swap("pool", "eth", 0.5 * eth)
+        market.run(2)
+        usdc = pool.reserves["usdc"]
+        ann.swap("pool", "usdc", 0.5 * usdc)
+        market.run(2)
+    row = market.datacollector.get_model_vars_dataframe().iloc[-1]
+    assert row["insurance.fund.claimed"] == 0.0
+    assert ann.wealth < start
+
+
+def test_a_window_begins_anew_once_arbitrage_has_brought_the_pool_back() -> None:
+    market = Market(setup("constant_product", insurance={"fund": FUND | {"window": 1}}), rng=1)
+    ann = Idle(market, {"eth": 1e4, "usdc": 1e7}, "ann")
+    market.run(3)
+    ann.swap("pool", "eth", 20.0)
+    market.run(1)
+    record = market.world.funds[0]
+    assert int(record["since"]) == 3
+    market.venue.asset("eth")["x"] = float(np.log(market.pools["pool"].spot_price()))
+    market.run(1)
+    assert int(record["since"]) == 5
