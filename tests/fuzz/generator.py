@@ -31,7 +31,7 @@ from sim.scenario import (
     Switches,
     VenueSettings,
 )
-from tests.fuzz.schema import MISSING, Schema, kinds_of, pick
+from tests.fuzz.schema import MISSING, Schema, kinds_of
 
 NUMERAIRE = "usd"
 ASSETS = ("eth", "btc", "dai")
@@ -287,6 +287,8 @@ class Draft:
     def _lending(self, name: str) -> None:
         rng = self.rng
         priced = [o["token"] for key, o in self.content["oracles"].items() if key == o["token"]]
+        if not priced:
+            return
         tokens = rng.sample(priced, rng.randint(1, len(priced)))
         reserves = {}
         for token in tokens:
@@ -462,6 +464,3 @@ def _take_out(draft: dict[str, Any], path: list[str]) -> None:
 def draw(rng: random.Random, fair: bool = False) -> dict[str, Any]:
     """Content of a random scenario."""
     return Draft(rng, fair).content
-
-
-__all__ = ["Draft", "draw", "kinds_of_agents", "pick", "scenario"]

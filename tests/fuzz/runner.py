@@ -20,8 +20,10 @@ from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-FIRST, PATIENCE = 600.0, 60.0
-"""Seconds for a process's first case, which compiles kernels, and for each later one."""
+from sim.compiled import compilation_told_to
+
+PATIENCE = 120.0
+"""Seconds without a word after which a process hangs; it says what it compiles."""
 
 
 @dataclass
@@ -66,10 +68,11 @@ def _work(place: str, seed: int, first: int, step: int, pipe: Connection) -> Non
     module, _, name = place.partition(":")
     case: Case = getattr(import_module(module), name)
     number = first
-    while True:
-        pipe.send(number)
-        pipe.send(guarded(case, seed, number))
-        number += step
+    with compilation_told_to(lambda name: pipe.send(name)):
+        while True:
+            pipe.send(number)
+            pipe.send(guarded(case, seed, number))
+            number += step
 
 
 class _Worker:
@@ -87,7 +90,7 @@ class _Worker:
         )
         self.process.start()
         theirs.close()
-        self.since, self.fresh = time.monotonic(), True
+        self.since = time.monotonic()
 
     def hear(self) -> Outcome | None:
         """What it has to say: the end of a case, or (if it died) that."""
@@ -99,14 +102,12 @@ class _Worker:
         self.since = time.monotonic()
         if isinstance(said, int):
             self.number = said
-            return None
-        self.fresh = False
         return said if isinstance(said, Outcome) else None
 
     def check(self) -> Outcome | None:
         """Whether it hangs."""
         silent = time.monotonic() - self.since
-        if silent < (FIRST if self.fresh else PATIENCE):
+        if silent < PATIENCE:
             return None
         return self._fails(f"no end after {silent:.0f} s")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -153,9 +153,3 @@ def kinds_of(union: Any) -> list[type[BaseModel]]:
     if isinstance(union, type) and issubclass(union, BaseModel):
         return [union]
     return [kind for part in get_args(union) for kind in kinds_of(part)]
-
-
-def pick(rng: random.Random, table: Mapping[str, Any], most: int) -> list[str]:
-    """Some of a table's names, at most so many, in a random order."""
-    names = list(table)
-    return rng.sample(names, rng.randint(0, min(most, len(names))))
