@@ -39,7 +39,7 @@ def shown(value: object) -> str:
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # an integer of thousands of digits, or endless lists
-        text = f"a {type(value).__name__}"
+        text = f"a long {type(value).__name__}"
     return shortened(text)
 
 

@@ -530,7 +530,7 @@ class Target:
 class Scenarios(Target):
     """Content of scenarios, and the markets of those that pass."""
 
-    weight = 40
+    weight = 400
     share = 0.6
     """Of the valid ones that are opened."""
 
@@ -557,7 +557,7 @@ class Scenarios(Target):
 class Sets(Target):
     """What is said after ``--set``."""
 
-    weight = 12
+    weight = 200
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -620,7 +620,7 @@ def garbled(data: bytes, ops: Sequence[Op]) -> bytes:
 class Files(Target):
     """Files of scenarios and studies that are torn or spoilt."""
 
-    weight = 5
+    weight = 40
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -665,7 +665,7 @@ def check_study(study: Study) -> None:
 class Studies(Target):
     """Content of studies."""
 
-    weight = 8
+    weight = 60
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -731,7 +731,7 @@ _EXPRESSIONS = (
 class Prices(Target):
     """Files of recorded prices."""
 
-    weight = 8
+    weight = 60
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -851,7 +851,7 @@ def short_commands() -> Iterator[None]:
 class Commands(Target):
     """Words of every command and each of its options."""
 
-    weight = 6
+    weight = 8
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -945,7 +945,7 @@ class Links(Target):
     """Links to the page, and what its forms send."""
 
     strict = True
-    weight = 20
+    weight = 200
     share = 0.05
     """Of them that are opened as the page opens them."""
 

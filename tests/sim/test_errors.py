@@ -25,7 +25,7 @@ def test_a_hint_names_the_closest_and_all() -> None:
 
 def test_values_are_shown_short_and_in_one_line() -> None:
     assert shown(1.5) == "1.5"
-    assert shown(10**5000) == "a int"
+    assert shown(10**5000) == "a long int"
     assert len(shown("x" * 10_000)) <= 100
     error = ScenarioError([("a\nb", "c\x1b[2Jd"), ("  ", "e")])
     assert error.problems == [("a\\nb", "c\\x1b[2Jd"), ("'  '", "e")]

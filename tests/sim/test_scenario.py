@@ -396,7 +396,7 @@ def eth(**fields: Any) -> dict[str, Any]:
     ("changes", "field", "words"),
     [
         ({"blocks": 10**23}, "blocks", "of at most 1e+09"),
-        ({"blocks": 10**5000}, "blocks", "blocks"),
+        ({"blocks": 10**5000}, "blocks", "a long int is out of range"),
         ({"rng": -1}, "rng", "of at least 0"),
         ({"title": "a\nb"}, "title", "one printable line"),
         ({"title": "x" * 500}, "title", "at most 200"),
