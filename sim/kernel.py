@@ -10,6 +10,7 @@ import numpy as np
 from protocols import amm, insurance, lending, oracle, routing, safeguards
 from sim import block, venue
 from sim.block import Phase
+from sim.codes import Reason
 from sim.compiled import call_at, call_with, inner, kernel
 from sim.ledger import begin, worst_leak
 from sim.measures import measure, settle_pools, sum_classes, value_tokens
@@ -154,9 +155,11 @@ def advance(w, blocks, audit_every, tolerance):
 
 @inner
 def execute_all(w):
-    """Order and execute the block's transactions; none of them is of a plain protocol."""
+    """Order and execute the block's transactions; no plain protocol is there to answer a call."""
     block.open_block(w)
-    block.execute(w, 0, 0.0)
+    place = block.execute(w, 0, 0.0)
+    while place >= 0:
+        place = block.execute(w, Reason.INVALID, 0.0)
     block.close_block(w)
 
 

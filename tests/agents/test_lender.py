@@ -9,6 +9,7 @@ import pytest
 
 from agents.lender import fear
 from sim import Market, Scenario
+from sim.errors import ScenarioError
 
 
 def lent(small: Callable[..., Scenario], group: dict[str, Any], **changes: Any) -> Market:
@@ -114,3 +115,10 @@ def test_who_lent_what_is_dear_withdraws_and_sells_it(small: Callable[..., Scena
     sold = market.receipts().query("kind == 'venue' and status == 'done'")
     assert len(sold) > 10
     assert market.venue.price("dai") < 1.2
+
+
+def test_deposits_beyond_the_cap_are_refused_at_the_start(small: Callable[..., Scenario]) -> None:
+    capped = {"lending.bank.reserves.usdc.supply_cap": 250_000.0}
+    setup = lent(small, {}).setup.override(capped)
+    with pytest.raises(ScenarioError, match=r"bank\.reserves\.usdc takes no 10000 more"):
+        Market(setup, rng=1)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agents.leveraged_borrower import repayment_to_health, target_leverage
 from sim import Market, Scenario
+from sim.errors import ScenarioError
 
 
 def borrowed(small: Callable[..., Scenario], group: dict[str, Any], **changes: Any) -> Market:
@@ -104,3 +105,10 @@ def test_the_repayment_reaches_the_health_it_aims_at(
     assert 0.0 <= x <= debt
     if 0.0 < x < debt:
         assert (collateral - x) * threshold / (debt - x) == pytest.approx(health)
+
+
+def test_it_cannot_buy_at_the_start_what_the_venue_does_not_hold(
+    small: Callable[..., Scenario],
+) -> None:
+    with pytest.raises(ScenarioError, match=r"b.equity.*which the venue does not hold"):
+        borrowed(small, {}, venue={"assets": {"eth": {"inventory": 1.0}}})

@@ -87,3 +87,10 @@ def test_only_concentrated_pools_will_do() -> None:
     pool = {"kind": "constant_product", "tick_spacing": 60}
     with pytest.raises(ValueError, match="a range_provider knows concentrated only"):
         setup(pools={"pool": pool})
+
+
+def test_it_can_begin_in_a_pool_of_another_pools_share() -> None:
+    pair = {"tokens": ["eth", "usdc"], "reserves": {"eth": 1000.0, "usdc": 2e6}}
+    pool = {"tokens": ["pair-share", "usdc"], "reserves": {"pair-share": 1000.0, "usdc": 9e4}}
+    market = Market(setup(pools={"pair": pair, "pool": pool}), rng=1)
+    assert market.wealth("ranges-0") == pytest.approx(100_000.0 + 4000.0, rel=1e-6)
