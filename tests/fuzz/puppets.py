@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column, MarketAgent
+from protocols import lending
 from protocols.custom import CustomProtocol
 from sim.block import follow, send
 from sim.codes import ALL, PREVIOUS, Kind, Reason
@@ -49,7 +50,7 @@ def _among(state, n):
 
 
 @kernel
-def _amount(w, state, account, token, hostile):
+def _amount(w, state, account, token, first, hostile):
     """What is held, a part of it, a power of ten, ALL, PREVIOUS, or nonsense."""
     if _draw(state) < hostile:
         return _NUMBERS[_among(state, _NUMBERS.size)]
@@ -59,7 +60,7 @@ def _amount(w, state, account, token, hostile):
         return 0.1 * held * way
     if way < 0.15:
         return ALL
-    if way < 0.3:
+    if way < 0.3 and not first:
         return PREVIOUS
     if way < 0.6:
         return held * _draw(state)
@@ -87,6 +88,24 @@ def _kind(w, state):
 
 
 @kernel
+def _needed(reserve, kind):
+    """Token that a call of a lending market wants its sender to hold."""
+    if kind == Kind.WITHDRAW:
+        return reserve.receipt
+    return reserve.debt if kind == Kind.REPAY else reserve.token
+
+
+@kernel
+def _loan(w, account, m, token):
+    """About as much as an account may borrow."""
+    market = w.markets[m]
+    _, most, _, owed = lending.standing(w.books, market, w.reserves, w.feeds, account)
+    r = lending.reserve_at(market, w.reserves, token)
+    price = w.feeds[w.reserves[r].feed].price if r >= 0 else 0.0
+    return (most - owed) / price if price > 0.0 and most > owed else 1.0
+
+
+@kernel
 def _call(w, state, account, cohort, bid, first, kind, hostile, places):
     """Send, or follow with, a call of a kind that mostly makes sense."""
     accounts, tokens = w.books.balances.shape
@@ -97,13 +116,16 @@ def _call(w, state, account, cohort, bid, first, kind, hostile, places):
         place = _among(state, w.pools.size)
         pool = w.pools[place]
         i = _among(state, pool.size)
+        for _ in range(2):
+            if w.books.balances[account, pool.tokens[i]] <= 0.0:
+                i = _among(state, pool.size)
         a, b = pool.tokens[i], pool.tokens[(i + 1 + _among(state, pool.size - 1)) % pool.size]
         if (kind == Kind.REMOVE_LIQUIDITY and _draw(state) < 0.6) or (
             kind == Kind.ADD_LIQUIDITY and _draw(state) < 0.2
         ):
             a = b = pool.share
         if kind == Kind.ADD_LIQUIDITY and _draw(state) < 0.7:
-            second = _amount(w, state, account, b, hostile)
+            second = _amount(w, state, account, b, first, hostile)
         if pool.spacing > 0:
             middle = pool.lowest + pool.width // 2
             lower = (middle - _among(state, 4)) * pool.spacing
@@ -117,16 +139,26 @@ def _call(w, state, account, cohort, bid, first, kind, hostile, places):
             a, b = b, a
     elif kind == Kind.TRANSFER or kind == Kind.CUSTOM:
         other = _among(state, accounts)
+        for _ in range(6):
+            if w.books.balances[account, a] <= 0.0:
+                a = _among(state, tokens)
     elif kind != Kind.REQUIRE and w.markets.size:
         place = _among(state, w.markets.size)
         market = w.markets[place]
         r = w.reserves[market.first + _among(state, market.size)]
+        for _ in range(4):
+            if w.books.balances[account, _needed(r, kind)] <= 0.0:
+                r = w.reserves[market.first + _among(state, market.size)]
         a = r.token
         b = w.reserves[market.first + _among(state, market.size)].token
-        other = _among(state, accounts) if _draw(state) < 0.5 else -1
+        other = _among(state, accounts) if _draw(state) < 0.3 else -1
+        if kind == Kind.LIQUIDATE and market.debtors > 0 and _draw(state) < 0.8:
+            other = w.debtors[place, _among(state, market.debtors)]
         if _draw(state) < 0.05:
             a = r.receipt if _draw(state) < 0.5 else r.debt
-    amount = _amount(w, state, account, a, hostile)
+    amount = _amount(w, state, account, a, first, hostile)
+    if kind == Kind.BORROW and w.markets.size and _draw(state) < 0.6:
+        amount = _loan(w, account, place, a) * (0.5 + 0.6 * _draw(state))
     if _draw(state) < hostile:
         limit = _NUMBERS[_among(state, _NUMBERS.size)]
     if _draw(state) < hostile:

@@ -82,3 +82,31 @@ def test_a_switch_cuts_its_mechanism(
     cut = Market(lively(switches={switch: False}), rng=1)
     assert holds(cut)
     cut.run(40)
+
+
+def test_a_share_is_priced_by_the_oracles_that_are_called_like_its_tokens(
+    small: Callable[..., Scenario],
+) -> None:
+    oracles = {
+        "other": {"token": "eth", "source": "fixed", "price": 1.0},
+        "eth": {"token": "eth"},
+        "usdc": {"token": "usdc", "source": "fixed", "price": 1.0},
+        "share": {"token": "eth-usdc-share", "source": "share", "pool": "eth-usdc"},
+    }
+    content = small().to_dict() | {"oracles": oracles}
+    market = Market(Scenario.from_dict(content), rng=1)
+    assert market.oracles["share"].price == pytest.approx(market.price("eth-usdc-share"))
+
+
+def test_a_utilisation_that_nobody_borrows_for_leaves_no_leak(
+    small: Callable[..., Scenario],
+) -> None:
+    reserves = {"usdc": {"utilisation": 0.7, "cash": 0.0}}
+    pool = {"tokens": ["eth", "usdc"], "reserves": {"eth": 0.3, "usdc": 617.1}}
+    venue = {"inventory": 0.0}
+    market = Market(
+        small(lending={"bank": {"reserves": reserves}}, pools={"eth-usdc": pool}, venue=venue),
+        rng=1,
+    )
+    assert market.ledger.audit() < 1e-12
+    assert market.lending["bank"].audit() < 1e-12

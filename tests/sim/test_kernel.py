@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sim import Market, Scenario
+from sim.block import follow, send
+from sim.codes import Kind
 from sim.kernel import FINE, LEAK, NEGATIVE, advance, audit
 
 
@@ -36,3 +38,17 @@ def test_the_loop_stops_when_a_buffer_is_full(lively: Callable[..., Scenario]) -
     market._empty_buffers()
     more, _ = advance(market.world, 10, 1, 1e-9)
     assert more == 10
+
+
+def test_a_call_that_no_plain_protocol_answers_takes_its_transaction_back(
+    small: Callable[..., Scenario],
+) -> None:
+    one = {"kind": "rebalancer", "count": 1, "pools": ["eth-usdc"], "attention": 0.0}
+    market = Market(small(agents={"one": one | {"wallet": {"usdc": 1.0}}}), rng=1)
+    w, usdc = market.world, market.ledger.token("usdc")
+    who = market.ledger.account("one-0")
+    send(w, who, 0, 1.0, int(Kind.FLASH_BORROW), 0, usdc, usdc, 1000.0, 0.0)
+    follow(w, int(Kind.CUSTOM), 0, usdc, usdc, 0.0, 0.0)
+    send(w, who, 0, 1.0, int(Kind.TRANSFER), 0, usdc, usdc, 0.25, 0.0, 0)
+    market.run(1)
+    assert market.ledger.balance(who, usdc) == 0.75
