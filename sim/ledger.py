@@ -213,7 +213,7 @@ def store_balance(books, account, token, value):
 
 @kernel
 def store_supply(books, token, value):
-    """Set a supply, under the journal, for what is only tried out and then undone."""
+    """Set a supply, under the journal: to nothing when the last holder leaves, or as a trial."""
     if not room(books, 1):
         return False
     _remember(books, SUPPLY, 0, token, books.supply[token])

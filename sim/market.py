@@ -247,10 +247,10 @@ class Market(mesa.Model):
         return self
 
     def close(self) -> None:
-        """Let go of all agents, so that the memory of a finished run is freed.
+        """Let go of all agents, so that the memory of a finished run is freed at once.
 
-        Mesa 3.3 keeps every model that ever had an agent in a table of its agents'
-        class; a script that makes thousands of markets calls this after each.
+        A market that nobody holds is freed without it, unless it has agents that are no
+        `agents.MarketAgent`: Mesa 3.3 keeps every model of those in a table of its own.
         """
         numbers = getattr(mesa.Agent, "_ids", None)
         if numbers is not None:
