@@ -91,6 +91,11 @@ def test_only_concentrated_pools_will_do() -> None:
 
 def test_it_can_begin_in_a_pool_of_another_pools_share() -> None:
     pair = {"tokens": ["eth", "usdc"], "reserves": {"eth": 1000.0, "usdc": 2e6}}
-    pool = {"tokens": ["pair-share", "usdc"], "reserves": {"pair-share": 1000.0, "usdc": 9e4}}
-    market = Market(setup(pools={"pair": pair, "pool": pool}), rng=1)
+    content = setup().to_dict()
+    shares = {"kind": "concentrated", "tokens": ["pair-share", "usdc"], "tick_spacing": 10}
+    content["pools"] = {
+        "pair": pair,
+        "pool": shares | {"reserves": {"pair-share": 1e3, "usdc": 9e4}},
+    }
+    market = Market(Scenario.from_dict(content), rng=1)
     assert market.wealth("ranges-0") == pytest.approx(100_000.0 + 4000.0, rel=1e-6)

@@ -380,8 +380,10 @@ class Draft:
         drawn["distribution"] = kind.model_fields["distribution"].default
         if not isinstance(drawn["distribution"], str):
             (drawn["distribution"],) = kind.model_fields["distribution"].annotation.__args__
-        if "sigma" in drawn:  # beyond, draws are infinite
+        if "sigma" in drawn:  # beyond these two, draws are infinite
             drawn["sigma"] = min(drawn["sigma"], 3.0)
+        if "shape" in drawn:
+            drawn["shape"] = max(drawn["shape"], 0.3)
         if "values" in drawn:
             drawn.pop("weights", None)
         ends = [end for end in ("low", "high") if end in drawn]
