@@ -29,7 +29,7 @@ from protocols.pool import (
 from protocols.safeguards import beyond
 from sim.codes import Reason
 from sim.compiled import kernel
-from sim.ledger import burn, mint, store_balance, store_supply, transfer
+from sim.ledger import DUST, burn, mint, store_balance, store_supply, transfer
 
 
 @kernel
@@ -496,6 +496,8 @@ def remove(books, pool, sender, token, shares, minimum, lower, upper):
     if not shares > 0.0 or supply <= 0.0 or pool.kind == BONDING_CURVE:
         return Reason.INVALID, 0.0
     o = position(pool, token)
+    if o >= 0 and nobody_else(books, pool, shares):  # the other tokens would be nobody's
+        return Reason.LIMIT, 0.0
     if o < 0:
         return _remove_in_proportion(books, pool, sender, shares, supply, minimum)
     if pool.halted:
@@ -532,8 +534,21 @@ def remove(books, pool, sender, token, shares, minimum, lower, upper):
 
 
 @kernel
+def nobody_else(books, pool, shares):
+    """Whether shares are all that there are, but for what rounding left of a supply's sums.
+
+    It may have been millions before: what entries and exits leave of them is no provider.
+    """
+    supply = books.supply[pool.share]
+    return supply - shares <= DUST * max(supply, books.most[pool.share])
+
+
+@kernel
 def _remove_in_proportion(books, pool, sender, shares, supply, minimum):
-    part = min(shares / supply, 1.0)
+    # The last one out takes all. A grain of each token left behind would have a price, and
+    # rounding would have made it: the next provider would have to enter at that.
+    last = nobody_else(books, pool, shares)
+    part = 1.0 if last else shares / supply
     if not part * books.balances[pool.account, pool.tokens[0]] >= minimum:
         return Reason.LIMIT, 0.0
     if not burn(books, sender, pool.share, shares):
@@ -542,6 +557,8 @@ def _remove_in_proportion(books, pool, sender, shares, supply, minimum):
     for k in range(pool.size):
         out = part * books.balances[pool.account, pool.tokens[k]]
         transfer(books, pool.account, sender, pool.tokens[k], out)
+    if last:
+        store_supply(books, pool.share, 0.0)
     return Reason.DONE, out
 
 

@@ -86,6 +86,15 @@ names of your choice; a group of agents also takes the columns of its kind, whic
 [agents.md](agents.md) lists. A number of an agent, or in a wallet, may be a distribution:
 `{ distribution = "lognormal", median = 5.0, sigma = 1.0 }`, or constant, uniform, normal, pareto,
 beta, choice; all take `at_least` and `at_most`.
+
+All is checked before anything runs, and each problem is told with its field and a remedy. Names
+are of letters, digits, `-`, `_`, `+` and spaces, 64 at most, and begin with a letter or a digit.
+Numbers go up to 1e18, those that something is divided by down to 1e-18, and draws are cut there:
+so sums and products stay finite. Times go up to a billion blocks (an oracle's lag and window,
+which are kept in memory, up to a million), dates from 1970 to 2200, seeds from 0 to 2^63 - 1,
+groups up to a million agents. A process may take a price to exp(200) or exp(-200) in a run, no
+further: `volatility`, `drift`, `jump_rate` and `blocks` are held against each other. `extends` and
+`remove` are read in files alone, never after `--set`.
 """
 
 

@@ -224,7 +224,9 @@ class Study(_Table):
         min_length=1, description='Numbers kept of a run: "last(lending.bank.bad_debt)".'
     )
     derived: dict[ColumnName, str] = Field(
-        {}, description="Numbers computed of those when they are read, as `pandas.eval` reads them."
+        {},
+        description="Numbers computed of those when they are read: arithmetic of columns, with "
+        "exp, log, sqrt and so on.",
     )
     series: Series | None = None
     statistics: StatisticsSettings = StatisticsSettings()
@@ -368,9 +370,8 @@ class Study(_Table):
         Raises:
             ScenarioError: If it makes no sense; it names the fields.
         """
-        if reading.depth(content) > reading.DEEPEST:
-            text = f"is nested more than {reading.DEEPEST} deep; a study's tables are not"
-            raise ScenarioError([("study", text)])
+        if problem := reading.senseless(content, "study"):
+            raise ScenarioError([problem])
         content = dict(content)
         if file is not None:
             content.setdefault("name", file.stem)

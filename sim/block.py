@@ -110,6 +110,8 @@ def _makes_sense(
     amounts = amounts and 0.0 <= second < np.inf
     names = 0 <= token_in < tokens and 0 <= token_out < tokens and -1 <= counterparty < accounts
     places = 0 <= kind < CALLS and 0 <= protocol < NEVER
+    if kind == Kind.CUSTOM:  # the block stops for it, so it must be there to go on
+        places = places and protocol < w.chain[0].customs
     ticks = -NEVER < lower < NEVER and -NEVER < upper < NEVER
     return amounts and names and places and ticks and limit == limit
 

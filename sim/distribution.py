@@ -66,7 +66,8 @@ class _Base(BaseModel):
         """Draw float64[size]; what is drawn is bounded as what is stated."""
         low = -MOST if self.at_least is None else self.at_least
         high = MOST if self.at_most is None else self.at_most
-        return np.clip(self._draw(rng, size), low, high)
+        with np.errstate(over="ignore"):  # a heavy tail, which is cut
+            return np.clip(self._draw(rng, size), low, high)
 
     def support(self) -> tuple[float, float]:
         """Least and greatest value that can be drawn."""

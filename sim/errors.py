@@ -15,7 +15,10 @@ class ScenarioError(ValueError):
 
     def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
         """Report problems, a line each."""
-        self.problems = [(shortened(f, 200), shortened(t, 4000)) for f, t in problems]
+        self.problems = [
+            (shortened(f, 200) if f.strip() or not f else repr(f), shortened(t, 4000))
+            for f, t in problems
+        ]
         super().__init__("\n".join(f"{field}: {text}" for field, text in self.problems))
 
     def __reduce__(self) -> tuple[type[ScenarioError], tuple[list[tuple[str, str]]]]:
@@ -36,7 +39,7 @@ def shown(value: object) -> str:
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # an integer of thousands of digits, or endless lists
-        text = f"a {type(value).__name__}"
+        text = f"a long {type(value).__name__}"
     return shortened(text)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from protocols import amm, insurance, lending, oracle, routing, safeguards
 from sim import block, venue
 from sim.block import Phase
-from sim.codes import Reason
 from sim.compiled import call_at, call_with, inner, kernel
 from sim.ledger import begin, worst_leak
 from sim.measures import measure, settle_pools, sum_classes, value_tokens
@@ -155,11 +154,9 @@ def advance(w, blocks, audit_every, tolerance):
 
 @inner
 def execute_all(w):
-    """Order and execute the block's transactions; no plain protocol is there to answer a call."""
+    """Order and execute the block's transactions; a market with plain protocols steps instead."""
     block.open_block(w)
-    place = block.execute(w, 0, 0.0)
-    while place >= 0:
-        place = block.execute(w, Reason.INVALID, 0.0)
+    block.execute(w, 0, 0.0)
     block.close_block(w)
 
 

@@ -469,6 +469,7 @@ class Market(mesa.Model):
         )
         protocol.market, protocol.account, protocol.slot = self, row, slot
         self.custom.append(protocol)
+        self.world.chain[0]["customs"] = len(self.custom)
 
     def _call_custom(self, place: int) -> tuple[int, float]:
         """Let a plain protocol carry out its call."""
@@ -476,10 +477,7 @@ class Market(mesa.Model):
         amount = float(call["amount"])
         if amount == PREVIOUS:
             amount = float(self.world.chain[0]["bundle_previous"])
-        place = int(call["protocol"])
-        if not 0 <= place < len(self.custom):
-            return Reason.INVALID, 0.0
-        protocol = self.custom[place]
+        protocol = self.custom[int(call["protocol"])]
         protocol.caller = int(call["sender"])
         try:
             reason, out = protocol.perform(call, amount)

@@ -108,6 +108,8 @@ def _times(file: Path, table: pd.DataFrame) -> npt.NDArray[np.float64]:
     else:
         try:
             parsed = pd.to_datetime(ts, utc=True, errors="coerce", format="ISO8601")
+            # What lies beyond the calendar of nanoseconds cannot be subtracted from.
+            parsed = parsed.where((parsed >= FIRST) & (parsed <= LAST))
         except (TypeError, ValueError, OverflowError) as error:
             text = f"ts are no times ({error}); give ISO 8601 or seconds since 1970, UTC"
             raise PriceFileError([(file.name, text)]) from None

@@ -99,6 +99,30 @@ def depth(value: Any, most: int = DEEPEST) -> int:
     return found
 
 
+def senseless(value: Any, field: str) -> tuple[str, str] | None:
+    """What is wrong with content whose values may be of any kind: its field, and what to do.
+
+    Args:
+        value: Nested tables and lists.
+        field: What to call the whole.
+
+    Returns:
+        None if it is nested as deep as makes sense, and its whole numbers fit into 64 bits.
+    """
+    if depth(value) > DEEPEST:
+        return field, _TOO_DEEP
+    items: list[tuple[str, Any]] = [("", value)]
+    while items:
+        where, item = items.pop()
+        if isinstance(item, Mapping):
+            items += [(f"{where}.{key}" if where else str(key), v) for key, v in item.items()]
+        elif isinstance(item, list | tuple):
+            items += [(f"{where}.{i}", v) for i, v in enumerate(item)]
+        elif isinstance(item, int) and not -(2**63) <= item < 2**63:
+            return where or field, "is a number of more than 64 bits; give a smaller one"
+    return None
+
+
 _TOO_DEEP = f"is nested more than {DEEPEST} deep; give fewer tables and lists inside each other"
 
 

@@ -95,7 +95,10 @@ class ReceiptBook:
         ):
             among = np.isin(r["kind"], kinds)
             if among.any():
-                names[among] = np.array([*protocols, ""], dtype=object)[r["protocol"][among]]
+                places = r["protocol"][among]
+                # A call may name a protocol that is not there; it was refused.
+                places = np.where(places < len(protocols), places, -1)
+                names[among] = np.array([*protocols, ""], dtype=object)[places]
         names[r["kind"] == Kind.TRANSFER] = ""
         return names
 

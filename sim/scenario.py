@@ -1168,6 +1168,9 @@ def _remove(content: dict[str, Any], path: str) -> None:
 
 def _set(content: dict[str, Any], path: str, value: Any) -> None:
     """Set a value at a dotted path; the tables on the way must exist."""
+    if not all(part.strip() for part in path.split(".")):
+        text = "is no dotted path; give one as pools.eth-usdc.fee"
+        raise ScenarioError([(path if path.strip() else repr(path), text)])
     *parents, last = path.split(".")
     table: Any = content
     for i, key in enumerate(parents):
@@ -1267,6 +1270,7 @@ def problems_of(error: ValidationError, root: Any) -> list[tuple[str, str]]:
 
 
 _BOUNDS = {"gt": "above", "ge": "of at least", "lt": "below", "le": "of at most"}
+_OUR_TAGS = frozenset({"<hours>", "<moment>", "<two>", "<three>"})
 _TAGS = frozenset(SHOCK_KINDS) | {
     "constant",
     "uniform",
@@ -1281,7 +1285,9 @@ _TAGS = frozenset(SHOCK_KINDS) | {
 
 def _is_internal(part: str, before: list[str]) -> bool:
     """Whether a part of pydantic's path is not in the file: the tag of a union, our own table."""
-    if part.startswith(("function-", "tagged-union", "constrained", "<")) or part == "[key]":
+    if part.startswith(("function-", "tagged-union", "constrained")) or part == "[key]":
+        return True
+    if part in _OUR_TAGS and before:
         return True
     if before[:1] == ["shocks"]:  # shocks.0.<tag>
         return part in _TAGS and len(before) == 2

@@ -55,6 +55,7 @@ CHAIN = np.dtype(
         ("waiting", "i8"),  # calls in the mempool
         ("next_number", "i8"),  # of the next transaction
         ("lost", "i8"),  # transactions refused because the mempool was full
+        ("customs", "i8"),  # protocols in plain Python
         ("refused", "i8"),  # and because a number in them made no sense
         ("sent", "i8"),
         ("receipts", "i8"),  # rows used

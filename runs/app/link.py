@@ -80,6 +80,7 @@ def read_link(query: str | None) -> Link:
                 setattr(link, word, int(text))
         elif word == "set":
             path, _, value = text.partition("=")
+            path = path if path.strip() else repr(path)
             try:
                 changes[path] = reading.json_value(value)
             except reading.UnreadableError:

@@ -117,8 +117,19 @@ def test_who_lent_what_is_dear_withdraws_and_sells_it(small: Callable[..., Scena
     assert market.venue.price("dai") < 1.2
 
 
-def test_deposits_beyond_the_cap_are_refused_at_the_start(small: Callable[..., Scenario]) -> None:
-    capped = {"lending.bank.reserves.usdc.supply_cap": 250_000.0}
-    setup = lent(small, {}).setup.override(capped)
-    with pytest.raises(ScenarioError, match="the cap is reached; raise"):
-        Market(setup, rng=1)
+def test_a_cap_that_the_lenders_exceed_is_told(lively: Callable[..., Scenario]) -> None:
+    capped = {"bank": {"reserves": {"usdc": {"cash": 1.0, "supply_cap": 2.0}}}}
+    with pytest.raises(ScenarioError, match=r"agents\.lenders\.deposit: .* the cap is reached"):
+        Market(lively(lending=capped), rng=1)
+
+
+def test_a_utilisation_stands_beside_a_cap(lively: Callable[..., Scenario]) -> None:
+    def setup(cap: float) -> Scenario:
+        reserve = {"cash": 0.0, "utilisation": 0.5, "supply_cap": cap}
+        return lively(lending={"bank": {"reserves": {"usdc": reserve}}})
+
+    market = Market(setup(1e9), rng=1)
+    assert market.lending["bank"].utilisation("usdc") == pytest.approx(0.5, rel=0.02)
+    assert market.lending["bank"].reserve("usdc")["supply_cap"] == 1e9
+    with pytest.raises(ScenarioError, match=r"supply_cap: .* is below the deposits of the start"):
+        Market(setup(3.0), rng=1)

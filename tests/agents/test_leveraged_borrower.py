@@ -107,8 +107,18 @@ def test_the_repayment_reaches_the_health_it_aims_at(
         assert (collateral - x) * threshold / (debt - x) == pytest.approx(health)
 
 
-def test_it_cannot_buy_at_the_start_what_the_venue_does_not_hold(
-    small: Callable[..., Scenario],
-) -> None:
-    with pytest.raises(ScenarioError, match="buys 10 eth at the start, of which the venue has 1"):
-        borrowed(small, {}, venue={"assets": {"eth": {"inventory": 1.0}}})
+def test_a_purchase_that_the_venue_cannot_fill_is_told(lively: Callable[..., Scenario]) -> None:
+    with pytest.raises(ScenarioError, match=r"agents\.borrowers\.equity: buys .* raise venue"):
+        Market(lively(agents={"borrowers": {"equity": 1e18}}), rng=1)
+
+
+def test_collateral_without_a_price_is_told(lively: Callable[..., Scenario]) -> None:
+    share = {"tokens": ["eth-usdc-share", "usdc"], "reserves": {"eth-usdc-share": 1.0, "usdc": 1.0}}
+    oracles = {"eth": {"source": "pool_spot", "pool": "eth-usdc", "quote": "far"}}
+    # Three oracles on top of each other: the first has not heard of the last at the start.
+    far = {"token": "usdc", "source": "pool_spot", "pool": "top", "quote": "farther"}
+    farther = {"token": "eth-usdc-share", "source": "pool_spot", "pool": "top", "quote": "farthest"}
+    farthest = {"token": "usdc", "source": "fixed", "price": 1.0}
+    oracles |= {"far": far, "farther": farther, "farthest": farthest}
+    with pytest.raises(ScenarioError, match="says 0 at the start"):
+        Market(lively(oracles=oracles, pools={"top": share}), rng=1)

@@ -89,13 +89,16 @@ def test_only_concentrated_pools_will_do() -> None:
         setup(pools={"pool": pool})
 
 
-def test_it_can_begin_in_a_pool_of_another_pools_share() -> None:
-    pair = {"tokens": ["eth", "usdc"], "reserves": {"eth": 1000.0, "usdc": 2e6}}
-    content = setup().to_dict()
-    shares = {"kind": "concentrated", "tokens": ["pair-share", "usdc"], "tick_spacing": 10}
-    content["pools"] = {
-        "pair": pair,
-        "pool": shares | {"reserves": {"pair-share": 1e3, "usdc": 9e4}},
+def test_a_pool_of_another_pools_share_is_provided_to() -> None:
+    pools = {
+        "eth-usdc": BASE["pools"]["eth-usdc"],
+        "on-top": {
+            "kind": "concentrated",
+            "tokens": ["eth-usdc-share", "usdc"],
+            "reserves": {"eth-usdc-share": 100.0, "usdc": 9000.0},
+        },
     }
-    market = Market(Scenario.from_dict(content), rng=1)
-    assert market.wealth("ranges-0") == pytest.approx(100_000.0 + 4000.0, rel=1e-6)
+    group = {"kind": "range_provider", "count": 2, "pools": ["on-top"], "stake": 1000.0}
+    market = Market(Scenario.from_dict(BASE | {"pools": pools, "agents": {"lps": group}}), rng=1)
+    assert market.wealth("lps-0") == pytest.approx(1000.0, rel=0.01)
+    market.run(5)

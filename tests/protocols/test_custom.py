@@ -10,7 +10,8 @@ import pytest
 from agents import MarketAgent
 from protocols.custom import CustomProtocol
 from sim import Market, Scenario
-from sim.codes import PREVIOUS, Reason
+from sim.block import follow, send
+from sim.codes import PREVIOUS, Kind, Reason
 
 
 class Wrapper(CustomProtocol):
@@ -77,6 +78,47 @@ def test_the_block_goes_on_after_it(wrapped: tuple[Market, Idle]) -> None:
     wrapped_amount = frame.loc[frame["kind"] == "custom", "amount_out"].iloc[0]
     assert wrapped_amount > 0.0
     assert market.ledger.balance("holders", "weth") == wrapped_amount
+    market.ledger.audit()
+
+
+def test_a_call_of_one_that_is_not_there_does_not_enter(small: Callable[..., Scenario]) -> None:
+    """The compiled block once stopped at it for good: what had been flash-borrowed was kept."""
+    market = Market(small(), rng=1)
+    ann = Idle(market, {"eth": 50.0}, "ann")
+    market._plain.clear()
+    w = market.world
+    for place in range(2):
+        assert send(w, ann.account, -1, 1.0, Kind.FLASH_BORROW, 0, 0, 0, 1000.0, 0.0)
+        assert not follow(w, Kind.CUSTOM, place, 0, 0, 1.0, 0.0)
+    assert send(w, ann.account, -1, 1.0, Kind.FLASH_BORROW, 0, 0, 0, 1000.0, 0.0)
+    market.run(1)
+    assert market.receipts()["reason"].astype(str).tolist() == ["unpaid"]
+    assert ann.wallet == {"eth": 50.0}
+
+
+def test_it_moves_only_its_own_and_its_callers(wrapped: tuple[Market, Idle]) -> None:
+    market, ann = wrapped
+    wrapper = market.custom[0]
+    eth, bob = market.ledger.token("eth"), Idle(market, {"eth": 5.0}, "bob")
+    with pytest.raises(ValueError, match="cannot move what bob holds"):
+        wrapper.pay(bob.account, ann.account, eth, 1.0)
+    with pytest.raises(ValueError, match="cannot move what ann holds"):  # between calls
+        wrapper.pay(ann.account, wrapper.account, eth, 1.0)
+
+
+def test_an_exception_in_it_leaves_the_books_as_they_were(small: Callable[..., Scenario]) -> None:
+    class Broken(Wrapper):
+        def perform(self, call: Any, amount: float) -> tuple[Reason, float]:
+            super().perform(call, amount)
+            raise RuntimeError("broken")
+
+    market = Market(small(), rng=1)
+    market.add_protocol(Broken("wrapper"))
+    ann = Idle(market, {"eth": 50.0}, "ann")
+    ann.call("wrapper", "eth", "weth", 4.0)
+    with pytest.raises(RuntimeError, match="broken"):
+        market.step()
+    assert ann.wallet == {"eth": 50.0}
     market.ledger.audit()
 
 

@@ -77,6 +77,13 @@ BAD = [
     (["run", "broken.toml"], "is not TOML"),
     (["run", "calm", "--out", "nan.csv"], "is a file; give a folder"),
     (["report", "."], "there is no blocks.parquet"),
+    (["run", "calm", "--rng", "-1"], "rng: -1 is out of range"),
+    (["run", "calm", "--out", "/proc/x"], "--out: /proc/x cannot be written"),
+    (["run", "calm", "--set", 'title="[/b]"', "--set", "blocks=0"], "blocks: 0 is out of range"),
+    (["run", "calm", "--set", "[/b]=1"], "[/b]: unknown field"),
+    (["run", "x" * 5000], "no such scenario"),
+    (["scenario", ".", "0"], "holds no results of a study"),
+    (["app", "calm", "--host", "x" * 300, "--no-open"], "--host: there is no"),
 ]
 
 
@@ -107,6 +114,16 @@ def test_bad_input_gets_one_clear_error_and_nothing_is_written(
     assert "Traceback" not in done.stderr
     assert len([line for line in done.stderr.splitlines() if line.startswith("error: ")]) == 1
     assert sorted(p.name for p in bad_files.iterdir()) == before
+
+
+def test_a_run_shorter_than_its_measures_tells_its_last_block(tmp_path: Path) -> None:
+    words = ["--set", 'title="[/b] $\\\\frac{"', "--out", "[b]out"]
+    done = undertow("run", "calm", "--blocks", "3", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "[/b] $\\frac{" in done.stdout
+    assert "Results in [b]out" in done.stderr
+    assert pd.read_parquet(tmp_path / "[b]out" / "blocks.parquet")["block"].tolist() == [3]
+    assert len(list((tmp_path / "[b]out").iterdir())) == 5
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_the_run(tmp_path: Path) -> None:

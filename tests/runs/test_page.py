@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runs.page import document, legend, money, new_figure, sections, table
+from runs.page import document, image, label, legend, money, new_figure, plain, sections, table
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,11 @@ def test_axes_share_what_is_across_unless_told() -> None:
     axes[0].set_xlim(0, 5)
     assert axes[1].get_xlim() != (0.0, 5.0)
     assert figure.get_facecolor()[:3] == (1.0, 1.0, 1.0)
+
+
+def test_dollars_are_dollars_and_no_mathematics() -> None:
+    figure, axes = new_figure()
+    label(axes[0], "$\\frac{")
+    axes[0].plot([0, 1], [0, 1], label=plain("a $x$ b"))
+    legend(axes[0], 1)
+    assert "img" in image(figure, "x")

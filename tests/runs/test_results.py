@@ -11,8 +11,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from runs.results import first_chance, gas_peak, resolved, save_run, summarise, to_json, write_whole
+from runs.results import (
+    first_chance,
+    gas_peak,
+    left_whole,
+    must_be_writable,
+    resolved,
+    save_run,
+    summarise,
+    to_json,
+    write_whole,
+)
 from sim import Market, Scenario
+from sim.errors import ScenarioError
 
 
 @pytest.fixture
@@ -106,3 +117,27 @@ def test_liquidations_at_the_first_chance_are_counted(crashed: Market) -> None:
 
 def test_a_resolved_scenario_has_the_seed_of_the_run(crashed: Market, tmp_path: Path) -> None:
     assert resolved(crashed, tmp_path).rng == 3
+
+
+def test_files_are_left_together_or_not_at_all(tmp_path: Path) -> None:
+    out = tmp_path / "a" / "b"
+    with pytest.raises(RuntimeError), left_whole(out) as folder:
+        (folder / "one").write_text("1")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    with left_whole(out) as folder:
+        (folder / "one").write_text("1")
+    assert [p.name for p in out.iterdir()] == ["one"]
+
+
+@pytest.mark.parametrize("name", ["/proc/undertow", "x" * 300, "a\0b", "file", "file/deeper"])
+def test_a_folder_is_tried_before_it_is_needed(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ScenarioError, match="--out: "):
+        must_be_writable(tmp_path / name)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_that_is_tried_is_not_left(tmp_path: Path) -> None:
+    must_be_writable(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []

@@ -26,7 +26,7 @@ from runs.store import (
     studies_in,
 )
 from runs.study import Study
-from runs.sweeper import sweep
+from runs.sweeper import Sweep, sweep
 from runs.worker import Outcome
 from sim import Market
 from sim.errors import ScenarioError
@@ -299,3 +299,24 @@ def test_a_point_that_cannot_be_run_is_named_before_anything_runs(tmp_path: Path
         sweep(bad, tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert Overrides(bad).at({"fee": 1.5}, "base")["pools.eth-usdc.fee"] == 1.5
+
+
+def test_scenarios_that_were_torn_are_told_and_mended(tmp_path: Path) -> None:
+    small = study(variants={}, seeds=1)
+    Sweep(small, tmp_path).run()
+    file = tmp_path / "scenarios" / f"study={small.name}" / "scenarios.parquet"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ScenarioError, match="sweep again, which mends it"):
+        read_scenario(tmp_path, 0)
+    Sweep(small, tmp_path).run()
+    assert read_scenario(tmp_path, 0).rng == 1
+
+
+def test_runs_that_were_torn_are_told(tmp_path: Path) -> None:
+    small = study(variants={}, seeds=1)
+    Sweep(small, tmp_path).run()
+    file = next((tmp_path / "runs" / f"study={small.name}").glob("*.parquet"))
+    file.write_bytes(b"PAR1")
+    with pytest.raises(ScenarioError, match="cannot be read"):
+        read_study(tmp_path)

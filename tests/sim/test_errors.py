@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 
-from sim.errors import ScenarioError, did_you_mean
+from sim.errors import ScenarioError, did_you_mean, shown
 
 
 def test_an_error_is_a_line_per_problem() -> None:
@@ -21,3 +21,11 @@ def test_a_hint_names_the_closest_and_all() -> None:
     assert did_you_mean("fe", ["fee", "kind"]) == "did you mean 'fee'? known: fee, kind"
     assert did_you_mean("zzz", ["fee"]) == "known: fee"
     assert did_you_mean("zzz", []) == "there are none"
+
+
+def test_values_are_shown_short_and_in_one_line() -> None:
+    assert shown(1.5) == "1.5"
+    assert shown(10**5000) == "a long int"
+    assert len(shown("x" * 10_000)) <= 100
+    error = ScenarioError([("a\nb", "c\x1b[2Jd"), ("  ", "e")])
+    assert error.problems == [("a\\nb", "c\\x1b[2Jd"), ("'  '", "e")]

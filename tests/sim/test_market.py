@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import math
 import subprocess
 import sys
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 import mesa
 import numpy as np
@@ -237,3 +239,16 @@ def test_audits_can_be_rare_but_never_absent(lively: Callable[..., Scenario]) ->
     with pytest.raises(LedgerError):
         market.run(1)  # a run ends with an audit
     assert np.isfinite(market.ledger.balances).all()
+
+
+@pytest.mark.parametrize("rng", [-1, 2**63, "x", math.inf])
+def test_a_seed_that_is_none_is_told(rng: Any, small: Callable[..., Scenario]) -> None:
+    with pytest.raises(ScenarioError, match=r"rng: .* is out of range"):
+        Market(small(), rng=rng)
+
+
+def test_nothing_is_routed_to_a_token_that_is_worth_nothing(market: Market) -> None:
+    market.venue.asset("eth")["x"] = -1e4  # its price is zero
+    assert market.price("eth") == 0.0
+    assert market.route("usdc", "eth", 10.0, gas_price=0.0).routes
+    assert market.route("usdc", "eth", 10.0, gas_price=50.0).routes == ()

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from sim.errors import PriceFileError
-from sim.prices import read_prices
+from sim.prices import load_prices, read_prices
 
 START = datetime(2020, 3, 12, tzinfo=UTC)
 
@@ -128,3 +128,37 @@ def test_the_record_of_black_thursday(shared_data: Callable[[str], Path]) -> Non
     outage = datetime(2020, 3, 4, tzinfo=UTC)
     with pytest.raises(PriceFileError, match="nothing between 2020-03-04T09:2"):
         read_prices(file, {"eth": "ETHUSDT"}, outage, 7200, 12.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda t: t.assign(ts=1e300), "is not a time between 1900 and 2200"),
+        (lambda t: t.assign(ts="-1"), "is not a time"),
+        (lambda t: t.assign(ts=True), "ts"),
+        (lambda t: t.assign(close=1e300), "give a number above 0"),
+        (lambda t: t.assign(close=[[1]] * len(t)), "give a number above 0"),
+    ],
+)
+def test_times_and_prices_out_of_bounds_are_told(
+    change: Callable[[pd.DataFrame], pd.DataFrame], says: str, tmp_path: Path
+) -> None:
+    ts = pd.date_range("2020-03-12", periods=30, freq="5min").strftime("%Y-%m-%dT%H:%M:%SZ")
+    table = pd.DataFrame({"ts": ts, "symbol": "ETH", "close": 150.0})
+    change(table).to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(PriceFileError, match=says):
+        read_prices(
+            tmp_path / "p.parquet", {"eth": "ETH"}, datetime(2020, 3, 12, tzinfo=UTC), 5, 12.0
+        )
+
+
+def test_symbols_may_be_numbers_and_texts(tmp_path: Path) -> None:
+    ts = pd.date_range("2020-03-12", periods=30, freq="5min").strftime("%Y-%m-%dT%H:%M:%SZ")
+    both = [pd.DataFrame({"ts": ts, "symbol": s, "close": 150.0}) for s in (7, "ETH")]
+    pd.concat(both).to_csv(tmp_path / "p.csv", index=False)
+    start = datetime(2020, 3, 12, tzinfo=UTC)
+    found = read_prices(tmp_path / "p.csv", {"eth": "ETH", "seven": "7"}, start, 5, 12.0)
+    assert (found["eth"] == found["seven"]).all()
+    loaded = load_prices(tmp_path / "p.csv")
+    assert set(loaded["symbol"]) == {"ETH", "7"}
+    loaded.to_parquet(tmp_path / "again.parquet")  # which refuses columns of several types

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from agents import NoiseTrader
@@ -80,3 +82,26 @@ def test_every_column_says_what_it_is() -> None:
         for name, column in found.columns.items():  # type: ignore[attr-defined]
             assert column.doc and column.unit, f"{kind}.{name}"
             assert column.low <= column.default <= column.high, f"{kind}.{name}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (":x", "names no class"),
+        ("x:", "names no class"),
+        ("..:x", "names no class"),
+        ("a b:c", "names no class"),
+        ("pandas:DataFrame", "is not a Behaviour"),
+        ("json:dumps", "is not a Behaviour"),
+    ],
+)
+def test_what_names_no_class_of_agents_is_refused(kind: str, says: str) -> None:
+    with pytest.raises(ScenarioError, match=says):
+        behaviour(kind)
+
+
+def test_a_module_that_raises_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "undertow_raises.py").write_text("raise RuntimeError('no such luck')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ScenarioError, match="cannot be imported \\(no such luck\\)"):
+        behaviour("undertow_raises:X")

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from sim import Scenario
 from sim.errors import ScenarioError
-from sim.scenario import Shock, model_of
+from sim.scenario import Shock, model_of, order_of_funding
 from tests.conftest import BASE, CROWD, merged
 
 
@@ -386,3 +386,197 @@ def test_a_reach_lies_within_the_limits_of_its_field() -> None:
         whole = TypeAdapter(Annotated[kind, *limits] if limits else kind)
         for end in ("low", "high"):
             whole.validate_python(reach[end])
+
+
+def eth(**fields: Any) -> dict[str, Any]:
+    return {"venue": {"assets": {"eth": fields}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"blocks": 10**23}, "blocks", "of at most 1e+09"),
+        ({"blocks": 10**5000}, "blocks", "a long int is out of range"),
+        ({"rng": -1}, "rng", "of at least 0"),
+        ({"title": "a\nb"}, "title", "one printable line"),
+        ({"title": "x" * 500}, "title", "at most 200"),
+        ({"start": "9999-12-31T23:59:59-12:00"}, "start", "a date from 1970 to 2200"),
+        ({"start": "2150-01-01"}, "start", "before 2100"),
+        ({"blocks": 10**9, "block": {"seconds": 1e4}}, "blocks", "beyond the year 2200"),
+        ({"oracles": {"eth": {"lag": 10**12}}}, "oracles.eth.lag", "of at most 1e+06"),
+        ({"oracles": {"eth": {"window": 10**12}}}, "oracles.eth.window", "of at most 1e+06"),
+        ({"measures": {"every": 2**63}}, "measures.every", "of at most 1e+09"),
+        (
+            {"pools": {"eth-usdc": {"reserves": {"eth": 2e203}}}},
+            "pools.eth-usdc.reserves.eth",
+            "1e+18",
+        ),
+        (
+            {"pools": {"eth-usdc": {"reserves": {"eth": 1e-300}}}},
+            "pools.eth-usdc.reserves.eth",
+            "1e-18",
+        ),
+        ({"pools": {"$\\frac{": BASE["pools"]["eth-usdc"]}}, "pools.$\\frac{", "is no name"),
+        ({"pools": {"[/b]": BASE["pools"]["eth-usdc"]}}, "pools.[/b]", "is no name"),
+        ({"pools": {"a.b": BASE["pools"]["eth-usdc"]}}, "pools.a.b", "is no name"),
+        (
+            {"lending": {"bank": {"reserves": {"usdc": {"supply_cap": 2.0}}}}},
+            "lending.bank.reserves.usdc.cash",
+            "above supply_cap",
+        ),
+        (
+            {
+                "lending": {"other": {"reserves": {"bank-usdc-debt": {"oracle": "d"}}}},
+                "oracles": {"d": {"token": "bank-usdc-debt", "source": "fixed", "price": 1.0}},
+            },
+            "lending.other.reserves.bank-usdc-debt",
+            "is a debt",
+        ),
+        (eth(volatility=1e308), "venue.assets.eth.volatility", "of at most 100"),
+        (
+            eth(process="gbm", volatility=100.0) | {"blocks": 10**7},
+            "venue.assets.eth.volatility",
+            "beyond exp(200)",
+        ),
+        (eth(process="jumps", jump_rate=1e9), "venue.assets.eth.jump_rate", "jumps a block"),
+        (eth(process="heston", reversion=1e8), "venue.assets.eth.reversion", "all of the way back"),
+        (
+            eth(process="gbm", drift=1000.0) | {"blocks": 10**6},
+            "venue.assets.eth.drift",
+            "lower it",
+        ),
+        (
+            eth(process="bridge", points=[[0, 5.0], [9, 5.0]]) | {"blocks": 10**8},
+            "venue.assets.eth.process",
+            "beforehand",
+        ),
+        (
+            eth(process="bridge", points=[[0, -5.0], [9, 5.0]]),
+            "venue.assets.eth.points.0.1",
+            "above 0",
+        ),
+        (eth(process="bridge", points=[["x", 5.0]]), "venue.assets.eth.points.0.0", "datetime"),
+        (eth(process="bridge", points=[[1, 2, 3, 4]]), "venue.assets.eth.points.0", "at most 2"),
+        (
+            {"shocks": [{"kind": "price_jump", "asset": "eth", "size": 1e6, "block": 1}] * 20},
+            "shocks.14.size",
+            "beyond exp(200)",
+        ),
+        (
+            {"shocks": [{"kind": "gas_surge", "multiple": 2.0, "blocks": 2**63, "block": 1}]},
+            "shocks.0.blocks",
+            "of at most 1e+09",
+        ),
+        (
+            {
+                "oracles": {
+                    n: {"token": "eth", "source": "pool_spot", "pool": "eth-usdc", "quote": q}
+                    for n, q in (("eth", "b"), ("b", "eth"))
+                }
+            },
+            "oracles.eth.quote",
+            "goes in a circle: eth -> b -> eth",
+        ),
+        ({"agents": {"eth-usdc": CROWD["traders"]}}, "eth-usdc", "two things are called so"),
+        (
+            {"agents": {"x": CROWD["traders"]}, "pools": {"x-3": BASE["pools"]["eth-usdc"]}},
+            "x-3",
+            "like an agent of x",
+        ),
+        ({"agents": {"x": CROWD["traders"] | {"kind": ":x"}}}, "agents.x.kind", "names no class"),
+        (
+            {"agents": {"x": CROWD["traders"] | {"kind": "pandas:DataFrame"}}},
+            "agents.x.kind",
+            "is not a Behaviour",
+        ),
+        (
+            {"agents": {"x": CROWD["traders"] | {"count": 10**9}}},
+            "agents.x.count",
+            "of at most 1e+06",
+        ),
+        (
+            {"agents": {"x": CROWD["traders"] | {"count": 10**6, "neighbours": 1000}}},
+            "agents.x.neighbours",
+            "edges",
+        ),
+        (
+            {"agents": {"x": CROWD["borrowers"] | {"equity": 1e30}}},
+            "agents.x.equity.value",
+            "of at most 1e+18",
+        ),
+        (
+            {"agents": {"x": CROWD["traders"] | {"wallet": {"eth": 1.7e308}}}},
+            "agents.x.wallet.eth.value",
+            "of at most 1e+18",
+        ),
+    ],
+)
+def test_numbers_names_and_dates_are_bounded_by_field(
+    changes: dict[str, Any], field: str, words: str
+) -> None:
+    found = problems(changes)
+    assert field in found, found
+    assert words in found[field]
+
+
+def test_what_is_nested_deep_is_refused_before_it_is_looked_at() -> None:
+    deep: Any = 1
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises(ScenarioError, match="nested more than 32 deep"):
+        Scenario.from_dict(BASE | {"shocks": deep})
+
+
+def test_values_from_outside_never_name_a_file(
+    small: Callable[..., Scenario], tmp_path: Path
+) -> None:
+    file = tmp_path / "other.toml"
+    file.write_text(small().to_toml())
+    for change in ({"extends": str(file)}, {"extends": "calm"}, {"remove": ["pools"]}):
+        with pytest.raises(ScenarioError, match="unknown field"):
+            small().override(change)
+    with pytest.raises(ScenarioError, match="unknown field"):
+        small().with_overrides([f'extends="{file}"'])
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        ("shocks.².size=1", "no place in a list"),
+        ("pools.eth-usdc.tokens.٣=1", "no place in a list"),
+        ("blocks=" + "9" * 5000, "Exceeds the limit"),
+        ("shocks=" + "[" * 100_000, "nested more than 32 deep"),
+        ("blocks=1\ntitle='x'", "more than one value"),
+        ("..:x=1", "no dotted path"),
+        (" . =1", "no dotted path"),
+        ("<two>=1", "unknown field"),
+    ],
+)
+def test_odd_words_after_set_are_answered_in_a_line(
+    item: str, words: str, small: Callable[..., Scenario]
+) -> None:
+    setup = small(shocks=[{"kind": "price_jump", "asset": "eth", "size": 0.1, "block": 1}])
+    with pytest.raises(ScenarioError) as caught:
+        setup.with_overrides([item])
+    ((field, text),) = caught.value.problems
+    assert words in text
+    assert field.strip() and len(text) < 500 and "\n" not in text
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "x" * 5000 + ".toml", "a\0b", "a\0b.toml"])
+def test_a_name_that_no_file_can_have_is_no_scenario(name: str) -> None:
+    with pytest.raises(ScenarioError, match=r"no such scenario|there is no file"):
+        Scenario.load(name)
+
+
+def test_pools_are_funded_in_an_order_whatever_holds_what() -> None:
+    pools = {
+        f"p{i}": {
+            "tokens": ["usdc", f"p{i + 1}-share" if i < 300 else "eth"],
+            "reserves": {"usdc": 1.0, f"p{i + 1}-share" if i < 300 else "eth": 1.0},
+        }
+        for i in range(301)
+    }
+    setup = Scenario.from_dict(merged(BASE, {"pools": pools}))
+    assert order_of_funding(setup)[:2] == ["eth-usdc", "p300"]
+    assert order_of_funding(setup)[-1] == "p0"

@@ -201,3 +201,15 @@ def test_what_is_taken_back_ends_with_the_next_block(small: Callable[..., Scenar
     market.step()
     assert market.pools["eth-usdc"].record["halted"][0] == 0
     assert market.oracles["eth"].record["frozen_until"][0] == 6
+
+
+def test_a_long_whale_sale_waits_in_one_place(small: Callable[..., Scenario]) -> None:
+    long = {"kind": "whale_sale", "token": "eth", "amount": 1e6, "block": 2, "blocks": 10**9}
+    short = long | {"amount": 5.0, "blocks": 2, "block": 3}
+    market = Market(small(shocks=[long, short]), rng=1)
+    assert len(market.shocks.pending) == 2
+    market.run(5)
+    assert [(at, s.blocks) for at, s in market.shocks.struck] == [
+        (2, 10**9), (3, 10**9), (3, 2), (4, 10**9), (4, 2), (5, 10**9)
+    ]  # fmt: skip
+    assert len(market.shocks.pending) == 1

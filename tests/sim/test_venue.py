@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agents import MarketAgent
 from sim import Market, Scenario
-from sim.ledger import JOURNAL_ENTRY, Books
+from sim.ledger import Ledger
 from sim.randomness import stream_key
 from sim.venue import ASSET, ASSET_SLOTS, PROCESSES, YEAR, bridge, move, poisson
 
@@ -90,14 +90,7 @@ def crowd_of(
     for name, value in fields.items():
         assets[name] = value
     assets["price"] = assets["before"] = np.exp(assets["x"])
-    books = Books(
-        balances=np.zeros((1, 1)),
-        supply=np.zeros(1),
-        most=np.zeros(1),
-        storage=np.zeros(ASSET_SLOTS * size),
-        journal=np.zeros(1, JOURNAL_ENTRY),
-        head=np.zeros(2, np.int64),
-    )
+    books = Ledger(["venue"], ["usdc"], slots=ASSET_SLOTS * size).books
     x, v = [assets["x"].copy()], [assets["variance"].copy()]
     alone, none = np.eye(size), np.zeros((1, 1))
     for block in range(1, blocks + 1):

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from pathlib import Path
 
 import pytest
 
-from runs.app.parameters import SHOCKS_BY_KIND, changed, parameters, shock_forms, shock_of
+from runs.app.parameters import (
+    SHOCKS_BY_KIND,
+    changed,
+    parameters,
+    shock_forms,
+    shock_of,
+    shocks_of,
+)
 from sim import Scenario
 from sim.errors import ScenarioError
 from sim.scenario import SHOCK_KINDS, Switches
@@ -139,3 +148,60 @@ def test_a_scenario_without_pools_is_offered_no_shock_of_pools() -> None:
         {"title": "bare", "blocks": 5, "venue": content["venue"], "block": {"fee_market": "off"}}
     )
     assert "pool_halt" not in [f["kind"] for f in shock_forms(setup)]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "extends",
+        "remove",
+        "title",
+        "description",
+        "start",
+        "prices.file",
+        "venue.assets.eth.symbol",
+        "venue.assets.eth.process",
+        "agents.traders.kind",
+        "agents.traders.route",
+        "pools.eth-usdc.kind",
+        "pools.eth-usdc.positions",
+        "measures.every",
+        "audit.every",
+    ],
+)
+def test_nothing_but_what_is_offered_can_be_turned(path: str) -> None:
+    assert path not in {p.path for p in parameters(Scenario.load("calm"))}
+    for value in ("calm", "/etc/passwd", "os:path", 1, True):
+        with pytest.raises(ScenarioError) as caught:
+            changed(Scenario.load("calm"), {path: value})
+        assert caught.value.problems[0][0] == path
+
+
+@pytest.mark.parametrize("name", Scenario.names())
+def test_what_is_offered_takes_numbers_and_truths_alone(name: str) -> None:
+    setup = Scenario.load(name)
+    for p in parameters(setup):
+        for value in ("undertow_forbidden:X", "calm", None, [1], {"extends": "calm"}):
+            with pytest.raises(ScenarioError) as caught:
+                changed(setup, {p.path: value})
+            assert caught.value.problems[0][0] == p.path
+
+
+def test_a_file_on_the_server_is_read_through_no_link(tmp_path: Path) -> None:
+    file = tmp_path / "bad.toml"
+    text = Scenario.load("calm").to_toml()
+    file.write_text(text.replace('kind = "noise_trader"', 'kind = "undertow_forbidden:X"'))
+    for path, value in (("extends", str(file)), ("agents.traders.kind", "undertow_forbidden:X")):
+        with pytest.raises(ScenarioError):
+            changed(Scenario.load("calm"), {path: value})
+    for content in ({"extends": str(file)}, {"kind": "undertow_forbidden:X", "block": 1}):
+        with pytest.raises(ScenarioError):
+            shocks_of(Scenario.load("calm"), [content])
+    assert "undertow_forbidden" not in sys.modules
+
+
+def test_a_bad_shock_of_several_is_named_by_its_place() -> None:
+    good = {"kind": "price_jump", "asset": "eth", "size": -0.2, "block": 3}
+    with pytest.raises(ScenarioError) as caught:
+        shocks_of(Scenario.load("calm"), [good, good | {"asset": "et"}])
+    assert caught.value.problems[0][0] == "do.1.asset"

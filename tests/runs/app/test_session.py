@@ -257,3 +257,18 @@ def test_the_market_does_not_wait_for_ever() -> None:
     begun = time.perf_counter()
     pace.wait()
     assert 0.5 < time.perf_counter() - begun < 20.0
+
+
+def test_a_link_beyond_the_end_of_the_run_is_told_at_once() -> None:
+    session = Session("?scenario=calm&block=999999999")
+    session.open_first()
+    assert "block: 999,999,999 is beyond the run" in session.notice.value
+    assert market_of(session).block == 0
+
+
+def test_what_no_field_of_the_page_sends_is_not_kept(session: Session) -> None:
+    session.turn("extends", "calm")
+    assert session.changes.value == {}
+    session.switch("nothing", True)
+    session.strike([])  # type: ignore[arg-type]
+    assert market_of(session).actions == []
