@@ -274,7 +274,8 @@ class Draft:
         if source.startswith("pool"):
             oracle["pool"] = rng.choice(reads)
             inside = self.content["pools"][oracle["pool"]]["tokens"]
-            others = [t for t in inside if t != token and t in self.base]
+            # Of those before it alone: none may quote each other in a circle.
+            others = [t for t in inside if t != token and t in self.content["oracles"]]
             if not others:
                 return oracle | {"source": "venue"}
             if NUMERAIRE not in inside or token == NUMERAIRE or rng.random() < 0.2:
@@ -302,6 +303,8 @@ class Draft:
             if not self.fair and token in self.base and rng.random() < 0.2:
                 reserve["utilisation"] = rng.uniform(0.05, 1.0)
                 del reserve["cash"]
+            if "cash" in reserve:
+                reserve["cash"] = min(reserve["cash"], reserve.get("supply_cap", math.inf))
             if self.fair:  # interest is a gain that nobody has to call for
                 reserve |= {"base_rate": 0.0, "slope1": 0.0, "slope2": 0.0}
                 reserve["bonus"] = rng.uniform(0.0, 0.1)
@@ -386,6 +389,8 @@ class Draft:
             drawn["shape"] = max(drawn["shape"], 0.3)
         if "values" in drawn:
             drawn.pop("weights", None)
+        if not {"low", "high"} <= drawn.keys():
+            drawn = {k: v for k, v in drawn.items() if k not in ("low", "high")}
         ends = [end for end in ("low", "high") if end in drawn]
         for end, value in zip(ends, sorted(drawn[end] for end in ends), strict=True):
             drawn[end] = value
@@ -412,7 +417,8 @@ class Draft:
             shock["token"] = rng.choice(sold or self.base)
         bank = c["lending"].get(shock.get("lending"))
         if bank is not None:
-            shock["token"] = rng.choice(list(bank["reserves"]))
+            base = [token for token in bank["reserves"] if token in self.base]
+            shock["token"] = rng.choice(base or self.base)
         if "amount" in shock:
             worth = 10.0 ** rng.uniform(1.0, 7.0)
             shock["amount"] = worth / self.prices.get(shock.get("token", ""), 1.0)
