@@ -140,6 +140,9 @@ class Draft:
         assets: dict[str, Any] = {}
         for name in names:
             asset = self.schema.model(AssetSettings)
+            # Of what costs next to nothing there is so much that a loan that comes and goes
+            # between two audits leaves more rounding than the rest of the ledger holds.
+            asset["price"] = max(1e-4, min(asset["price"], 1e6))
             asset["inventory"] = rng.choice((0.0, 1e3, 1e6))
             if asset.get("process") == "replay":
                 asset["process"] = "bridge"  # no price file here; both follow a path
@@ -274,7 +277,8 @@ class Draft:
         if source.startswith("pool"):
             oracle["pool"] = rng.choice(reads)
             inside = self.content["pools"][oracle["pool"]]["tokens"]
-            others = [t for t in inside if t != token and t in self.base]
+            # Of those before it alone: none may quote each other in a circle.
+            others = [t for t in inside if t != token and t in self.content["oracles"]]
             if not others:
                 return oracle | {"source": "venue"}
             if NUMERAIRE not in inside or token == NUMERAIRE or rng.random() < 0.2:
@@ -302,6 +306,8 @@ class Draft:
             if not self.fair and token in self.base and rng.random() < 0.2:
                 reserve["utilisation"] = rng.uniform(0.05, 1.0)
                 del reserve["cash"]
+            if "cash" in reserve:
+                reserve["cash"] = min(reserve["cash"], reserve.get("supply_cap", math.inf))
             if self.fair:  # interest is a gain that nobody has to call for
                 reserve |= {"base_rate": 0.0, "slope1": 0.0, "slope2": 0.0}
                 reserve["bonus"] = rng.uniform(0.0, 0.1)
@@ -380,10 +386,14 @@ class Draft:
         drawn["distribution"] = kind.model_fields["distribution"].default
         if not isinstance(drawn["distribution"], str):
             (drawn["distribution"],) = kind.model_fields["distribution"].annotation.__args__
-        if "sigma" in drawn:  # beyond, draws are infinite
+        if "sigma" in drawn:  # beyond these two, draws are infinite
             drawn["sigma"] = min(drawn["sigma"], 3.0)
+        if "shape" in drawn:
+            drawn["shape"] = max(drawn["shape"], 0.3)
         if "values" in drawn:
             drawn.pop("weights", None)
+        if not {"low", "high"} <= drawn.keys():
+            drawn = {k: v for k, v in drawn.items() if k not in ("low", "high")}
         ends = [end for end in ("low", "high") if end in drawn]
         for end, value in zip(ends, sorted(drawn[end] for end in ends), strict=True):
             drawn[end] = value
@@ -410,7 +420,8 @@ class Draft:
             shock["token"] = rng.choice(sold or self.base)
         bank = c["lending"].get(shock.get("lending"))
         if bank is not None:
-            shock["token"] = rng.choice(list(bank["reserves"]))
+            base = [token for token in bank["reserves"] if token in self.base]
+            shock["token"] = rng.choice(base or self.base)
         if "amount" in shock:
             worth = 10.0 ** rng.uniform(1.0, 7.0)
             shock["amount"] = worth / self.prices.get(shock.get("token", ""), 1.0)

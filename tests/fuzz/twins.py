@@ -67,6 +67,9 @@ class Pair:
             "wallet": {t: 1e5 / self.draft.prices[t] + 10.0 for t in self.draft.base},
         }  # fmt: skip
         self.base["measures"].pop("receipts", None)
+        # Capital without limit is as much as all pools and lending markets hold: whoever has it
+        # meets each of them.
+        self.base["switches"].pop("capital_is_finite", None)
         market, _ = scenario(self.base, lambda setup: Market(setup, rng=1))
         if market is not None:
             market.close()
