@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-inp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run app test fuzz twins lint bench pictures clean
+.PHONY: help install run app test fuzz twins inputs lint bench pictures clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -51,6 +51,9 @@ fuzz: $(VENV)/.dev  ## Attack random markets, as long as asked: make fuzz SECOND
 
 twins: $(VENV)/.dev  ## Compare random markets with and without what nobody meets
 	$(BIN)/python -m tests.fuzz.twins --seconds $(SECONDS) --seed $(SEED) --workers $(WORKERS)
+
+inputs: $(VENV)/.dev  ## Feed bad scenarios, studies, files, options and links
+	$(BIN)/python -m tests.fuzz.inputs --seconds $(SECONDS) --seed $(SEED) --workers $(WORKERS)
 
 lint: $(VENV)/.dev  ## Check style and types
 	$(BIN)/ruff check .
