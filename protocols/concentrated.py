@@ -524,6 +524,8 @@ def remove(books, pool, sender, lower, upper, liquidity):
     slot = find_position(books, pool, sender, a, b, False)
     if slot < 0 or not liquidity >= 0.0:
         return Reason.INVALID, 0.0, 0.0
+    if s[slot + AMOUNT] == 0.0 and not s[slot + OWED_0] + s[slot + OWED_1] > 0.0:
+        return Reason.INVALID, 0.0, 0.0  # as if somebody else had its place already
     first = second = 0.0
     if liquidity > 0.0:
         reason, first, second = change_liquidity(books, pool, sender, lower, upper, -liquidity)

@@ -294,6 +294,16 @@ def test_what_cannot_be_is_refused() -> None:
     assert concentrated.quote(bench.books, bench.pool[0], 0, 1e9) == 0.0
 
 
+def test_a_position_of_which_nothing_is_left_is_none_whoever_took_its_place() -> None:
+    for another in (False, True):
+        bench = Bench(capacity=1)
+        bench.do("add", 2, -60, 60, 1e4)
+        assert bench.do("remove", 2, -60, 60, 1e4)[0] == Reason.DONE
+        if another:
+            bench.do("add", 3, -60, 60, 1e4)
+        assert bench.do("remove", 2, -60, 60, 0.0)[0] == Reason.INVALID
+
+
 def test_when_all_have_left_the_pool_holds_a_grain_at_most() -> None:
     rng = random.Random(3)
     bench = Bench()
