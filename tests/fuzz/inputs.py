@@ -826,6 +826,9 @@ def short_commands() -> Iterator[None]:
     def cluster(self: Any, address: str, *rest: Any) -> None:
         raise ScenarioError([("--scheduler", f"nobody answers at {address[:50]}; start it first")])
 
+    def processes(self: Any, count: int = 2, memory: int = 0) -> None:
+        self.count, self.memory = count, memory
+
     def stop(*args: Any, **more: Any) -> None:
         raise _Stopped
 
@@ -833,7 +836,7 @@ def short_commands() -> Iterator[None]:
         (Market, "__init__", init),
         (Market, "run", run),
         (executors.Cluster, "__init__", cluster),
-        (executors.Processes, "__init__", lambda self, count, memory: None),
+        (executors.Processes, "__init__", processes),
         (executors.Processes, "shutdown", lambda self, **more: None),
         (sweeper.Sweep, "run", stop),
         (server, "serve", stop),
