@@ -120,5 +120,5 @@ def test_collateral_without_a_price_is_told(lively: Callable[..., Scenario]) -> 
     farther = {"token": "eth-usdc-share", "source": "pool_spot", "pool": "top", "quote": "farthest"}
     farthest = {"token": "usdc", "source": "fixed", "price": 1.0}
     oracles |= {"far": far, "farther": farther, "farthest": farthest}
-    with pytest.raises(ScenarioError, match="says 0 at the start"):
+    with pytest.raises(ScenarioError, match="no price at the start, oracle eth says 0"):
         Market(lively(oracles=oracles, pools={"top": share}), rng=1)

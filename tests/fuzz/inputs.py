@@ -381,12 +381,19 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _ROOT = Path(__file__).resolve().parents[2]
 
 
+class _Importer:
+    """Sees what is looked for, first of all; `importlib` tells no auditor."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        """Note a module that hostile inputs name; it is found nowhere."""
+        if name == FORBIDDEN and _watching["strict"] and _watching["inside"] is not None:
+            _watching["seen"].append(f"imports {name}")
+
+
 def _audit(event: str, args: tuple[Any, ...]) -> None:
     inside = _watching["inside"]
     if inside is None:
         return
-    if event == "import" and str(args[0]).split(".")[0] == FORBIDDEN and _watching["strict"]:
-        _watching["seen"].append(f"imports {args[0]}")
     if event != "open" or not isinstance(args[0], str | bytes):
         return
     path = os.path.abspath(os.fsdecode(args[0])) if b"\0" not in os.fsencode(args[0]) else ""
@@ -413,6 +420,7 @@ def watched(folder: Path, strict: bool) -> Iterator[None]:
     global _hooked
     if not _hooked:
         sys.addaudithook(_audit)
+        sys.meta_path.insert(0, _Importer())  # type: ignore[arg-type]
         _hooked = True
     _watching["caches"] = (str(cache_folder()), tempfile.gettempdir(), str(Path.home() / ".cache"))
     _watching["seen"], _watching["strict"] = [], strict
@@ -421,8 +429,8 @@ def watched(folder: Path, strict: bool) -> Iterator[None]:
         yield
     finally:
         _watching["inside"] = None
-    if _watching["seen"]:
-        raise Trespass("; ".join(_watching["seen"][:3]))
+        if _watching["seen"]:  # however else it ended
+            raise Trespass("; ".join(_watching["seen"][:3]))
 
 
 @contextlib.contextmanager
@@ -826,6 +834,9 @@ def short_commands() -> Iterator[None]:
     def cluster(self: Any, address: str, *rest: Any) -> None:
         raise ScenarioError([("--scheduler", f"nobody answers at {address[:50]}; start it first")])
 
+    def processes(self: Any, count: int = 2, memory: int = 0) -> None:
+        self.count, self.memory = count, memory
+
     def stop(*args: Any, **more: Any) -> None:
         raise _Stopped
 
@@ -833,7 +844,7 @@ def short_commands() -> Iterator[None]:
         (Market, "__init__", init),
         (Market, "run", run),
         (executors.Cluster, "__init__", cluster),
-        (executors.Processes, "__init__", lambda self, count, memory: None),
+        (executors.Processes, "__init__", processes),
         (executors.Processes, "shutdown", lambda self, **more: None),
         (sweeper.Sweep, "run", stop),
         (server, "serve", stop),

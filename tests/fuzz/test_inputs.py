@@ -26,9 +26,9 @@ COUNTS = {
     "files": 80,
     "studies": 100,
     "prices": 100,
-    "commands": 25,
+    "commands": 15,
     "links": 250,
-    "results": 8,
+    "results": 5,
 }
 
 
@@ -171,4 +171,4 @@ def test_an_input_is_made_of_its_seed_and_number_alone(fuzz: Fuzz) -> None:
 
 def repr_of(fuzz: Fuzz, number: int) -> str:
     case = fuzz.case(number)
-    return told(fuzz, Finding(number, case, "", "")).replace(str(fuzz.folder), "")
+    return told(fuzz, Finding(number, case, "", "")).replace(fuzz.folder.name, "")
