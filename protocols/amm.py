@@ -771,7 +771,7 @@ def range_result(books, pool, values, with_fees):
         return np.nan
     value_0, value_1 = values[pool.tokens[0]], values[pool.tokens[1]]
     now, held = 0.0, 0.0
-    for n in range(pool.capacity):
+    for n in range(concentrated.places(books, pool)):
         owner, lower, upper, liquidity = concentrated.position_at(books, pool, n)
         if owner < 0 or liquidity <= 0.0:
             continue

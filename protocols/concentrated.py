@@ -30,16 +30,18 @@ MOST_TICK = 887_272
 """Ticks reach from minus this to this, as in Uniswap v3."""
 
 # Slots of the pool's state, from `extra` on.
-SQRT_PRICE, TICK, LIQUIDITY, GROWTH_0, GROWTH_1 = range(5)
-HEAD = 5
+SQRT_PRICE, TICK, LIQUIDITY, GROWTH_0, GROWTH_1, PLACES = range(6)
+HEAD = 6
 # Slots of a tick.
 GROSS, NET, OUTSIDE_0, OUTSIDE_1 = range(4)
 TICK_SLOTS = 4
 GROUP = 256
 """Ticks that share a count of how many of them hold liquidity."""
 # Slots of a position. An owner is an account, plus one; 0 is a free place.
-OWNER, LOWER, UPPER, AMOUNT, INSIDE_0, INSIDE_1, OWED_0, OWED_1 = range(8)
-POSITION_SLOTS = 8
+OWNER, LOWER, UPPER, AMOUNT, INSIDE_0, INSIDE_1, OWED_0, OWED_1, ENTRY = range(9)
+POSITION_SLOTS = 9
+ENTRIES = 2
+"""Entries of the index of positions, for each that there is room for."""
 
 
 # Mathematics
@@ -172,7 +174,8 @@ def slots(width: int, capacity: int) -> int:
         width: Ticks that may hold liquidity.
         capacity: Positions.
     """
-    return HEAD + TICK_SLOTS * width + -(-width // GROUP) + POSITION_SLOTS * capacity
+    positions = (POSITION_SLOTS + ENTRIES) * capacity
+    return HEAD + TICK_SLOTS * width + -(-width // GROUP) + positions
 
 
 def whole_range(spacing: int) -> tuple[int, int]:
@@ -363,37 +366,87 @@ def growth_inside(books, pool, lower, upper):
 
 
 @kernel
-def find_position(books, pool, owner, lower, upper, make):
-    """Slot of a position, by open addressing.
+def places(books, pool):
+    """How many places for positions have ever been taken; those beyond are free."""
+    return np.int64(books.storage[pool.extra + PLACES])
+
+
+@kernel
+def _first_entry(pool, owner, lower, upper):
+    """Where in the index a position is looked for first."""
+    mixed = np.uint64(owner + 1) * np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= np.uint64(lower) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= np.uint64(upper) * np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return np.int64(mixed % np.uint64(ENTRIES * pool.capacity))
+
+
+@kernel
+def find_position(books, pool, owner, lower, upper):
+    """Slot of a position, through an index by open addressing.
+
+    Positions themselves lie in the order in which they were opened, whoever opened them:
+    sums over them are then the same to the bit whatever else a market holds.
 
     Args:
         owner: Account.
         lower: Place of its lower tick.
         upper: Of its upper one.
-        make: Whether to give the free place where it would lie, if it is not there.
 
     Returns:
-        The slot; -1 if it is not there, or there is no room.
+        The slot; -1 if it is not there.
     """
-    mixed = np.uint64(owner + 1) * np.uint64(0x9E3779B97F4A7C15)
-    mixed ^= np.uint64(lower) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed ^= np.uint64(upper) * np.uint64(0x94D049BB133111EB)
-    mixed ^= mixed >> np.uint64(31)
-    start = np.int64(mixed % np.uint64(pool.capacity))
     s = books.storage
-    left = -1  # by somebody who took everything out: free for a new one
-    for step in range(pool.capacity):
-        slot = _position_slot(pool, (start + step) % pool.capacity)
-        who = s[slot + OWNER]
-        if who == 0.0:
-            if not make:
-                return -1
-            return left if left >= 0 else slot
-        if who == owner + 1.0 and s[slot + LOWER] == lower and s[slot + UPPER] == upper:
+    index, size = _position_slot(pool, pool.capacity), ENTRIES * pool.capacity
+    start = _first_entry(pool, owner, lower, upper)
+    for step in range(size):
+        entry = s[index + (start + step) % size]
+        if entry == 0.0:
+            return -1
+        slot = _position_slot(pool, np.int64(entry) - 1)
+        owned = s[slot + OWNER] == owner + 1.0
+        if owned and s[slot + LOWER] == lower and s[slot + UPPER] == upper:
             return slot
-        if left < 0 and s[slot + AMOUNT] == 0.0 and not (s[slot + OWED_0] + s[slot + OWED_1] > 0.0):
-            left = slot
-    return left if make else -1
+    return -1
+
+
+@kernel
+def _is_left(books, slot):
+    """Whether the owner of a position has taken everything out: another may have its place."""
+    s = books.storage
+    return s[slot + AMOUNT] == 0.0 and not s[slot + OWED_0] + s[slot + OWED_1] > 0.0
+
+
+@kernel
+def _open_position(books, pool, owner, lower, upper):
+    """Slot of a new position in the first place that is free; -1 where there is no room."""
+    s = books.storage
+    known = places(books, pool)
+    n = 0
+    while n < known and not _is_left(books, _position_slot(pool, n)):
+        n += 1
+    if n >= pool.capacity:
+        return -1
+    slot = _position_slot(pool, n)
+    index, size = _position_slot(pool, pool.capacity), ENTRIES * pool.capacity
+    at = _first_entry(pool, owner, lower, upper)
+    # An entry that its position has left for another is free. There are two for each place.
+    while s[index + at] > 0.0:
+        other = _position_slot(pool, np.int64(s[index + at]) - 1)
+        if other == slot or s[other + ENTRY] != at:
+            break
+        at = (at + 1) % size
+    fine = store(books, index + at, n + 1.0)
+    fine &= store(books, slot + ENTRY, float(at))
+    fine &= store(books, slot + OWNER, owner + 1.0)
+    fine &= store(books, slot + LOWER, float(lower))
+    fine &= store(books, slot + UPPER, float(upper))
+    inside_0, inside_1 = growth_inside(books, pool, lower, upper)
+    fine &= store(books, slot + INSIDE_0, inside_0)
+    fine &= store(books, slot + INSIDE_1, inside_1)
+    if n == known:
+        fine &= store(books, pool.extra + PLACES, n + 1.0)
+    return slot if fine else -1
 
 
 @kernel
@@ -463,22 +516,19 @@ def change_liquidity(books, pool, owner, lower, upper, change):
         return Reason.INVALID, 0.0, 0.0
     s = books.storage
     at = pool.extra
-    slot = find_position(books, pool, owner, a, b, change > 0.0)
-    if slot < 0:
-        return (Reason.CAP if change > 0.0 else Reason.INSUFFICIENT_BALANCE), 0.0, 0.0
+    slot = find_position(books, pool, owner, a, b)
+    if slot < 0 and change < 0.0:
+        return Reason.INSUFFICIENT_BALANCE, 0.0, 0.0
     if change < 0.0 and s[slot + AMOUNT] < -change:
         if s[slot + AMOUNT] * (1.0 + DUST) < -change:
             return Reason.INSUFFICIENT_BALANCE, 0.0, 0.0
         change = -s[slot + AMOUNT]  # all of it, but for rounding
     fine = _move_tick(books, pool, a, change, False)
     fine &= _move_tick(books, pool, b, change, True)
-    if s[slot + OWNER] != owner + 1.0 or s[slot + LOWER] != a or s[slot + UPPER] != b:
-        fine &= store(books, slot + OWNER, owner + 1.0)
-        fine &= store(books, slot + LOWER, float(a))
-        fine &= store(books, slot + UPPER, float(b))
-        inside_0, inside_1 = growth_inside(books, pool, a, b)
-        fine &= store(books, slot + INSIDE_0, inside_0)
-        fine &= store(books, slot + INSIDE_1, inside_1)
+    if slot < 0:  # once its ticks are there, inside which it counts from now
+        slot = _open_position(books, pool, owner, a, b)
+        if slot < 0:
+            return Reason.CAP, 0.0, 0.0
     fine &= _settle(books, pool, slot, a, b)
     fine &= store(books, slot + AMOUNT, s[slot + AMOUNT] + change)
     tick = np.int64(s[at + TICK])
@@ -521,10 +571,10 @@ def remove(books, pool, sender, lower, upper, liquidity):
     """
     s = books.storage
     a, b = lower // pool.spacing - pool.lowest, upper // pool.spacing - pool.lowest
-    slot = find_position(books, pool, sender, a, b, False)
+    slot = find_position(books, pool, sender, a, b)
     if slot < 0 or not liquidity >= 0.0:
         return Reason.INVALID, 0.0, 0.0
-    if s[slot + AMOUNT] == 0.0 and not s[slot + OWED_0] + s[slot + OWED_1] > 0.0:
+    if _is_left(books, slot):
         return Reason.INVALID, 0.0, 0.0  # as if somebody else had its place already
     first = second = 0.0
     if liquidity > 0.0:
@@ -566,7 +616,7 @@ def position_tokens(books, pool, n):
 def tokens_of(books, pool, owner, lower, upper):
     """What an account's position between two ticks holds: as `position_tokens`, (x, y)."""
     a, b = lower // pool.spacing - pool.lowest, upper // pool.spacing - pool.lowest
-    slot = find_position(books, pool, owner, a, b, False)
+    slot = find_position(books, pool, owner, a, b)
     if slot < 0:
         return 0.0, 0.0
     return _tokens_in(books, pool, slot)
@@ -608,7 +658,7 @@ def position_at(books, pool, n):
 def liquidity_of(books, pool, owner, lower, upper):
     """Liquidity of a position; 0 where there is none."""
     a, b = lower // pool.spacing - pool.lowest, upper // pool.spacing - pool.lowest
-    slot = find_position(books, pool, owner, a, b, False)
+    slot = find_position(books, pool, owner, a, b)
     return books.storage[slot + AMOUNT] if slot >= 0 else 0.0
 
 

@@ -156,7 +156,7 @@ class ConcentratedPool(CurvedPool):
         """All positions: owner, prices, liquidity, and what they hold, fees included."""
         books, record = self.ledger.books, self.record[0]
         rows = []
-        for n in range(int(record["capacity"])):
+        for n in range(int(concentrated.places(books, record))):
             owner, lower, upper, liquidity = concentrated.position_at(books, record, n)
             if owner < 0:
                 continue

@@ -168,7 +168,7 @@ def sum_claims(w):
         pool = w.pools[p]
         if pool.kind != CONCENTRATED:
             continue
-        for n in range(pool.capacity):
+        for n in range(concentrated.places(w.books, pool)):
             owner, first, second = concentrated.position_tokens(w.books, pool, n)
             row = -1
             if 0 <= owner < special:
@@ -189,7 +189,7 @@ def add_claims(w, account, holdings):
         pool = w.pools[p]
         if pool.kind != CONCENTRATED:
             continue
-        for n in range(pool.capacity):
+        for n in range(concentrated.places(w.books, pool)):
             owner, first, second = concentrated.position_tokens(w.books, pool, n)
             if owner == account:
                 holdings[pool.tokens[0]] += first
@@ -327,7 +327,7 @@ def _herfindahl(w, pool):
     total, squares = 0.0, 0.0
     if pool.kind == CONCENTRATED:
         held = np.zeros(w.books.balances.shape[0])
-        for n in range(pool.capacity):
+        for n in range(concentrated.places(w.books, pool)):
             owner, first, second = concentrated.position_tokens(w.books, pool, n)
             if owner >= 0:
                 worth = first * w.values[pool.tokens[0]] + second * w.values[pool.tokens[1]]

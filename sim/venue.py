@@ -281,7 +281,9 @@ def depth_units(asset, block):
 
     Depth in the numeraire is the stated one times
     ``(normal volatility / volatility lately seen) ** exponent``, never above the stated one
-    and never below its least share: books empty in a crash, but they are not gone.
+    and never below its least share: books empty in a crash, but they are not gone. It is
+    stated at the price without the agents' impact: were Q greater at a price that a sale has
+    pushed down, buying back there would cost less than the sale brought.
     """
     value = asset.depth
     if block < asset.depth_until:
@@ -289,7 +291,7 @@ def depth_units(asset, block):
     if value == np.inf:
         return np.inf
     thinner = max(volatility_ratio(asset), 1.0) ** asset.depth_exponent
-    return max(value / thinner, value * asset.least_depth) / (ONE_PER_CENT * asset.price)
+    return max(value / thinner, value * asset.least_depth) / (ONE_PER_CENT * math.exp(asset.x))
 
 
 @inner

@@ -304,6 +304,47 @@ def test_a_position_of_which_nothing_is_left_is_none_whoever_took_its_place() ->
         assert bench.do("remove", 2, -60, 60, 0.0)[0] == Reason.INVALID
 
 
+def test_positions_lie_in_the_order_in_which_they_were_opened_whoever_did() -> None:
+    ranges = [(-60, 60), (-120, 60), (-60, 180), (0, 60), (-180, -60), (60, 600)]
+    orders = []
+    for shift, capacity in ((0, 8), (1, 8), (2, 64)):  # other accounts, other room
+        bench = Bench(capacity=capacity)
+        owners = [2 + (i + shift) % OWNERS for i in range(len(ranges))]
+        for owner, (a, b) in zip(owners, ranges, strict=True):
+            assert bench.do("add", owner, a, b, 1e4)[0] == Reason.DONE
+        assert bench.do("remove", owners[1], *ranges[1], 1e4)[0] == Reason.DONE
+        assert bench.do("add", owners[5], -600, 600, 1e4)[0] == Reason.DONE  # in its place
+        pool, found = bench.pool[0], []
+        for n in range(concentrated.places(bench.books, pool)):
+            _, lower, upper, _ = concentrated.position_at(bench.books, pool, n)
+            found.append((int(lower), int(upper)))
+        orders.append(found)
+    assert orders[0] == orders[1] == orders[2]
+    assert orders[0] == [ranges[0], (-600, 600), *ranges[2:]]
+
+
+def test_places_are_given_again_and_again_and_every_position_is_found() -> None:
+    rng = random.Random(5)
+    bench = Bench(capacity=6)
+    there: set[tuple[int, int, int]] = set()
+    full = 0
+    for _ in range(4000):
+        key = 2 + rng.randrange(OWNERS), -60 * rng.randint(1, 6), 60 * rng.randint(1, 6)
+        if key in there:
+            assert bench.do("remove", *key, 1e4)[0] == Reason.DONE
+            there.remove(key)
+        elif len(there) < 6:
+            assert bench.do("add", *key, 1e4)[0] == Reason.DONE
+            there.add(key)
+        else:
+            assert bench.do("add", *key, 1e4)[0] == Reason.CAP
+            full += 1
+        for owner, a, b in there:
+            held = concentrated.liquidity_of(bench.books, bench.pool[0], owner, a, b)
+            assert held == pytest.approx(1e4)
+    assert full > 100
+
+
 def test_when_all_have_left_the_pool_holds_a_grain_at_most() -> None:
     rng = random.Random(3)
     bench = Bench()
@@ -321,7 +362,6 @@ def test_when_all_have_left_the_pool_holds_a_grain_at_most() -> None:
             owner,
             a // 60 - bench.pool[0]["lowest"],
             b // 60 - bench.pool[0]["lowest"],
-            False,
         )
         sizes[owner, a, b] = float(bench.books.storage[slot + concentrated.AMOUNT])
         assert bench.do("remove", owner, a, b, sizes[owner, a, b])[0] == Reason.DONE

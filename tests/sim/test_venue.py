@@ -489,3 +489,41 @@ def test_an_empty_venue_gives_nothing(small: Callable[..., Scenario]) -> None:
     market.run(1)
     assert market.receipts()["reason"].astype(str).tolist() == ["venue_empty"]
     assert agent.wallet == {"eth": 10.0}
+
+
+@pytest.mark.parametrize("part", [0.01, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("first", ["sell", "buy"])
+@pytest.mark.parametrize("wait", [1, 10, 300])
+def test_no_way_there_and_back_over_several_blocks_pays(
+    small: Callable[..., Scenario], part: float, first: str, wait: int
+) -> None:
+    """A depth stated at the price that a sale had pushed down paid for selling and buying back."""
+    asset = {"depth": 1e6, "spread": 0.0, "inventory": 1e9}
+    market = Market(small(blocks=1000, venue={"inventory": 1e13, "assets": {"eth": asset}}), rng=1)
+    amount = part * float(market.venue.asset("eth")["units"])
+    rich = 1e12
+    ann = Idle(market, {"eth": 2.0 * amount, "usdc": rich}, "ann")
+    numbers = market.ledger.token("eth"), market.ledger.token("usdc")
+
+    def buy(tokens: float) -> None:
+        """What the tokens cost, by bisection over what is quoted."""
+        low, high = 0.0, rich
+        for _ in range(200):
+            money = 0.5 * (low + high)
+            got = market.venue.quote("usdc", "eth", money)
+            low, high = (money, high) if got < tokens else (low, money)
+        ann.trade_outside("usdc", "eth", high)
+        market.run(1)
+
+    def sell(tokens: float) -> None:
+        ann.trade_outside("eth", "usdc", tokens)
+        market.run(1)
+
+    there, back = (sell, buy) if first == "sell" else (buy, sell)
+    there(amount)
+    market.run(wait - 1)
+    back(amount)
+    assert set(market.receipts()["status"].astype(str)) == {"done"}
+    eth, usdc = (float(market.ledger.balances[ann.account, n]) for n in numbers)
+    assert eth == pytest.approx(2.0 * amount, rel=1e-9)
+    assert usdc - rich < 1e-9 * rich
