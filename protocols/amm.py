@@ -31,6 +31,10 @@ from sim.codes import Reason
 from sim.compiled import kernel
 from sim.ledger import DUST, burn, mint, store_balance, store_supply, transfer
 
+LEAST_LEFT = 1e-8
+"""Share of a reserve that no swap takes. What is left is a difference that rounding makes up
+beyond that, and the way back is priced by it. (Balancer's pools take no more than 30 %.)"""
+
 
 @kernel
 def reserves(books, pool):
@@ -316,6 +320,8 @@ def _swap(books, pool, sender, i, o, amount, minimum):
     out, fee_in, fee_out = priced(books, pool, i, o, amount)
     if not out >= minimum:
         return Reason.LIMIT, 0.0
+    if out > books.balances[pool.account, token_out] * (1.0 - LEAST_LEFT):
+        return Reason.EMPTY_POOL, 0.0
     if not settle_swap(books, pool, sender, i, o, amount, out, fee_in, fee_out):
         return Reason.INSUFFICIENT_BALANCE, 0.0
     return Reason.DONE, out

@@ -8,6 +8,7 @@ number has thousands of digits, and `OSError` where a name is too long to be a f
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,6 +75,8 @@ def json_value(text: str) -> Any:
     Raises:
         UnreadableError: If it is not JSON, or too deep or too long to make sense.
     """
+    if _brackets(text) > DEEPEST:  # a parser in C may end the process where it ends the stack
+        raise UnreadableError(_TOO_DEEP)
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except RecursionError:
@@ -81,6 +84,18 @@ def json_value(text: str) -> Any:
     except ValueError as error:
         raise UnreadableError(f"is not JSON: {_first_part(error)}") from None
     return _not_too_deep(value)
+
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"?')
+
+
+def _brackets(text: str) -> int:
+    """How deep brackets and braces lie inside each other in a text, outside its strings."""
+    deepest = now = 0
+    for sign in re.findall(r"[\[\]{}]", _STRING.sub("", text)):
+        now += 1 if sign in "[{" else -1
+        deepest = max(deepest, now)
+    return deepest
 
 
 def depth(value: Any, most: int = DEEPEST) -> int:

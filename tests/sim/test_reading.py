@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,17 @@ def test_a_number_of_more_than_64_bits_is_told_with_its_place() -> None:
         "is a number of more than 64 bits; give a smaller one",
     )
     assert reading.senseless({"a": [1, -(2**63)]}, "study") is None
+
+
+def test_nesting_is_seen_before_a_parser_could_end_its_stack() -> None:
+    """In a process whose recursion limit somebody has raised, Python's parser ends the process."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(10**6)
+    try:
+        for text in ("[" * 100_000, '{"a":' * 100_000, '"[" [' + "[" * 33 + "]" * 34):
+            with pytest.raises(reading.UnreadableError, match="nested more than 32 deep"):
+                reading.json_value(text)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert reading.json_value('"' + "[" * 100 + '"') == "[" * 100
+    assert reading.json_value('["\\"", "' + "{" * 100 + '"]')[1] == "{" * 100
