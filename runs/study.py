@@ -69,6 +69,12 @@ def _several(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _expression(text: str) -> str:
+    arithmetic(text)  # which raises
+    return text
+
+
+Expression = Annotated[str, AfterValidator(_expression)]
 ColumnName = Annotated[str, AfterValidator(_column)]
 Paths = Annotated[list[str], BeforeValidator(_several)]
 
@@ -223,7 +229,7 @@ class Study(_Table):
     keep: dict[ColumnName, Any] = Field(
         min_length=1, description='Numbers kept of a run: "last(lending.bank.bad_debt)".'
     )
-    derived: dict[ColumnName, str] = Field(
+    derived: dict[ColumnName, Expression] = Field(
         {},
         description="Numbers computed of those when they are read: arithmetic of columns, with "
         "exp, log, sqrt and so on.",
@@ -289,16 +295,6 @@ class Study(_Table):
                     raise ValueError(f"{name}: {error}") from None
             elif not callable(what):
                 raise ValueError(f"{name}: give a reduction, as in last(gas.mean), or a function")
-        return value
-
-    @field_validator("derived")
-    @classmethod
-    def _arithmetic(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, text in value.items():
-            try:
-                arithmetic(text)
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
         return value
 
     @model_validator(mode="after")

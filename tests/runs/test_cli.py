@@ -254,7 +254,7 @@ def test_a_sweep_that_cannot_write_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(STUDY)
     done = undertow("sweep", "mine.toml", "--out", "/proc/nowhere", cwd=tmp_path)
     assert done.returncode == 2
-    assert "cannot be written; give another folder" in done.stderr
+    assert "cannot be written (No such file or directory); give another folder" in done.stderr
     nothing = undertow("scenario", "o", "4", cwd=tmp_path)
     assert nothing.returncode == 2
     assert "holds no results of a study" in nothing.stderr
