@@ -58,8 +58,8 @@ MOST_LOG_PRICE = 200.0
 squared is still a number; an exponent above 709 is none."""
 MOST_JUMPS = 100.0
 """Expected in a block."""
-MOST_REVERSION = 1000.0
-"""Of a price or a variance, a block. Any is exact; from here on it is a slip of the unit."""
+MOST_REVERSION = 36.0
+"""Of a price or a variance, a block: exp(-36) is the last of the way that a float can see."""
 FIRST_YEAR, LAST_START, LAST_YEAR = 1970, 2100, 2200
 """Of dates, of the start, and of the end of a run; tables count nanoseconds, up to 2262."""
 LONGEST_NAME, LONGEST_TITLE, LONGEST_TEXT = 64, 200, 20_000
@@ -1512,7 +1512,7 @@ def _check_process(s: Scenario, field: str, name: str, a: AssetSettings) -> list
         text = f"{a.jump_rate:g} is {a.jump_rate * block:.4g} jumps a block; {MOST_JUMPS:g} are"
         found.append((f"{field}.jump_rate", f"{text} the most, lower it"))
     if a.process in ("heston", "mean_reverting") and a.reversion * block > MOST_REVERSION:
-        text = f"{a.reversion:g} goes all of the way back in a thousandth of a block"
+        text = f"{a.reversion:g} goes all of the way back within a block"
         found.append((f"{field}.reversion", f"{text}; give {MOST_REVERSION / block:.4g} or less"))
     if a.process == "constant":
         return found
