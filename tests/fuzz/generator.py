@@ -94,6 +94,8 @@ class Draft:
         for n in range(rng.randint(0, 5)):
             self._group(f"g{n}")
         self.content["shocks"] = [self._shock() for _ in range(rng.choice((0, 0, 1, 2, 4, 6)))]
+        if self.content["lending"] and rng.random() < 0.6:
+            self.content["shocks"] += [self._fall() for _ in range(rng.randint(1, 3))]
         self.content["measures"] = self.schema.model(MeasureSettings)
         self.content["switches"] = {
             name: False for name in Switches.model_fields if rng.random() < 0.1
@@ -153,8 +155,10 @@ class Draft:
             if asset.get("process") == "garch":
                 asset["alpha"], asset["beta"] = 0.1, rng.uniform(0.0, 0.89)
             if self.fair:
-                # With a finite depth the price moves, and nothing is worth the same any more.
-                asset |= {"process": "constant", "depth": math.inf}
+                # What a sale moves for good can be sold into by who moved it.
+                asset |= {"process": "constant", "permanent": 0.0}
+                if rng.random() < 0.6:
+                    asset["depth"] = math.inf
             assets[name] = asset
             self.prices[name] = asset["price"]
         venue = self.schema.model(VenueSettings, numeraire=NUMERAIRE, assets=assets)
@@ -263,7 +267,10 @@ class Draft:
         rng = self.rng
         price = self.prices[token]
         reads = [n for n, p in self.content["pools"].items() if token in p["tokens"]]
-        if self.fair or not reads or rng.random() < 0.4:
+        if self.fair:  # loans at a price that attackers move are theirs by right
+            deep = all(a.get("depth") == math.inf for a in self.content["venue"]["assets"].values())
+            source = rng.choice(("venue", "fixed")) if deep else "fixed"
+        elif not reads or rng.random() < 0.4:
             source = rng.choice(("venue", "fixed"))
         else:
             source = rng.choice(("pool_spot", "pool_twap"))
@@ -426,6 +433,14 @@ class Draft:
             worth = 10.0 ** rng.uniform(1.0, 7.0)
             shock["amount"] = worth / self.prices.get(shock.get("token", ""), 1.0)
         return shock
+
+    def _fall(self) -> dict[str, Any]:
+        """A price falls so far that loans go under water."""
+        rng, c = self.rng, self.content
+        return {
+            "kind": "price_jump", "asset": rng.choice(self.base[1:]),
+            "size": rng.uniform(-0.6, -0.05), "block": rng.randint(1, c["blocks"]),
+        }  # fmt: skip
 
 
 def scenario(

@@ -5,17 +5,17 @@
 
 The books balance; what exists comes from somewhere; nobody loses who does nothing.
 
-Why the last is true, and where. In a *fair* market outside prices never move and its depth
-has no end, pools start at those prices, there is no interest, and nothing moves by itself.
-At the start the outside prices are thus the tangent of every pool's curve, so a pool's
-reserves, valued at them, are the least that any point of the curve is worth: trades can
-only raise what a share stands for, as can fees. A bonding curve's shares are valued at the
-reserve per share, which can only rise above that of the holders who never sell. Deposits
-earn what flash loans pay, and no loan can become worth more than what secures it. So the
-wealth of each account that calls nothing (outside holders, venue, treasuries, producer),
-at the venue's prices, never falls below that of the start. All tokens but the burnt gas
-belong to somebody, so this also bounds what all attackers together can gain: nothing.
-One attacker may gain what another loses, and no more.
+Why the last is true, and where. In a *fair* market outside prices move by sales alone, and
+come back; loans are at prices that nobody moves; pools start at the outside prices, there is
+no interest, and nothing moves by itself. At the start the outside prices are thus the tangent
+of every pool's curve, so a pool's reserves, valued at them, are the least that any point of
+the curve is worth: trades can only raise what a share stands for, as can fees. A bonding
+curve's shares are valued at the reserve per share, which can only rise above that of the
+holders who never sell. Deposits earn what flash loans pay, and no loan can become worth more
+than what secures it. So the wealth of each account that calls nothing (outside holders, venue,
+treasuries, producer), at the venue's first prices, never falls below that of the start. All
+tokens but the burnt gas belong to somebody, so this also bounds what all attackers together
+can gain: nothing. One attacker may gain what another loses, and no more.
 
 What would be a gain by right is left out of fair markets: interest, arbitrage against a
 price that moved, whales that sell, funds that pay, prices that agents can move and loans
@@ -32,6 +32,7 @@ import numpy as np
 
 from sim import Market
 from sim.codes import Kind, Reason
+from sim.venue import PERMANENT, TRANSIENT
 from tests.fuzz import runner
 from tests.fuzz.generator import Draft, scenario
 from tests.fuzz.puppets import Puppet, Rogue
@@ -88,9 +89,17 @@ class Watch:
         return found
 
     def _robbed(self) -> list[str]:
+        """Who calls nothing and has less, at the first prices: sales may have moved today's."""
         found = []
+        storage, slots = self.market.ledger.books.storage, self.market.world.assets["slot"]
+        moved = [(slot + at, storage[slot + at]) for slot in slots for at in (PERMANENT, TRANSIENT)]
+        for slot, _ in moved:
+            storage[slot] = 0.0
+        wealth = {name: self.market.wealth(name) for name in self.wealth}
+        for slot, impact in moved:
+            storage[slot] = impact
         for name, before in self.wealth.items():
-            now = self.market.wealth(name)
+            now = wealth[name]
             if not now >= before - ROUNDING * self.whole:
                 found.append(f"{name} lost {before - now:.6g} of {before:.6g} and did nothing")
         return found
@@ -154,6 +163,8 @@ def _run(market: Market, fair: bool, outcome: Outcome, number: int) -> None:
         if found:
             outcome.findings += [(number, f"block {market.block}: {text}") for text in found]
             return
+    market.exposure()  # what people ask of a market answers too, whatever became of it
+    outcome.counts["receipts"] += len(market.receipts())
 
 
 def _count(market: Market, outcome: Outcome) -> None:

@@ -106,6 +106,25 @@ def _loan(w, account, m, token):
 
 
 @kernel
+def _prey(w, state, m, debt, collateral):
+    """A debtor, one under water if a few looks find one, and what it owes and has."""
+    market = w.markets[m]
+    other = w.debtors[m, _among(state, market.debtors)]
+    for _ in range(6):
+        if lending.health(w.books, market, w.reserves, w.feeds, other) < 1.0:
+            break
+        other = w.debtors[m, _among(state, market.debtors)]
+    first = market.first + _among(state, market.size)
+    for k in range(market.size):
+        r = w.reserves[market.first + (first - market.first + k) % market.size]
+        if lending.debt_of(w.books, r, other) > 0.0:
+            debt = r.token
+        if r.collateral and lending.deposit_of(w.books, r, other) > 0.0:
+            collateral = r.token
+    return other, debt, collateral
+
+
+@kernel
 def _call(w, state, account, cohort, bid, first, kind, hostile, places):
     """Send, or follow with, a call of a kind that mostly makes sense."""
     accounts, tokens = w.books.balances.shape
@@ -152,13 +171,15 @@ def _call(w, state, account, cohort, bid, first, kind, hostile, places):
         a = r.token
         b = w.reserves[market.first + _among(state, market.size)].token
         other = _among(state, accounts) if _draw(state) < 0.3 else -1
-        if kind == Kind.LIQUIDATE and market.debtors > 0 and _draw(state) < 0.8:
-            other = w.debtors[place, _among(state, market.debtors)]
+        if kind == Kind.LIQUIDATE and market.debtors > 0 and _draw(state) < 0.9:
+            other, a, b = _prey(w, state, place, a, b)
         if _draw(state) < 0.05:
             a = r.receipt if _draw(state) < 0.5 else r.debt
     amount = _amount(w, state, account, a, first, hostile)
     if kind == Kind.BORROW and w.markets.size and _draw(state) < 0.6:
-        amount = _loan(w, account, place, a) * (0.5 + 0.6 * _draw(state))
+        # Mostly to the limit, so that the next fall of a price takes it under water.
+        part = 1.0 if _draw(state) < 0.5 else 0.5 + 0.6 * _draw(state)
+        amount = _loan(w, account, place, a) * part
     if _draw(state) < hostile:
         limit = _NUMBERS[_among(state, _NUMBERS.size)]
     if _draw(state) < hostile:
