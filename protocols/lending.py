@@ -67,7 +67,7 @@ RESERVE = np.dtype(
         ("slot", "i8"),
         ("borrow_rate", "f8"),  # per year, of the last block
         ("supply_rate", "f8"),
-        ("highest", "f8"),  # deposits that an audit ever saw, token units
+        ("highest", "f8"),  # most deposits that an audit saw or cash that came in, token units
     ]
 )
 
@@ -186,7 +186,9 @@ def pay_in(books, market, reserve, sender, amount):
     """Take an amount of a reserve's token in as cash. Returns whether the sender could pay."""
     if not transfer(books, sender, market.account, reserve.token, amount):
         return False
-    return store(books, reserve.slot + CASH, cash_of(books, reserve) + amount)
+    cash = cash_of(books, reserve) + amount
+    reserve.highest = max(reserve.highest, cash)
+    return store(books, reserve.slot + CASH, cash)
 
 
 @kernel
@@ -216,7 +218,7 @@ def enrich(books, market, reserve, source, amount):
 
 @kernel
 def leak(books, market, reserve):
-    """Gap in cash + debts = deposits, relative to the most deposits that there ever were.
+    """Gap in cash + debts = deposits, relative to the most that there ever was of them.
 
     Where nearly all was withdrawn or written off, what rounding left of the millions
     before is no leak of the pennies after. Cash that the account does not hold is a leak too.
@@ -337,6 +339,8 @@ def borrow(books, market, reserves, feeds, sender, token, amount, least_health):
     reserve = reserves[r]
     if not reserve.borrowable:
         return Reason.NOT_BORROWABLE, 0.0
+    if books.storage[reserve.slot + SUPPLY_INDEX] <= 0.0:  # nobody is left to lend it
+        return Reason.EMPTY_POOL, 0.0
     _, debts, cash = totals(books, market, reserve)
     if amount > cash:
         return Reason.NO_CASH, 0.0
@@ -528,20 +532,21 @@ def accrue(books, market, reserves, seconds):
             reserve.borrow_rate = reserve.base_rate
             reserve.supply_rate = 0.0
             continue
+        slot = reserve.slot
+        if books.storage[slot + SUPPLY_INDEX] <= 0.0:
+            # The depositors have lost everything: there is nobody to owe interest to.
+            reserve.borrow_rate = reserve.supply_rate = 0.0
+            continue
         used = debts / (debts + cash)
         rate = borrow_rate(used, reserve.base_rate, reserve.slope1, reserve.slope2, reserve.optimal)
         reserve.borrow_rate = rate
         reserve.supply_rate = supply_rate(rate, used, reserve.reserve_factor)
-        slot = reserve.slot
         interest = debts * rate * dt
         books.storage[slot + BORROW_INDEX] *= 1.0 + rate * dt
         earned = interest * (1.0 - reserve.reserve_factor) if deposits > 0.0 else 0.0
         if earned > 0.0:
             books.storage[slot + SUPPLY_INDEX] *= 1.0 + earned / deposits
-        index = books.storage[slot + SUPPLY_INDEX]
-        if index <= 0.0:
-            continue
-        units = (interest - earned) / index
+        units = (interest - earned) / books.storage[slot + SUPPLY_INDEX]
         books.balances[market.treasury, reserve.receipt] += units
         books.supply[reserve.receipt] += units
 

@@ -44,7 +44,8 @@ class Books(Structure):
         balances: float64[accounts, tokens], in token units; a debt is a positive
             holding of a debt token.
         supply: float64[tokens], minted less burnt.
-        most: float64[tokens], the most of it that an audit has seen out.
+        most: float64[tokens], the most of it that an audit has seen out, or that somebody
+            has held of what was just minted: what rounding may be left of.
         rights: int64[tokens], FREE, PLEDGE or DEBT.
         storage: float64[slots], protocols' numbers.
         journal: Undo entries of the transaction under way.
@@ -173,6 +174,8 @@ def mint(books, target, token, amount):
     _remember(books, SUPPLY, 0, token, books.supply[token])
     books.balances[target, token] = there + amount
     books.supply[token] += amount
+    # What comes and goes within a block leaves its rounding to the audit at the block's end.
+    books.most[token] = max(books.most[token], there + amount)
     return True
 
 
@@ -291,8 +294,8 @@ def column_sums(books, first, last, sums):
 def worst_leak(books, sums, apart):
     """Largest relative gap between a column's sum and its supply, and the column.
 
-    Relative to the most that an audit has seen out, since rounding stays when what it was
-    rounding of has gone, or to one unit of the token where that is less. Of the supply, what
+    Relative to the most that ever was out (`Books.most`), since rounding stays when what it
+    was rounding of has gone, or to one unit of the token where that is less. Of the supply, what
     the account `apart` holds (-1: none) counts a thousandth: the outside venue is set apart,
     or its great inventory would make a leak among everybody else look small; it counts a
     little, because its balance rounds to so much less than others'.
@@ -462,8 +465,12 @@ class Ledger:
             ValueError: If the amount is negative, infinite or NaN.
         """
         begin(self.books)
-        if not mint(self.books, self.account(account), self.token(token), float(amount)):
+        row, column = self.account(account), self.token(token)
+        most = self.books.most[column]
+        if not mint(self.books, row, column, float(amount)):
             raise ValueError(f"cannot mint {amount} {token}: give a finite amount >= 0")
+        if row == self.apart:  # nor does what it is given count in what a leak is relative to
+            self.books.most[column] = most
 
     def burn(self, account: str | int, token: str | int, amount: float) -> None:
         """Destroy an amount that an account holds, outside any transaction.

@@ -3,7 +3,8 @@
     python -m tests.fuzz.markets --seconds 3600 --seed 1 --workers 2
     python -m tests.fuzz.markets --seed 1 --case 17
 
-The books balance; what exists comes from somewhere; nobody loses who does nothing.
+The books balance; what exists comes from somewhere; what pools owe is there; nobody loses
+who does nothing.
 
 Why the last is true, and where. In a *fair* market outside prices move by sales alone, and
 come back; loans are at prices that nobody moves; pools start at the outside prices, there is
@@ -30,6 +31,7 @@ from collections import Counter
 
 import numpy as np
 
+from protocols.handles import ConcentratedPool
 from sim import Market
 from sim.codes import Kind, Reason
 from sim.venue import PERMANENT, TRANSIENT
@@ -62,7 +64,7 @@ class Watch:
 
     def look(self) -> list[str]:
         """What must not be."""
-        found = self._from_nothing()
+        found = self._from_nothing() + self._uncovered()
         if self.fair:
             found += self._robbed()
         for agent in self.market.agents:
@@ -86,6 +88,21 @@ class Watch:
                 found.append(f"{token} came from nothing: {due!r} is due, {now!r} is there")
             if not burns and not now >= due * (1.0 - ROUNDING):
                 found.append(f"{token} went to nothing: {due!r} is due, {now!r} is there")
+        return found
+
+    def _uncovered(self) -> list[str]:
+        """Positions of concentrated liquidity are no tokens: what they claim has to be there."""
+        found, books = [], self.market.ledger.books
+        for pool in self.market.pools.values():
+            if not isinstance(pool, ConcentratedPool):
+                continue
+            claims = pool.positions()
+            for token in pool.tokens:
+                column = self.market.ledger.token(token)
+                there, claimed = pool.reserves[token], float(claims[token].sum())
+                most = max(float(books.most[column]), there, 1.0)
+                if not claimed <= there + ROUNDING * most:
+                    found.append(f"{pool.name} owes {claimed!r} {token} and holds {there!r}")
         return found
 
     def _robbed(self) -> list[str]:

@@ -15,7 +15,7 @@ from sim.errors import ScenarioError
 from sim.ledger import LedgerError
 from sim.scenario import SHOCK_KINDS, BlockSettings, Switches
 from tests.fuzz import runner
-from tests.fuzz.generator import Draft, draw, kinds_of_agents, scenario
+from tests.fuzz.generator import PRICED, Draft, draw, kinds_of_agents, scenario
 from tests.fuzz.markets import Watch
 from tests.fuzz.puppets import CALLS, Attacker, Puppet
 
@@ -89,10 +89,19 @@ def test_a_bystander_who_is_robbed_is_seen(fair: tuple[Market, Watch]) -> None:
     market.ledger.mint("venue", market.numeraire, amount)
     market.ledger.burn("venue", market.numeraire, amount)
     assert watch.look() == []
-    pool = next(iter(market.pools.values()))
+    # What a position of concentrated liquidity holds is a claim, and no part of the reserves.
+    pool = next(pool for pool in market.pools.values() if pool.kind in PRICED)
     token = pool.tokens[-1]
     market.ledger.transfer(pool.name, thief.account, token, 0.5 * pool.reserves[token])
     assert any("did nothing" in text for text in watch.look())
+
+
+def test_a_pool_that_cannot_pay_its_positions_is_seen(fair: tuple[Market, Watch]) -> None:
+    market, watch = fair
+    pool = next(pool for pool in market.pools.values() if pool.kind == "concentrated")
+    token = pool.tokens[0]
+    market.ledger.transfer(pool.name, "venue", token, 0.01 * pool.reserves[token])
+    assert any(f"{pool.name} owes" in text for text in watch.look())
 
 
 def test_what_comes_from_nothing_is_seen(fair: tuple[Market, Watch]) -> None:

@@ -15,15 +15,21 @@ from agents import MarketAgent
 from protocols.custom import CustomProtocol
 from protocols.lending import (
     CASH,
+    SUPPLY_INDEX,
     YEAR,
+    accrue,
+    borrow,
     borrow_rate,
     health_factor,
     leverage,
     liquidation,
+    pay_in,
+    pay_out,
     supply_rate,
 )
 from sim import LedgerError, Market, Scenario
 from sim.codes import ALL, Reason
+from sim.ledger import begin
 
 
 @pytest.mark.parametrize(
@@ -349,6 +355,46 @@ def test_what_rounding_left_of_millions_is_no_leak_of_pennies(market: Market) ->
     books.balances[row, reserve["token"]] = books.storage[cash] - 0.01
     with pytest.raises(LedgerError, match="usdc"):  # cash that is not there
         bank.audit()
+
+
+def test_cash_that_comes_and_goes_between_two_audits_leaves_no_leak(market: Market) -> None:
+    bank, books = market.lending["bank"], market.ledger.books
+    record, reserve = bank.record[0], bank.reserve("usdc")
+    whale = market.ledger.account("holders")
+    market.ledger.mint("holders", "usdc", 1e15)
+    for amount in (0.1, 1e15 / 3.0, 1e14 / 7.0):
+        begin(books)
+        assert pay_in(books, record, reserve, whale, amount)
+        assert pay_out(books, record, reserve, whale, amount)
+    # Rounding of 1e15 is no leak; a dollar in a thousand million is.
+    assert 0.0 <= bank.audit() < 1e-14
+    books.storage[int(reserve["slot"]) + CASH] += 1e7
+    with pytest.raises(LedgerError, match="usdc"):
+        bank.audit()
+
+
+def test_a_reserve_whose_depositors_lost_all_lends_no_more_and_charges_nothing(
+    market: Market,
+) -> None:
+    ann = Idle(market, {"eth": 10.0}, "ann")
+    with ann.transaction():
+        ann.deposit("bank", "eth", 10.0)
+        ann.borrow("bank", "usdc", 1_000.0)
+    market.run(1)
+    bank, books = market.lending["bank"], market.ledger.books
+    record, reserves, feeds = bank.record[0], market.world.reserves, market.world.feeds
+    reserve, owed = bank.reserve("usdc"), bank.debt_of("ann", "usdc")
+    accrue(books, record, reserves, 86_400.0)
+    assert bank.debt_of("ann", "usdc") > owed
+    owed = bank.debt_of("ann", "usdc")
+    books.storage[int(reserve["slot"]) + SUPPLY_INDEX] = 0.0  # as a write-off of all leaves it
+    accrue(books, record, reserves, 86_400.0)
+    assert bank.debt_of("ann", "usdc") == owed
+    assert float(reserve["borrow_rate"]) == float(reserve["supply_rate"]) == 0.0
+    begin(books)
+    token = market.ledger.token("usdc")
+    wanted = (books, record, reserves, feeds, ann.account, token, 1.0, 1.0)
+    assert borrow(*wanted) == (Reason.EMPTY_POOL, 0.0)
 
 
 class Taker(CustomProtocol):
