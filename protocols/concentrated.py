@@ -127,22 +127,24 @@ def swap_step(sqrt_price, sqrt_target, liquidity, amount_remaining, fee):
         paid = amount_remaining * (1.0 - fee)
         if paid >= full_in:
             return sqrt_target, full_in, full_out, full_in * fee / (1.0 - fee)
+        # Rounding must not take the price past the target, as it would where nearly all that
+        # the step takes is paid: what lies beyond the tick is another range's to trade.
         # What comes out is written without a difference of prices, which would lose a
         # small trade's digits.
         if down:
             moved = liquidity + paid * sqrt_price
-            after = sqrt_price * liquidity / moved
+            after = max(sqrt_price * liquidity / moved, sqrt_target)
             return after, paid, paid * sqrt_price * after, amount_remaining - paid
-        after = sqrt_price + paid / liquidity
+        after = min(sqrt_price + paid / liquidity, sqrt_target)
         return after, paid, paid / (sqrt_price * after), amount_remaining - paid
     wanted = -amount_remaining
     if wanted >= full_out:
         return sqrt_target, full_in, full_out, full_in * fee / (1.0 - fee)
     if down:
-        after = sqrt_price - wanted / liquidity
+        after = max(sqrt_price - wanted / liquidity, sqrt_target)
         paid = wanted / (sqrt_price * after)
     else:
-        after = sqrt_price * liquidity / (liquidity - wanted * sqrt_price)
+        after = min(sqrt_price * liquidity / (liquidity - wanted * sqrt_price), sqrt_target)
         paid = wanted * sqrt_price * after
     return after, paid, wanted, paid * fee / (1.0 - fee)
 
@@ -289,7 +291,7 @@ def walk(books, pool, down, amount, sqrt_limit, write):
                 left = max(left - paid - fee, 0.0)
             else:
                 left = min(left + out, 0.0)
-        price = reached
+        start, price = price, reached
         if reached == sqrt_price_at_tick(boundary):
             slot = _tick_slot(pool, k)
             net = s[slot + NET]
@@ -303,7 +305,9 @@ def walk(books, pool, down, amount, sqrt_limit, write):
             if next_tick(books, pool, _place(pool, tick), down) < 0:
                 liquidity = 0.0  # what rounding left of positions that all have ended
         else:
-            tick = tick_at_sqrt_price(price)
+            # A grain that moves no price leaves a tick that was just crossed downwards behind.
+            if price != start:
+                tick = tick_at_sqrt_price(price)
             break
     if write:
         fine &= store(books, at + SQRT_PRICE, price)

@@ -144,7 +144,55 @@ def test_a_step_ends_at_its_target() -> None:
     assert charged == pytest.approx(100.0 / 0.99 - 100.0)
 
 
+@given(
+    st.floats(0.1, 10.0), st.floats(1e-9, 0.5), st.floats(1.0, 1e9), st.floats(0.0, 0.1),
+    st.booleans(), st.booleans(),
+)  # fmt: skip
+def test_a_step_that_nearly_ends_at_its_target_does_not_pass_it(
+    root: float, gap: float, liquidity: float, fee: float, down: bool, wanted: bool
+) -> None:
+    target = root * (1.0 - gap) if down else root * (1.0 + gap)
+    _, paid, out, charged = swap_step(root, target, liquidity, 1e30, fee)
+    amount = out if wanted else paid + charged
+    for _ in range(8):  # rounding, one grain after the other
+        amount = np.nextafter(amount, 0.0)
+        after = swap_step(root, target, liquidity, -amount if wanted else amount, fee)[0]
+        assert after >= target if down else after <= target
+
+
 # The pool
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_beyond_the_end_of_a_range_nothing_of_it_is_traded(wanted: bool) -> None:
+    """Pools with a gap between two ranges, where swaps end within a grain of its edge."""
+    rng = random.Random(7)
+    for _ in range(100):
+        edge = 60 * rng.randint(1, 2000)
+        root = float(sqrt_at(edge)) * (1.0 + 10.0 ** rng.uniform(-12.0, -4.0))
+        bench = Bench(root, rng.choice((0.0, 0.003)), rich=1e18)
+        liquidity = 10.0 ** rng.uniform(2.0, 6.0)
+        bench.do("add", 2, edge, edge + 600, liquidity)
+        bench.do("add", 3, -600, 0, 0.1 * liquidity)
+        for back in range(8):
+            price, record = bench.state(SQRT_PRICE), bench.pool[0]
+            target = sqrt_price_at_tick(edge)
+            if price <= target:
+                break
+            _, paid, _, charged = swap_step(price, target, liquidity, 1e300, float(record["fee"]))
+            amount = paid + charged
+            for _ in range(back):
+                amount = np.nextafter(amount, 0.0)
+            bench.do("swap", 4, 0, 1, amount, 0.0)
+            if wanted:
+                bench.do("swap", 4, 1, 0, 1e-9 * liquidity, 0.0)
+            held = np.zeros(2)
+            for n in range(int(concentrated.places(bench.books, record))):
+                owner, first, second = concentrated.position_tokens(bench.books, record, n)
+                held += (first, second) if owner >= 0 else (0.0, 0.0)
+            there = [bench.ledger.balance("pool", token) for token in ("a", "b")]
+            grain = 1e-14 * liquidity * np.array((1.0, target))
+            assert (held <= np.array(there) + grain).all()
 
 
 def test_a_pool_over_all_prices_is_a_constant_product() -> None:
