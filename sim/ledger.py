@@ -166,8 +166,8 @@ def seize(books, source, target, token, amount):
 
 @kernel
 def mint(books, target, token, amount):
-    """Create an amount for an account. False for a negative, infinite or NaN amount."""
-    if not (amount >= 0.0 and amount < np.inf) or not room(books, 2):
+    """Create an amount for an account. False for a negative or NaN one, or one without end."""
+    if not (amount >= 0.0 and books.supply[token] + amount < np.inf) or not room(books, 2):
         return False
     there = books.balances[target, token]
     _remember(books, BALANCE, target, token, there)

@@ -97,11 +97,15 @@ class Watch:
             if not isinstance(pool, ConcentratedPool):
                 continue
             claims = pool.positions()
-            for token in pool.tokens:
+            # A price is kept to its last digit, of which much liquidity in a narrow range
+            # makes so many tokens; each swap may leave as much.
+            last = (1.0 / claims["lower"] ** 0.5, claims["upper"] ** 0.5)
+            for token, root in zip(pool.tokens, last, strict=True):
                 column = self.market.ledger.token(token)
                 there, claimed = pool.reserves[token], float(claims[token].sum())
                 most = max(float(books.most[column]), there, 1.0)
-                if not claimed <= there + ROUNDING * most:
+                grains = 1e-13 * float((claims["liquidity"] * root).sum())
+                if not claimed <= there + ROUNDING * most + grains:
                     found.append(f"{pool.name} owes {claimed!r} {token} and holds {there!r}")
         return found
 

@@ -209,6 +209,15 @@ def test_what_is_minted_for_the_account_apart_hides_no_leak() -> None:
         ledger.audit()
 
 
+def test_no_more_is_minted_than_a_number_can_say() -> None:
+    ledger = Ledger(["ann", "bob"], ["coin"])
+    ledger.mint("ann", "coin", 1e308)
+    with pytest.raises(ValueError, match="finite"):
+        ledger.mint("bob", "coin", 1e308)
+    assert ledger.supply("coin") == 1e308
+    assert ledger.audit() == 0.0
+
+
 def test_a_ledger_grows_by_accounts_and_tokens() -> None:
     ledger = books()
     row, column = ledger.open_account("dan"), ledger.add_token("dai", issuer="maker")
