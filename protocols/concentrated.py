@@ -127,13 +127,13 @@ def swap_step(sqrt_price, sqrt_target, liquidity, amount_remaining, fee):
         paid = amount_remaining * (1.0 - fee)
         if paid >= full_in:
             return sqrt_target, full_in, full_out, full_in * fee / (1.0 - fee)
-        # Rounding must not take the price past the target, as it would where nearly all that
-        # the step takes is paid: what lies beyond the tick is another range's to trade.
+        # Rounding must take the price neither past the target, where nearly all that the step
+        # takes is paid, nor back: beyond a tick another range's liquidity is to be traded.
         # What comes out is written without a difference of prices, which would lose a
         # small trade's digits.
         if down:
             moved = liquidity + paid * sqrt_price
-            after = max(sqrt_price * liquidity / moved, sqrt_target)
+            after = min(max(sqrt_price * liquidity / moved, sqrt_target), sqrt_price)
             return after, paid, paid * sqrt_price * after, amount_remaining - paid
         after = min(sqrt_price + paid / liquidity, sqrt_target)
         return after, paid, paid / (sqrt_price * after), amount_remaining - paid
@@ -144,7 +144,8 @@ def swap_step(sqrt_price, sqrt_target, liquidity, amount_remaining, fee):
         after = max(sqrt_price - wanted / liquidity, sqrt_target)
         paid = wanted / (sqrt_price * after)
     else:
-        after = min(sqrt_price * liquidity / (liquidity - wanted * sqrt_price), sqrt_target)
+        moved = sqrt_price * liquidity / (liquidity - wanted * sqrt_price)
+        after = max(min(moved, sqrt_target), sqrt_price)
         paid = wanted * sqrt_price * after
     return after, paid, wanted, paid * fee / (1.0 - fee)
 

@@ -158,6 +158,9 @@ def test_a_step_that_nearly_ends_at_its_target_does_not_pass_it(
         amount = np.nextafter(amount, 0.0)
         after = swap_step(root, target, liquidity, -amount if wanted else amount, fee)[0]
         assert after >= target if down else after <= target
+    for grain in (1e-30, 1e-18 * amount, 1e-17 * amount, 1e-16 * amount, 1e-15 * amount):
+        after = swap_step(root, target, liquidity, -grain if wanted else grain, fee)[0]
+        assert after <= root if down else after >= root
 
 
 # The pool
@@ -184,6 +187,9 @@ def test_beyond_the_end_of_a_range_nothing_of_it_is_traded(wanted: bool) -> None
             for _ in range(back):
                 amount = np.nextafter(amount, 0.0)
             bench.do("swap", 4, 0, 1, amount, 0.0)
+            if back > 4:  # a grain more, at the very edge, and then the other way
+                bench.do("swap", 4, 0, 1, 10.0 ** rng.uniform(-18.0, -8.0), 0.0)
+                bench.do("swap", 4, 1, 0, 10.0 ** rng.uniform(-6.0, 1.0), 0.0)
             if wanted:
                 bench.do("swap", 4, 1, 0, 1e-9 * liquidity, 0.0)
             held = np.zeros(2)
