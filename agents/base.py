@@ -36,6 +36,7 @@ class _Call(NamedTuple):
     what: tuple[Any, ...]
     ticks: tuple[int, int]
     bid: float
+    action: int
 
 
 class _Numbers:
@@ -142,9 +143,9 @@ class MarketAgent(mesa.Agent):
             if i == 0:
                 tip = WALLET if self.tip is None else _number("tip", self.tip, math.inf)
                 first = world, self.account, self._cohort, call.bid
-                send(*first, *call.what, 0, *call.ticks, tip)
+                send(*first, *call.what, 0, *call.ticks, tip, call.action)
             else:
-                follow(world, *call.what, *call.ticks)
+                follow(world, *call.what, *call.ticks, call.action)
 
     def _call(
         self,
@@ -158,6 +159,7 @@ class MarketAgent(mesa.Agent):
         counterparty: int = -1,
         second: float = 0.0,
         ticks: tuple[int, int] = (0, 0),
+        action: int = 0,
     ) -> None:
         market = self.market
         tokens = market.ledger.token(token_in), market.ledger.token(token_out)
@@ -175,7 +177,7 @@ class MarketAgent(mesa.Agent):
             counterparty,
             _number("amount", second),
         )
-        call = _Call(what, ticks, _number("bid", bid))
+        call = _Call(what, ticks, _number("bid", bid), action)
         if self._gathered is None:
             self._send([call])
         else:
@@ -399,11 +401,51 @@ class MarketAgent(mesa.Agent):
         limit: float = 0.0,
         bid: float | None = None,
     ) -> None:
-        """Call a protocol that is written in plain Python."""
+        """Call a protocol that was added to an open market (`Market.add_protocol`)."""
         names = [p.name for p in self.market.custom]
         if protocol not in names:
             raise KeyError(f"no plain protocol called {protocol!r}; there are {names}")
         self._call(Kind.CUSTOM, names.index(protocol), token_in, token_out, amount, limit, bid)
+
+    def act(
+        self,
+        protocol: str,
+        name: str,
+        amount: float,
+        minimum: float = 0.0,
+        bid: float | None = None,
+        token_in: str | None = None,
+        token_out: str | None = None,
+        counterparty: str | None = None,
+        second: float = 0.0,
+    ) -> None:
+        """Call a protocol that declares itself.
+
+        Args:
+            protocol: Name.
+            name: Of one of its calls.
+            amount: Token units; PREVIOUS: what the call before gave; ALL: everything held.
+            minimum: Least outcome, else the transaction reverts.
+            bid: Gwei per gas; default: a quarter above the last block's price.
+            token_in: Token to pay; default: what the call says.
+            token_out: Token to receive; default: what the call says.
+            counterparty: Account that the call is about.
+            second: A second amount, where the call has two.
+
+        Raises:
+            KeyError: If there is no such protocol, call, token or account.
+        """
+        market = self.market
+        place = _place({p.name: p for p in market.declared}, protocol)
+        held = market.declared[place]
+        action = _place({call.name: call for call in held.calls}, name)
+        call = held.calls[action]
+        known = [*held.tokens, *(token.name for token in held.issues)]
+        paid = token_in or (held.token(call.pays or known[0]) if known else market.numeraire)
+        given = token_out or (held.token(call.gives) if call.gives else paid)
+        row = -1 if counterparty is None else market.ledger.account(counterparty)
+        what = Kind.PROTOCOL, place, paid, given, amount, minimum, bid, row, second
+        self._call(*what, action=action)
 
 
 def _place(protocols: Mapping[str, Any], name: str) -> int:

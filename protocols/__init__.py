@@ -9,12 +9,14 @@ from protocols import (
     constant_product,
     custom,
     insurance,
+    interface,
     lending,
     oracle,
     pool,
     routing,
     safeguards,
     stableswap,
+    vault,
     weighted,
 )
 
@@ -25,11 +27,13 @@ __all__ = [
     "constant_product",
     "custom",
     "insurance",
+    "interface",
     "lending",
     "oracle",
     "pool",
     "routing",
     "safeguards",
     "stableswap",
+    "vault",
     "weighted",
 ]

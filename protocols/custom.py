@@ -17,20 +17,16 @@ if TYPE_CHECKING:
     from sim.market import Market
 
 
-class CustomProtocol:
-    """Base of protocols in plain Python: subclass it and write `perform`.
+class Holder:
+    """What a protocol in plain Python may do: with its own account, and its caller's.
 
     Attributes:
         name: Of the protocol, and of its account.
-        market: Where it is, once `sim.market.Market.add_protocol` has added it.
+        market: Where it is, once that has added it.
         account: Row of its account.
         caller: Row of the account whose call it carries out; -1 between calls.
+        slot: Where its stored numbers begin.
     """
-
-    tokens: Sequence[str] = ()
-    """Names of the tokens that it issues."""
-    slots: int = 0
-    """Numbers that it stores in the ledger, from `slot` on."""
 
     def __init__(self, name: str) -> None:
         """Name it; the market gives it its account, tokens and slots."""
@@ -38,6 +34,61 @@ class CustomProtocol:
         self.market: Market
         self.account = self.caller = -1
         self.slot = -1
+
+    def pay(self, source: int | str, target: int | str, token: int | str, amount: float) -> bool:
+        """Move an amount between accounts; False where the source does not hold it.
+
+        Raises:
+            ValueError: If the source is neither this protocol nor who calls it.
+        """
+        ledger = self.market.ledger
+        source, target, token = ledger.account(source), ledger.account(target), ledger.token(token)
+        if source not in (self.account, self.caller):
+            whose = ledger.accounts[source]
+            text = f"{self.name} cannot move what {whose} holds: it moves its own and its caller's"
+            raise ValueError(text)
+        return bool(transfer(ledger.books, source, target, token, float(amount)))
+
+    def mint(self, target: int | str, token: int | str, amount: float) -> bool:
+        """Create an amount of a token that this protocol issues.
+
+        Raises:
+            ValueError: If somebody else issues the token.
+        """
+        column = self._must_issue(token)
+        ledger = self.market.ledger
+        return bool(mint(ledger.books, ledger.account(target), column, float(amount)))
+
+    def burn(self, source: int | str, token: int | str, amount: float) -> bool:
+        """Destroy an amount of a token that this protocol issues; False where it is not held.
+
+        Raises:
+            ValueError: If somebody else issues the token.
+        """
+        column = self._must_issue(token)
+        ledger = self.market.ledger
+        return bool(burn(ledger.books, ledger.account(source), column, float(amount)))
+
+    def _must_issue(self, token: int | str) -> int:
+        ledger = self.market.ledger
+        column = ledger.token(token)
+        name = ledger.tokens[column]
+        if ledger.issuers.get(name) != self.name:
+            raise ValueError(f"{self.name} does not issue {name}; list it in its tokens")
+        return column
+
+
+class CustomProtocol(Holder):
+    """A protocol in plain Python that joins an open market: write `perform`.
+
+    A kind that a scenario names, with settings, calls and measures of its own, is a
+    `protocols.interface.Protocol`.
+    """
+
+    tokens: Sequence[str] = ()
+    """Names of the tokens that it issues."""
+    slots: int = 0
+    """Numbers that it stores in the ledger, from `slot` on."""
 
     def perform(self, call: Any, amount: float) -> tuple[Reason, float]:
         """Carry out a call.
@@ -53,36 +104,6 @@ class CustomProtocol:
         """
         raise NotImplementedError
 
-    def pay(self, source: int, target: int, token: int, amount: float) -> bool:
-        """Move an amount between accounts; False where the source does not hold it.
-
-        Raises:
-            ValueError: If the source is neither this protocol nor who calls it.
-        """
-        if source not in (self.account, self.caller):
-            whose = self.market.ledger.accounts[source]
-            text = f"{self.name} cannot move what {whose} holds: it moves its own and its caller's"
-            raise ValueError(text)
-        return bool(transfer(self.market.ledger.books, source, target, token, float(amount)))
-
-    def mint(self, target: int, token: int, amount: float) -> bool:
-        """Create an amount of a token that this protocol issues.
-
-        Raises:
-            ValueError: If somebody else issues the token.
-        """
-        self._must_issue(token)
-        return bool(mint(self.market.ledger.books, target, token, float(amount)))
-
-    def burn(self, source: int, token: int, amount: float) -> bool:
-        """Destroy an amount of a token that this protocol issues; False where it is not held.
-
-        Raises:
-            ValueError: If somebody else issues the token.
-        """
-        self._must_issue(token)
-        return bool(burn(self.market.ledger.books, source, token, float(amount)))
-
     def store(self, number: int, value: float) -> bool:
         """Write one of its stored numbers."""
         return bool(store(self.market.ledger.books, self.slot + number, float(value)))
@@ -90,9 +111,3 @@ class CustomProtocol:
     def stored(self, number: int) -> float:
         """One of its stored numbers."""
         return float(self.market.ledger.books.storage[self.slot + number])
-
-    def _must_issue(self, token: int) -> None:
-        ledger = self.market.ledger
-        name = ledger.tokens[token]
-        if ledger.issuers[name] != self.name:
-            raise ValueError(f"{self.name} does not issue {name}; list it in its tokens")

@@ -27,7 +27,7 @@ from protocols import amm, concentrated, lending, oracle
 from protocols.pool import CONCENTRATED
 from sim import venue
 from sim.codes import ALL, PREVIOUS, Kind, Reason
-from sim.compiled import call_with, inner, kernel
+from sim.compiled import call_protocol, call_with, inner, kernel
 from sim.ledger import (
     DEBT,
     begin,
@@ -46,8 +46,8 @@ GWEI = 1e-9
 NEVER = 2**31 - 1
 WALLET = -1.0
 """As a tip: what a wallet would offer."""
-CALLS = len(Kind)
-"""Kinds of call that there are."""
+CALLS, REASONS = len(Kind), len(Reason)
+"""Kinds of call that there are, and ways in which one may end."""
 FLASHES = 4
 """Flash loans that one transaction may have at a time."""
 
@@ -84,7 +84,18 @@ class FeeMarket(IntEnum):
 
 @inner
 def _write_call(
-    entry, kind, protocol, token_in, token_out, amount, limit, counterparty, second, lower, upper
+    entry,
+    kind,
+    protocol,
+    token_in,
+    token_out,
+    amount,
+    limit,
+    counterparty,
+    second,
+    lower,
+    upper,
+    action,
 ):
     """Write what a call does into its place in the mempool."""
     entry.kind = kind
@@ -97,12 +108,24 @@ def _write_call(
     entry.second = second
     entry.lower = lower
     entry.upper = upper
+    entry.action = action
     entry.gone = 0
 
 
 @inner
 def _makes_sense(
-    w, kind, protocol, token_in, token_out, amount, limit, counterparty, second, lower, upper
+    w,
+    kind,
+    protocol,
+    token_in,
+    token_out,
+    amount,
+    limit,
+    counterparty,
+    second,
+    lower,
+    upper,
+    action,
 ):
     """Whether a call's numbers can be meant. NaN is nothing of what is asked here."""
     accounts, tokens = w.books.balances.shape
@@ -112,8 +135,18 @@ def _makes_sense(
     places = 0 <= kind < CALLS and 0 <= protocol < NEVER
     if kind == Kind.CUSTOM:  # the block stops for it, so it must be there to go on
         places = places and protocol < w.chain[0].customs
+    if places and kind == Kind.PROTOCOL:
+        places = protocol < w.protocols.size and 0 <= action < w.protocols[protocol].calls
     ticks = -NEVER < lower < NEVER and -NEVER < upper < NEVER
     return amounts and names and places and ticks and limit == limit
+
+
+@inner
+def _gas_of(w, kind, protocol, action):
+    """Gas that a call takes, units."""
+    if kind == Kind.PROTOCOL:
+        return w.actions[w.protocols[protocol].first + action].gas
+    return w.chain[0].gas_cost[kind]
 
 
 @kernel
@@ -129,6 +162,7 @@ def follow(
     second=0.0,
     lower=0,
     upper=0,
+    action=0,
 ):
     """Add a call to the transaction that was sent last.
 
@@ -144,6 +178,7 @@ def follow(
         second: Amount of `token_out`, of an entry.
         lower: Lower tick of a position of concentrated liquidity.
         upper: Its upper tick.
+        action: Of a protocol that declares itself: which of its calls.
 
     Returns:
         Whether the mempool took it; else it has none of the transaction.
@@ -154,7 +189,7 @@ def follow(
     if head < 0:
         return False
     call = (kind, protocol, token_in, token_out, amount, limit, counterparty, second, lower, upper)
-    sound = _makes_sense(w, *call)
+    sound = _makes_sense(w, *call, action)
     if not sound or n >= w.mempool.size:  # the transaction cannot be whole: take it back
         chain.waiting = head
         chain.bundle_head = -1
@@ -185,9 +220,10 @@ def follow(
         second,
         lower,
         upper,
+        action,
     )
     first.calls += 1
-    first.gas += chain.gas_cost[kind]
+    first.gas += _gas_of(w, kind, protocol, action)
     chain.waiting = n + 1
     return True
 
@@ -210,6 +246,7 @@ def send(
     lower=0,
     upper=0,
     tip=WALLET,
+    action=0,
 ):
     """Send a transaction of one call; `follow` adds more calls to it.
 
@@ -222,6 +259,7 @@ def send(
             As in `follow`.
         tip: Most of the bid that goes to the producer, gwei; it counts under EIP-1559.
             WALLET: what a wallet offers, of a searcher all of the bid.
+        action: As in `follow`.
 
     Returns:
         Whether the mempool took it.
@@ -232,7 +270,7 @@ def send(
     sound = 0 <= sender < w.retired.size and -1 <= cohort < w.cohorts.size
     sound = sound and 0.0 <= bid < np.inf and tip == tip and patience < NEVER // 2 + 1
     call = (kind, protocol, token_in, token_out, amount, limit, counterparty, second, lower, upper)
-    if not sound or not _makes_sense(w, *call):
+    if not sound or not _makes_sense(w, *call, action):
         chain.refused += 1
         return False
     if w.retired[sender]:
@@ -248,7 +286,7 @@ def send(
     entry.arrived = chain.block
     entry.expires = chain.block + (patience if patience > 0 else chain.expiry) - 1
     entry.calls = 1
-    entry.gas = chain.gas_cost[kind]
+    entry.gas = _gas_of(w, kind, protocol, action)
     entry.bid = bid
     entry.tip = _wallet_tip(w, cohort, bid) if tip < 0.0 else tip
     _write_call(
@@ -263,6 +301,7 @@ def send(
         second,
         lower,
         upper,
+        action,
     )
     chain.bundle_head = n
     chain.waiting = n + 1
@@ -613,9 +652,26 @@ def _perform(w, call, previous):
             moved = transfer(books, sender, other, token_in, amount)
             reason = Reason.DONE if moved else Reason.INSUFFICIENT_BALANCE
             out = amount
+    elif kind == Kind.PROTOCOL:
+        return _call_protocol(w, call, amount)
     else:
         return _lend(w, kind, place, sender, other, token_in, token_out, amount, call.limit)
     return reason, amount, out
+
+
+@inner
+def _call_protocol(w, call, amount):
+    """A call of a protocol that declares itself. Returns (reason, amount in, amount out)."""
+    protocol, order = w.protocols[call.protocol], w.order[0]
+    order.sender, order.counterparty = call.sender, call.counterparty
+    order.token_in, order.token_out = call.token_in, call.token_out
+    order.second, order.limit = call.second, call.limit
+    order.amount = w.books.balances[call.sender, call.token_in] if amount == ALL else amount
+    address = w.actions[protocol.first + call.action].address
+    reason, out = call_protocol(address, w, protocol.record, order)
+    if not (0 <= reason < REASONS and abs(out) < np.inf and abs(order.amount) < np.inf):
+        return Reason.INVALID, amount, 0.0
+    return reason, order.amount, out
 
 
 @inner
@@ -755,6 +811,7 @@ def _write_receipt(w, call, index, calls, reason, amount_in, amount_out):
     r.sender = call.sender
     r.counterparty = call.counterparty
     r.protocol = call.protocol
+    r.action = call.action
     r.waited = chain.block - call.arrived
     r.possible = -1
     r.amount_in = amount_in
@@ -775,11 +832,19 @@ def _fail_receipts(w, calls, reason):
             w.receipts[n].amount_out = 0.0
 
 
+@inner
+def _is_plain(w, call):
+    """Whether Python carries out a call."""
+    if call.kind == Kind.PROTOCOL:
+        return w.protocols[call.protocol].plain == 1
+    return call.kind == Kind.CUSTOM
+
+
 @kernel
 def execute(w, reason, amount_out):
     """Execute the block's transactions in order.
 
-    A call of kind CUSTOM belongs to a protocol written in Python: the loop stops
+    A call of a protocol that is written in Python is carried out there: the loop stops
     there and returns its place in the mempool, with the amount in
     ``chain.bundle_previous``. Called again with how that ended, it goes on.
 
@@ -824,7 +889,7 @@ def execute(w, reason, amount_out):
             chain.bundle_traded = chain.bundle_paid = 0.0
         while k < calls:
             call = w.mempool[head + k]
-            if call.kind == Kind.CUSTOM:
+            if _is_plain(w, call):
                 if not resumed:
                     chain.bundle_call = k
                     chain.bundle_previous = previous

@@ -14,7 +14,7 @@ from protocols import insurance as insurance_protocol
 from protocols import lending as lending_protocol
 from protocols import oracle as oracle_protocol
 from protocols import pool as pool_protocol
-from sim import registry, venue
+from sim import declared, registry, venue
 from sim.block import FeeMarket, Ordering
 from sim.codes import MOST_ROUTES, Kind, Reason
 from sim.errors import ScenarioError
@@ -50,7 +50,7 @@ class Layout:
         self.funds = list(s.insurance)
         self.treasuries = {m: f"{m}-treasury" for m in self.markets}
         self.special = [VENUE, PRODUCER, HOLDERS, TREASURY, *self.treasuries.values(), *self.funds]
-        names = [*self.special, *self.pools, *self.markets]
+        names = [*self.special, *self.pools, *self.markets, *s.protocols]
         self.first: dict[str, int] = {}
         for cohort, settings in s.agents.items():
             self.first[cohort] = len(names)
@@ -69,6 +69,10 @@ class Layout:
                 self.tokens += pair
                 self.issuers.update(dict.fromkeys(pair, market))
                 self.rights |= {pair[0]: PLEDGE if reserve.collateral else FREE, pair[1]: DEBT}
+        for token, (issuer, right) in declared.issued(s).items():
+            self.tokens.append(token)
+            self.issuers[token] = issuer
+            self.rights[token] = right
 
 
 def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -> World:
@@ -121,6 +125,7 @@ def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -
         claims=np.zeros((classes, tokens)),
         routes=np.zeros(MOST_ROUTES, ROUTE),
         funds=insurance_protocol.records(scenario, ledger),
+        **declared.tables(scenario, ledger, declared_slot(scenario)),
         scratch=np.zeros(accounts),
     )
     for name, works in scenario.switches:
@@ -180,10 +185,11 @@ def _chain(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
     c["interconnected"] = 1
     c["careful"] = bool(guarded) or bool(s.insurance)
     base = {s.venue.numeraire, *s.venue.assets}
-    c["nested"] = any(set(pool.tokens) - base for pool in s.pools.values())
+    c["nested"] = any(set(pool.tokens) - base for pool in s.pools.values()) or bool(s.protocols)
+    c["stopped"] = -1
     costs = b.gas.model_dump()
     for kind in Kind:
-        c["gas_cost"][kind] = costs[kind.name.lower()]
+        c["gas_cost"][kind] = costs.get(kind.name.lower(), 0.0)  # a protocol says its own
     return chain
 
 
@@ -281,6 +287,11 @@ def _pool_slot(s: Scenario, p: int) -> int:
 
 def slots(s: Scenario) -> int:
     """Numbers that the protocols of a scenario keep in the ledger's storage."""
+    return declared_slot(s) + declared.slots(s)
+
+
+def declared_slot(s: Scenario) -> int:
+    """First slot of protocols that declare themselves."""
     reserves = sum(len(m.reserves) for m in s.lending.values())
     return (
         _lending_slot(s)
@@ -687,6 +698,7 @@ def underlying(world: World, holdings: npt.NDArray[np.float64]) -> npt.NDArray[n
             found[token] += receipts * storage[slot + lending_protocol.SUPPLY_INDEX]
             found[token] -= debts * storage[slot + lending_protocol.BORROW_INDEX]
             found[int(r["receipt"])] = found[int(r["debt"])] = 0.0
+        declared.holdings_behind(world, found)
     return found
 
 

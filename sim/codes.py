@@ -25,6 +25,8 @@ class Kind(IntEnum):
     FLASH_REPAY = 12
     REQUIRE = 13
     """Fails unless the transaction has gained so much of a token until here."""
+    PROTOCOL = 14
+    """A call of a protocol that declares itself; its action says which."""
 
 
 class Reason(IntEnum):

@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 from numba import njit, types
 from numba.core import cgutils, event
 from numba.extending import intrinsic
+from numba.np import numpy_support
 
 _PACKAGES = ("sim", "protocols", "agents")
 _KEEP_SECONDS = 30 * 86_400.0
@@ -164,19 +166,29 @@ def address_of(dispatcher: Any, signature: tuple[Any, ...]) -> int:
     return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
 
 
-def _call_of(arguments):
-    """Type and code of a call through an address, of a kernel that returns nothing."""
-    signature = types.none(types.int64, *arguments)
+def _call_of(arguments, result=types.none, given=None):
+    """Type and code of a call through an address.
+
+    Args:
+        arguments: Numba types that the kernel was compiled for.
+        result: What it returns.
+        given: Types of what is passed, where they are others: an integer for a record is
+            the address of one.
+    """
+    passed = given or arguments
+    signature = result(types.int64, *passed)
 
     def codegen(context, builder, _signature, values):
-        function_type = context.call_conv.get_function_type(types.none, arguments)
+        function_type = context.call_conv.get_function_type(result, arguments)
         pointer = builder.inttoptr(values[0], function_type.as_pointer())
-        status, _ = context.call_conv.call_function(
-            builder, pointer, types.none, arguments, values[1:]
-        )
+        ready = [
+            builder.inttoptr(value, context.get_value_type(want)) if want != have else value
+            for want, have, value in zip(arguments, passed, values[1:], strict=True)
+        ]
+        status, found = context.call_conv.call_function(builder, pointer, result, arguments, ready)
         with cgutils.if_unlikely(builder, status.is_error):
             context.call_conv.return_status_propagate(builder, status)
-        return context.get_dummy_value()
+        return found if result != types.none else context.get_dummy_value()
 
     return signature, codegen
 
@@ -200,3 +212,36 @@ def call_with(typing_context, address, world):
     calls in turn. What is large and called from many places is called through here.
     """
     return _call_of((world,))
+
+
+ME = numpy_support.from_dtype(np.dtype([("account", "i8")]))
+"""Stands for the record of any protocol: a pointer, whatever fields lie behind it."""
+OUTCOME = types.Tuple((types.int64, types.float64))
+"""How a call of a protocol ended, and what it gave out."""
+
+
+@intrinsic
+def call_protocol(typing_context, address, world, record, order):
+    """Call the kernel at `address` as ``kernel(world, me, order)``: (reason, amount out).
+
+    `record` is the address of the protocol's record, whose fields only its kernels know.
+    """
+    return _call_of((world, ME, order), OUTCOME, (world, types.int64, order))
+
+
+@intrinsic
+def ask_protocol(typing_context, address, world, record):
+    """Call the kernel at `address` as ``kernel(world, me)``, which returns a number."""
+    return _call_of((world, ME), types.float64, (world, types.int64))
+
+
+@intrinsic
+def let_protocol(typing_context, address, world, record):
+    """Call the kernel at `address` as ``kernel(world, me)``, which returns nothing."""
+    return _call_of((world, ME), types.none, (world, types.int64))
+
+
+def returns(dispatcher: Any, signature: tuple[Any, ...]) -> Any:
+    """Numba type of what a kernel returns, compiled for a signature."""
+    dispatcher.compile(signature)
+    return dispatcher.overloads[signature].signature.return_type

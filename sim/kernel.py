@@ -10,13 +10,13 @@ import numpy as np
 from protocols import amm, insurance, lending, oracle, routing, safeguards
 from sim import block, venue
 from sim.block import Phase
-from sim.compiled import call_at, call_with, inner, kernel
+from sim.compiled import ask_protocol, call_at, call_with, inner, kernel, let_protocol
 from sim.ledger import begin, worst_leak
 from sim.measures import measure, settle_pools, sum_classes, value_tokens
 from sim.randomness import block_key
 from sim.world import Cohort, World
 
-FINE, LEAK, NEGATIVE = 0, 1, 2
+FINE, LEAK, NEGATIVE, WAITING = range(4)
 
 
 @kernel
@@ -75,6 +75,10 @@ def accrue(w):
     chain = w.chain[0]
     for m in range(w.markets.size):
         lending.accrue(w.books, w.markets[m], w.reserves, chain.seconds)
+    for p in range(w.protocols.size):
+        if w.protocols[p].between != 0:
+            begin(w.books)
+            let_protocol(w.protocols[p].between, w, w.protocols[p].record)
     settle_pools(w)
     for p in range(w.pools.size):
         amm.move(w.books, w.pools, p, chain.block + 1)
@@ -119,30 +123,42 @@ def audit(w, tolerance):
         reserve = w.reserves[r]
         if not lending.leak(w.books, w.markets[reserve.market], reserve) <= tolerance:
             return LEAK
+    for p in range(w.protocols.size):
+        protocol = w.protocols[p]
+        if protocol.leak != 0 and not ask_protocol(protocol.leak, w, protocol.record) <= tolerance:
+            return LEAK
     return FINE
 
 
 @kernel
-def advance(w, blocks, audit_every, tolerance):
-    """Make blocks until so many are made, or Python has to empty a buffer.
+def advance(w, blocks, audit_every, tolerance, executed):
+    """Make blocks until so many are made, or Python has something to do.
+
+    That is to empty a buffer, or to carry out the calls of a plain protocol: then the
+    block is made as far as its execution, and `chain.stopped` says where it waits.
 
     Args:
         blocks: Most blocks to make.
         audit_every: Blocks between two sums over the whole ledger.
         tolerance: Relative leak that passes as rounding.
+        executed: Whether the first of them has been executed, after it had waited.
 
     Returns:
-        (blocks made, how the last audit ended).
+        (blocks made, how the last audit ended, or WAITING).
     """
     chain = w.chain[0]
     for made in range(blocks):
-        full = chain.receipts + w.mempool.size > w.receipts.size and chain.keep_receipts
-        if full or w.rows[0] >= w.table.shape[0]:
-            return made, FINE
-        call_with(chain.phases[Phase.OUTSIDE], w)
-        call_with(chain.phases[Phase.ORACLES], w)
-        let_agents_decide(w)
-        call_with(chain.phases[Phase.EXECUTE], w)
+        if not executed:
+            full = chain.receipts + w.mempool.size > w.receipts.size and chain.keep_receipts
+            if full or w.rows[0] >= w.table.shape[0]:
+                return made, FINE
+            call_with(chain.phases[Phase.OUTSIDE], w)
+            call_with(chain.phases[Phase.ORACLES], w)
+            let_agents_decide(w)
+            call_with(chain.phases[Phase.EXECUTE], w)
+            if chain.stopped >= 0 or chain.plain_between:
+                return made, WAITING
+        executed = False
         call_with(chain.phases[Phase.ACCRUE], w)
         call_with(chain.phases[Phase.MEASURE], w)
         if chain.block % audit_every == 0:
@@ -154,10 +170,11 @@ def advance(w, blocks, audit_every, tolerance):
 
 @inner
 def execute_all(w):
-    """Order and execute the block's transactions; a market with plain protocols steps instead."""
+    """Order and execute the block's transactions, as far as Python is not needed for it."""
     block.open_block(w)
-    block.execute(w, 0, 0.0)
-    block.close_block(w)
+    w.chain[0].stopped = block.execute(w, 0, 0.0)
+    if w.chain[0].stopped < 0:
+        block.close_block(w)
 
 
 PHASES = {

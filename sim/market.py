@@ -20,7 +20,7 @@ from protocols.lending import LendingMarket
 from protocols.oracle import Oracle
 from protocols.pool import Pool
 from protocols.routing import Plan, plan
-from sim import block, build, kernel, registry
+from sim import block, build, declared, kernel, registry
 from sim.codes import PREVIOUS, Kind, Reason
 from sim.cohort import CohortTable
 from sim.collector import BlockCollector
@@ -31,6 +31,7 @@ from sim.measures import (
     add_claims,
     catalogue,
     chosen,
+    matching,
     records,
     sum_claims,
     sum_classes,
@@ -67,6 +68,7 @@ class Market(mesa.Model):
         venue: The outside venue.
         pools: Pools by name.
         lending: Lending markets by name.
+        protocols: All protocols by name: these, and those that declare themselves.
         oracles: Oracles by name.
         cohorts: Groups of agents by name, their numbers in tables.
         datacollector: A row of measures per collected block.
@@ -109,6 +111,7 @@ class Market(mesa.Model):
         self.special_accounts = list(layout.special)
         self._hold_protocols()
         build.fund(setup, self.ledger, self.world)
+        declared.start_all(self.declared)
         build.first_prices(self.world)
         value_tokens(self.world)
         build.first_windows(self.world)
@@ -118,7 +121,8 @@ class Market(mesa.Model):
         self._begin()
         self.receipt_book = ReceiptBook(self)
         self.measures = chosen(catalogue(self, setup.measures.trade_size), setup.measures.keep)
-        self.datacollector = BlockCollector(self, self.measures, dict(reporters or {}))
+        plain = self._plain_measures(setup.measures.keep) | dict(reporters or {})
+        self.datacollector = BlockCollector(self, self.measures, plain)
         self._resize_table()
         self.shocks = Shocks(self)
         self._audit_every = setup.audit.every or max(
@@ -207,10 +211,21 @@ class Market(mesa.Model):
     def _execute(self) -> None:
         block.open_block(self.world)
         place = block.execute(self.world, 0, 0.0)
-        while place >= 0:  # a protocol in plain Python has its turn
-            reason, out = self._call_custom(place)
+        self._go_on(place)
+
+    def _go_on(self, place: int) -> None:
+        """Carry out the calls of plain protocols, from the one that the block waits for on."""
+        while place >= 0:
+            reason, out = self._call_plain(place)
             place = block.execute(self.world, int(reason), out)
         block.close_block(self.world)
+        self._let_plain_protocols()
+
+    def _let_plain_protocols(self) -> None:
+        """What protocols in plain Python do between blocks."""
+        if self.world.chain[0]["plain_between"]:
+            for protocol in self.declared:
+                protocol.after_block()
 
     def _audit(self) -> None:
         if self.block % self._audit_every == 0:
@@ -259,18 +274,33 @@ class Market(mesa.Model):
 
     def _make_blocks(self, most: int) -> None:
         """Make some blocks: in the compiled loop where nothing needs Python, else one by one."""
-        if self._plain or self.custom or self.datacollector.reporters or self._mesa_events():
+        if self._plain or self.datacollector.reporters or self._mesa_events():
             for _ in range(most):
                 self.step()
             return
         self.shocks.strike(self.block + 1)
         most = min(most, self.shocks.blocks_until_next(self.block))
-        made, verdict = kernel.advance(self.world, most, self._audit_every, self.ledger.tolerance)
-        self._count_steps(made)
+        done, executed = 0, False
+        while done < most:
+            how = self._audit_every, self.ledger.tolerance, executed
+            made, verdict = kernel.advance(self.world, most - done, *how)
+            done += made
+            self._count_steps(made)
+            executed = verdict == kernel.WAITING
+            if not executed:
+                break
+            chain = self.world.chain[0]
+            if chain["stopped"] >= 0:
+                self._go_on(int(chain["stopped"]))
+            else:
+                self._let_plain_protocols()
+            chain["stopped"] = -1
         self._raise_if(verdict)
         self._empty_buffers()
 
     def _raise_if(self, verdict: int) -> None:
+        for protocol in self.declared:
+            protocol.audit(self.ledger.tolerance)
         if verdict == kernel.FINE:
             return
         self.ledger.audit()
@@ -325,6 +355,19 @@ class Market(mesa.Model):
         self.oracles: dict[str, Oracle] = {
             name: Oracle(name, self.ledger, w.feeds[f : f + 1]) for f, name in enumerate(s.oracles)
         }
+        self.declared = declared.open_all(self, build.declared_slot(s))
+
+    @property
+    def protocols(self) -> dict[str, Any]:
+        """The handle of every protocol, by name."""
+        return {**self.pools, **self.lending, **{p.name: p for p in self.declared}}
+
+    def _plain_measures(self, patterns: Sequence[str]) -> dict[str, Callable[[Any], float]]:
+        """Measures that protocols declare in plain Python, as far as they are kept."""
+        found: dict[str, Callable[[Any], float]] = {}
+        for protocol in self.declared:
+            found |= protocol.reporters()
+        return {name: found[name] for name in matching(found, patterns)}
 
     def _gather_cohorts(self) -> dict[str, CohortTable]:
         w = self.world
@@ -394,6 +437,7 @@ class Market(mesa.Model):
             if decide is not None:
                 address = address_of(decide, signature)
                 self.world.cohorts[cohort.ident]["address"] = address
+        declared.address_all(self.world, self.declared)
 
     def _resize_table(self) -> None:
         rows = CHUNK // self.setup.measures.every + 2
@@ -471,16 +515,20 @@ class Market(mesa.Model):
         self.custom.append(protocol)
         self.world.chain[0]["customs"] = len(self.custom)
 
-    def _call_custom(self, place: int) -> tuple[int, float]:
-        """Let a plain protocol carry out its call."""
+    def _call_plain(self, place: int) -> tuple[int, float]:
+        """Let a protocol in plain Python carry out its call."""
         call = self.world.mempool[place]
         amount = float(call["amount"])
         if amount == PREVIOUS:
             amount = float(self.world.chain[0]["bundle_previous"])
-        protocol = self.custom[int(call["protocol"])]
+        custom = int(call["kind"]) == Kind.CUSTOM
+        protocol: Any = (self.custom if custom else self.declared)[int(call["protocol"])]
         protocol.caller = int(call["sender"])
         try:
-            reason, out = protocol.perform(call, amount)
+            if custom:
+                reason, out = protocol.perform(call, amount)
+            else:
+                reason, out = protocol.carry_out(call, amount)
         except Exception:
             undo(self.ledger.books, 0)
             raise

@@ -20,7 +20,7 @@ from protocols import amm, concentrated, lending
 from protocols.pool import BONDING_CURVE, CONCENTRATED, COUNTERS
 from sim import venue
 from sim.codes import Reason
-from sim.compiled import inner, kernel
+from sim.compiled import ask_protocol, inner, kernel
 from sim.ledger import column_sums
 from sim.world import MEASURE
 
@@ -92,6 +92,9 @@ class Code(IntEnum):
     CLASS_SLIPPAGE = auto()
     FUND_CLAIMED = auto()
     FUND_PAID = auto()
+    PROTOCOL_VALUE = auto()
+    PROTOCOL_STATE = auto()
+    PROTOCOL_ASKED = auto()
 
 
 _CLASS_CODES = (Code.CLASS_WEALTH, Code.CLASS_LOSS, Code.CLASS_RESULT)
@@ -131,6 +134,28 @@ def value_tokens(w):
             slot = reserve.slot
             w.values[reserve.receipt] = value * w.books.storage[slot + lending.SUPPLY_INDEX]
             w.values[reserve.debt] = -value * w.books.storage[slot + lending.BORROW_INDEX]
+        for n in range(w.issues.size):
+            issue = w.issues[n]
+            w.values[issue.token] = issue.sign * _value_of_issue(w, issue)
+
+
+@inner
+def _value_of_issue(w, issue):
+    """What a token that a protocol issues stands for, in the numeraire."""
+    if issue.of >= 0:
+        return w.values[issue.of] * w.books.storage[issue.slot]
+    supply = w.books.supply[issue.token]
+    return _holdings_worth(w, issue.account, issue.token) / supply if supply > 0.0 else 0.0
+
+
+@inner
+def _holdings_worth(w, account, without):
+    """Value of what an account holds, but of one token (-1: of all)."""
+    worth = 0.0
+    for token in range(w.values.size):
+        if token != without:
+            worth += w.books.balances[account, token] * w.values[token]
+    return worth
 
 
 @kernel
@@ -478,7 +503,14 @@ def measure(w, block):
     for i in range(1, w.measures.size):
         code, a, b, c = w.measures[i].code, w.measures[i].a, w.measures[i].b, w.measures[i].c
         value = np.nan
-        if code <= Code.VENUE_VOLATILITY:
+        if code >= Code.PROTOCOL_VALUE:
+            if code == Code.PROTOCOL_VALUE:
+                value = _holdings_worth(w, a, -1)
+            elif code == Code.PROTOCOL_STATE:
+                value = w.books.storage[a]
+            else:
+                value = ask_protocol(a, w, w.protocols[b].record)
+        elif code <= Code.VENUE_VOLATILITY:
             asset = w.assets[a]
             if code == Code.VENUE_PRICE:
                 value = w.values[asset.token]
@@ -546,7 +578,7 @@ class Measure:
     Attributes:
         name: Dotted, as in the results.
         code: What is measured.
-        a: Index of what it is of.
+        a: Index of what it is of (an account, a slot, the address of a kernel).
         b: Row of a special account among the starts.
         c: A number: a quantile, a trade's size.
         unit: Of the value.
@@ -664,6 +696,8 @@ def catalogue(market: Market, trade_size: float) -> list[Measure]:
         for what, share in QUANTILES:
             full = f"lending.{name}.health_{what}"
             found.append(Measure(full, Code.MARKET_HEALTH, m, c=share, unit="health factor"))
+    for protocol in market.declared:
+        found += protocol.measured()
     found += [Measure(f"gas.{what}", code, unit=unit) for what, code, unit in _GAS_MEASURES]
     for reason in Reason:
         full = f"transactions.{reason.name.lower()}"

@@ -70,7 +70,7 @@ class ReceiptBook:
                 "call": r["call"].astype(np.int64),
                 "sender": pd.Categorical(accounts[r["sender"]]),
                 "cohort": pd.Categorical(cohorts[r["cohort"]]),
-                "kind": pd.Categorical(_names(Kind)[r["kind"]]),
+                "kind": pd.Categorical(self._kinds(r)),
                 "protocol": pd.Categorical(self._protocols(r)),
                 "token_in": pd.Categorical(tokens[r["token_in"]]),
                 "amount_in": r["amount_in"],
@@ -86,12 +86,23 @@ class ReceiptBook:
             }
         )
 
+    def _kinds(self, r: npt.NDArray[np.void]) -> npt.NDArray[np.object_]:
+        """What each call did, in a word; protocols that declare themselves have their own."""
+        names = _names(Kind)[r["kind"]]
+        for n, protocol in enumerate(self.market.declared):
+            among = (r["kind"] == Kind.PROTOCOL) & (r["protocol"] == n)
+            if among.any():
+                words = np.array([call.name for call in protocol.calls], dtype=object)
+                names[among] = words[r["action"][among]]
+        return names
+
     def _protocols(self, r: npt.NDArray[np.void]) -> npt.NDArray[np.object_]:
         names = np.full(r.size, "venue", dtype=object)
         for kinds, protocols in (
             (_POOLS, [*self.market.pools]),
             (_LENDING, [*self.market.lending]),
             ((Kind.CUSTOM,), [p.name for p in self.market.custom]),
+            ((Kind.PROTOCOL,), [p.name for p in self.market.declared]),
         ):
             among = np.isin(r["kind"], kinds)
             if among.any():

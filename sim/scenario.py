@@ -11,6 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
@@ -656,6 +657,38 @@ class AgentSettings(BaseModel):
         return own | {k: v.model_dump() for k, v in self.columns.items()}
 
 
+class ProtocolSettings(BaseModel):
+    """A protocol that declares itself; what is not listed here are the settings of its kind."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: Line
+    gas: dict[str, NotNegative] = Field({}, description="Of its calls, where it is another.")
+
+    @property
+    def settings(self) -> BaseModel:
+        """Its settings, checked by its kind.
+
+        Raises:
+            ScenarioError: If there is no such kind.
+            ValidationError: If they are not those of the kind.
+        """
+        checked: BaseModel = registry.protocol(self.kind).Settings.model_validate(self._given)
+        return checked
+
+    @property
+    def _given(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+    @model_serializer(mode="plain")
+    def _flat(self) -> dict[str, Any]:
+        try:
+            own = self.settings.model_dump()
+        except (ScenarioError, ValidationError):  # told where the whole is checked
+            own = self._given
+        return {"kind": self.kind, "gas": dict(self.gas)} | own
+
+
 class _Shock(_Table):
     block: Period | None = None
     at: Time | None = Field(None, description="Time, or hours since the start.")
@@ -922,12 +955,19 @@ class Scenario(BaseModel):
     lending: dict[Name, LendingSettings] = Field({}, max_length=MOST_THINGS)
     oracles: dict[Name, OracleSettings] = Field({}, max_length=MOST_THINGS)
     insurance: dict[Name, InsuranceSettings] = Field({}, max_length=MOST_THINGS)
+    protocols: dict[Name, ProtocolSettings] = Field({}, max_length=MOST_THINGS)
     agents: dict[Name, AgentSettings] = Field({}, max_length=MOST_THINGS)
     shocks: list[Shock] = Field([], max_length=MOST_ENTRIES)
     measures: MeasureSettings = MeasureSettings()
     audit: AuditSettings = AuditSettings()
     switches: Switches = Switches()
     prices: PriceSettings | None = None
+    modules: list[Line] = Field(
+        [],
+        max_length=100,
+        description="Folders in which modules that a kind names are looked for; a file that "
+        'names some ("module:Class") adds its own.',
+    )
 
     # Loading
 
@@ -970,6 +1010,9 @@ class Scenario(BaseModel):
         if reading.depth(content) > reading.DEEPEST:
             text = f"is nested more than {reading.DEEPEST} deep; a scenario's tables are not"
             raise ScenarioError([("scenario", text)])
+        folders = content.get("modules")
+        if isinstance(folders, list):
+            registry.look_in(folder for folder in folders if isinstance(folder, str))
         try:
             scenario = cls.model_validate(dict(content))
         except ValidationError as error:
@@ -1122,7 +1165,25 @@ def _resolve(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
     prices = content.get("prices")
     if isinstance(prices, dict) and isinstance(prices.get("file"), str):
         prices["file"] = str(path.parent / prices["file"])
+    if _names_modules(content):
+        folders = content.get("modules", [])
+        if not isinstance(folders, list) or not all(isinstance(f, str) for f in folders):
+            raise ScenarioError([("modules", 'give a list of folders: ["kinds"]')])
+        folders = [str(path.parent / folder) for folder in folders]
+        content["modules"] = list(dict.fromkeys([*folders, str(path.parent)]))
     return _extend(content, path.parent, (*chain, path))
+
+
+def _names_modules(content: Mapping[str, Any]) -> bool:
+    """Whether a file names folders of modules, or kinds that are classes in one."""
+    kinds = [
+        table.get("kind")
+        for part in ("protocols", "agents")
+        if isinstance(content.get(part), dict)
+        for table in content[part].values()
+        if isinstance(table, dict)
+    ]
+    return "modules" in content or any(isinstance(k, str) and ":" in k for k in kinds)
 
 
 def _extend(content: dict[str, Any], beside: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
@@ -1344,9 +1405,13 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
     issued = [f"{pool}-share" for pool in s.pools]
     for name, lender in s.lending.items():
         issued += [f"{name}-{t}{end}" for t in lender.reserves for end in ("", "-debt")]
+    found += _check_protocols(s, base)
+    for name, declared in s.protocols.items():
+        with suppress(ScenarioError):
+            issued += registry.protocol(declared.kind).token_names(name)
     tokens = [*base, *issued]
     names = ["venue", "producer", "holders", "treasury", *s.pools, *s.lending, *s.insurance]
-    names += [f"{name}-treasury" for name in s.lending]
+    names += [*(f"{name}-treasury" for name in s.lending), *s.protocols]
     for name in _twice([*names, *s.agents]):
         found.append((name, "two things are called so; rename one"))
     for name in _twice(tokens):
@@ -1483,6 +1548,35 @@ def _check(s: Scenario) -> list[tuple[str, str]]:
         if isinstance(shock, Withdrawal) and shock.lending in s.lending:
             there = s.lending[shock.lending].reserves
             known(f"{field}.token", shock.token, there, "reserve")
+    return found
+
+
+def _check_protocols(s: Scenario, base: list[str]) -> list[tuple[str, str]]:
+    """What is wrong with protocols that declare themselves, as their kinds say."""
+    found: list[tuple[str, str]] = []
+    for name, table in s.protocols.items():
+        field = f"protocols.{name}"
+        try:
+            cls, settings = registry.protocol(table.kind), table.settings
+        except ScenarioError as error:
+            found.append((f"{field}.kind", error.problems[0][1]))
+            continue
+        except ValidationError as error:
+            root = registry.protocol(table.kind).Settings
+            whole = root.__name__.lower()
+            told = problems_of(error, root)
+            found += [(field if at == whole else f"{field}.{at}", text) for at, text in told]
+            continue
+        for key in cls.tokens:
+            token = getattr(settings, key)
+            if token not in base:
+                text = f"unknown token {token!r}; {did_you_mean(str(token), base)}"
+                found.append((f"{field}.{key}", text))
+        calls = [call.name for call in cls.calls]
+        for call in table.gas:
+            if call not in calls:
+                text = f"is no call of it; {did_you_mean(call, calls)}"
+                found.append((f"{field}.gas.{call}", text))
     return found
 
 

@@ -90,6 +90,8 @@ CHAIN = np.dtype(
         ("bundle_paid", "f8"),  # paid into them less received, numeraire
         ("careful", "i8"),  # 1: a pool has safeguards, or something is insured
         ("ranges", "i8"),  # pools of concentrated liquidity
+        ("stopped", "i8"),  # place of the call that waits for Python; -1: the block is executed
+        ("plain_between", "i8"),  # 1: a protocol does something in Python between blocks
     ]
 )
 
@@ -116,8 +118,49 @@ CALL = np.dtype(
         ("tip", "f8"),  # most of that which goes to the producer
         ("lower", "i4"),  # ticks of a position
         ("upper", "i4"),
+        ("action", "i4"),  # of a protocol that declares itself: which of its calls
     ]
 )
+
+PROTOCOL = np.dtype(
+    [
+        ("account", "i8"),
+        ("first", "i8"),  # its calls are `actions` [first, first + calls)
+        ("calls", "i8"),
+        ("record", "i8"),  # address of what its kernels read as `me`
+        ("between", "i8"),  # address of what it does between blocks, 0: nothing
+        ("leak", "i8"),  # address of its own audit, 0: none
+        ("plain", "i8"),  # 1: its calls are carried out in Python
+    ]
+)
+"""A protocol that declares itself, as the block knows it."""
+
+ACTION = np.dtype([("address", "i8"), ("gas", "f8")])
+"""One of its calls; the address is 0 where Python carries it out."""
+
+ISSUE = np.dtype(
+    [
+        ("token", "i8"),
+        ("account", "i8"),  # of who issues it
+        ("of", "i8"),  # token that it stands for; -1: a part of all that the account holds
+        ("slot", "i8"),  # of how much of that, in storage
+        ("sign", "f8"),  # -1: a debt
+    ]
+)
+"""A token that a protocol issues, and how it is valued."""
+
+ORDER = np.dtype(
+    [
+        ("sender", "i8"),
+        ("token_in", "i8"),
+        ("token_out", "i8"),
+        ("counterparty", "i8"),
+        ("amount", "f8"),
+        ("second", "f8"),
+        ("limit", "f8"),
+    ]
+)
+"""A call as the kernel of a protocol takes it; it may lower `amount` to what it took."""
 
 RECEIPT = np.dtype(
     [
@@ -133,6 +176,7 @@ RECEIPT = np.dtype(
         ("sender", "i4"),
         ("counterparty", "i4"),
         ("protocol", "i4"),
+        ("action", "i4"),
         ("waited", "i4"),  # blocks in the mempool
         ("possible", "i4"),  # of a liquidation: blocks since it first was possible
         ("amount_in", "f8"),
@@ -172,7 +216,7 @@ ROUTE = np.dtype(
     ]
 )
 
-MEASURE = np.dtype([("code", "i4"), ("a", "i4"), ("b", "i4"), ("c", "f8")])
+MEASURE = np.dtype([("code", "i4"), ("a", "i8"), ("b", "i4"), ("c", "f8")])
 
 
 class World(Structure):
@@ -209,6 +253,8 @@ class World(Structure):
         start: float64[classes, tokens], what cohorts and then special accounts held
             at the start, in base tokens (a share as its part of the reserves);
             `start_worth` float64[classes] its value then.
+        protocols: PROTOCOL[n], those that declare themselves; `actions` ACTION[n] are their
+            calls and `issues` ISSUE[n] their tokens; `order` ORDER[1] is the call under way.
         scratch: float64[n], for sorting.
     """
 
@@ -249,6 +295,10 @@ class World(Structure):
         "claims": ("f8", 2),
         "routes": (ROUTE, 1),
         "funds": (FUND, 1),
+        "protocols": (PROTOCOL, 1),
+        "actions": (ACTION, 1),
+        "issues": (ISSUE, 1),
+        "order": (ORDER, 1),
         "scratch": ("f8", 1),
     }
     books: Books
@@ -287,6 +337,10 @@ class World(Structure):
     claims: npt.NDArray[np.float64]
     routes: npt.NDArray[np.void]
     funds: npt.NDArray[np.void]
+    protocols: npt.NDArray[np.void]
+    actions: npt.NDArray[np.void]
+    issues: npt.NDArray[np.void]
+    order: npt.NDArray[np.void]
     scratch: npt.NDArray[np.float64]
 
 

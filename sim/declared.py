@@ -1,0 +1,175 @@
+"""Protocols that declare themselves, as the block knows them: rows of tables, and addresses.
+
+The market finds their classes through the registry and knows nothing of what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import typeof, types
+from numba.np import numpy_support
+
+from sim import registry
+from sim.compiled import OUTCOME, address_of, ask_protocol, kernel, returns
+from sim.errors import ScenarioError
+from sim.ledger import DEBT, Ledger
+from sim.world import ACTION, ISSUE, ORDER, PROTOCOL, World
+
+if TYPE_CHECKING:
+    from sim.market import Market
+    from sim.scenario import Scenario
+
+
+@kernel
+def leak_of(w, n):
+    """What the n-th protocol's own audit says: how far its books are from balanced, relative."""
+    return ask_protocol(w.protocols[n].leak, w, w.protocols[n].record)
+
+
+def issued(scenario: Scenario) -> dict[str, tuple[str, int]]:
+    """Tokens that the protocols of a scenario issue: (issuer, right) by name, in their order."""
+    found = {}
+    for name, table in scenario.protocols.items():
+        cls = registry.protocol(table.kind)
+        for token, full in zip(cls.issues, cls.token_names(name), strict=True):
+            found[full] = (name, int(token.right))
+    return found
+
+
+def slots(scenario: Scenario) -> int:
+    """Numbers that the protocols of a scenario keep in the ledger's storage."""
+    return sum(len(registry.protocol(table.kind).state) for table in scenario.protocols.values())
+
+
+def tables(scenario: Scenario, ledger: Ledger, first_slot: int) -> dict[str, Any]:
+    """The arrays of a `World` that are of declared protocols; addresses come later."""
+    classes = [registry.protocol(table.kind) for table in scenario.protocols.values()]
+    protocols = np.zeros(len(classes), PROTOCOL)
+    actions = np.zeros(sum(len(cls.calls) for cls in classes), ACTION)
+    issues = []
+    first, slot = 0, first_slot
+    for n, (name, table) in enumerate(scenario.protocols.items()):
+        cls, r = classes[n], protocols[n]
+        r["account"], r["first"], r["calls"] = ledger.account(name), first, len(cls.calls)
+        for call in cls.calls:
+            actions[first]["gas"] = table.gas.get(call.name, call.gas)
+            first += 1
+        full = dict(zip((t.name for t in cls.issues), cls.token_names(name), strict=True))
+        for token in cls.issues:
+            rate = getattr(token.value, "of", None)
+            of, at = -1, 0
+            if rate is not None:
+                of = ledger.token(full[rate] if rate in full else getattr(table.settings, rate))
+                at = slot + list(cls.state).index(token.value.number)
+            sign = -1.0 if token.right == DEBT else 1.0
+            issues.append((ledger.token(full[token.name]), r["account"], of, at, sign))
+        slot += len(cls.state)
+    return {
+        "protocols": protocols,
+        "actions": actions,
+        "issues": np.array(issues, ISSUE) if issues else np.zeros(0, ISSUE),
+        "order": np.zeros(1, ORDER),
+    }
+
+
+def open_all(market: Market, first_slot: int) -> list[Any]:
+    """Make the protocols of a market, in their places."""
+    found = []
+    slot = first_slot
+    for n, (name, table) in enumerate(market.setup.protocols.items()):
+        cls = registry.protocol(table.kind)
+        protocol = cls(name, table.settings)
+        protocol.opens(market, n, slot)
+        slot += len(cls.state)
+        found.append(protocol)
+    return found
+
+
+def start_all(protocols: Sequence[Any]) -> None:
+    """Let them put in what they start with.
+
+    Raises:
+        ScenarioError: If one cannot; it names the protocol.
+    """
+    for protocol in protocols:
+        try:
+            protocol.start()
+        except ScenarioError:
+            raise
+        except (KeyError, ValueError) as error:
+            text = f"cannot start: {error}"
+            raise ScenarioError([(f"protocols.{protocol.name}", text)]) from error
+
+
+def address_all(world: World, protocols: Sequence[Any]) -> None:
+    """Compile what they declare in kernels, or find it in the cache, and note the addresses."""
+    for protocol in protocols:
+        r = world.protocols[protocol.number]
+        r["record"] = protocol.record.ctypes.data
+        r["plain"] = not all(is_kernel(call.function) for call in protocol.calls)
+        if not r["plain"]:
+            for k, call in enumerate(protocol.calls):
+                at = int(r["first"]) + k
+                world.actions[at]["address"] = address(world, protocol, call.function, call.name)
+        for field in ("between_blocks", "leak"):
+            function = getattr(type(protocol), field)
+            if function is not None and is_kernel(function):
+                column = "between" if field == "between_blocks" else "leak"
+                r[column] = address(world, protocol, function, field)
+    between = (type(protocol).between_blocks for protocol in protocols)
+    world.chain[0]["plain_between"] = any(f is not None and not is_kernel(f) for f in between)
+
+
+def address(world: World, protocol: Any, function: Any, what: str) -> int:
+    """Address of a kernel that a protocol declares: a call, or of ``(w, me)``.
+
+    Raises:
+        TypeError: If it returns something else than it must.
+    """
+    me = numpy_support.from_dtype(protocol.record.dtype)
+    calls = {call.function: call for call in protocol.calls}
+    signature: tuple[Any, ...] = (typeof(world), me)
+    wanted: Any = types.none if what == "between_blocks" else types.float64
+    if function in calls:
+        signature, wanted = (*signature, numpy_support.from_dtype(ORDER)), OUTCOME
+    found = returns(function, signature)
+    if not _alike(found, wanted):
+        must = "(reason, amount out)" if wanted is OUTCOME else str(wanted)
+        name = f"{type(protocol).__name__}.{what}"
+        raise TypeError(f"{name} must return {must}, in every branch; it returns {found}")
+    return address_of(function, signature)
+
+
+def _alike(found: Any, wanted: Any) -> bool:
+    """Whether what a kernel returns is laid out as what is wanted."""
+    if wanted is not OUTCOME:
+        return bool(found == wanted)
+    if not isinstance(found, types.BaseTuple) or len(found) != 2:
+        return False
+    reason = getattr(found[0], "dtype", found[0])  # a Reason is a number of its width
+    return bool(reason == types.int64 and found[1] == types.float64)
+
+
+def is_kernel(function: Callable[..., Any]) -> bool:
+    """Whether a function has been compiled."""
+    return hasattr(function, "py_func")
+
+
+def holdings_behind(world: World, found: npt.NDArray[np.float64]) -> None:
+    """Replace tokens that declared protocols issue by what they stand for, in place."""
+    books = world.books
+    for issue in world.issues:
+        token, of = int(issue["token"]), int(issue["of"])
+        amount, found[token] = found[token], 0.0
+        if amount == 0.0:
+            continue
+        if of >= 0:
+            found[of] += float(issue["sign"]) * amount * books.storage[int(issue["slot"])]
+        elif books.supply[token] > 0.0:
+            part = books.balances[int(issue["account"])] * (amount / books.supply[token])
+            part[token] = 0.0
+            found += float(issue["sign"]) * part
