@@ -61,7 +61,7 @@ lint: $(VENV)/.dev  ## Check style and types
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev  ## Benchmarks beside a peer: name ours peer ratio
-	$(BIN)/python -m runs.bench
+	$(BIN)/python -m runs.dev.bench
 
 pictures: $(VENV)/.dev  ## Take the pictures of the page in docs; needs a chromium
 	$(BIN)/python -m runs.app.screenshots docs

@@ -1,6 +1,19 @@
 """What people start: command line, scenarios, studies, reports.
 
 >>> from runs import sweep, read_study
+
+The rooms. Each may import those above it, and none below; `tests/test_repository.py`
+reads the order here and holds them to it.
+
+    paths     dotted paths into a scenario
+    results   what a run leaves behind, each file written whole
+    study     many runs: plan, design, stopping rule, statistics; sweep, workers, store
+    report    what people read of a run or a study: pages, pictures, the network
+    app       the page in the browser
+    cli       the command line
+    dev       for developers alone: benchmarks beside peers, and what docs are made with
+
+What people import by hand is here as well, and comes from the rooms when asked for.
 """
 
 from __future__ import annotations
@@ -9,18 +22,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runs.store import read_scenario, read_series, read_study
-    from runs.study import Study
-    from runs.sweeper import sweep
+    from runs.study.store import read_scenario, read_series, read_study
+    from runs.study.study import Study
+    from runs.study.sweeper import sweep
 
 __all__ = ["Study", "read_scenario", "read_series", "read_study", "sweep"]
 
 _HOMES = {
-    "Study": "runs.study",
-    "read_scenario": "runs.store",
-    "read_series": "runs.store",
-    "read_study": "runs.store",
-    "sweep": "runs.sweeper",
+    "Study": "runs.study.study",
+    "read_scenario": "runs.study.store",
+    "read_series": "runs.study.store",
+    "read_study": "runs.study.store",
+    "sweep": "runs.study.sweeper",
 }
 
 

@@ -22,8 +22,8 @@ from sim.errors import ScenarioError, shown
 if TYPE_CHECKING:
     import pandas as pd
 
-    from runs.sweeper import Progress as SweepProgress
-    from runs.sweeper import Sweep
+    from runs.study.sweeper import Progress as SweepProgress
+    from runs.study.sweeper import Sweep
     from sim import Market
 
 app = typer.Typer(
@@ -133,7 +133,7 @@ def run(
     market.run(progress=True)
     seconds = time.perf_counter() - started
 
-    from runs.report import summary_rows
+    from runs.report.report import summary_rows
     from runs.results import summarise
 
     summary = summarise(market, seconds)
@@ -152,7 +152,7 @@ def _print_rows(rows: Iterable[tuple[str, str]]) -> None:
 
 
 def _save(console: Console, market: Market, out: Path, summary: dict[str, Any]) -> None:
-    from runs.report import write_report
+    from runs.report.report import write_report
     from runs.results import left_whole, save_run
 
     try:
@@ -168,7 +168,7 @@ def _save(console: Console, market: Market, out: Path, summary: dict[str, Any]) 
 @app.command()
 def studies() -> None:
     """List the studies, a line each."""
-    from runs.study import Study
+    from runs.study.study import Study
 
     _list({name: Study.load(name).title for name in Study.names()})
 
@@ -201,9 +201,9 @@ def sweep(
     """Do all runs of a study, or those that are missing."""
     from concurrent.futures import Executor
 
-    from runs.executors import Cluster, Processes, Serial
-    from runs.study import Study
-    from runs.sweeper import Sweep, SweepError
+    from runs.study.executors import Cluster, Processes, Serial
+    from runs.study.study import Study
+    from runs.study.sweeper import Sweep, SweepError
 
     console = Console(stderr=True)
     executor: Executor | None = None
@@ -262,8 +262,8 @@ def _interruptible(job: Sweep) -> Iterator[None]:
 
 
 def _tell_study(console: Console, out: Path, name: str, frame: pd.DataFrame) -> None:
-    from runs.store import read_definition
-    from runs.study_report import study_rows, write_study_report
+    from runs.report.study_report import study_rows, write_study_report
+    from runs.study.store import read_definition
 
     _print_rows(study_rows(read_definition(out, name), frame))
     try:
@@ -317,7 +317,7 @@ def _sweeping(console: Console, job: Sweep) -> Iterator[None]:
         TimeRemainingColumn,
     )
 
-    from runs.executors import describe
+    from runs.study.executors import describe
 
     where = describe(job.executor)
     memory = where.get("memory")
@@ -361,7 +361,7 @@ def scenario(
     study: Annotated[str | None, typer.Option(help="Name, where there are several.")] = None,
 ) -> None:
     """Print the scenario of one run of a sweep, which makes that run again."""
-    from runs.store import read_scenario
+    from runs.study.store import read_scenario
 
     with _input_errors():
         print(read_scenario(folder, run, study).to_toml(), end="")
@@ -372,10 +372,10 @@ def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run, or a sweep.")],
 ) -> None:
     """Write the report of a run, or of each study of a sweep, anew from its files."""
-    from runs.report import write_report
+    from runs.report.report import write_report
+    from runs.report.study_report import write_study_report
     from runs.results import SUMMARY
-    from runs.store import studies_in
-    from runs.study_report import write_study_report
+    from runs.study.store import studies_in
     from sim.reading import is_file
 
     with _input_errors():

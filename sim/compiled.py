@@ -51,9 +51,12 @@ def _read_sources() -> str:
     digest = hashlib.sha256()
     root = Path(__file__).resolve().parent.parent
     for package in _PACKAGES:
-        for file in sorted((root / package).glob("*.py")):
-            digest.update(file.name.encode())
-            digest.update(file.read_bytes())
+        # Sorted as texts, so that machines of all kinds agree.
+        files = {f.relative_to(root).as_posix(): f for f in (root / package).rglob("*.py")}
+        for name, file in sorted(files.items()):
+            if "__pycache__" not in name.split("/"):
+                digest.update(name.encode())
+                digest.update(file.read_bytes())
     return digest.hexdigest()[:20]
 
 

@@ -132,6 +132,98 @@ def test_layers_hold(package: str) -> None:
     assert set(crossings) - ALLOWED == set()
 
 
+def rooms() -> list[str]:
+    """The rooms of `runs`, in the order that its docstring tells."""
+    told = ast.get_docstring(ast.parse((ROOT / "runs/__init__.py").read_text(encoding="utf-8")))
+    return re.findall(r"^ {4}(\w+)  ", told or "", re.MULTILINE)
+
+
+def rooms_imported(tree: ast.AST, known: list[str]) -> Iterator[str]:
+    """Rooms of `runs` that a module imports, also by name; what is no room, as it stands there."""
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            inside = [f"{node.module or ''}.{alias.name}" for alias in node.names]
+            names = ["runs.?relative"] if node.level else inside
+        elif isinstance(node, ast.Call) and node.args:
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            target = node.args[0]
+            if name in {"import_module", "__import__"} and isinstance(target, ast.Constant):
+                names = [str(target.value)]
+        for name in names:
+            package, _, rest = name.partition(".")
+            if package == "runs":
+                room = rest.split(".")[0]
+                yield room if room in known else name
+
+
+def crossings(sources: dict[str, str], order: list[str]) -> list[tuple[str, str]]:
+    """Imports against the order: of a room that comes later, or of no room at all.
+
+    Args:
+        sources: Of modules, by path within `runs`.
+        order: Of the rooms, the first of which imports no other.
+    """
+    found = []
+    for path, text in sources.items():
+        room = path.split("/")[0].removesuffix(".py")
+        before = order[: order.index(room) + 1] if room in order else []
+        for name in rooms_imported(ast.parse(text), order):
+            if name not in before:
+                found.append((path, name))
+    return found
+
+
+def of_runs() -> dict[str, str]:
+    """Sources of all modules of `runs` but its front door, which opens the rooms when asked to."""
+    paths = {path.relative_to(ROOT / "runs").as_posix(): path for path in modules("runs")}
+    return {k: p.read_text(encoding="utf-8") for k, p in paths.items() if k != "__init__.py"}
+
+
+def test_rooms_of_runs_are_those_that_it_tells() -> None:
+    there = {path.split("/")[0].removesuffix(".py") for path in of_runs()}
+    assert sorted(there) == sorted(rooms())
+
+
+def test_rooms_of_runs_import_one_way() -> None:
+    assert crossings(of_runs(), rooms()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("from runs.report.page import money", "report"),
+        ("import runs.app", "app"),
+        ("from runs import dev", "dev"),
+        ("def later():\n    from runs.app import views", "app"),
+        ("import_module('runs.report.page')", "report"),
+        ("from runs import sweep", "runs.sweep"),  # through the front door there is no order
+        ("from . import worker", "runs.?relative"),
+        ("from runs.study.rule import Rule", None),
+        ("from runs import paths, results", None),
+    ],
+)
+def test_an_import_against_the_order_of_the_rooms_is_seen(line: str, found: str | None) -> None:
+    expected = [("study/sweeper.py", found)] if found else []
+    assert crossings({"study/sweeper.py": line}, rooms()) == expected
+
+
+def test_every_module_of_runs_has_a_test_in_the_same_room() -> None:
+    elsewhere = {"dev/peers.py"}  # peers are what tests/science/test_peers.py checks us against
+    wanted = {path for path in of_runs() if Path(path).stem not in UNMIRRORED} - elsewhere
+    tests = ROOT / "tests" / "runs"
+    missing = [p for p in wanted if not (tests / p).with_name(f"test_{Path(p).name}").is_file()]
+    assert sorted(missing) == []
+
+
+def test_every_package_is_shipped() -> None:
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    there = {path.parent.relative_to(ROOT) for name in PACKAGES for path in modules(name)}
+    assert sorted(setuptools["packages"]) == sorted(".".join(path.parts) for path in there)
+
+
 def test_annotations_are_the_only_reason_the_market_names_an_agent() -> None:
     tree = ast.parse((ROOT / "sim/market.py").read_text(encoding="utf-8"))
     for node in ast.walk(tree):

@@ -12,7 +12,7 @@ from runs.app import views
 from runs.app.live import LiveMarket
 from runs.app.past import Past
 from runs.app.views import Chart
-from runs.page import money
+from runs.report.page import money
 from sim import Market
 
 _OVERLAP = 6

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from runs.app.past import Past
-from runs.cascade import GENERATIONS, Generations
-from runs.report import write_report
+from runs.report.cascade import GENERATIONS, Generations
+from runs.report.report import write_report
 from runs.results import save_run, summarise
 from sim import Market, Scenario
 from sim.codes import Kind, Reason

@@ -14,9 +14,9 @@ import numpy as np
 from protocols.lending import standing
 from runs.app.live import TRAIL, LiveMarket
 from runs.app.past import Past, plain
-from runs.cascade import GENERATIONS
-from runs.network import HEADS, everybody, places
-from runs.page import money
+from runs.report.cascade import GENERATIONS
+from runs.report.network import HEADS, everybody, places
+from runs.report.page import money
 from sim import Market
 from sim.measures import sum_classes, value_tokens
 

@@ -11,7 +11,7 @@ import pytest
 
 from protocols.pool import KINDS
 from runs.app import LiveMarket, views
-from runs.bench import ledger_swaps, load_peer, peer_of, same_market
+from runs.dev.bench import ledger_swaps, load_peer, peer_of, same_market
 from sim import Market, Scenario
 from tests.conftest import SHARED
 

@@ -42,8 +42,8 @@ import typer
 from typer.testing import CliRunner
 
 from runs.cli import app
-from runs.design import Overrides, points
-from runs.study import Study
+from runs.study.design import Overrides, points
+from runs.study.study import Study
 from sim import Market, Scenario
 from sim.compiled import cache_folder, compilation_told_to
 from sim.errors import ScenarioError
@@ -816,8 +816,8 @@ class _Stopped(Exception):  # noqa: N818 - it stands for an end
 @contextlib.contextmanager
 def short_commands() -> Iterator[None]:
     """Have commands do all but the long part: serving, sweeping, waiting, making big markets."""
-    from runs import executors, sweeper
     from runs.app import server
+    from runs.study import executors, sweeper
 
     made = Market.__init__
     ran = Market.run
@@ -1081,9 +1081,9 @@ class Results(Target):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        from runs.executors import Serial
         from runs.results import save_run, summarise
-        from runs.sweeper import Sweep
+        from runs.study.executors import Serial
+        from runs.study.sweeper import Sweep
 
         self.store = folder / "offered-results"
         market = Market(Scenario.from_dict(_small(Scenario.load("calm")))).run()
@@ -1102,8 +1102,8 @@ class Results(Target):
         return Case("results", name, [_garble(rng, size) for _ in range(rng.choice((0, 1, 1, 2)))])
 
     def give(self, case: Case) -> None:
-        from runs.report import write_report
-        from runs.store import read_definition, read_scenario, read_series, read_study
+        from runs.report.report import write_report
+        from runs.study.store import read_definition, read_scenario, read_series, read_study
 
         there = self.folder / "offered-torn"
         shutil.rmtree(there, ignore_errors=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from protocols.stableswap import amount_out, one_for_shares, shares_for
-from runs.peers import quiet_logging
+from runs.dev.peers import quiet_logging
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from protocols import weighted
 from protocols.concentrated import swap_step
-from runs import peers
+from runs.dev import peers
 
 STEPS = 10_000
 Q96 = 2**96

@@ -57,6 +57,23 @@ def test_another_source_has_another_folder(monkeypatch: pytest.MonkeyPatch, tmp_
     assert compiled._kernels_hash() != first
 
 
+def test_a_source_in_a_folder_of_a_package_counts_with_its_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "protocols" / "lending"
+    (folder / "__pycache__").mkdir(parents=True)
+    (folder / "curve.py").write_text("x = 1")
+    monkeypatch.setattr(compiled, "__file__", str(tmp_path / "sim" / "compiled.py"))
+    found = [compiled._kernels_hash()]
+    (folder / "__pycache__" / "curve.py").write_text("what no import reads")
+    assert compiled._kernels_hash() == found[0]
+    (folder / "curve.py").write_text("x = 2")
+    found.append(compiled._kernels_hash())
+    (folder / "curve.py").rename(tmp_path / "protocols" / "curve.py")
+    found.append(compiled._kernels_hash())
+    assert len(set(found)) == 3
+
+
 def test_folders_that_nobody_used_for_a_month_are_removed(tmp_path: Path) -> None:
     for name in ("kernels-now", "kernels-old", "kernels-new"):
         (tmp_path / name).mkdir()

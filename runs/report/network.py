@@ -1,0 +1,148 @@
+"""The exposure network as a picture: places that stay, and how it is drawn on paper."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import networkx as nx
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import FancyArrowPatch
+from matplotlib.patheffects import withStroke
+
+from runs.report.page import COLOURS, INK, MUTED, money
+from sim import Scenario
+
+COLUMNS = {"cohort": 0, "account": 0, "lending": 1, "oracle": 1, "pool": 2, "venue": 3}
+HEADS = ("agents", "lending and oracles", "pools", "outside")
+KIND_COLOURS = {
+    "pool": "#0b6e8f",
+    "lending": "#d1495b",
+    "venue": "#3d405b",
+    "oracle": "#edae49",
+    "cohort": "#66a182",
+    "account": "#b8c1cc",
+}
+_X = (0.0, 1.0, 2.0, 2.9)
+_CHANNELS = {"claim": 0, "debt": 1, "price": 2, "source": 2, "common": 4}
+_WORDS = {
+    "claim": "claim (shares, deposits)",
+    "debt": "debt",
+    "price": "price (oracles and what they read)",
+    "common": "common token",
+}
+
+
+def everybody(graph: nx.DiGraph, setup: Scenario) -> nx.DiGraph:
+    """An exposure network with every group and the venue, whether exposed or not.
+
+    Accounts that only earn, as treasuries do, are left out.
+    """
+    graph = graph.copy()
+    for name in setup.agents:
+        graph.add_node(name, **({"kind": "cohort", "value": 0.0} | graph.nodes.get(name, {})))
+    for name in [n for n, d in graph.nodes(data=True) if d["kind"] == "account"]:
+        if name == "producer" or name.endswith("treasury"):
+            graph.remove_node(name)
+    graph.add_node("venue", **({"kind": "venue", "value": 0.0} | graph.nodes.get("venue", {})))
+    return graph
+
+
+def places(graph: nx.DiGraph, setup: Scenario) -> dict[str, tuple[int, float]]:
+    """Where the nodes of a network stand: their column, and how far down it in [0, 1].
+
+    Everybody stands beside those that it is linked with, so that edges cross less. The
+    places depend on who is linked with whom and on no weight.
+    """
+    columns: list[list[str]] = [[] for _ in HEADS]
+    for name, data in graph.nodes(data=True):
+        columns[COLUMNS[data["kind"]]].append(name)
+    down: dict[str, float] = {}
+    for c in (2, 1, 3, 0):
+        order = columns[c]
+        if c != 2:  # pools are as the scenario has them
+            order = sorted(order, key=lambda name: (_middle(graph, setup, name, down), name))
+        for i, name in enumerate(order):
+            down[name] = (i + 0.5) / len(order)
+    return {n: (COLUMNS[d["kind"]], down[n]) for n, d in graph.nodes(data=True)}
+
+
+def _middle(graph: nx.DiGraph, setup: Scenario, name: str, down: Mapping[str, float]) -> float:
+    beside = set(graph.predecessors(name)) | set(graph.successors(name))
+    if name in setup.agents:
+        group = setup.agents[name]
+        beside |= {*group.pools} | ({group.lending} if group.lending else set())
+    known = [down[other] for other in beside if other in down]
+    return sum(known) / len(known) if known else math.inf
+
+
+def draw(figure: Figure, ax: Axes, graph: nx.DiGraph, setup: Scenario) -> None:
+    """Draw an exposure network.
+
+    Args:
+        figure: Takes the legend.
+        ax: Where to draw.
+        graph: As `Market.exposure` gives it.
+        setup: The market's scenario.
+    """
+    graph = everybody(graph, setup)
+    place = {name: (_X[c], -down) for name, (c, down) in places(graph, setup).items()}
+    ax.set_axis_off()
+    ax.set_xlim(-0.3, 3.2)
+    ax.set_ylim(-1.04, 0.06)
+    for text, x in zip(HEADS, _X, strict=True):
+        ax.text(x, 0.04, text, ha="center", fontsize=8, color=MUTED)
+    heaviest = max((d["weight"] for _, _, d in graph.edges(data=True)), default=1.0)
+    for u, v, data in graph.edges(data=True):
+        if data["channel"] == "common" and graph.has_edge(v, u) and v < u:
+            continue  # it joins both alike, and is drawn once
+        _draw_edge(ax, place[u], place[v], data, 0.6 + 5.0 * math.sqrt(data["weight"] / heaviest))
+    values = {n: abs(d["value"]) for n, d in graph.nodes(data=True) if d["kind"] != "venue"}
+    largest = max((v for v in values.values() if v == v), default=1.0) or 1.0
+    for name, data in graph.nodes(data=True):
+        value = values.get(name, math.nan)
+        size = 5.0 + 9.0 * math.sqrt(min(value / largest, 1.0)) if value == value else 10.0
+        colour = KIND_COLOURS[data["kind"]]
+        ax.plot(*place[name], "o", markersize=2 * size, color=colour, markeredgecolor="white")
+        text = name.removeprefix("oracle:")
+        if value > 0.0:
+            text += f"\n{money(value)}"
+        ax.annotate(
+            text, place[name], xytext=(0, -size - 2), textcoords="offset points", ha="center",
+            va="top", fontsize=7.5, color=INK, linespacing=1.15, zorder=5,
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+        )  # fmt: skip
+    handles: list[Line2D] = [
+        Line2D([], [], color=COLOURS[_CHANNELS[channel]], linewidth=3, label=text)
+        for channel, text in _WORDS.items()
+    ]
+    handles += [
+        Line2D([], [], color=colour, marker="o", linestyle="", label=kind)
+        for kind, colour in KIND_COLOURS.items()
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
+
+
+def _draw_edge(
+    ax: Axes,
+    start: tuple[float, float],
+    end: tuple[float, float],
+    data: Mapping[str, object],
+    width: float,
+) -> None:
+    """An arrow towards whoever it depends on; within a column a bow on its right side."""
+    down = start[1] > end[1]
+    if start[0] == end[0]:
+        first, last = (start, end) if down else (end, start)
+        style, bend = "-", 0.25 * abs(start[1] - end[1]) - 0.45
+    else:
+        first, last, style, bend = start, end, "-|>", 0.08
+    ax.add_patch(
+        FancyArrowPatch(
+            first, last, arrowstyle=style, connectionstyle=f"arc3,rad={bend}", linewidth=width,
+            color=COLOURS[_CHANNELS.get(str(data["channel"]), 0)], alpha=0.5, shrinkA=9, shrinkB=12,
+            mutation_scale=9.0 + width, zorder=1, capstyle="round" if style == "-" else "butt",
+        )
+    )  # fmt: skip

@@ -1,0 +1,63 @@
+"""The exposure network has its places, and its picture shows all of it."""
+
+from __future__ import annotations
+
+import networkx as nx
+import pytest
+from matplotlib.patches import FancyArrowPatch
+
+from runs.report.network import COLUMNS, draw, everybody, places
+from runs.report.page import new_figure
+from sim import Market, Scenario
+
+
+@pytest.mark.parametrize("name", Scenario.names())
+def test_everybody_has_a_place_of_its_own(name: str) -> None:
+    market = Market(name, rng=1)
+    graph = everybody(market.exposure(), market.setup)
+    assert {*market.pools, *market.lending, *market.cohorts, "venue"} <= set(graph)
+    assert not any(n.endswith("treasury") or n == "producer" for n in graph)
+    found = places(graph, market.setup)
+    assert set(found) == set(graph)
+    assert len(set(found.values())) == len(found)
+    for node, (column, down) in found.items():
+        assert column == COLUMNS[graph.nodes[node]["kind"]]
+        assert 0.0 < down < 1.0
+
+
+def test_places_depend_on_no_weight() -> None:
+    market = Market("calm", rng=1)
+    graph = everybody(market.exposure(), market.setup)
+    before = places(graph, market.setup)
+    for _, _, data in graph.edges(data=True):
+        data["weight"] *= 7.0
+    assert places(graph, market.setup) == before
+
+
+def test_whoever_is_linked_stands_beside() -> None:
+    graph = nx.DiGraph()
+    for pool in ("first", "second"):
+        graph.add_node(pool, kind="pool", value=1.0)
+    for account in ("a", "b"):
+        graph.add_node(account, kind="account", value=1.0)
+    graph.add_edge("a", "second", channel="claim", weight=1.0)
+    graph.add_edge("b", "first", channel="claim", weight=1.0)
+    found = places(graph, Scenario.load("calm"))
+    assert found["b"][1] < found["a"][1]
+
+
+def test_the_picture_shows_every_edge_once_and_every_node() -> None:
+    market = Market("interconnected", rng=1).run(20)
+    graph = market.exposure()
+    figure, axes = new_figure(1, 6.0)
+    draw(figure, axes[0], graph, market.setup)
+    shown = everybody(graph, market.setup)
+    pairs = {
+        frozenset((u, v)) if d["channel"] == "common" else (u, v)
+        for u, v, d in shown.edges(data=True)
+    }
+    arrows = [p for p in axes[0].patches if isinstance(p, FancyArrowPatch)]
+    assert len(arrows) == len(pairs) < shown.number_of_edges()
+    texts = {t.get_text().split("\n")[0] for t in axes[0].texts}
+    assert {name.removeprefix("oracle:") for name in shown} <= texts
+    figure.canvas.draw()
