@@ -33,8 +33,6 @@ _NUMBERS = np.array(NUMBERS)
 _KINDS = len(Kind)
 _KEY_STEP = np.uint64(0x9E3779B97F4A7C15)
 
-INTENTS, HOSTILE, BIDS, PLACES = range(4)
-
 
 @kernel
 def _draw(state):
@@ -207,13 +205,13 @@ def attack(w, me):
     """Send as many transactions as asked for, each of one to five calls."""
     state = np.empty(1, np.uint64)
     chain = w.chain[0]
-    for i in range(me.rows.shape[0]):
+    for i in range(me.size):
         my = me.rows[i]
         account = me.first + i
-        for n in range(int(my[INTENTS])):
+        for n in range(int(my.intents)):
             state[0] = me.key ^ np.uint64(i * 1000 + n)
             bid = 1.25 * max(chain.gas_price, chain.base_fee) + 1.0
-            if _draw(state) < my[BIDS]:
+            if _draw(state) < my.bids:
                 bid = _NUMBERS[_among(state, _NUMBERS.size)]
             elif _draw(state) < 0.3:
                 bid *= 3.0 * _draw(state)
@@ -231,7 +229,7 @@ def attack(w, me):
                 first = False
             for _ in range(calls):
                 kind = _kind(w, state)
-                _call(w, state, account, me.ident, bid, first, kind, my[HOSTILE], my[PLACES])
+                _call(w, state, account, me.ident, bid, first, kind, my.hostile, my.nowhere)
                 first = False
             if flash and _draw(state) < 0.8:
                 follow(w, Kind.FLASH_REPAY, m, token, token, ALL, 0.0)
