@@ -38,21 +38,6 @@ if TYPE_CHECKING:
     from sim.cohort import CohortTable
     from sim.market import Market
 
-(
-    ATTENTION,
-    BID_SHARE,
-    MARGIN,
-    LATENCY,
-    PATIENCE,
-    LEARNING,
-    HITS,
-    CASH,
-    BUSY,
-    RACED,
-    PASSED,
-    TRADED,
-) = range(12)
-
 
 @inner
 def round_trip(w, place, numeraire, base, quote, buys, money):
@@ -208,17 +193,17 @@ def decide(w, me):
     best, best_money, best_profit, best_buys, best_a, best_b = -1, 0.0, 0.0, False, 0, 1
     alone = not chain.interconnected  # each keeps to one pool
     enough = np.inf  # capital with which the search would end as it did
-    for i in range(me.rows.shape[0]):
+    for i in range(me.size):
         my = me.rows[i]
-        if chain.block < my[BUSY]:
+        if chain.block < my.busy:
             continue
         account = me.first + i
         cash = w.books.balances[account, chain.numeraire]
-        if my[RACED] > 0.0:  # what it holds tells whether it won
-            won = 1.0 if cash > my[CASH] else 0.0
-            my[HITS] += my[LEARNING] * (won - my[HITS])
-            my[RACED] = 0.0
-        if my[ATTENTION] < 1.0 and agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+        if my.raced > 0.0:  # what it holds tells whether it won
+            won = 1.0 if cash > my.cash else 0.0
+            my.hits += my.learning * (won - my.hits)
+            my.raced = 0.0
+        if my.attention < 1.0 and agent_uniform(me.key, i, 0) >= my.attention:
             continue
         if alone or cash < enough:
             # All see the same state: who has no less than one whom capital did not
@@ -234,20 +219,20 @@ def decide(w, me):
                 if profit > best_profit:
                     best, best_money, best_profit, best_buys = me.places[k], money, profit, buys
                     best_a, best_b = a, b
-        if my[PASSED] > 0.0:
+        if my.passed > 0.0:
             # Nobody has traded in the pool it let pass, so it would have won.
-            if _traded(w, int(my[PASSED]) - 1) == my[TRADED]:
-                my[HITS] += my[LEARNING] * (1.0 - my[HITS])
-            my[PASSED] = 0.0
+            if _traded(w, int(my.passed) - 1) == my.traded:
+                my.hits += my.learning * (1.0 - my.hits)
+            my.passed = 0.0
         if best < 0:
             continue
-        profit = best_profit - my[MARGIN] * best_money
-        if not worth_the_race(w, profit, my[BID_SHARE], gas, my[HITS]):
-            if worth_the_race(w, profit, my[BID_SHARE], gas, 1.0):
-                my[PASSED] = best + 1.0
-                my[TRADED] = _traded(w, best)
+        profit = best_profit - my.margin * best_money
+        if not worth_the_race(w, profit, my.bid_share, gas, my.hits):
+            if worth_the_race(w, profit, my.bid_share, gas, 1.0):
+                my.passed = best + 1.0
+                my.traded = _traded(w, best)
             continue
-        bid = affordable(w, account, gas, share_bid(w, profit, my[BID_SHARE], gas))
+        bid = affordable(w, account, gas, share_bid(w, profit, my.bid_share, gas))
         if not refuel(w, account, me.ident, gas):
             continue
         cost = gas_cost(w, gas, bid)
@@ -262,12 +247,12 @@ def decide(w, me):
             best_buys,
             best_money,
             best_money + min(cost, profit),
-            int(my[PATIENCE]),
+            int(my.patience),
         )
-        delay(w, int(my[LATENCY]))
-        my[BUSY] = chain.block + max(int(my[PATIENCE]) + int(my[LATENCY]), 1)
-        my[CASH] = cash
-        my[RACED] = 1.0
+        delay(w, int(my.latency))
+        my.busy = chain.block + max(int(my.patience) + int(my.latency), 1)
+        my.cash = cash
+        my.raced = 1.0
 
 
 class Arbitrageur(Behaviour):

@@ -20,6 +20,7 @@ import mesa
 from protocols.handles import ConcentratedPool
 from sim.block import WALLET, follow, send
 from sim.codes import ALL, PREVIOUS, Kind
+from sim.cohort import record_of
 from sim.registry import Column
 
 if TYPE_CHECKING:
@@ -477,6 +478,8 @@ class Behaviour(MarketAgent):
 
     A subclass declares ``columns`` (each then is an attribute of the agent) and one
     of: a compiled ``decide(world, me)`` that acts for all rows, or a plain ``step()``.
+    Kernels read columns by their names, ``me.rows[i].slippage``, and what the class
+    ``remembers`` likewise, ``me.memory.heat`` (`sim.cohort.Cohort`).
     """
 
     columns: ClassVar[Mapping[str, Column]] = {}
@@ -485,8 +488,8 @@ class Behaviour(MarketAgent):
     """Kinds of pool that it knows; empty: all."""
     most_tokens: ClassVar[int] = 8
     """Tokens that a pool of its may hold."""
-    memory_size: ClassVar[int] = 0
-    """Numbers that the cohort as a whole remembers."""
+    remembers: ClassVar[Mapping[str, Column]] = {}
+    """Numbers that the cohort as a whole remembers; no scenario sets them."""
     searcher: ClassVar[bool] = False
     """Whether a block that puts arbitrage first puts these first."""
     watches: ClassVar[bool] = False
@@ -499,8 +502,18 @@ class Behaviour(MarketAgent):
     """Place in the order in which cohorts open their positions: lenders before borrowers."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Make every column an attribute."""
+        """Make every column an attribute.
+
+        Raises:
+            TypeError: If kernels could not read a column by its name, or it has more numbers
+                than one.
+        """
         super().__init_subclass__(**kwargs)
+        record_of(cls.columns)
+        record_of(cls.remembers)
+        several = [name for name, column in cls.columns.items() if column.count != 1]
+        if several:
+            raise TypeError(f"{cls.__name__}: a column is one number; {several} have a count")
         for index, name in enumerate(cls.columns):
             setattr(cls, name, _ColumnValue(index))
 

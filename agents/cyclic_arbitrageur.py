@@ -33,9 +33,6 @@ from sim.randomness import agent_uniform
 if TYPE_CHECKING:
     from sim.scenario import AgentSettings, Scenario
 
-ATTENTION, BID_SHARE, MARGIN, LATENCY, PATIENCE, LEARNING, FLASH, HITS, CASH, BUSY, RACED = range(
-    11
-)
 NOBODY = -1
 
 
@@ -85,19 +82,19 @@ def decide(w, me):
     bound = True
     legs, tokens = np.zeros(1, np.int64), np.zeros(1, np.int64)
     length, amount, gain = 0, 0.0, 0.0
-    for i in range(me.rows.shape[0]):
+    for i in range(me.size):
         my = me.rows[i]
-        if chain.block < my[BUSY]:
+        if chain.block < my.busy:
             continue
         account = me.first + i
         cash = w.books.balances[account, token]
-        if my[RACED] > 0.0:
-            won = 1.0 if cash > my[CASH] else 0.0
-            my[HITS] += my[LEARNING] * (won - my[HITS])
-            my[RACED] = 0.0
-        if my[ATTENTION] < 1.0 and agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+        if my.raced > 0.0:
+            won = 1.0 if cash > my.cash else 0.0
+            my.hits += my.learning * (won - my.hits)
+            my.raced = 0.0
+        if my.attention < 1.0 and agent_uniform(me.key, i, 0) >= my.attention:
             continue
-        lender = m if my[FLASH] > 0.0 else NOBODY
+        lender = m if my.flash > 0.0 else NOBODY
         capital, fee = cash, 0.0
         if lender != NOBODY:
             market = w.markets[lender]
@@ -115,21 +112,21 @@ def decide(w, me):
         gas = length * swap + chain.gas_cost[Kind.REQUIRE]
         if lender != NOBODY:
             gas += chain.gas_cost[Kind.FLASH_BORROW] + chain.gas_cost[Kind.FLASH_REPAY]
-        profit = gain - (fee + my[MARGIN]) * amount
-        if not worth_the_race(w, profit, my[BID_SHARE], gas, my[HITS]):
+        profit = gain - (fee + my.margin) * amount
+        if not worth_the_race(w, profit, my.bid_share, gas, my.hits):
             continue
-        bid = affordable(w, account, gas, share_bid(w, profit, my[BID_SHARE], gas))
+        bid = affordable(w, account, gas, share_bid(w, profit, my.bid_share, gas))
         if not refuel(w, account, me.ident, gas):
             continue
         least = min(gas_cost(w, gas, bid), profit)
-        patience = int(my[PATIENCE])
+        patience = int(my.patience)
         _send_cycle(
             w, account, me.ident, bid, lender, legs, tokens, length, amount, least, patience
         )
-        delay(w, int(my[LATENCY]))
-        my[BUSY] = chain.block + max(patience + int(my[LATENCY]), 1)
-        my[CASH] = cash
-        my[RACED] = 1.0
+        delay(w, int(my.latency))
+        my.busy = chain.block + max(patience + int(my.latency), 1)
+        my.cash = cash
+        my.raced = 1.0
 
 
 class CyclicArbitrageur(Behaviour):

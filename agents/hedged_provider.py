@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from sim.market import Market
     from sim.scenario import AgentSettings, Scenario
 
-STAKE, SHARE, HEDGE, THRESHOLD, BUFFER, ATTENTION, PATIENCE, BID, BUSY, STATE, TRADES = range(11)
 OUT, IN, GONE = 0.0, 1.0, 2.0
 
 
@@ -45,14 +44,14 @@ def _enter(w, me, i, my, m, p, collateral, debt):
     gas = chain.gas_cost[Kind.DEPOSIT] + chain.gas_cost[Kind.BORROW]
     gas += chain.gas_cost[Kind.ADD_LIQUIDITY]
     price, unit = market_price(w, debt), market_price(w, collateral)
-    stake = min(my[STAKE], 0.98 * w.books.balances[account, collateral] * unit)
+    stake = min(my.stake, 0.98 * w.books.balances[account, collateral] * unit)
     if stake <= 0.0 or not refuel(w, account, me.ident, gas):
         return
-    borrowed = (1.0 - my[SHARE]) * stake / price
+    borrowed = (1.0 - my.share) * stake / price
     own = borrowed * w.books.balances[pool.account, collateral]
     own /= w.books.balances[pool.account, debt]
-    bid, patience = going_bid(w, account, gas, my[BID]), int(my[PATIENCE])
-    deposit = my[SHARE] * stake / unit
+    bid, patience = going_bid(w, account, gas, my.bid), int(my.patience)
+    deposit = my.share * stake / unit
     began = send(
         w,
         account,
@@ -69,9 +68,9 @@ def _enter(w, me, i, my, m, p, collateral, debt):
         patience,
     )
     if began:
-        follow(w, Kind.BORROW, m, debt, debt, borrowed, my[BUFFER])
+        follow(w, Kind.BORROW, m, debt, debt, borrowed, my.buffer)
         follow(w, Kind.ADD_LIQUIDITY, p, debt, collateral, borrowed, 0.0, -1, own)
-    my[BUSY] = chain.block + patience
+    my.busy = chain.block + patience
 
 
 @inner
@@ -84,7 +83,7 @@ def _leave(w, me, i, my, m, p, collateral, debt, inside, owed):
     gas += chain.gas_cost[Kind.WITHDRAW]
     if not refuel(w, account, me.ident, gas):
         return
-    bid, patience = going_bid(w, account, gas, my[BID]), int(my[PATIENCE])
+    bid, patience = going_bid(w, account, gas, my.bid), int(my.patience)
     began = send(
         w,
         account,
@@ -108,7 +107,7 @@ def _leave(w, me, i, my, m, p, collateral, debt, inside, owed):
     )
     follow(w, Kind.REPAY, m, debt, debt, ALL, 0.0)
     follow(w, Kind.WITHDRAW, m, collateral, collateral, ALL, 0.0)
-    my[BUSY] = chain.block + patience
+    my.busy = chain.block + patience
 
 
 @inner
@@ -120,12 +119,12 @@ def _adjust(w, me, i, my, m, debt, gap):
     gas = chain.gas_cost[kind]
     if not refuel(w, account, me.ident, gas):
         return False
-    bid, patience = going_bid(w, account, gas, my[BID]), int(my[PATIENCE])
-    my[BUSY] = chain.block + patience
-    my[TRADES] += 1.0
+    bid, patience = going_bid(w, account, gas, my.bid), int(my.patience)
+    my.busy = chain.block + patience
+    my.trades += 1.0
     if gap > 0.0:
         sent = send(
-            w, account, me.ident, bid, kind, m, debt, debt, gap, my[BUFFER], -1, 0.0, patience
+            w, account, me.ident, bid, kind, m, debt, debt, gap, my.buffer, -1, 0.0, patience
         )
         return trade_towards(w, account, me.ident, bid, sent, debt, gap, 0.0, patience)
     money = -gap * market_price(w, debt) * 1.005
@@ -144,29 +143,29 @@ def decide(w, me):
     m, p, collateral, debt = me.places[0], me.places[1], me.places[2], me.places[3]
     market, pool = w.markets[m], w.pools[p]
     r = lending.reserve_at(market, w.reserves, debt)
-    for i in range(me.rows.shape[0]):
+    for i in range(me.size):
         my = me.rows[i]
-        if my[STATE] == GONE or chain.block < my[BUSY]:
+        if my.state == GONE or chain.block < my.busy:
             continue
-        if agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+        if agent_uniform(me.key, i, 0) >= my.attention:
             continue
         account = me.first + i
         shares = w.books.balances[account, pool.share]
         if shares <= 0.0:
-            if my[STATE] == IN:
-                my[STATE] = GONE
+            if my.state == IN:
+                my.state = GONE
             else:
                 _enter(w, me, i, my, m, p, collateral, debt)
             continue
-        my[STATE] = IN
+        my.state = IN
         inside = shares / w.books.supply[pool.share] * w.books.balances[pool.account, debt]
         owed = lending.debt_of(w.books, w.reserves[r], account)
         factor = lending.health(w.books, market, w.reserves, w.feeds, account)
-        if factor < my[BUFFER] or owed <= 0.0:
+        if factor < my.buffer or owed <= 0.0:
             _leave(w, me, i, my, m, p, collateral, debt, inside, owed)
             continue
-        gap = my[HEDGE] * inside - owed
-        if abs(gap) * market_price(w, debt) > my[THRESHOLD] * my[STAKE]:
+        gap = my.hedge * inside - owed
+        if abs(gap) * market_price(w, debt) > my.threshold * my.stake:
             if not _adjust(w, me, i, my, m, debt, gap):
                 _leave(w, me, i, my, m, p, collateral, debt, inside, owed)
 

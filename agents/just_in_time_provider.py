@@ -25,8 +25,6 @@ from sim.ledger import begin, undo
 from sim.measures import market_price
 from sim.randomness import agent_uniform
 
-ATTENTION, MARGIN, WIDTH, USES, LEARNING, HITS, WEALTH, RACED, BUSY = range(9)
-
 
 @inner
 def largest_swap(w, me):
@@ -70,19 +68,19 @@ def decide(w, me):
     chain = w.chain[0]
     n = largest_swap(w, me)
     gas = chain.gas_cost[Kind.ADD_LIQUIDITY], chain.gas_cost[Kind.REMOVE_LIQUIDITY]
-    for i in range(me.rows.shape[0]):
+    for i in range(me.size):
         my = me.rows[i]
         account = me.first + i
-        if my[RACED] > 0.0:
+        if my.raced > 0.0:
             pool = w.pools[me.places[0]]
             wealth = 0.0
             for k in range(2):
                 token = pool.tokens[k]
                 wealth += w.books.balances[account, token] * market_price(w, token)
-            my[HITS] += my[LEARNING] * ((1.0 if wealth > my[WEALTH] else 0.0) - my[HITS])
-            my[RACED] = 0.0
+            my.hits += my.learning * ((1.0 if wealth > my.wealth else 0.0) - my.hits)
+            my.raced = 0.0
             even_out(w, account, me.ident, pool)
-        if n < 0 or agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+        if n < 0 or agent_uniform(me.key, i, 0) >= my.attention:
             continue
         call = w.mempool[n]
         p = int(call.protocol)
@@ -90,8 +88,8 @@ def decide(w, me):
         paid = effective_bid(chain, call)
         cost = gas_cost(w, gas[0] + gas[1], paid)
         price = concentrated.spot_price(w.books, pool)
-        reach = int(my[WIDTH]) * pool.spacing
-        lower = concentrated.spaced(pool, price, False) - (int(my[WIDTH]) - 1) * pool.spacing
+        reach = int(my.width) * pool.spacing
+        lower = concentrated.spaced(pool, price, False) - (int(my.width) - 1) * pool.spacing
         upper = lower + max(2 * reach - pool.spacing, pool.spacing)
         a, b = concentrated.sqrt_price_at_tick(lower), concentrated.sqrt_price_at_tick(upper)
         keep = 16.0 * gas[0] * max(chain.gas_price, 1.0) * 1e-9
@@ -99,15 +97,15 @@ def decide(w, me):
         held_1 = w.books.balances[account, pool.tokens[1]]
         if pool.tokens[0] == chain.gas_token:
             held_0 = max(held_0 - keep, 0.0)
-        liquidity = my[USES] * concentrated.liquidity_for_amounts(
+        liquidity = my.uses * concentrated.liquidity_for_amounts(
             held_0, held_1, math.sqrt(price), a, b
         )
         if not liquidity > 0.0:
             continue
         gain = gain_of(w, p, account, lower, upper, liquidity, call)
-        if gain - cost <= my[MARGIN] or not refuel(w, account, me.ident, gas[0] + gas[1]):
+        if gain - cost <= my.margin or not refuel(w, account, me.ident, gas[0] + gas[1]):
             continue
-        chance = max(my[HITS], 0.05)
+        chance = max(my.hits, 0.05)
         if chance * (gain - cost) <= (1.0 - chance) * cost:
             continue
         first = affordable(w, account, 2.0 * gas[0], paid * (1.0 + AHEAD))
@@ -149,7 +147,7 @@ def decide(w, me):
                 lower,
                 upper,
             )
-            my[RACED], my[WEALTH] = 1.0, worth
+            my.raced, my.wealth = 1.0, worth
 
 
 class JustInTimeProvider(Behaviour):

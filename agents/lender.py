@@ -33,24 +33,6 @@ if TYPE_CHECKING:
     from sim.market import Market
     from sim.scenario import AgentSettings, Scenario
 
-(
-    DEPOSIT,
-    YIELD,
-    YIELD_RESPONSE,
-    FEAR,
-    SENSITIVITY,
-    SOCIAL,
-    BAD_DEBT_FEAR,
-    ATTENTION,
-    SIZE_ATTENTION,
-    PREMIUM_RESPONSE,
-    PATIENCE,
-    BID,
-    BUSY,
-) = range(13)
-# What the cohort remembers: receipts at the last block, what was withdrawn lately
-# (a decaying share), and the bad debt seen.
-RECEIPTS, FLIGHT = range(2)
 MARKET, TOKEN, RESERVE = range(3)
 FLIGHT_DECAY = math.exp(-1.0 / 100.0)
 """What is remembered of withdrawals after a block: they are noticed for some 20 minutes."""
@@ -86,11 +68,12 @@ def decide(w, me):
     used = debts / (debts + cash) if debts > 0.0 else 0.0
     rate = reserve.supply_rate
     receipts = w.books.supply[reserve.receipt]
+    ours = me.memory
     gone = 0.0
-    if me.memory[RECEIPTS] > 0.0:
-        gone = max(me.memory[RECEIPTS] - receipts, 0.0) / me.memory[RECEIPTS]
-    me.memory[FLIGHT] = me.memory[FLIGHT] * FLIGHT_DECAY + gone
-    me.memory[RECEIPTS] = receipts
+    if ours.receipts > 0.0:
+        gone = max(ours.receipts - receipts, 0.0) / ours.receipts
+    ours.flight = ours.flight * FLIGHT_DECAY + gone
+    ours.receipts = receipts
     lost = w.books.storage[reserve.slot + lending.BAD_DEBT]
     losses = lost / (deposits + lost) if lost > 0.0 else 0.0
     gas = chain.gas_cost[Kind.WITHDRAW]
@@ -98,26 +81,26 @@ def decide(w, me):
     premium = 0.0
     if token != chain.numeraire and w.feeds[reserve.feed].price > 0.0:
         premium = max(market_price(w, token) / w.feeds[reserve.feed].price - 1.0, 0.0)
-    for i in range(me.rows.shape[0]):
+    for i in range(me.size):
         my = me.rows[i]
-        if chain.block < my[BUSY] or agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+        if chain.block < my.busy or agent_uniform(me.key, i, 0) >= my.attention:
             continue
         account = me.first + i
         held = w.books.balances[account, reserve.receipt]
         afraid = fear(
             used,
-            my[FEAR],
-            my[SENSITIVITY],
-            me.memory[FLIGHT],
-            my[SOCIAL],
+            my.fear,
+            my.sensitivity,
+            ours.flight,
+            my.social,
             losses,
-            my[BAD_DEBT_FEAR],
+            my.bad_debt_fear,
         )
         draw = agent_uniform(me.key, i, 1)
-        patience = int(my[PATIENCE])
+        patience = int(my.patience)
         if held > 0.0:
-            for_yield = my[YIELD_RESPONSE] * max(my[YIELD] - rate, 0.0)
-            to_sell = my[PREMIUM_RESPONSE] * premium
+            for_yield = my.yield_response * max(my.outside_yield - rate, 0.0)
+            to_sell = my.premium_response * premium
             chance = min(afraid + for_yield + to_sell, 1.0)
             if draw >= chance or not refuel(w, account, me.ident, gas):
                 continue
@@ -125,23 +108,23 @@ def decide(w, me):
             # It takes what there is; the rest stays behind with those who were late.
             amount = ALL if worth <= cash else cash * 0.999
             if amount == ALL or amount > 0.01 * worth:
-                bid = going_bid(w, account, gas, my[BID] * (1.0 + afraid))
+                bid = going_bid(w, account, gas, my.bid * (1.0 + afraid))
                 kind = Kind.WITHDRAW
                 sent = send(
                     w, account, me.ident, bid, kind, m, token, token, amount, 0.0, -1, 0.0, patience
                 )
                 if sent and draw >= afraid + for_yield:
                     follow_trade(w, OUTSIDE, token, chain.numeraire, PREVIOUS, 0.0)
-                my[BUSY] = chain.block + patience
-        elif afraid < 0.01 and draw < my[YIELD_RESPONSE] * max(rate - my[YIELD], 0.0):
-            amount = min(my[DEPOSIT], w.books.balances[account, token] * 0.99)
+                my.busy = chain.block + patience
+        elif afraid < 0.01 and draw < my.yield_response * max(rate - my.outside_yield, 0.0):
+            amount = min(my.deposit, w.books.balances[account, token] * 0.99)
             if amount > 0.0 and refuel(w, account, me.ident, gas):
-                bid = going_bid(w, account, gas, my[BID])
+                bid = going_bid(w, account, gas, my.bid)
                 kind = Kind.DEPOSIT
                 send(
                     w, account, me.ident, bid, kind, m, token, token, amount, 0.0, -1, 0.0, patience
                 )
-                my[BUSY] = chain.block + patience
+                my.busy = chain.block + patience
 
 
 class Lender(Behaviour):
@@ -165,7 +148,10 @@ class Lender(Behaviour):
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
     }
     needs: ClassVar[frozenset[str]] = frozenset({"lending", "debt"})
-    memory_size: ClassVar[int] = 2
+    remembers: ClassVar[Mapping[str, Column]] = {
+        "receipts": Column("Receipts that there were in the last block", "token units"),
+        "flight": Column("Withdrawn lately; it decays", "share"),
+    }
     without: ClassVar[Mapping[str, Mapping[str, float]]] = {"lenders_leave": {"attention": 0.0}}
     decide = staticmethod(decide)
 

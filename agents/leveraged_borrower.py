@@ -39,20 +39,6 @@ if TYPE_CHECKING:
     from sim.market import Market
     from sim.scenario import AgentSettings, Scenario
 
-(
-    EQUITY,
-    LEVERAGE,
-    BAND,
-    BUFFER,
-    ATTENTION,
-    ALARM,
-    VOLATILITY_RESPONSE,
-    STEP,
-    SLIPPAGE,
-    PATIENCE,
-    BID,
-    BUSY,
-) = range(12)
 MARKET, COLLATERAL, DEBT, C_RESERVE, D_RESERVE, ROUTES = range(6)
 
 
@@ -95,8 +81,8 @@ def _save(w, me, i, my, prices, standing, gas):
     account = me.first + i
     factor = worth * threshold / owed
     urgency = 1.0 + 4.0 * max(1.1 - factor, 0.0) / 0.1  # up to five times, at the edge
-    bid = going_bid(w, account, gas, my[BID] * min(urgency, 5.0))
-    patience = int(my[PATIENCE])
+    bid = going_bid(w, account, gas, my.bid * min(urgency, 5.0))
+    patience = int(my.patience)
     repay = repayment_to_health(worth, threshold, owed, wanted)
     own = w.books.balances[account, debt] * price_d
     cash = (wanted * owed - worth * threshold) / wanted  # to repay without selling
@@ -124,7 +110,7 @@ def _save(w, me, i, my, prices, standing, gas):
     place, out = best_place(w, me.places[ROUTES:], collateral, debt, amount)
     if place < OUTSIDE:
         return
-    least = out * (1.0 - my[SLIPPAGE])
+    least = out * (1.0 - my.slippage)
     kind = Kind.WITHDRAW
     token = collateral
     if send(w, account, me.ident, bid, kind, m, token, token, amount, 0.0, -1, 0.0, patience):
@@ -141,11 +127,11 @@ def _lever(w, me, i, my, price_d, value, gas):
     if place < OUTSIDE:
         return
     account = me.first + i
-    bid = going_bid(w, account, gas, my[BID])
-    patience = int(my[PATIENCE])
+    bid = going_bid(w, account, gas, my.bid)
+    patience = int(my.patience)
     kind = Kind.BORROW
     if send(w, account, me.ident, bid, kind, m, debt, debt, amount, 1.0, -1, 0.0, patience):
-        follow_trade(w, place, debt, collateral, PREVIOUS, out * (1.0 - my[SLIPPAGE]))
+        follow_trade(w, place, debt, collateral, PREVIOUS, out * (1.0 - my.slippage))
         follow(w, Kind.DEPOSIT, m, collateral, collateral, PREVIOUS, 0.0)
 
 
@@ -161,12 +147,12 @@ def decide(w, me):
     _, _, cash = lending.totals(w.books, market, owing)
     # The dearest of what it may do: take out or borrow, trade, put in.
     gas = chain.gas_cost[Kind.BORROW] + chain.gas_cost[Kind.SWAP] + chain.gas_cost[Kind.DEPOSIT]
-    for i in range(me.rows.shape[0]):
+    for i in range(me.size):
         my = me.rows[i]
-        if chain.block < my[BUSY]:
+        if chain.block < my.busy:
             continue
         draw = agent_uniform(me.key, i, 0)
-        if draw >= max(my[ATTENTION], my[ALARM]):
+        if draw >= max(my.attention, my.alarm):
             continue
         account = me.first + i
         worth = lending.deposit_of(w.books, backing, account) * price_c
@@ -175,14 +161,14 @@ def decide(w, me):
             continue
         factor = worth * backing.threshold / owed if owed > 0.0 else np.inf
         # Below the buffer an alarm may wake it more often than it looks by itself.
-        looks = my[ATTENTION] if factor >= my[BUFFER] else max(my[ATTENTION], my[ALARM])
+        looks = my.attention if factor >= my.buffer else max(my.attention, my.alarm)
         if draw >= looks:
             continue
-        aim = target_leverage(my[LEVERAGE], my[VOLATILITY_RESPONSE], ratio)
+        aim = target_leverage(my.leverage, my.volatility_response, ratio)
         leverage = worth / (worth - owed) if worth > owed else np.inf
-        busy = my[BUSY]
-        if factor < my[BUFFER] or (leverage > aim * (1.0 + my[BAND]) and owed > 0.0):
-            wanted = my[BUFFER] * 1.05
+        busy = my.busy
+        if factor < my.buffer or (leverage > aim * (1.0 + my.band) and owed > 0.0):
+            wanted = my.buffer * 1.05
             if worth > owed and aim > 1.0:
                 # Health factor at the target leverage, where that is the safer aim.
                 wanted = max(wanted, backing.threshold * aim / (aim - 1.0))
@@ -191,12 +177,12 @@ def decide(w, me):
                 continue
             standing = (worth, backing.threshold, owed, wanted)
             _save(w, me, i, my, (price_c, price_d), standing, gas)
-            busy = chain.block + my[PATIENCE]
-        elif leverage < aim * (1.0 - my[BAND]):
+            busy = chain.block + my.patience
+        elif leverage < aim * (1.0 - my.band):
             equity = worth - owed
-            value = min((aim - leverage) * equity, my[STEP] * equity)
+            value = min((aim - leverage) * equity, my.step * equity)
             value = min(value, worth * backing.ltv * 0.98 - owed)
-            if (worth + value) * backing.threshold < my[BUFFER] * 1.05 * (owed + value):
+            if (worth + value) * backing.threshold < my.buffer * 1.05 * (owed + value):
                 continue
             if (
                 value > 0.01 * equity
@@ -204,8 +190,8 @@ def decide(w, me):
                 and refuel(w, account, me.ident, gas)
             ):
                 _lever(w, me, i, my, price_d, value, gas)
-                busy = chain.block + my[PATIENCE]
-        my[BUSY] = busy
+                busy = chain.block + my.patience
+        my.busy = busy
 
 
 @kernel
@@ -217,7 +203,7 @@ def _open(w, me, loans):
     """
     m, collateral, debt = me.places[MARKET], me.places[COLLATERAL], me.places[DEBT]
     market = w.markets[m]
-    for i in range(me.rows.shape[0]):
+    for i in range(me.size):
         account = me.first + i
         begin(w.books)
         held = loans[i, 0]

@@ -44,25 +44,6 @@ if TYPE_CHECKING:
     from sim.market import Market
     from sim.scenario import AgentSettings, Scenario
 
-(
-    ATTENTION,
-    MARGIN,
-    BID_SHARE,
-    HOLD,
-    RISK_AVERSION,
-    MOST,
-    LATENCY,
-    PATIENCE,
-    LEARNING,
-    SLIPPAGE,
-    HITS,
-    RACED,
-    WEALTH,
-    BUSY,
-    SELL_AT,
-    SELLING,
-    PASSED,
-) = range(17)
 MARKET, ROUTES = range(2)
 ROUTED = -3
 """In place of a pool: a sale split over the best routes."""
@@ -108,8 +89,8 @@ def _unit_cost(w, debt):
 @inner
 def _discount(w, my, collateral):
     """What a liquidator that holds what it seizes takes off its price, share."""
-    if my[RISK_AVERSION] > 0.0:  # who holds for ever and does not mind has none
-        return min(my[RISK_AVERSION] * _deviation(w, collateral, my[HOLD]), 1.0)
+    if my.risk_aversion > 0.0:  # who holds for ever and does not mind has none
+        return min(my.risk_aversion * _deviation(w, collateral, my.hold), 1.0)
     return 0.0
 
 
@@ -127,7 +108,7 @@ def _best_gain(w, me, my, d, c):
     chain = w.chain[0]
     owing, backing = w.reserves[d], w.reserves[c]
     debt, collateral = owing.token, backing.token
-    if my[HOLD] > 0.0:
+    if my.hold > 0.0:
         price = market_price(w, collateral) * (1.0 - _discount(w, my, collateral))
     else:
         price = 0.0
@@ -181,8 +162,8 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
     if repaid <= 0.0 or received <= 0.0:
         return nothing
     money = repaid * unit
-    if my[HOLD] > 0.0:
-        if my[SELL_AT] > 0.0 and my[SELLING] != float(collateral):
+    if my.hold > 0.0:
+        if my.sell_at > 0.0 and my.selling != float(collateral):
             return nothing  # it holds one kind of inventory at a time
         worth = received * market_price(w, collateral) * (1.0 - _discount(w, my, collateral))
         return worth - money, money, repaid, received, worth, OUTSIDE, d, c, gas
@@ -229,7 +210,7 @@ def _strike(w, me, i, my, m, borrower, plan, bid):
     _profit, money, repaid, received, out, place, d, c, _gas = plan
     chain = w.chain[0]
     debt, collateral = w.reserves[d].token, w.reserves[c].token
-    account, patience = me.first + i, int(my[PATIENCE])
+    account, patience = me.first + i, int(my.patience)
     least = received * 0.98
     kind = Kind.LIQUIDATE
     if debt == chain.numeraire:
@@ -256,10 +237,10 @@ def _strike(w, me, i, my, m, borrower, plan, bid):
             follow(w, kind, m, debt, collateral, repaid, least, borrower)
     if not sent:
         return False
-    if my[HOLD] <= 0.0:
+    if my.hold <= 0.0:
         # Sold for whichever pays more, the debt's token or the numeraire, and only
         # if it does not turn the profit into a loss.
-        floor = out * (1.0 - my[SLIPPAGE])
+        floor = out * (1.0 - my.slippage)
         target = debt
         if place == ROUTED:
             _sell_by_routes(w, collateral, debt, received, repaid, floor)
@@ -269,9 +250,9 @@ def _strike(w, me, i, my, m, borrower, plan, bid):
         follow_trade(w, place, collateral, target, PREVIOUS, floor)
         if target != chain.numeraire:
             follow_trade(w, OUTSIDE, target, chain.numeraire, PREVIOUS, 0.0)
-    elif my[SELL_AT] == 0.0:
-        my[SELL_AT] = chain.block + my[HOLD]
-        my[SELLING] = float(collateral)
+    elif my.sell_at == 0.0:
+        my.sell_at = chain.block + my.hold
+        my.selling = float(collateral)
     return True
 
 
@@ -292,7 +273,7 @@ def _sell_by_routes(w, collateral, debt, received, repaid, floor):
 def _sell_inventory(w, me, i, my):
     """Sell what was seized and held, at the best place."""
     chain = w.chain[0]
-    token = int(my[SELLING])
+    token = int(my.selling)
     account = me.first + i
     held = w.books.balances[account, token]
     amount = ALL
@@ -300,14 +281,14 @@ def _sell_inventory(w, me, i, my):
         keep = 16.0 * chain.gas_cost[Kind.LIQUIDATE] * max(chain.gas_price, 1.0) * 1e-9
         held = held - keep
         amount = held
-    my[SELL_AT] = 0.0
+    my.sell_at = 0.0
     if held <= 0.0:
         return
     place, _ = best_place(w, me.places[ROUTES:], token, chain.numeraire, held)
     place = max(place, OUTSIDE)
     bid = going_bid(w, account, chain.gas_cost[Kind.SWAP], 1.1)
     send_trade(
-        w, account, me.ident, bid, place, token, chain.numeraire, amount, 0.0, int(my[PATIENCE])
+        w, account, me.ident, bid, place, token, chain.numeraire, amount, 0.0, int(my.patience)
     )
 
 
@@ -321,34 +302,34 @@ def decide(w, me):
     for k in range(market.debtors):
         unhealthy += w.health[m, k] < 1.0
     gas = chain.gas_cost[Kind.LIQUIDATE] + chain.gas_cost[Kind.SWAP]
-    for i in range(me.rows.shape[0]):
+    for i in range(me.size):
         my = me.rows[i]
         account = me.first + i
-        if my[SELL_AT] > 0.0 and chain.block >= my[SELL_AT] and chain.block >= my[BUSY]:
+        if my.sell_at > 0.0 and chain.block >= my.sell_at and chain.block >= my.busy:
             _sell_inventory(w, me, i, my)
-            my[BUSY] = chain.block + my[PATIENCE]
+            my.busy = chain.block + my.patience
             continue
-        if unhealthy == 0 or chain.block < my[BUSY]:
+        if unhealthy == 0 or chain.block < my.busy:
             continue
-        if my[ATTENTION] < 1.0 and agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+        if my.attention < 1.0 and agent_uniform(me.key, i, 0) >= my.attention:
             continue
         capital = w.books.balances[account, chain.numeraire]
-        if my[RACED] > 0.0:
-            won = 1.0 if _holdings(w, account) > my[WEALTH] else 0.0
-            my[HITS] += my[LEARNING] * (won - my[HITS])
-            my[RACED] = 0.0
+        if my.raced > 0.0:
+            won = 1.0 if _holdings(w, account) > my.held_before else 0.0
+            my.hits += my.learning * (won - my.hits)
+            my.raced = 0.0
         done = w.books.storage[market.slot + lending.LIQUIDATIONS]
-        if my[PASSED] == done + 1.0:
+        if my.passed == done + 1.0:
             # Nobody has liquidated since it let a position pass, so it would have won.
-            my[HITS] += my[LEARNING] * (1.0 - my[HITS])
-        my[PASSED] = 0.0
+            my.hits += my.learning * (1.0 - my.hits)
+        my.passed = 0.0
         sent = 0
         start = int(agent_uniform(me.key, i, 1) * market.debtors)
         fuelled = refuel(w, account, me.ident, gas)
         last_d = last_c = -1
         gain = 0.0
         for step in range(market.debtors):
-            if sent >= my[MOST] or capital <= 0.0 or not fuelled:
+            if sent >= my.most or capital <= 0.0 or not fuelled:
                 break
             k = (start + step) % market.debtors
             factor = w.health[m, k]
@@ -359,33 +340,33 @@ def decide(w, me):
                 continue
             if d != last_d or c != last_c:
                 last_d, last_c = d, c
-                gain = _best_gain(w, me, my, d, c) - my[MARGIN]
+                gain = _best_gain(w, me, my, d, c) - my.margin
             if gain <= 0.0:
                 continue
             owed = lending.debt_of(w.books, w.reserves[d], w.debtors[m, k])
             most = gain * min(capital, owed * _unit_cost(w, w.reserves[d].token))
-            if not worth_the_race(w, most, my[BID_SHARE], gas, 1.0):
+            if not worth_the_race(w, most, my.bid_share, gas, 1.0):
                 continue
             plan = best_plan(w, me, my, m, w.debtors[m, k], factor, capital, d, c)
             profit, money, needs = plan[0], plan[1], plan[8]
-            profit -= my[MARGIN] * money
+            profit -= my.margin * money
             if profit <= 0.0:
                 continue
-            if not worth_the_race(w, profit, my[BID_SHARE], needs, my[HITS]):
-                if worth_the_race(w, profit, my[BID_SHARE], needs, 1.0):
-                    my[PASSED] = done + 1.0
+            if not worth_the_race(w, profit, my.bid_share, needs, my.hits):
+                if worth_the_race(w, profit, my.bid_share, needs, 1.0):
+                    my.passed = done + 1.0
                 continue
-            bid = affordable(w, account, needs, share_bid(w, profit, my[BID_SHARE], needs))
-            if my[HOLD] <= 0.0 and gas_cost(w, needs, bid) > profit:
+            bid = affordable(w, account, needs, share_bid(w, profit, my.bid_share, needs))
+            if my.hold <= 0.0 and gas_cost(w, needs, bid) > profit:
                 continue
             if _strike(w, me, i, my, m, w.debtors[m, k], plan, bid):
-                delay(w, int(my[LATENCY]))
+                delay(w, int(my.latency))
                 capital -= money
                 sent += 1
         if sent > 0:
-            my[BUSY] = chain.block + my[PATIENCE] + my[LATENCY]
-            my[RACED] = 1.0
-            my[WEALTH] = _holdings(w, account)
+            my.busy = chain.block + my.patience + my.latency
+            my.raced = 1.0
+            my.held_before = _holdings(w, account)
 
 
 @inner

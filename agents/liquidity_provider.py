@@ -34,25 +34,6 @@ if TYPE_CHECKING:
     from sim.cohort import CohortTable
     from sim.market import Market
 
-(
-    STAKE,
-    HURDLE,
-    TOLERANCE,
-    VOLATILITY,
-    REVIEW,
-    ATTENTION,
-    PATIENCE,
-    SELLS,
-    BID,
-    POOL,
-    IN,
-    NEXT,
-    ENTRY,
-    FEES,
-    FEES_AT,
-    BUSY,
-) = range(16)
-
 
 NEGLIGIBLE = 1e-6
 """Yield per year that nobody leaves for."""
@@ -105,8 +86,8 @@ def _leave(w, me, i, my, place):
     shares = w.books.balances[account, pool.share]
     base = pool.tokens[0]
     out = shares / w.books.supply[pool.share] * w.books.balances[pool.account, base]
-    bid = going_bid(w, account, gas, my[BID])
-    patience = int(my[PATIENCE])
+    bid = going_bid(w, account, gas, my.bid)
+    patience = int(my.patience)
     sent = send(
         w,
         account,
@@ -122,11 +103,11 @@ def _leave(w, me, i, my, place):
         0.0,
         patience,
     )
-    if sent and my[SELLS] > 0.0 and base != chain.numeraire:
+    if sent and my.sells > 0.0 and base != chain.numeraire:
         # What comes out is known only then: a little less is sold for sure.
-        follow_trade(w, OUTSIDE, base, chain.numeraire, out * my[SELLS] * 0.98, 0.0)
-    my[BUSY] = chain.block + patience
-    my[NEXT] = chain.block + patience + int(my[REVIEW])
+        follow_trade(w, OUTSIDE, base, chain.numeraire, out * my.sells * 0.98, 0.0)
+    my.busy = chain.block + patience
+    my.next = chain.block + patience + int(my.review)
 
 
 @inner
@@ -138,8 +119,8 @@ def _enter(w, me, i, my, place):
     gas = chain.gas_cost[Kind.ADD_LIQUIDITY]
     if not refuel(w, account, me.ident, gas):
         return
-    patience = int(my[PATIENCE])
-    bid = going_bid(w, account, gas, my[BID])
+    patience = int(my.patience)
+    bid = going_bid(w, account, gas, my.bid)
     amounts = np.zeros(2)
     short = 0.0
     first = first_part(w, pool)
@@ -147,19 +128,19 @@ def _enter(w, me, i, my, place):
     for k in range(2):
         token = pool.tokens[k]
         price = market_price(w, token)
-        amounts[k] = parts[k] * my[STAKE] / price
+        amounts[k] = parts[k] * my.stake / price
         if token != chain.numeraire:
             lacks = max(amounts[k] - 0.99 * w.books.balances[account, token], 0.0)
             short += lacks * price * 1.01
     own = 0.0
     for k in range(2):
         if pool.tokens[k] == chain.numeraire:
-            own = parts[k] * my[STAKE]
+            own = parts[k] * my.stake
     cash = w.books.balances[account, chain.numeraire]
     if cash < (short + own) * 1.001:  # it has lost some of its stake
         scale = cash / ((short + own) * 1.001) if short + own > 0.0 else 0.0
         if scale < 0.1:
-            my[NEXT] = chain.block + int(my[REVIEW])
+            my.next = chain.block + int(my.review)
             return
         amounts *= scale
     began = False
@@ -190,22 +171,22 @@ def _enter(w, me, i, my, place):
         follow(w, *call, -1, amounts[1] * 0.99)
     else:
         send(w, account, me.ident, bid, *call, -1, amounts[1] * 0.99, patience)
-    my[BUSY] = chain.block + patience
-    my[NEXT] = chain.block + patience + int(my[REVIEW])
+    my.busy = chain.block + patience
+    my.next = chain.block + patience + int(my.review)
 
 
 @inner
 def decide(w, me):
     """Review, enter and leave."""
     chain = w.chain[0]
-    for i in range(me.rows.shape[0]):
+    for i in range(me.size):
         my = me.rows[i]
-        if chain.block < my[BUSY]:
+        if chain.block < my.busy:
             continue
-        review = chain.block >= my[NEXT]
-        if not review and agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+        review = chain.block >= my.next
+        if not review and agent_uniform(me.key, i, 0) >= my.attention:
             continue
-        place = int(my[POOL])
+        place = int(my.pool)
         pool = w.pools[place]
         account = me.first + i
         holds = w.books.balances[account, pool.share] > 0.0
@@ -214,14 +195,14 @@ def decide(w, me):
         if not (x > 0.0 and y > 0.0):
             continue
         variance, ratio = pool_stress(w, pool)
-        if holds and my[IN] == 0.0:  # its entry has gone through
-            my[IN] = 1.0
-            my[ENTRY] = amm.spot_price(w.books, pool, 0, 1)
-        my[IN] = 1.0 if holds else 0.0
+        if holds and my.inside == 0.0:  # its entry has gone through
+            my.inside = 1.0
+            my.entry = amm.spot_price(w.books, pool, 0, 1)
+        my.inside = 1.0 if holds else 0.0
         if holds:
             worth_0, worth_1 = market_price(w, pool.tokens[0]), market_price(w, pool.tokens[1])
-            loss = -amm.loss_since(w.books, pool, my[ENTRY], worth_0, worth_1)
-            if loss > my[TOLERANCE] or ratio > my[VOLATILITY]:
+            loss = -amm.loss_since(w.books, pool, my.entry, worth_0, worth_1)
+            if loss > my.tolerance or ratio > my.volatility:
                 _leave(w, me, i, my, place)
                 continue
         if not review:
@@ -229,14 +210,14 @@ def decide(w, me):
         worth = 2.0 * y * market_price(w, pool.tokens[1])
         if pool.kind != CONSTANT_PRODUCT:
             worth = 0.5 * worth + x * market_price(w, pool.tokens[0])
-        span = (chain.block - my[FEES_AT]) * chain.seconds / venue.YEAR
-        earned = (pool.fees - my[FEES]) / worth / span if span > 0.0 and worth > 0.0 else 0.0
-        my[FEES], my[FEES_AT] = pool.fees, chain.block
-        my[NEXT] = chain.block + int(my[REVIEW])
+        span = (chain.block - my.fees_at) * chain.seconds / venue.YEAR
+        earned = (pool.fees - my.fees) / worth / span if span > 0.0 and worth > 0.0 else 0.0
+        my.fees, my.fees_at = pool.fees, chain.block
+        my.next = chain.block + int(my.review)
         excess = earned - expected_loss(w, pool, variance)
         if holds and excess < -NEGLIGIBLE:
             _leave(w, me, i, my, place)
-        elif not holds and excess > my[HURDLE] and ratio < 0.5 * (1.0 + my[VOLATILITY]):
+        elif not holds and excess > my.hurdle and ratio < 0.5 * (1.0 + my.volatility):
             _enter(w, me, i, my, place)
 
 

@@ -17,38 +17,36 @@ from protocols import amm
 from sim.compiled import inner
 from sim.randomness import agent_uniform
 
-ATTENTION, SPAN, THRESHOLD, SIZE, FOLLOWS, SLIPPAGE, BID, POOL, LAST, TREND, VARIANCE = range(11)
-
 
 @inner
 def decide(w, me):
     """Update what each sees of the trend, and trade on it."""
-    for i in range(me.rows.shape[0]):
+    for i in range(me.size):
         my = me.rows[i]
-        pool = w.pools[me.places[int(my[POOL]) % me.places.size]]
+        pool = w.pools[me.places[int(my.pool) % me.places.size]]
         price = amm.spot_price(w.books, pool, 0, pool.size - 1)
         if not price > 0.0:
             continue
         now = math.log(price)
-        if my[LAST] == 0.0:
-            my[LAST] = now
+        if my.last == 0.0:
+            my.last = now
             continue
-        change = now - my[LAST]
-        my[LAST] = now
-        weight = 1.0 / my[SPAN]
-        my[TREND] += weight * (change - my[TREND])
-        my[VARIANCE] += weight * (change * change - my[VARIANCE])
-        if agent_uniform(me.key, i, 0) >= my[ATTENTION] or my[VARIANCE] <= 0.0:
+        change = now - my.last
+        my.last = now
+        weight = 1.0 / my.span
+        my.trend += weight * (change - my.trend)
+        my.variance += weight * (change * change - my.variance)
+        if agent_uniform(me.key, i, 0) >= my.attention or my.variance <= 0.0:
             continue
         # The average of n independent returns has 1 / (2 n) of their variance.
-        signal = my[TREND] / math.sqrt(0.5 * weight * my[VARIANCE])
-        if abs(signal) < my[THRESHOLD]:
+        signal = my.trend / math.sqrt(0.5 * weight * my.variance)
+        if abs(signal) < my.threshold:
             continue
         strength = min(abs(signal), 4.0)
-        place = me.places[int(my[POOL]) % me.places.size]
-        buys = signal * my[FOLLOWS] > 0.0
-        money = my[SIZE] * strength * abs(my[FOLLOWS])
-        trade_pool(w, me, i, place, buys, money, my[SLIPPAGE], my[BID])
+        place = me.places[int(my.pool) % me.places.size]
+        buys = signal * my.follows > 0.0
+        money = my.size * strength * abs(my.follows)
+        trade_pool(w, me.first + i, me.ident, place, buys, money, my.slippage, my.bid)
 
 
 class MomentumTrader(Behaviour):

@@ -27,34 +27,27 @@ if TYPE_CHECKING:
     from sim.cohort import CohortTable
     from sim.market import Market
 
-RATE, BRANCHING, MEMORY, SIZE, SPREAD, TAIL, TAIL_SHAPE, HERDING, MOOD, SLIPPAGE, BID = range(11)
 LEAST = 1e-6
 """Value in the numeraire below which nobody swaps."""
-# What the cohort remembers.
-HEAT, EXPECTED, DECAY, BRANCH, MOOD_NOW, MOOD_DECAY = range(6)
 # Draws of an agent in a block.
 _ACT, _POOL, _SIDE, _SIZE, _TAIL, _FIRST, _SECOND = range(7)
 
 
 @inner
 def decide(w, me):
-    """Send this block's swaps.
-
-    Memory: heat, swaps a block that base rates alone would give, its decay, the
-    mean branching, the mood in [-1, 1] and the mood's decay.
-    """
+    """Send this block's swaps."""
     chain = w.chain[0]
-    heat = me.memory[HEAT]
-    mood = me.memory[MOOD_NOW]
+    ours = me.memory
+    heat, mood = ours.heat, ours.mood
     pools = me.places.size
     routes = w.cohorts[me.ident].routes
     gas = chain.gas_cost[Kind.SWAP]
     # Who acts is found first and without branches, which a processor cannot foresee.
-    n = me.rows.shape[0]
+    n = me.size
     actors = np.empty(n + 1, np.int64)
     acted = 0
     for i in range(n):
-        chance = me.rows[i, RATE] * (1.0 + me.rows[i, BRANCHING] * heat)
+        chance = me.rows[i].rate * (1.0 + me.rows[i].branching * heat)
         actors[acted] = i
         acted += agent_uniform(me.key, i, _ACT) < chance
     for j in range(acted):
@@ -62,7 +55,7 @@ def decide(w, me):
         my = me.rows[i]
         place = me.places[min(int(agent_uniform(me.key, i, _POOL) * pools), pools - 1)]
         pool = w.pools[place]
-        buys = agent_uniform(me.key, i, _SIDE) < 0.5 + 0.5 * my[HERDING] * mood
+        buys = agent_uniform(me.key, i, _SIDE) < 0.5 + 0.5 * my.herding * mood
         a, b = 0, 1
         if pool.size > 2:  # any two of its tokens
             a = min(int(agent_uniform(me.key, i, _FIRST) * pool.size), pool.size - 1)
@@ -71,11 +64,11 @@ def decide(w, me):
         token_in, token_out = (
             (pool.tokens[b], pool.tokens[a]) if buys else (pool.tokens[a], pool.tokens[b])
         )
-        money = my[SIZE] * math.exp(my[SPREAD] * agent_normal(me.key, i, _SIZE))
-        if my[TAIL] > 0.0:
+        money = my.size * math.exp(my.spread * agent_normal(me.key, i, _SIZE))
+        if my.tail > 0.0:
             tail = agent_uniform(me.key, i, _TAIL)
-            if tail < my[TAIL]:
-                money *= (tail / my[TAIL]) ** (-1.0 / my[TAIL_SHAPE])
+            if tail < my.tail:
+                money *= (tail / my.tail) ** (-1.0 / my.tail_shape)
         account = me.first + i
         price = market_price(w, token_in)
         # The last fiftieth of a wallet stays, for gas.
@@ -85,21 +78,21 @@ def decide(w, me):
         if routes:
             count, out = find_route(w, token_in, token_out, amount)
             if count > 0:
-                bid = going_bid(w, account, route_gas(w), my[BID])
-                send_routes(w, account, me.ident, bid, out * (1.0 - my[SLIPPAGE]), 0)
+                bid = going_bid(w, account, route_gas(w), my.bid)
+                send_routes(w, account, me.ident, bid, out * (1.0 - my.slippage), 0)
             continue
-        least = quote_at(w, place, token_in, token_out, amount) * (1.0 - my[SLIPPAGE])
-        bid = going_bid(w, account, gas, my[BID])
+        least = quote_at(w, place, token_in, token_out, amount) * (1.0 - my.slippage)
+        bid = going_bid(w, account, gas, my.bid)
         send(w, account, me.ident, bid, Kind.SWAP, place, token_in, token_out, amount, least)
-    if me.memory[EXPECTED] > 0.0:
+    if ours.expected > 0.0:
         # The heat is an average of recent activity, so that its mean is
         # 1 / (1 - branching) and the process is stable for branching below one.
-        now = acted / me.memory[EXPECTED]
-        me.memory[HEAT] += (1.0 - me.memory[DECAY]) * (now - heat)
-    if me.memory[MOOD_DECAY] > 0.0:
-        keep = me.memory[MOOD_DECAY]
+        now = acted / ours.expected
+        ours.heat += (1.0 - ours.decay) * (now - heat)
+    if ours.mood_decay > 0.0:
+        keep = ours.mood_decay
         fresh = normal(me.key, -1) * math.sqrt(1.0 - keep * keep) * 0.5
-        me.memory[MOOD_NOW] = min(max(keep * mood + fresh, -1.0), 1.0)
+        ours.mood = min(max(keep * mood + fresh, -1.0), 1.0)
 
 
 class NoiseTrader(Behaviour):
@@ -119,7 +112,14 @@ class NoiseTrader(Behaviour):
         "bid": Column("Gas bid over the going price", "multiple", 1.1, 0.0),
     }
     needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
-    memory_size: ClassVar[int] = 6
+    remembers: ClassVar[Mapping[str, Column]] = {
+        "heat": Column("Recent activity over what base rates alone would give", "multiple"),
+        "expected": Column("Swaps that base rates alone would give", "per block"),
+        "decay": Column("Part of the heat that is left after a block", "share"),
+        "branching": Column("Mean branching", "share"),
+        "mood": Column("Common mood, from -1 to 1", "mood"),
+        "mood_decay": Column("Part of the mood that is left after a block", "share"),
+    }
     decide = staticmethod(decide)
 
     @classmethod
@@ -128,12 +128,12 @@ class NoiseTrader(Behaviour):
         super().begin(market, cohort)
         if not len(cohort):
             return
-        m = cohort.memory
+        ours = cohort.remembered
         rate, branching = cohort.column("rate"), cohort.column("branching")
-        m[EXPECTED] = rate.sum()
-        if m[EXPECTED] > 0.0:
-            m[BRANCH] = (rate @ branching) / m[EXPECTED]
-        m[HEAT] = 1.0 / (1.0 - m[BRANCH]) if m[BRANCH] else 1.0
-        m[DECAY] = math.exp(-1.0 / cohort.column("memory").mean())
+        ours["expected"] = rate.sum()
+        if ours["expected"] > 0.0:
+            ours["branching"] = (rate @ branching) / ours["expected"]
+        ours["heat"] = 1.0 / (1.0 - ours["branching"]) if ours["branching"] else 1.0
+        ours["decay"] = math.exp(-1.0 / cohort.column("memory").mean())
         mood = cohort.column("mood").mean()
-        m[MOOD_DECAY] = math.exp(-1.0 / mood) if mood > 0.0 else 0.0
+        ours["mood_decay"] = math.exp(-1.0 / mood) if mood > 0.0 else 0.0

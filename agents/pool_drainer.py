@@ -27,7 +27,6 @@ from sim.randomness import agent_uniform
 if TYPE_CHECKING:
     from sim.scenario import AgentSettings, Scenario
 
-ATTENTION, MARGIN, BUSY, ATTACKS = range(4)
 SIZES = 48
 SAFE = 0.999
 """Part of what may be borrowed that is, so that rounding does not spoil it."""
@@ -80,9 +79,9 @@ def decide(w, me):
     gas = chain.gas_cost[Kind.FLASH_BORROW] + chain.gas_cost[Kind.SWAP]
     gas += chain.gas_cost[Kind.DEPOSIT] + chain.gas_cost[Kind.BORROW]
     gas += chain.gas_cost[Kind.FLASH_REPAY] + chain.gas_cost[Kind.REQUIRE]
-    for i in range(me.rows.shape[0]):
+    for i in range(me.size):
         my = me.rows[i]
-        if chain.block < my[BUSY] or agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+        if chain.block < my.busy or agent_uniform(me.key, i, 0) >= my.attention:
             continue
         account = me.first + i
         # The same cash is lent for the transaction and against the collateral.
@@ -96,7 +95,7 @@ def decide(w, me):
                 best, size, debt = gain, cash, borrowed
         bid = going_bid(w, account, gas, 2.0)
         worth = best * market_price(w, token) - gas_cost(w, gas, bid)
-        if worth <= my[MARGIN] or not refuel(w, account, me.ident, gas):
+        if worth <= my.margin or not refuel(w, account, me.ident, gas):
             continue
         bid = affordable(w, account, gas, bid)
         sent = send(
@@ -108,8 +107,8 @@ def decide(w, me):
             follow(w, Kind.BORROW, m, token, token, debt, 0.0)
             follow(w, Kind.FLASH_REPAY, m, token, token, ALL, 0.0)
             follow(w, Kind.REQUIRE, 0, token, token, 0.0, 0.5 * best)
-            my[BUSY] = chain.block + 2.0
-            my[ATTACKS] += 1.0
+            my.busy = chain.block + 2.0
+            my.attacks += 1.0
 
 
 class PoolDrainer(Behaviour):

@@ -31,26 +31,6 @@ if TYPE_CHECKING:
     from sim.cohort import CohortTable
     from sim.market import Market
 
-(
-    STAKE,
-    WIDTH,
-    RECENTRE,
-    TOLERANCE,
-    ATTENTION,
-    PATIENCE,
-    BID,
-    POOL,
-    LOWER,
-    UPPER,
-    HELD_BASE,
-    HELD_QUOTE,
-    BUSY,
-    GONE,
-    MOVES,
-    NEW_LOWER,
-    NEW_UPPER,
-) = range(17)
-
 
 @kernel
 def range_around(pool, price, width):
@@ -64,21 +44,21 @@ def range_around(pool, price, width):
 def _move(w, me, i, my, x, y, price):
     """Take the position out and open a new one around the price, in one transaction."""
     chain = w.chain[0]
-    pool = w.pools[int(my[POOL])]
-    place, account = int(my[POOL]), me.first + i
+    pool = w.pools[int(my.pool)]
+    place, account = int(my.pool), me.first + i
     base, quote = pool.tokens[0], pool.tokens[1]
     gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY] + chain.gas_cost[Kind.ADD_LIQUIDITY]
     if not refuel(w, account, me.ident, gas):
         return
-    lower, upper = range_around(pool, price, my[WIDTH])
-    if lower == my[LOWER] and upper == my[UPPER]:
+    lower, upper = range_around(pool, price, my.width)
+    if lower == my.lower and upper == my.upper:
         return
     a, b = concentrated.sqrt_price_at_tick(lower), concentrated.sqrt_price_at_tick(upper)
     unit_x, unit_y = concentrated.amounts_for_liquidity(1.0, math.sqrt(price), a, b)
     value = x * market_price(w, base) + y * market_price(w, quote)
     per_unit = unit_x * market_price(w, base) + unit_y * market_price(w, quote)
     liquidity = 0.99 * value / per_unit  # the rest pays for the trade
-    bid, patience = going_bid(w, account, gas, my[BID]), int(my[PATIENCE])
+    bid, patience = going_bid(w, account, gas, my.bid), int(my.patience)
     began = send(
         w,
         account,
@@ -93,8 +73,8 @@ def _move(w, me, i, my, x, y, price):
         -1,
         0.0,
         patience,
-        int(my[LOWER]),
-        int(my[UPPER]),
+        int(my.lower),
+        int(my.upper),
     )
     if not began:
         return
@@ -107,72 +87,72 @@ def _move(w, me, i, my, x, y, price):
         trade_towards(w, account, me.ident, bid, True, quote, y, wants[1], patience)
         trade_towards(w, account, me.ident, bid, True, base, x, wants[0], patience)
     follow(w, Kind.ADD_LIQUIDITY, place, base, quote, wants[0], 0.0, -1, wants[1], lower, upper)
-    my[NEW_LOWER], my[NEW_UPPER] = float(lower), float(upper)
-    my[BUSY] = chain.block + patience
+    my.new_lower, my.new_upper = float(lower), float(upper)
+    my.busy = chain.block + patience
 
 
 @inner
 def _leave(w, me, i, my):
     """Take everything out and stay away."""
     chain = w.chain[0]
-    pool = w.pools[int(my[POOL])]
+    pool = w.pools[int(my.pool)]
     account = me.first + i
     gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY]
     if not refuel(w, account, me.ident, gas):
         return
-    bid = going_bid(w, account, gas, my[BID])
+    bid = going_bid(w, account, gas, my.bid)
     send(
         w,
         account,
         me.ident,
         bid,
         Kind.REMOVE_LIQUIDITY,
-        int(my[POOL]),
+        int(my.pool),
         pool.share,
         pool.share,
         ALL,
         0.0,
         -1,
         0.0,
-        int(my[PATIENCE]),
-        int(my[LOWER]),
-        int(my[UPPER]),
+        int(my.patience),
+        int(my.lower),
+        int(my.upper),
     )
-    my[BUSY] = chain.block + int(my[PATIENCE])
+    my.busy = chain.block + int(my.patience)
 
 
 @inner
 def decide(w, me):
     """Recentre where the price has gone too far, and leave where too much is lost."""
     chain = w.chain[0]
-    for i in range(me.rows.shape[0]):
+    for i in range(me.size):
         my = me.rows[i]
-        if my[GONE] > 0.0 or chain.block < my[BUSY]:
+        if my.gone > 0.0 or chain.block < my.busy:
             continue
-        if my[ATTENTION] < 1.0 and agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+        if my.attention < 1.0 and agent_uniform(me.key, i, 0) >= my.attention:
             continue
-        pool = w.pools[int(my[POOL])]
+        pool = w.pools[int(my.pool)]
         price = concentrated.spot_price(w.books, pool)
         account = me.first + i
-        if my[NEW_UPPER] > my[NEW_LOWER]:  # what there is tells whether it has moved
-            ticks = int(my[NEW_LOWER]), int(my[NEW_UPPER])
+        if my.new_upper > my.new_lower:  # what there is tells whether it has moved
+            ticks = int(my.new_lower), int(my.new_upper)
             if concentrated.liquidity_of(w.books, pool, account, ticks[0], ticks[1]) > 0.0:
-                my[LOWER], my[UPPER] = my[NEW_LOWER], my[NEW_UPPER]
-                my[MOVES] += 1.0
-            my[NEW_UPPER] = my[NEW_LOWER]
-        x, y = concentrated.tokens_of(w.books, pool, account, int(my[LOWER]), int(my[UPPER]))
+                my.lower, my.upper = my.new_lower, my.new_upper
+                my.moves += 1.0
+            my.new_upper = my.new_lower
+        x, y = concentrated.tokens_of(w.books, pool, account, int(my.lower), int(my.upper))
         base, quote = market_price(w, pool.tokens[0]), market_price(w, pool.tokens[1])
         value = x * base + y * quote
         if value <= 0.0:
-            my[GONE] = 1.0
+            my.gone = 1.0
             continue
-        held = my[HELD_BASE] * base + my[HELD_QUOTE] * quote
-        if value < held * (1.0 - my[TOLERANCE]):
+        held = my.held_base * base + my.held_quote * quote
+        if value < held * (1.0 - my.tolerance):
             _leave(w, me, i, my)
             continue
-        middle = 0.5 * (my[LOWER] + my[UPPER]) * concentrated.LOG_BASE
-        half = 0.5 * (my[UPPER] - my[LOWER]) * concentrated.LOG_BASE
-        if abs(math.log(price) - middle) > my[RECENTRE] * half:
+        middle = 0.5 * (my.lower + my.upper) * concentrated.LOG_BASE
+        half = 0.5 * (my.upper - my.lower) * concentrated.LOG_BASE
+        if abs(math.log(price) - middle) > my.recentre * half:
             _move(w, me, i, my, x, y, price)
 
 

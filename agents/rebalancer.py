@@ -16,15 +16,13 @@ from sim.compiled import inner
 from sim.measures import market_price
 from sim.randomness import agent_uniform
 
-ATTENTION, TARGET, BAND, SLIPPAGE, BID = range(5)
-
 
 @inner
 def decide(w, me):
     """Trade back to the target where the share has left its band."""
-    for i in range(me.rows.shape[0]):
+    for i in range(me.size):
         my = me.rows[i]
-        if agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+        if agent_uniform(me.key, i, 0) >= my.attention:
             continue
         place = me.places[i % me.places.size]
         pool = w.pools[place]
@@ -34,9 +32,10 @@ def decide(w, me):
         worth = risky + w.books.balances[account, quote] * market_price(w, quote)
         if worth <= 0.0:
             continue
-        gap = my[TARGET] - risky / worth
-        if abs(gap) > my[BAND]:
-            trade_pool(w, me, i, place, gap > 0.0, abs(gap) * worth, my[SLIPPAGE], my[BID])
+        gap = my.target - risky / worth
+        if abs(gap) > my.band:
+            money = abs(gap) * worth
+            trade_pool(w, account, me.ident, place, gap > 0.0, money, my.slippage, my.bid)
 
 
 class Rebalancer(Behaviour):

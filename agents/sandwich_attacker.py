@@ -23,8 +23,6 @@ from sim.ledger import begin, undo
 from sim.measures import market_price
 from sim.randomness import agent_uniform
 
-ATTENTION, MARGIN, USES, LEARNING, HITS, RACED, WEALTH = range(7)
-
 
 @inner
 def outcome(w, pool, i, o, front, amount, limit):
@@ -90,15 +88,15 @@ def decide(w, me):
     """Sandwich the swap that pays most."""
     chain = w.chain[0]
     gas = chain.gas_cost[Kind.SWAP]
-    for i in range(me.rows.shape[0]):
+    for i in range(me.size):
         my = me.rows[i]
         account = me.first + i
-        if my[RACED] > 0.0:
+        if my.raced > 0.0:
             wealth = _tokens_worth(w, me, account)
-            my[HITS] += my[LEARNING] * ((1.0 if wealth > my[WEALTH] else 0.0) - my[HITS])
-            my[RACED] = 0.0
+            my.hits += my.learning * ((1.0 if wealth > my.wealth else 0.0) - my.hits)
+            my.raced = 0.0
             even_out(w, account, me.ident, w.pools[me.places[0]])
-        if agent_uniform(me.key, i, 0) >= my[ATTENTION]:
+        if agent_uniform(me.key, i, 0) >= my.attention:
             continue
         best, most, front, bought = -1, 0.0, 0.0, 0.0
         n = 0
@@ -113,28 +111,28 @@ def decide(w, me):
                 pool = w.pools[call.protocol]
                 a, b = position(pool, call.token_in), position(pool, call.token_out)
                 price = market_price(w, call.token_in)
-                capital = my[USES] * w.books.balances[account, call.token_in]
+                capital = my.uses * w.books.balances[account, call.token_in]
                 # No more can be had than the victim's tolerance; most swaps need no look.
                 slack = amm.quote(w.books, pool, a, b, call.amount) - call.limit
                 cost = gas_cost(w, 2.0 * gas, effective_bid(chain, call))
                 bound = slack * market_price(w, call.token_out)
-                if a >= 0 and b >= 0 and capital > 0.0 and bound > cost + my[MARGIN]:
+                if a >= 0 and b >= 0 and capital > 0.0 and bound > cost + my.margin:
                     size, gain, gets = best_front(w, pool, a, b, capital, call.amount, call.limit)
                     if gain * price - cost > most:
                         best, most, front, bought = n, gain * price - cost, size, gets
             n += call.calls
-        if best < 0 or most <= my[MARGIN] or not refuel(w, account, me.ident, 2.0 * gas):
+        if best < 0 or most <= my.margin or not refuel(w, account, me.ident, 2.0 * gas):
             continue
         call = w.mempool[best]
         paid = effective_bid(chain, call)
         cost = gas_cost(w, 2.0 * gas, paid)
-        chance = max(my[HITS], 0.05)
+        chance = max(my.hits, 0.05)
         if chance * most <= (1.0 - chance) * cost:
             continue
         before = affordable(w, account, 2.0 * gas, paid * (1.0 + AHEAD))
         after = paid * (1.0 - AHEAD)
         token_in, token_out, p = int(call.token_in), int(call.token_out), int(call.protocol)
-        my[WEALTH] = _tokens_worth(w, me, account)
+        my.wealth = _tokens_worth(w, me, account)
         sent = send(
             w,
             account,
@@ -166,7 +164,7 @@ def decide(w, me):
                 0.0,
                 10,
             )
-            my[RACED] = 1.0
+            my.raced = 1.0
 
 
 @inner

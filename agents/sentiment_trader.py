@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from sim.market import Market
     from sim.scenario import AgentSettings, Scenario
 
-(KEEP, CONTAGION, TREND, NOISE, RATE, SIZE, SLIPPAGE, BID, MOOD) = range(9)
-# What the cohort remembers.
-LAST, VARIANCE, MEAN_MOOD = range(3)
 WEIGHT = 0.02
 """Of the last return in the variance that everybody sees."""
 # Places: number of pools, the pools, where each agent's neighbours begin, the neighbours.
@@ -42,21 +39,22 @@ WEIGHT = 0.02
 def decide(w, me):
     """Let moods spread, and trade on them."""
     pools = me.places[0]
-    n = me.rows.shape[0]
+    n = me.size
     begins = 1 + pools
     neighbours = begins + n + 1
     first = w.pools[me.places[1]]
     price = amm.spot_price(w.books, first, 0, first.size - 1)
+    ours = me.memory
     z = 0.0
     if price > 0.0:
         now = math.log(price)
-        if me.memory[LAST] != 0.0:
-            change = now - me.memory[LAST]
-            if me.memory[VARIANCE] > 0.0:
-                z = change / math.sqrt(me.memory[VARIANCE])
-            me.memory[VARIANCE] += WEIGHT * (change * change - me.memory[VARIANCE])
-        me.memory[LAST] = now
-    old = me.rows[:, MOOD].copy()
+        if ours.last != 0.0:
+            change = now - ours.last
+            if ours.variance > 0.0:
+                z = change / math.sqrt(ours.variance)
+            ours.variance += WEIGHT * (change * change - ours.variance)
+        ours.last = now
+    old = me.rows.mood.copy()
     total = 0.0
     for i in range(n):
         my = me.rows[i]
@@ -66,16 +64,17 @@ def decide(w, me):
             for k in range(low, high):
                 around += old[me.places[neighbours + k]]
             around /= high - low
-        drive = my[KEEP] * old[i] + my[CONTAGION] * around + my[TREND] * z
-        if my[NOISE] > 0.0:
-            drive += my[NOISE] * agent_normal(me.key, i, 0)
-        my[MOOD] = math.tanh(drive)
-        total += my[MOOD]
-        if agent_uniform(me.key, i, 1) < my[RATE] * abs(my[MOOD]):
+        drive = my.keep * old[i] + my.contagion * around + my.trend * z
+        if my.noise > 0.0:
+            drive += my.noise * agent_normal(me.key, i, 0)
+        my.mood = math.tanh(drive)
+        total += my.mood
+        if agent_uniform(me.key, i, 1) < my.rate * abs(my.mood):
             k = min(int(agent_uniform(me.key, i, 2) * pools), pools - 1)
-            money = my[SIZE] * abs(my[MOOD])
-            trade_pool(w, me, i, me.places[1 + k], my[MOOD] > 0.0, money, my[SLIPPAGE], my[BID])
-    me.memory[MEAN_MOOD] = total / max(n, 1)
+            money = my.size * abs(my.mood)
+            account, place, buys = me.first + i, me.places[1 + k], my.mood > 0.0
+            trade_pool(w, account, me.ident, place, buys, money, my.slippage, my.bid)
+    ours.mean_mood = total / max(n, 1)
 
 
 def graph_of(kind: str, count: int, degree: int, seed: Any) -> nx.Graph:
@@ -113,7 +112,11 @@ class SentimentTrader(Behaviour):
         "mood": Column("From -1, fear, to 1, greed", "mood", 0.0, state=True),
     }
     needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
-    memory_size: ClassVar[int] = 3
+    remembers: ClassVar[Mapping[str, Column]] = {
+        "last": Column("Log price of the first pool in the last block", "log"),
+        "variance": Column("Variance of its returns that all see", "a block"),
+        "mean_mood": Column("Mean mood", "mood"),
+    }
     decide = staticmethod(decide)
 
     @classmethod

@@ -291,7 +291,7 @@ AHEAD = 1e-4
 
 
 @inner
-def trade_pool(w, me, i, place, buys, money, slippage, bid):
+def trade_pool(w, account, cohort, place, buys, money, slippage, bid):
     """Swap for an amount of money in a pool, or by the best routes where the group routes.
 
     Args:
@@ -308,21 +308,20 @@ def trade_pool(w, me, i, place, buys, money, slippage, bid):
     pool = w.pools[place]
     base, quote = pool.tokens[0], pool.tokens[pool.size - 1]
     token_in, token_out = (quote, base) if buys else (base, quote)
-    account = me.first + i
     gas = chain.gas_cost[Kind.SWAP]
     price = market_price(w, token_in)
     if not price > 0.0:
         return False
     # The last fiftieth of a wallet stays, for gas.
     amount = min(money / price, 0.98 * w.books.balances[account, token_in])
-    if not amount * price >= 1e-6 or not refuel(w, account, me.ident, gas):
+    if not amount * price >= 1e-6 or not refuel(w, account, cohort, gas):
         return False
-    if w.cohorts[me.ident].routes:
+    if w.cohorts[cohort].routes:
         count, out = find_route(w, token_in, token_out, amount)
         if count == 0:
             return False
         offered = going_bid(w, account, route_gas(w), bid)
-        return send_routes(w, account, me.ident, offered, out * (1.0 - slippage), 0)
+        return send_routes(w, account, cohort, offered, out * (1.0 - slippage), 0)
     least = quote_at(w, place, token_in, token_out, amount) * (1.0 - slippage)
     offered = going_bid(w, account, gas, bid)
-    return send_trade(w, account, me.ident, offered, place, token_in, token_out, amount, least, 0)
+    return send_trade(w, account, cohort, offered, place, token_in, token_out, amount, least, 0)

@@ -28,10 +28,7 @@ if TYPE_CHECKING:
     from sim.cohort import CohortTable
     from sim.market import Market
 
-STAKE, REVIEW, HORIZON, FRICTION, HURDLE, MEMORY, PATIENCE, BID, POOL, NEXT, BUSY, MOVES = range(12)
 MOST_POOLS = 32
-# The cohort remembers, for each of its pools, its fees so far and its yield a block.
-FEES, YIELD, PER_POOL = 0, 1, 2
 
 
 @inner
@@ -46,13 +43,13 @@ def pool_value(w, pool):
 
 @inner
 def _see_yields(w, me, weight):
+    fees, yields = me.memory.fees, me.memory.yields
     for k in range(me.places.size):
         pool = w.pools[me.places[k]]
-        at = PER_POOL * k
         value = pool_value(w, pool)
-        now = (pool.fees - me.memory[at + FEES]) / value if value > 0.0 else 0.0
-        me.memory[at + FEES] = pool.fees
-        me.memory[at + YIELD] += weight * (now - me.memory[at + YIELD])
+        now = (pool.fees - fees[k]) / value if value > 0.0 else 0.0
+        fees[k] = pool.fees
+        yields[k] += weight * (now - yields[k])
 
 
 @inner
@@ -72,13 +69,13 @@ def _move(w, me, i, my, old, new):
     gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY] + chain.gas_cost[Kind.ADD_LIQUIDITY]
     if not refuel(w, account, me.ident, gas):
         return
-    bid, patience = going_bid(w, account, gas, my[BID]), int(my[PATIENCE])
+    bid, patience = going_bid(w, account, gas, my.bid), int(my.patience)
     part = w.books.balances[account, here.share] / w.books.supply[here.share]
     value = part * pool_value(w, here)
     target = pool_value(w, there)
     if not (value > 0.0 and target > 0.0):
         return
-    grow = value * (1.0 - my[FRICTION]) / target
+    grow = value * (1.0 - my.friction) / target
     began = send(
         w,
         account,
@@ -114,43 +111,44 @@ def _move(w, me, i, my, old, new):
                     trade_towards(w, account, me.ident, bid, True, token, have, want, patience)
     shares = grow * w.books.supply[there.share] * (1.0 - 1e-9)
     follow(w, Kind.ADD_LIQUIDITY, new, there.share, there.share, shares, 0.0)
-    my[BUSY] = chain.block + patience
+    my.busy = chain.block + patience
 
 
 @inner
 def decide(w, me):
     """Look at yields, and move where that pays."""
     chain = w.chain[0]
-    if me.rows.shape[0] == 0:
+    if me.size == 0:
         return
-    _see_yields(w, me, 1.0 - math.exp(-1.0 / me.rows[0, MEMORY]))
+    _see_yields(w, me, 1.0 - math.exp(-1.0 / me.rows[0].memory))
+    yields = me.memory.yields
     year = venue.YEAR / chain.seconds
     best, most = -1, -np.inf
     for k in range(me.places.size):
-        if me.memory[PER_POOL * k + YIELD] > most and not w.pools[me.places[k]].halted:
-            best, most = k, me.memory[PER_POOL * k + YIELD]
+        if yields[k] > most and not w.pools[me.places[k]].halted:
+            best, most = k, yields[k]
     gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY] + chain.gas_cost[Kind.ADD_LIQUIDITY]
-    for i in range(me.rows.shape[0]):
+    for i in range(me.size):
         my = me.rows[i]
-        if chain.block < my[BUSY] or chain.block < my[NEXT]:
+        if chain.block < my.busy or chain.block < my.next:
             continue
-        my[NEXT] = chain.block + int(my[REVIEW])
-        old = int(my[POOL])
+        my.next = chain.block + int(my.review)
+        old = int(my.pool)
         account = me.first + i
         if not w.books.balances[account, w.pools[old].share] > 0.0:
             for k in range(me.places.size):  # it has moved since
                 if w.books.balances[account, w.pools[me.places[k]].share] > 0.0:
-                    my[POOL] = float(me.places[k])
-                    my[MOVES] += 1.0
-            old = int(my[POOL])
+                    my.pool = float(me.places[k])
+                    my.moves += 1.0
+            old = int(my.pool)
         here = w.pools[old]
         held = w.books.balances[account, here.share]
         if best < 0 or me.places[best] == old or not (held > 0.0 and chain.interconnected):
             continue
         value = held / w.books.supply[here.share] * pool_value(w, here)
-        more = most - me.memory[PER_POOL * _place_of(me, old) + YIELD]
-        cost = gas_cost(w, gas, chain.gas_price) + my[FRICTION] * value
-        if more * year > my[HURDLE] and more * my[HORIZON] * value > cost:
+        more = most - yields[_place_of(me, old)]
+        cost = gas_cost(w, gas, chain.gas_price) + my.friction * value
+        if more * year > my.hurdle and more * my.horizon * value > cost:
             _move(w, me, i, my, old, me.places[best])
 
 
@@ -173,7 +171,10 @@ class YieldMigrant(Behaviour):
     }
     needs: ClassVar[frozenset[str]] = frozenset({"pools"})
     pool_kinds: ClassVar[frozenset[str]] = frozenset({"constant_product", "weighted", "stableswap"})
-    memory_size: ClassVar[int] = PER_POOL * MOST_POOLS
+    remembers: ClassVar[Mapping[str, Column]] = {
+        "fees": Column("Fees of each pool so far", "numeraire", count=MOST_POOLS),
+        "yields": Column("Yield of each, as it is seen", "a block", count=MOST_POOLS),
+    }
     without: ClassVar[Mapping[str, Mapping[str, float]]] = {"providers_leave": {"next": math.inf}}
     decide = staticmethod(decide)
 

@@ -479,17 +479,18 @@ def _cohorts(s: Scenario, layout: Layout, seed: int) -> tuple[npt.NDArray[np.voi
     for c, (name, settings) in enumerate(s.agents.items()):
         behaviour: Any = registry.behaviour(settings.kind)
         r = cohorts[c]
-        r["key"] = stream_key(seed, f"agents:{name}")
+        r["ident"] = c
+        r["stream"] = stream_key(seed, f"agents:{name}")
         r["first"], r["size"] = layout.first[name], settings.count
         r["columns"] = len(behaviour.columns)
         r["cells"], r["memory"], r["places"] = cells, memory, places
-        r["memory_size"] = behaviour.memory_size
+        r["memory_size"] = sum(number.count for number in behaviour.remembers.values())
         r["places_size"] = behaviour.places_size(s, settings)
         r["searcher"] = behaviour.searcher
         r["watches"] = getattr(behaviour, "watches", False)
         r["routes"] = settings.routing
         cells += settings.count * len(behaviour.columns)
-        memory += behaviour.memory_size
+        memory += int(r["memory_size"])
         places += int(r["places_size"])
     return cohorts, max(cells, 1), max(memory, 1), max(places, 1)
 
@@ -700,6 +701,11 @@ def underlying(world: World, holdings: npt.NDArray[np.float64]) -> npt.NDArray[n
             found[int(r["receipt"])] = found[int(r["debt"])] = 0.0
         declared.holdings_behind(world, found)
     return found
+
+
+def first_memory(remembers: Mapping[str, registry.Column]) -> npt.NDArray[np.float64]:
+    """What a cohort remembers at the start, as its memory holds it."""
+    return np.array([n.default for n in remembers.values() for _ in range(n.count)], np.float64)
 
 
 def draw_columns(

@@ -3,16 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from keyword import iskeyword
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.world import Cohort
+from sim.errors import did_you_mean
+from sim.structure import Structure
 
 if TYPE_CHECKING:
     from sim.market import Market
+    from sim.registry import Column
     from sim.scenario import AgentSettings
+
+
+class Cohort(Structure):
+    """A cohort as its compiled behaviour takes it: ``me`` in ``decide(world, me)``.
+
+    Each class of agents has a type of its own, whose records have the names that the class
+    declares: ``me.rows[i].slippage`` is agent i's column, ``me.memory.heat`` a number that
+    the cohort remembers. Both are views of the market's own numbers, and can be written.
+
+    Attributes:
+        size: Agents.
+        rows: A record for each agent, of its columns; not there where there are none.
+        memory: A record of what the cohort as a whole remembers; likewise.
+        places: int64[n], the protocols it knows; what they mean is the behaviour's.
+        first: Account of its first agent; agent i has account ``first + i``.
+        ident: Its number.
+        key: Its stream of draws in this block.
+    """
+
+    fields: ClassVar[Mapping[str, Any]] = {
+        "size": ("i8", 0),
+        "places": ("i8", 1),
+        "first": ("i8", 0),
+        "ident": ("i8", 0),
+        "key": ("u8", 0),
+    }
+
+
+def record_of(numbers: Mapping[str, Column]) -> np.dtype[np.void]:
+    """The record of declared numbers, in their order.
+
+    Raises:
+        TypeError: If kernels could not read one by its name.
+    """
+    for name in numbers:
+        if not name.isidentifier() or iskeyword(name):
+            raise TypeError(f"{name!r} is no name that a kernel can read; choose another")
+    return np.dtype([(name, "f8", () if n.count == 1 else n.count) for name, n in numbers.items()])
+
+
+def cohort_type(behaviour: Any) -> type[Cohort]:
+    """The type in kernels of a cohort of a class of agents."""
+    return _cohort_type(record_of(behaviour.columns), record_of(behaviour.remembers))
+
+
+@cache
+def _cohort_type(row: np.dtype[np.void], memory: np.dtype[np.void]) -> type[Cohort]:
+    fields = dict(Cohort.fields)
+    if row.names:
+        fields["rows"] = (row, 1)
+    if memory.names:
+        fields["memory"] = (memory, 0)
+    # Numba tells types apart by their names alone.
+    counts = [f"{name}{list(memory[name].shape) or ''}" for name in memory.names or ()]
+    name = f"Cohort: {', '.join(row.names or ())}; {', '.join(counts)}"
+    return type(name, (Cohort,), {"fields": fields})
 
 
 class CohortTable:
@@ -35,23 +95,26 @@ class CohortTable:
         name: str,
         behaviour: Any,
         settings: AgentSettings,
-        ident: int,
-        first: int,
+        record: npt.NDArray[np.void],
         cells: npt.NDArray[np.float64],
         memory: npt.NDArray[np.float64],
         places: npt.NDArray[np.int64],
     ) -> None:
-        """Hold a cohort; the arrays are views of the market's."""
+        """Hold a cohort; the arrays are views of the market's, `record` its COHORT[1]."""
         self.name = name
         self.behaviour = behaviour
         self.settings = settings
-        self.ident = ident
-        self.first = first
+        self.ident = int(record["ident"][0])
+        self.first = int(record["first"][0])
         self.cells = cells
         self.memory = memory
         self.places = places
         self.columns: Mapping[str, Any] = behaviour.columns
         self._index = {column: i for i, column in enumerate(self.columns)}
+        self._row = record_of(self.columns)
+        self._memory = record_of(behaviour.remembers)
+        self._view = self._kernel_view(record)
+        record["me"] = self._view.address
 
     def __len__(self) -> int:
         return int(self.cells.shape[0])
@@ -67,16 +130,36 @@ class CohortTable:
     @property
     def rows(self) -> npt.NDArray[np.void]:
         """The table with its columns' names: a structured view, a row per agent."""
-        kind = np.dtype([(column, "f8") for column in self.columns])
-        return self.cells.view(kind).reshape(len(self))
+        return self.cells.view(self._row).reshape(len(self))
+
+    @property
+    def remembered(self) -> np.void:
+        """What the cohort as a whole remembers, by name: a record, a live view."""
+        return self.memory.view(self._memory)[0]
 
     def column(self, name: str) -> npt.NDArray[np.float64]:
         """A column, float64[agents], a live view."""
         return self.cells[:, self._index[name]]
 
     def kernel_view(self) -> Cohort:
-        """The cohort as kernels take it, without a stream of draws."""
-        return Cohort(self.cells, self.memory, self.places, self.first, self.ident, np.uint64(0))
+        """The cohort as kernels take it."""
+        return self._view
+
+    def _kernel_view(self, record: npt.NDArray[np.void]) -> Cohort:
+        values = {n: record[n].reshape(()) for n in ("size", "first", "ident", "key")}
+        values["places"] = self.places
+        if self._row.names:
+            values["rows"] = self.rows
+        if self._memory.names:
+            values["memory"] = self.memory.view(self._memory).reshape(())
+        return cohort_type(self.behaviour)(**values)
+
+    def lacks(self, name: str) -> tuple[str, str]:
+        """Field and message of a behaviour that names what no record in its kernels has."""
+        declared = [*self.columns, *self.behaviour.remembers]
+        text = f"{self.behaviour.__name__} names {name!r}, which no record has that it reads or "
+        text += f"writes; {did_you_mean(name, declared)}, or declare it as a column"
+        return f"agents.{self.name}.kind", text
 
     def accounts(self) -> npt.NDArray[np.int64]:
         """Rows of the agents' accounts in the ledger, int64[agents]."""

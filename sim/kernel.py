@@ -14,7 +14,8 @@ from sim.compiled import ask_protocol, call_at, call_with, inner, kernel, let_pr
 from sim.ledger import begin, worst_leak
 from sim.measures import measure, settle_pools, sum_classes, value_tokens
 from sim.randomness import block_key
-from sim.world import Cohort, World
+from sim.structure import structure_at
+from sim.world import World
 
 FINE, LEAK, NEGATIVE, WAITING = range(4)
 
@@ -57,16 +58,8 @@ def let_agents_decide(w):
         watchers = watchers or cohort.watches == 1
         if (cohort.watches == 1) != late:
             continue
-        cells = w.cells[cohort.cells : cohort.cells + cohort.size * cohort.columns]
-        me = Cohort(
-            cells.reshape((cohort.size, cohort.columns)),
-            w.memory[cohort.memory : cohort.memory + cohort.memory_size],
-            w.places[cohort.places : cohort.places + cohort.places_size],
-            cohort.first,
-            c,
-            block_key(cohort.key, number),
-        )
-        call_at(cohort.address, w, me)
+        cohort.key = block_key(cohort.stream, number)
+        call_at(cohort.address, w, structure_at(cohort.me))
 
 
 @kernel

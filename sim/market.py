@@ -25,6 +25,7 @@ from sim.codes import PREVIOUS, Kind, Reason
 from sim.cohort import CohortTable
 from sim.collector import BlockCollector
 from sim.compiled import address_of, compilation_told_to
+from sim.errors import ScenarioError
 from sim.exposure import exposure_network
 from sim.ledger import Ledger, LedgerError, undo
 from sim.measures import (
@@ -44,7 +45,6 @@ from sim.receipts import ReceiptBook
 from sim.scenario import Scenario, checked_seed
 from sim.shocks import Shocks
 from sim.venue import Venue
-from sim.world import Cohort
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -382,9 +382,9 @@ class Market(mesa.Model):
             )
             memory = w.memory[int(r["memory"]) :][: int(r["memory_size"])]
             places = w.places[int(r["places"]) :][: int(r["places_size"])]
-            cohorts[name] = CohortTable(
-                name, behaviour, settings, c, int(r["first"]), cells, memory, places
-            )
+            memory[:] = build.first_memory(behaviour.remembers)
+            record = w.cohorts[c : c + 1]
+            cohorts[name] = CohortTable(name, behaviour, settings, record, cells, memory, places)
             for token, distribution in settings.wallet.items():
                 rng = generator(self.seed_number, f"{name}:wallet:{token}")
                 self.ledger.endow(int(r["first"]), token, distribution.draw(rng, size))
@@ -419,24 +419,23 @@ class Market(mesa.Model):
             w.start_worth[row] = worth_of(w.start[row], w.values)
 
     def _address_behaviours(self) -> None:
-        """Compile the behaviours, or find them in the cache, and note their addresses."""
-        me = Cohort(
-            self.world.cells.reshape(1, -1),
-            self.world.memory,
-            self.world.places,
-            0,
-            0,
-            np.uint64(0),
-        )
+        """Compile the behaviours, or find them in the cache, and note their addresses.
+
+        Raises:
+            ScenarioError: If one names a column that it does not declare.
+        """
         for phase, function in kernel.needed(self.world).items():
             address = address_of(function, (typeof(self.world),))
             self.world.chain[0]["phases"][phase] = address
-        signature = (typeof(self.world), typeof(me))
         for cohort in self.cohorts.values():
             decide = getattr(cohort.behaviour, "decide", None)
-            if decide is not None:
-                address = address_of(decide, signature)
-                self.world.cohorts[cohort.ident]["address"] = address
+            if decide is None:
+                continue
+            try:
+                address = address_of(decide, (typeof(self.world), typeof(cohort.kernel_view())))
+            except KeyError as error:  # as Numba says of a record that lacks a field
+                raise ScenarioError([cohort.lacks(str(error.args[0]))]) from error
+            self.world.cohorts[cohort.ident]["address"] = address
         declared.address_all(self.world, self.declared)
 
     def _resize_table(self) -> None:

@@ -14,7 +14,7 @@ from sim.errors import ScenarioError, did_you_mean, shown
 
 @dataclass(frozen=True)
 class Column:
-    """A number that every agent of a class has.
+    """A number that every agent of a class has, or that a cohort as a whole remembers.
 
     Attributes:
         doc: What it is.
@@ -23,6 +23,8 @@ class Column:
         low: Least value that makes sense.
         high: Greatest.
         state: Whether it is the agent's memory, which no scenario sets.
+        count: How many of them, for what a cohort remembers of several things; kernels
+            then read an array by its name.
     """
 
     doc: str
@@ -31,6 +33,7 @@ class Column:
     low: float = -math.inf
     high: float = math.inf
     state: bool = False
+    count: int = 1
 
 
 _behaviours: dict[str, type] = {}
@@ -118,6 +121,7 @@ def _behaves(found: object) -> bool:
         isinstance(found, type)
         and isinstance(columns, Mapping)
         and all(isinstance(column, Column) for column in columns.values())
+        and isinstance(getattr(found, "remembers", None), Mapping)
         and all(hasattr(found, name) for name in ("needs", "begin", "places", "populate"))
     )
 

@@ -21,6 +21,7 @@ from numba.core.typing.templates import AttributeTemplate
 from numba.extending import (
     NativeValue,
     infer_getattr,
+    intrinsic,
     lower_getattr_generic,
     models,
     register_model,
@@ -37,7 +38,10 @@ class StructureType(types.Type):
     """Numba's type of a `Structure`: names, types and places of its fields."""
 
     def __init__(self, name: str, fields: tuple[tuple[str, types.Type], ...]) -> None:
-        """Lay the fields out in words: an address, and for arrays a length per dimension."""
+        """Lay the fields out in words: an address, and for arrays a length per dimension.
+
+        Types of one name are one type to Numba: a name belongs to one list of fields.
+        """
         self.fields = fields
         super().__init__(name=f"Structure({name})")
 
@@ -79,6 +83,13 @@ def _read_field(context: Any, builder: Any, kind: Any, value: Any, attribute: st
 
     if isinstance(field, StructureType):
         return builder.inttoptr(word(0), ir.IntType(8).as_pointer())
+    if isinstance(field, types.Record):
+        return builder.inttoptr(word(0), context.get_value_type(field))
+    if not isinstance(field, types.Array):
+        pointer = builder.inttoptr(word(0), context.get_data_type(field).as_pointer())
+        number = builder.load(pointer)
+        number.set_metadata("invariant.load", unchanging)
+        return number
     array = make_array(field)(context, builder)
     size = get_itemsize(context, field)
     shape = [word(1 + d) for d in range(field.ndim)]
@@ -97,6 +108,16 @@ def _read_field(context: Any, builder: Any, kind: Any, value: Any, attribute: st
     return array._getvalue()
 
 
+@intrinsic
+def structure_at(typing_context, address):
+    """A structure whose fields only its receiver knows, by its `Structure.address`."""
+
+    def codegen(context, builder, _signature, values):
+        return builder.inttoptr(values[0], ir.IntType(8).as_pointer())
+
+    return StructureType("any", ())(address), codegen
+
+
 @unbox(StructureType)
 def _take_address(kind: Any, thing: Any, c: Any) -> Any:
     number = c.pyapi.object_getattr_string(thing, "address")
@@ -110,7 +131,8 @@ class Structure:
     """Base of bundles: a subclass lists its `fields` and annotates them.
 
     Attributes:
-        fields: For each field (dtype, number of dimensions), or another Structure.
+        fields: For each field (dtype, number of dimensions), or another Structure. Without
+            dimensions it is a record, or a number that does not change while a kernel runs.
         address: Where kernels find the table.
     """
 
@@ -128,7 +150,8 @@ class Structure:
             else:
                 dtype, dimensions = field
                 element = numpy_support.from_dtype(np.dtype(dtype))
-                kinds.append((name, types.Array(element, dimensions, "C")))
+                array = types.Array(element, dimensions, "C") if dimensions else element
+                kinds.append((name, array))
         cls._type = StructureType(cls.__name__, tuple(kinds))
 
     def __init__(self, **values: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -189,7 +189,10 @@ RECEIPT = np.dtype(
 COHORT = np.dtype(
     [
         ("address", "i8"),  # of its compiled behaviour; 0: it acts in Python
-        ("key", "u8"),  # of its stream of draws
+        ("me", "i8"),  # address of the cohort as that behaviour takes it, `sim.cohort.Cohort`
+        ("ident", "i8"),  # its number
+        ("stream", "u8"),  # of its draws
+        ("key", "u8"),  # that stream in this block
         ("first", "i8"),  # row of its first account
         ("size", "i8"),  # agents
         ("columns", "i8"),
@@ -342,23 +345,3 @@ class World(Structure):
     issues: npt.NDArray[np.void]
     order: npt.NDArray[np.void]
     scratch: npt.NDArray[np.float64]
-
-
-class Cohort(NamedTuple):
-    """A cohort as its compiled behaviour takes it.
-
-    Attributes:
-        rows: float64[agents, columns].
-        memory: float64[n], what the cohort as a whole remembers.
-        places: int64[n], the protocols it knows; what they mean is the behaviour's.
-        first: Account of its first agent; agent i has account ``first + i``.
-        ident: Its number.
-        key: Its stream of draws in this block.
-    """
-
-    rows: npt.NDArray[np.float64]
-    memory: npt.NDArray[np.float64]
-    places: npt.NDArray[np.int64]
-    first: int
-    ident: int
-    key: np.uint64

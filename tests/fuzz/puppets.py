@@ -18,7 +18,8 @@ import numpy as np
 from agents.base import Behaviour, Column, MarketAgent
 from protocols import lending
 from protocols.custom import CustomProtocol
-from sim.block import follow, send
+from protocols.interface import Call, Measure, Order, Protocol, Rate, Settings, Token
+from sim.block import WALLET, follow, send
 from sim.codes import ALL, PREVIOUS, Kind, Reason
 from sim.compiled import kernel
 from sim.market import Market
@@ -32,8 +33,6 @@ NUMBERS = (
 _NUMBERS = np.array(NUMBERS)
 _KINDS = len(Kind)
 _KEY_STEP = np.uint64(0x9E3779B97F4A7C15)
-
-INTENTS, HOSTILE, BIDS, PLACES = range(4)
 
 
 @kernel
@@ -76,7 +75,10 @@ def _kind(w, state):
     """A kind of call, mostly one that the market has something for."""
     for _ in range(4):
         kind = _among(state, _KINDS)
-        if kind == Kind.CUSTOM or kind == Kind.REQUIRE:
+        if kind == Kind.PROTOCOL:
+            if w.protocols.size:
+                return kind
+        elif kind == Kind.CUSTOM or kind == Kind.REQUIRE:
             if _draw(state) < 0.2:
                 return kind
         elif kind <= Kind.REMOVE_LIQUIDITY:
@@ -130,7 +132,7 @@ def _call(w, state, account, cohort, bid, first, kind, hostile, places):
     accounts, tokens = w.books.balances.shape
     place, second, limit = 0, 0.0, 0.0
     a, b = _among(state, tokens), _among(state, tokens)
-    other, lower, upper = -1, 0, 0
+    other, lower, upper, action = -1, 0, 0, 0
     if kind <= Kind.REMOVE_LIQUIDITY and w.pools.size:
         place = _among(state, w.pools.size)
         pool = w.pools[place]
@@ -156,6 +158,24 @@ def _call(w, state, account, cohort, bid, first, kind, hostile, places):
         b = w.chain[0].numeraire
         if _draw(state) < 0.5:
             a, b = b, a
+    elif kind == Kind.PROTOCOL and w.protocols.size:
+        place = _among(state, w.protocols.size)
+        protocol = w.protocols[place]
+        action = _among(state, protocol.calls)
+        other = _among(state, accounts) if _draw(state) < 0.3 else -1
+        for _ in range(12):  # what it issues, or holds
+            if w.books.balances[account, a] > 0.0:
+                if w.books.balances[protocol.account, a] > 0.0:
+                    break
+                issues = False
+                for n in range(w.issues.size):
+                    mine = w.issues[n].account == protocol.account
+                    issues |= mine and w.issues[n].token == a
+                if issues:
+                    break
+            a = _among(state, tokens)
+        if _draw(state) < hostile:
+            action = _among(state, 40) - 20
     elif kind == Kind.TRANSFER or kind == Kind.CUSTOM:
         other = _among(state, accounts)
         for _ in range(6):
@@ -197,9 +217,9 @@ def _call(w, state, account, cohort, bid, first, kind, hostile, places):
     if first:
         return send(
             w, account, cohort, bid, kind, place, a, b, amount, limit, other, second,
-            0, lower, upper,
+            0, lower, upper, WALLET, action,
         )  # fmt: skip
-    return follow(w, kind, place, a, b, amount, limit, other, second, lower, upper)
+    return follow(w, kind, place, a, b, amount, limit, other, second, lower, upper, action)
 
 
 @kernel
@@ -207,13 +227,13 @@ def attack(w, me):
     """Send as many transactions as asked for, each of one to five calls."""
     state = np.empty(1, np.uint64)
     chain = w.chain[0]
-    for i in range(me.rows.shape[0]):
+    for i in range(me.size):
         my = me.rows[i]
         account = me.first + i
-        for n in range(int(my[INTENTS])):
+        for n in range(int(my.intents)):
             state[0] = me.key ^ np.uint64(i * 1000 + n)
             bid = 1.25 * max(chain.gas_price, chain.base_fee) + 1.0
-            if _draw(state) < my[BIDS]:
+            if _draw(state) < my.bids:
                 bid = _NUMBERS[_among(state, _NUMBERS.size)]
             elif _draw(state) < 0.3:
                 bid *= 3.0 * _draw(state)
@@ -231,7 +251,7 @@ def attack(w, me):
                 first = False
             for _ in range(calls):
                 kind = _kind(w, state)
-                _call(w, state, account, me.ident, bid, first, kind, my[HOSTILE], my[PLACES])
+                _call(w, state, account, me.ident, bid, first, kind, my.hostile, my.nowhere)
                 first = False
             if flash and _draw(state) < 0.8:
                 follow(w, Kind.FLASH_REPAY, m, token, token, ALL, 0.0)
@@ -374,8 +394,10 @@ class Puppet(MarketAgent):
         if key == "lending":
             return rng.choice([*market.lending, "nobody"])
         if key == "protocol":
-            return rng.choice([*(p.name for p in market.custom), "nobody"])
-        if key in ("receiver", "borrower"):
+            return rng.choice([*(p.name for p in (*market.custom, *market.declared)), "nobody"])
+        if key == "name":
+            return rng.choice([*(c.name for p in market.declared for c in p.calls), "nothing"])
+        if key in ("receiver", "borrower", "counterparty"):
             return rng.choice(market.ledger.accounts)
         return rng.choice(market.ledger.tokens)
 
@@ -418,7 +440,7 @@ class Puppet(MarketAgent):
         bid = 1.25 * max(float(w.chain[0]["gas_price"]), float(w.chain[0]["base_fee"]))
         if rng.random() < self.bids:
             bid = rng.choice(NUMBERS)
-        most = [len(market.pools), len(market.lending), len(market.custom), 1]
+        most = [len(market.pools), len(market.lending), len(market.custom), len(market.declared), 1]
         for n in range(rng.randint(1, 4)):
             numbers = [
                 rng.randrange(len(Kind)), rng.randrange(max(*most)),
@@ -430,10 +452,11 @@ class Puppet(MarketAgent):
             call = (*numbers, self._number(""), 0.0 if n % 2 else self._number(""), other)
             ticks = rng.randrange(-100, 100), rng.randrange(-100, 100)
             second = self._number("")
+            action = rng.choice((0, 0, 1, 2, -1, 2**40))
             if n == 0:
-                send(w, self.account, -1, float(bid), *call, second, 0, *ticks)
+                send(w, self.account, -1, float(bid), *call, second, 0, *ticks, WALLET, action)
             else:
-                follow(w, *call, second, *ticks)
+                follow(w, *call, second, *ticks, action)
 
 
 class Rogue(CustomProtocol):
@@ -473,3 +496,60 @@ class Rogue(CustomProtocol):
         out = rng.choice(NUMBERS) if rng.random() < self.hostile else amount
         done = rng.random() < 0.8
         return (Reason.DONE if done else rng.choice(list(Reason))), out
+
+
+class TillSettings(Settings):
+    """What a till takes."""
+
+    coin: str
+
+
+class Till(Protocol):
+    """A protocol in plain Python that declares itself: a receipt for a coin, one for one.
+
+    It counts what it does between blocks, and audits that each receipt has its coin.
+    """
+
+    Settings = TillSettings
+    tokens = ("coin",)
+    issues = (Token("receipt", Rate("coin", "par")), Token("ticket"))
+    state: ClassVar[Mapping[str, str]] = {"par": "Coins of a receipt", "turns": "Blocks seen"}
+
+    def start(self) -> None:
+        """A receipt stands for one coin."""
+        self.put("par", 1.0)
+
+    def put_in(self, call: Order) -> tuple[Reason, float]:
+        """Take coins, give receipts."""
+        if call.token_in != self.token("coin") or not call.amount > 0.0:
+            return Reason.INVALID, 0.0
+        if not self.pay(call.sender, self.name, call.token_in, call.amount):
+            return Reason.INSUFFICIENT_BALANCE, 0.0
+        done = self.mint(call.sender, self.token("receipt"), call.amount)
+        return (Reason.DONE if done else Reason.INVALID), call.amount
+
+    def take_out(self, call: Order) -> tuple[Reason, float]:
+        """Take receipts, give coins."""
+        if call.token_in != self.token("receipt") or not call.amount > 0.0:
+            return Reason.INVALID, 0.0
+        if not self.burn(call.sender, call.token_in, call.amount):
+            return Reason.INSUFFICIENT_BALANCE, 0.0
+        paid = self.pay(self.name, call.sender, self.token("coin"), call.amount)
+        return (Reason.DONE if paid else Reason.INVALID), call.amount
+
+    def between_blocks(self) -> None:
+        """Count blocks."""
+        self.put("turns", self.value("turns") + 1.0)
+
+    def leak(self) -> float:
+        """Receipts that have no coin, over all coins there ever were."""
+        out = self.market.ledger.supply(self.token("receipt"))
+        column = self.market.ledger.token(self.token("receipt"))
+        most = max(float(self.market.ledger.books.most[column]), 1.0)
+        return max(out - self.held("coin"), 0.0) / most
+
+    calls = (
+        Call("put_in", put_in, gas=90_000.0, pays="coin", gives="receipt"),
+        Call("take_out", take_out, gas=90_000.0, pays="receipt", gives="coin"),
+    )
+    measures = (Measure("turns", "blocks", "Blocks seen", "turns"),)

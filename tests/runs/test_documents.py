@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 from sim import Market, Scenario
+from sim.compiled import cache_folder
 from tests.conftest import BASE, merged
 
 ROOT = Path(__file__).parents[2]
@@ -45,3 +48,42 @@ def test_the_page_is_told_in_code_that_runs() -> None:
             [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
+
+
+PROBE = """
+import tomllib
+from sim import Market, Scenario
+from sim.compiled import compilation_told_to
+from tests.conftest import BASE, merged
+
+told = []
+with compilation_told_to(told.append):
+    market = Market(Scenario.from_dict(merged(BASE, tomllib.loads(GROUP))), rng=1).run(20)
+print(*told)
+print(market.cohorts["contrarians"].column("trades").sum(), len(market.receipts()))
+"""
+
+
+def test_an_agent_of_ones_own_is_compiled_once(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "new_agent.md").read_text(encoding="utf-8")
+    (module,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    (group,) = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    group = re.sub("threshold = .*", "threshold = 0.0", group)  # the price of this market is still
+    (tmp_path / "contrarians.py").write_text(module)
+
+    def told() -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", f"GROUP = {group!r}\n{PROBE}"], cwd=ROOT, check=True,
+            env=dict(os.environ) | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True,
+        )  # fmt: skip
+        names, numbers = done.stdout.splitlines()
+        sent, receipts = numbers.split()
+        assert float(sent) == float(receipts) > 0.0
+        return names.split()
+
+    try:
+        assert "decide" in told()
+        assert told() == []
+    finally:
+        for folder in cache_folder().glob(f"{tmp_path.name}_*"):
+            shutil.rmtree(folder)

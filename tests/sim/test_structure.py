@@ -20,6 +20,20 @@ class Outer(Structure):
     fields: ClassVar[Any] = {"inner": Inner, "n": ("i8", 1)}
 
 
+POINT = np.dtype([("x", "f8"), ("many", "f8", (2,))])
+
+
+class Single(Structure):
+    fields: ClassVar[Any] = {"point": (POINT, 0), "number": ("u8", 0)}
+
+
+@njit
+def shift(single):  # type: ignore[no-untyped-def]
+    single.point.x += 1.0
+    single.point.many[1] = 7.0
+    return single.number
+
+
 @njit
 def touch(outer):  # type: ignore[no-untyped-def]
     outer.inner.x[1, 2] += outer.n[0]
@@ -42,6 +56,15 @@ def test_a_replaced_field_is_another_bundle() -> None:
     touch(other)
     assert outer.inner.x[1, 2] == 8.0
     assert other.address != outer.address
+
+
+def test_a_field_without_dimensions_is_one_record_or_number() -> None:
+    points, numbers = np.zeros(3, POINT), np.array([1, 2**64 - 1], np.uint64)
+    single = Single(point=points[2:].reshape(()), number=numbers[1:].reshape(()))
+    assert shift(single) == 2**64 - 1
+    assert points.tolist()[1:] == [(0.0, [0.0, 0.0]), (1.0, [0.0, 7.0])]
+    numbers[1] = 5
+    assert shift(single) == 5
 
 
 def test_a_pickled_bundle_is_bundled_anew() -> None:
