@@ -49,6 +49,15 @@ def kinds_of_agents() -> list[str]:
     return sorted(kind for kind, b in found.items() if b.__module__.startswith(OURS))
 
 
+TILL = "tests.fuzz.puppets:Till"
+"""A kind in plain Python, from a module."""
+
+
+def kinds_of_protocols() -> list[str]:
+    """All kinds that declare themselves and come with the package, and one in plain Python."""
+    return [*sorted(registry.protocols()), TILL]
+
+
 class Draft:
     """A scenario that is being drawn.
 
@@ -76,7 +85,7 @@ class Draft:
             "blocks": int(math.exp(rng.uniform(math.log(15), math.log(90)))),
             "audit": {"every": 1},
         }
-        for part in ("pools", "oracles", "lending", "insurance", "agents"):
+        for part in ("pools", "oracles", "lending", "insurance", "protocols", "agents"):
             self.content[part] = {}
         self._venue()
         for n in range(rng.randint(1, 4)):
@@ -84,6 +93,8 @@ class Draft:
         self._oracles()
         for n in range(rng.choice((0, 1, 1, 2))):
             self._lending(f"bank{n}")
+        for n in range(rng.choice((0, 0, 1, 2))):
+            self._protocol(f"own{n}")
         self.content["block"] = self._block()
         if fair:
             return
@@ -250,6 +261,15 @@ class Draft:
         if pool.keys() & {"target_weights", "target_amplification"}:
             pool["moves_from"] = rng.randint(0, 20)
             pool["moves_until"] = pool["moves_from"] + rng.randint(1, 50)
+
+    def _protocol(self, name: str) -> None:
+        """One that declares itself, of any kind there is."""
+        kind = self.rng.choice(kinds_of_protocols())
+        cls = registry.protocol(kind)
+        tokens = {key: self.rng.choice(self.base) for key in cls.tokens}
+        self.content["protocols"][name] = {
+            "kind": kind, **self.schema.model(cls.Settings, **tokens)
+        }  # fmt: skip
 
     def _oracles(self) -> None:
         """One for each base token, called like it; some of shares; some that nobody asked for."""

@@ -201,6 +201,8 @@ def _count(market: Market, outcome: Outcome) -> None:
         outcome.counts[f"done {kind.name}"] += int(done[kind])
     for pool in market.setup.pools.values():
         outcome.counts[f"pool {pool.kind}"] += 1
+    for protocol in market.setup.protocols.values():
+        outcome.counts[f"protocol {protocol.kind.rpartition(':')[2]}"] += 1
     for group in market.setup.agents.values():
         outcome.counts[f"agents {group.kind.rpartition(':')[2]}"] += 1
     for _, shock in market.shocks.struck:

@@ -15,7 +15,7 @@ from sim.errors import ScenarioError
 from sim.ledger import LedgerError
 from sim.scenario import SHOCK_KINDS, BlockSettings, Switches
 from tests.fuzz import runner
-from tests.fuzz.generator import PRICED, Draft, draw, kinds_of_agents, scenario
+from tests.fuzz.generator import PRICED, Draft, draw, kinds_of_agents, kinds_of_protocols, scenario
 from tests.fuzz.markets import Watch
 from tests.fuzz.puppets import CALLS, Attacker, Puppet
 
@@ -35,12 +35,14 @@ def test_nothing_is_had_for_free_in_random_markets() -> None:
 def test_every_kind_of_thing_is_drawn() -> None:
     pools = {pool["kind"] for d in DRAFTS for pool in d["pools"].values()}
     agents = {group["kind"] for d in DRAFTS for group in d["agents"].values()}
+    protocols = {protocol["kind"] for d in DRAFTS for protocol in d["protocols"].values()}
     shocks = {shock["kind"] for d in DRAFTS for shock in d["shocks"]}
     orders = {d["block"]["ordering"].upper() for d in DRAFTS}
     fees = {d["block"]["fee_market"] for d in DRAFTS}
     cut = {name for d in DRAFTS for name in d["switches"]}
     assert pools == set(KINDS)
     assert agents == set(kinds_of_agents())
+    assert protocols == set(kinds_of_protocols())
     assert shocks == set(SHOCK_KINDS)
     assert orders == {order.name for order in Ordering}
     assert fees == set(get_args(BlockSettings.model_fields["fee_market"].annotation))
