@@ -289,12 +289,26 @@ def charts(market: Market) -> list[Chart]:
         found.append(Chart("Depth of pools", title, lines, "money", log=True))
         lines = {n: f"pool.{n}.impermanent_loss" for n in pools}
         found.append(Chart("Impermanent loss", "share of holding", lines, "share"))
+    for protocol in market.declared:
+        found += _charts_of(protocol)
     lines = {"mean paid outside": "gas.mean", "base fee": "gas.base_fee"}
     if setup.switches.gas_binds:
         found.append(Chart("Gas price", "gwei", lines, log=True))
     lines = {c: f"loss.{c}" for c in setup.agents}
     if lines:
         found.append(Chart("Losses by class", f"{unit} since the start", lines, "money"))
+    return found
+
+
+def _charts_of(protocol: Any) -> list[Chart]:
+    """The charts that a protocol declares, and the value of what it holds."""
+    name, units = protocol.name, {m.name: m.unit for m in protocol.measures}
+    unit = protocol.market.numeraire
+    found = [Chart(f"{name}: value", unit, {"value": f"protocol.{name}.value"}, "money")]
+    for title, drawn in protocol.charts.items():
+        lines = {m: f"protocol.{name}.{m}" for m in drawn}
+        if [*drawn] != ["value"]:
+            found.append(Chart(f"{name}: {title}", units.get(drawn[0], unit), lines))
     return found
 
 
@@ -325,6 +339,9 @@ def history_of(market: Market, node: str) -> list[Chart]:
         if token in market.venue.names:
             lines["outside venue"] = f"venue.{token}.price"
         return [Chart(f"Oracle {name}", unit, lines)]
+    for protocol in market.declared:
+        if protocol.name == node:
+            return _charts_of(protocol)
     if node in market.cohorts:
         lines = {"wealth": f"wealth.{name}"}
         result = {"against holding": f"result.{name}"}

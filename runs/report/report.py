@@ -32,7 +32,7 @@ from runs.report.page import (
     table,
 )
 from runs.results import BLOCKS, REPORT, SCENARIO, SUMMARY, write_whole
-from sim import Scenario, reading
+from sim import Scenario, reading, registry
 from sim.errors import ScenarioError
 
 
@@ -146,6 +146,18 @@ class Pictures:
             ax.yaxis.set_major_formatter(SHARE)
         return figure
 
+    def protocol(self, name: str) -> Figure | None:
+        """The charts that a protocol of the scenario's own kind declares; None: it has none."""
+        declared = registry.protocol(self.setup.protocols[name].kind).charts
+        if not declared:
+            return None
+        figure, axes = new_figure(len(declared))
+        for ax, (title, measures) in zip(axes, declared.items(), strict=True):
+            label(ax, title)
+            drawn = self.lines(ax, {f"protocol.{name}.{m}": m for m in measures})
+            legend(ax, drawn if len(measures) > 1 else 0)
+        return figure
+
     def gas(self) -> Figure:
         """What gas cost, and who had to wait."""
         figure, axes = new_figure(2)
@@ -195,6 +207,10 @@ class Pictures:
         if self.setup.lending:
             pictures["Leverage and liquidations"] = self.leverage()
             pictures["Utilisation and withdrawable cash"] = self.cash()
+        for name in self.setup.protocols:
+            figure = self.protocol(name)
+            if figure is not None:
+                pictures[f"Protocol {name}"] = figure
         pictures["Gas"] = self.gas()
         pictures["Losses by class"] = self.losses()
         pictures = {

@@ -1,0 +1,416 @@
+"""Protocols that declare themselves: one file is enough, compiled or plain."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib import invalidate_caches
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from agents import MarketAgent
+from protocols.interface import (
+    Call,
+    Measure,
+    Order,
+    Part,
+    Protocol,
+    Rate,
+    Settings,
+    Token,
+    check_declaration,
+)
+from runs import read_study
+from sim import LedgerError, Market, Scenario, ScenarioError
+from sim.codes import ALL, PREVIOUS, Reason
+from sim.ledger import DEBT
+from tests.fuzz.puppets import Till
+
+ROOT = Path(__file__).parents[2]
+TILL = "tests.fuzz.puppets:Till"
+KINDS = {"vault": {"kind": "vault", "asset": "eth"}, "till": {"kind": TILL, "coin": "eth"}}
+ENTER = {"vault": "enter", "till": "put_in"}
+LEAVE = {"vault": "leave", "till": "take_out"}
+TOKENS = {"vault": "own-share", "till": "own-receipt"}
+BLOCKS = re.compile(r"```(python|toml)\n(.*?)```", re.DOTALL)
+
+
+class Idle(MarketAgent):
+    """Holds what it has."""
+
+    def step(self) -> None:
+        """Do nothing."""
+
+
+@pytest.fixture(params=["vault", "till"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def own(small: Callable[..., Scenario], kind: str) -> tuple[Market, Idle]:
+    """A market with a protocol called `own`, and Ann with ten ether."""
+    market = Market(small(protocols={"own": KINDS[kind]}), rng=1)
+    return market, Idle(market, {"eth": 10.0}, "ann")
+
+
+# What it does in a market
+
+
+def test_what_goes_in_comes_out_and_wealth_stays(own: tuple[Market, Idle], kind: str) -> None:
+    market, ann = own
+    before = ann.wealth
+    ann.act("own", ENTER[kind], 4.0)
+    market.run(1)
+    assert ann.wallet == {"eth": 6.0, TOKENS[kind]: 4.0}
+    assert ann.wealth == pytest.approx(before, rel=1e-12)
+    assert market.protocols["own"].holdings == {"eth": 4.0}
+    ann.act("own", LEAVE[kind], ALL)
+    market.run(1)
+    assert ann.wallet == {"eth": 10.0}
+    market.ledger.audit()
+
+
+def test_receipts_have_its_calls_its_name_and_its_gas(
+    small: Callable[..., Scenario], kind: str
+) -> None:
+    block = {"fee_market": "first_price", "gas_token": "eth"}
+    own = KINDS[kind] | {"gas": {LEAVE[kind]: 77_000.0}}
+    market = Market(small(protocols={"own": own}, block=block), rng=1)
+    ann = Idle(market, {"eth": 10.0}, "ann")
+    ann.act("own", ENTER[kind], 4.0)
+    market.run(1)
+    ann.act("own", LEAVE[kind], 1.0)
+    market.run(1)
+    frame = market.receipts()
+    assert frame["kind"].astype(str).tolist() == [ENTER[kind], LEAVE[kind]]
+    assert frame["protocol"].astype(str).tolist() == ["own", "own"]
+    declared = type(market.protocols["own"]).calls[0].gas
+    assert frame["gas"].tolist() == [declared, 77_000.0]
+    assert frame["status"].astype(str).tolist() == ["done", "done"]
+    assert frame["token_out"].astype(str).tolist() == [TOKENS[kind], "eth"]
+
+
+def test_what_cannot_be_done_takes_the_transaction_back(
+    own: tuple[Market, Idle], kind: str
+) -> None:
+    market, ann = own
+    with ann.transaction():
+        ann.act("own", ENTER[kind], 4.0)
+        ann.act("own", ENTER[kind], 7.0)  # more than is left
+    ann.act("own", LEAVE[kind], 1.0)
+    ann.act("own", ENTER[kind], 1.0, token_in="usdc")
+    market.run(1)
+    reasons = market.receipts()["reason"].astype(str).tolist()
+    assert sorted(set(reasons)) == ["insufficient_balance", "invalid"]
+    assert ann.wallet == {"eth": 10.0}
+    assert market.protocols["own"].holdings == {}
+
+
+def test_a_transaction_goes_from_call_to_call(own: tuple[Market, Idle], kind: str) -> None:
+    market, ann = own
+    with ann.transaction():
+        ann.act("own", ENTER[kind], 4.0)
+        ann.act("own", LEAVE[kind], PREVIOUS)
+        ann.swap("eth-usdc", "eth", PREVIOUS)
+    market.run(1)
+    amounts = market.receipts()[["amount_in", "amount_out"]].to_numpy()
+    assert amounts[:2].tolist() == [[4.0, 4.0], [4.0, 4.0]]
+    assert ann.wallet["eth"] == 6.0
+    assert ann.wallet["usdc"] == amounts[2, 1] > 0.0
+
+
+def test_others_cannot_be_paid_for(own: tuple[Market, Idle], kind: str) -> None:
+    market, ann = own
+    bob = Idle(market, {"eth": 1.0}, "bob")
+    ann.act("own", ENTER[kind], 4.0)
+    market.run(1)
+    bob.act("own", LEAVE[kind], 4.0, counterparty="ann")
+    market.run(1)
+    assert market.receipts()["reason"].astype(str).tolist()[-1] == "insufficient_balance"
+    assert ann.wallet[TOKENS[kind]] == 4.0
+
+
+def test_what_is_called_that_is_not_there(own: tuple[Market, Idle], kind: str) -> None:
+    _, ann = own
+    with pytest.raises(KeyError, match="there are own"):
+        ann.act("other", ENTER[kind], 1.0)
+    with pytest.raises(KeyError, match=ENTER[kind]):
+        ann.act("own", "steal", 1.0)
+    with pytest.raises(ValueError, match="finite"):
+        ann.act("own", ENTER[kind], float("nan"))
+
+
+def test_classes_loss_and_claims_count_it(small: Callable[..., Scenario], kind: str) -> None:
+    content = small().to_dict()
+    content["protocols"] = {"own": KINDS[kind]}
+    content["agents"]["idlers"] = {
+        "kind": "tests.fuzz.puppets:Idler", "count": 2, "wallet": {"eth": 3.0},
+    }  # fmt: skip
+    market = Market(Scenario.from_dict(content), rng=1)
+    ledger = market.ledger
+    for row in range(2):
+        ledger.transfer(f"idlers-{row}", "own", "eth", 1.0)
+        ledger.mint(f"idlers-{row}", TOKENS[kind], 1.0)
+    market.run(2)
+    last = market.datacollector.get_model_vars_dataframe().iloc[-1]
+    assert last["wealth.idlers"] == pytest.approx(6.0 * market.price("eth"), rel=1e-12)
+    assert last["loss.idlers"] == pytest.approx(0.0, abs=1e-8)
+    assert last["protocol.own.value"] == pytest.approx(2.0 * market.price("eth"), rel=1e-12)
+
+
+def test_plain_calls_stay_in_the_compiled_loop(small: Callable[..., Scenario]) -> None:
+    """Stepping and running give the same bits, and the loop is left for plain calls alone."""
+
+    def made(step: bool) -> Market:
+        market = Market(small(protocols={"own": KINDS["till"], "two": KINDS["vault"]}), rng=1)
+        ann = Idle(market, {"eth": 10.0, "usdc": 1e4}, "ann")
+        for name, protocol in (("put_in", "own"), ("enter", "two")):
+            ann.act(protocol, name, 2.0)
+        ann.swap("eth-usdc", "eth", 1.0)
+        ann.act("own", "put_in", 3.0)
+        market.release(ann)
+        if step:
+            for _ in range(30):
+                market.step()
+            return market
+        market.world.retired[ann.account] = 0
+        return market.run(30)
+
+    ran, stepped = made(False), made(True)
+    assert (ran.ledger.balances == stepped.ledger.balances).all()
+    pd.testing.assert_frame_equal(ran.receipts(), stepped.receipts())
+    pd.testing.assert_frame_equal(
+        ran.datacollector.get_model_vars_dataframe(),
+        stepped.datacollector.get_model_vars_dataframe(),
+    )
+    assert ran.protocols["own"].value("turns") == 30.0
+    assert len(ran.receipts()) == 4
+
+
+def test_a_protocol_that_leaks_stops_the_run(own: tuple[Market, Idle], kind: str) -> None:
+    market, ann = own
+    ann.act("own", ENTER[kind], 4.0)
+    market.run(1)
+    if kind == "vault":  # the ledger's audit sees it, and nothing else can
+        market.ledger.balances[market.protocols["own"].account, 0] += 1e3
+        with pytest.raises(LedgerError, match="leaks"):
+            market.run(1)
+        return
+    market.ledger.transfer("own", "ann", "eth", 1.0)
+    with pytest.raises(LedgerError, match="own: its own audit"):
+        market.run(1)
+
+
+class Wrong(Till):
+    """Says nothing of how a call ended."""
+
+    def put_in(self, call: Order) -> Any:
+        """Forget to answer."""
+
+    calls = (Call("put_in", put_in),)
+
+
+def test_a_call_that_does_not_say_how_it_ended(small: Callable[..., Scenario]) -> None:
+    own = {"kind": f"{__name__}:Wrong", "coin": "eth"}
+    market = Market(small(protocols={"own": own}), rng=1)
+    ann = Idle(market, {"eth": 10.0}, "ann")
+    ann.act("own", "put_in", 1.0)
+    with pytest.raises(TypeError, match=r"Wrong.put_in must return \(reason, amount out\)"):
+        market.run(1)
+    assert ann.wallet == {"eth": 10.0}
+
+
+# What is wrong with a scenario
+
+
+@pytest.mark.parametrize(
+    ("table", "field", "text"),
+    [
+        ({"kind": "volt"}, "protocols.own.kind", "vault"),
+        ({"kind": "nowhere:Vault"}, "protocols.own.kind", "cannot be imported"),
+        ({"kind": "sim.market:Market"}, "protocols.own.kind", "is no protocol"),
+        ({"kind": "vault"}, "protocols.own.asset", "is missing"),
+        ({"kind": "vault", "asset": "gold"}, "protocols.own.asset", "unknown token"),
+        ({"kind": "vault", "asset": "eth", "exit_fee": 1.5}, "protocols.own.exit_fee", "range"),
+        ({"kind": "vault", "asset": "eth", "feee": 0.1}, "protocols.own.feee", "unknown field"),
+        ({"kind": "vault", "asset": "eth", "gas": {"fly": 1.0}}, "protocols.own.gas.fly", "enter"),
+    ],
+)
+def test_a_wrong_table_is_told_by_its_field(
+    small: Callable[..., Scenario], table: dict[str, Any], field: str, text: str
+) -> None:
+    with pytest.raises(ScenarioError) as told:
+        small(protocols={"own": table})
+    assert [f for f, _ in told.value.problems] == [field]
+    assert text in told.value.problems[0][1]
+
+
+def test_names_are_taken_once(small: Callable[..., Scenario]) -> None:
+    with pytest.raises(ScenarioError, match="two things are called so"):
+        small(protocols={"bank": KINDS["vault"]})
+
+
+def test_a_resolved_scenario_makes_the_same_market(small: Callable[..., Scenario]) -> None:
+    setup = small(protocols={"own": KINDS["vault"] | {"deposits": 5.0}})
+    again = Scenario.from_dict(setup.to_dict())
+    assert again.to_toml() == setup.to_toml()
+    assert again.to_dict()["protocols"]["own"]["offset"] == 1e-6
+    other = setup.override({"protocols.own.exit_fee": 0.25})
+    assert other.protocols["own"].settings.exit_fee == 0.25  # type: ignore[attr-defined]
+
+
+# What is wrong with a declaration
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"tokens": ("gold",)}, "no field of its Settings"),
+        ({"issues": (Token("coin"),)}, "names two things"),
+        ({"issues": (Token("a b"),)}, "cannot be a field"),
+        ({"issues": (Token("r", Rate("gold", "par")),)}, "does not know"),
+        ({"issues": (Token("r", Rate("coin", "price")),)}, "not in its state"),
+        ({"calls": (Call("a", Till.put_in), Call("a", Till.put_in))}, "two calls"),
+        ({"calls": (Call("a", Till.put_in, gas=-1.0),)}, "gas"),
+        ({"calls": (Call("a", Till.put_in, pays="gold"),)}, "does not know"),
+        ({"measures": (Measure("m", "", "", "price"),)}, "not in its state"),
+        ({"charts": {"Chart": ("price",)}}, "no measure"),
+    ],
+)
+def test_a_contradiction_is_told_where_the_class_is_made(
+    changes: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(TypeError, match=text):
+        type("Odd", (Till,), changes)
+
+
+def test_a_debt_counts_against_its_holder(small: Callable[..., Scenario]) -> None:
+    market = Market(small(protocols={"own": {"kind": f"{__name__}:Lender", "coin": "usdc"}}), rng=1)
+    ann = Idle(market, {"eth": 1.0}, "ann")
+    market.ledger.mint("own", "usdc", 100.0)
+    before = ann.wealth
+    ann.act("own", "borrow", 40.0)
+    market.run(1)
+    assert ann.wallet == {"eth": 1.0, "usdc": 40.0, "own-debt": 40.0}
+    assert ann.wealth == pytest.approx(before, rel=1e-12)
+    ann.transfer("holders", "own-debt", ALL)
+    market.run(1)
+    assert market.receipts()["reason"].astype(str).tolist()[-1] == "bound"
+
+
+class CoinSettings(Settings):
+    """What it lends."""
+
+    coin: str
+
+
+class Lender(Protocol):
+    """Lends to whoever asks."""
+
+    Settings = CoinSettings
+    tokens = ("coin",)
+    issues = (Token("debt", Rate("coin", "par"), DEBT),)
+    state = {"par": "Coins of a debt"}  # noqa: RUF012
+
+    def start(self) -> None:
+        """A debt is of one coin."""
+        self.put("par", 1.0)
+
+    def borrow(self, call: Order) -> tuple[Reason, float]:
+        """Lend."""
+        self.mint(call.sender, self.token("debt"), call.amount)
+        paid = self.pay(self.name, call.sender, self.token("coin"), call.amount)
+        return (Reason.DONE if paid else Reason.NO_CASH), call.amount
+
+    calls = (Call("borrow", borrow),)
+
+
+def test_a_base_needs_nothing() -> None:
+    check_declaration(Protocol)
+    assert Part() == Part() and Protocol.token_names("x") == []
+
+
+# From one file in a folder of somebody's
+
+
+@pytest.fixture(params=["Cellar", "PlainCellar"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A folder outside the project with the guide's vault, and a scenario beside it."""
+    text = (ROOT / "docs" / "new_protocol.md").read_text(encoding="utf-8")
+    found = {"python": [], "toml": []}
+    for language, code in BLOCKS.findall(text):
+        found[language].append(code)
+    compiled, plain = found["python"]
+    module = f"cellar_{request.param.lower()}_{tmp_path.parent.name.replace('-', '_')}"
+    (tmp_path / f"{module}.py").write_text(compiled if request.param == "Cellar" else plain)
+    (scenario,) = found["toml"]
+    scenario = scenario.replace("cellar:Cellar", f"{module}:{request.param}")
+    (tmp_path / "cellar.toml").write_text(scenario)
+    invalidate_caches()
+    yield tmp_path
+    sys.modules.pop(module, None)
+    sys.path[:] = [p for p in sys.path if p != str(tmp_path)]
+
+
+def test_one_file_is_enough(folder: Path) -> None:
+    setup = Scenario.load(folder / "cellar.toml")
+    market = Market(setup, rng=1)
+    ann = Idle(market, {"eth": 10.0}, "ann")
+    before = ann.wealth
+    ann.act("cellar", "enter", 4.0)
+    chain = market.world.chain[0]
+    market.run(1)
+    cost = (10.0 - 4.0 - ann.wallet["eth"]) * market.price("eth")
+    assert 0.0 < cost < 20.0 and chain["fee_market"]
+    # Entering costs nothing but gas, at today's price.
+    assert ann.wealth + cost == pytest.approx(10.0 * market.price("eth"), rel=1e-12)
+    assert before > 0.0
+    ann.act("cellar", "leave", ALL)
+    market.run(2)
+    frame = market.receipts()
+    mine = frame[frame["protocol"] == "cellar"]
+    assert mine["kind"].astype(str).tolist() == ["enter", "leave"]
+    assert mine["gas"].tolist() == [110_000.0, 150_000.0]
+    assert market.protocols["cellar"].value("fees") == pytest.approx(0.004)
+    row = market.datacollector.get_model_vars_dataframe().iloc[-1]
+    assert row["protocol.cellar.fees"] == pytest.approx(0.004)
+    graph = market.exposure()
+    assert graph.nodes["cellar"]["assets"] == pytest.approx(0.004 * market.price("eth"))
+    with pytest.raises(ScenarioError) as told:
+        setup.override({"protocols.cellar.fee": "much"})
+    assert told.value.problems[0][0] == "protocols.cellar.fee"
+
+
+def test_one_file_is_enough_for_runs_and_sweeps(folder: Path) -> None:
+    """From there, with the command; workers find the module too."""
+    run = [sys.executable, "-m", "runs.cli", "run", "cellar.toml", "--out", "out"]
+    environment = dict(os.environ) | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(run, cwd=folder, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    page = (folder / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Protocol cellar" in page
+    summary = json.loads((folder / "out" / "summary.json").read_text())
+    assert any(node["id"] == "cellar" for node in summary["exposure"]["nodes"])
+    again = Scenario.load(folder / "out" / "scenario.toml")
+    assert again.protocols["cellar"].settings.fee == 0.001  # type: ignore[attr-defined]
+    (folder / "study.toml").write_text(
+        'scenario = "cellar.toml"\nseeds = 2\n\n[parameters.fee]\n'
+        'path = "protocols.cellar.fee"\nvalues = [0.0, 0.01]\n\n'
+        '[keep]\nworth = "last(protocol.cellar.value)"\n'
+    )
+    sweep = [sys.executable, "-m", "runs.cli", "sweep", "study.toml", "--out", "swept"]
+    done = subprocess.run(
+        [*sweep, "--workers", "2"], cwd=folder, capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    frame = read_study(folder / "swept")
+    assert frame["status"].astype(str).tolist() == ["done"] * 4
+    assert (frame["worth"] == 0.0).all()
