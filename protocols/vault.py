@@ -20,7 +20,7 @@ from pydantic import Field
 from protocols.interface import Call, Measure, Protocol, Settings, Token, read, register, write
 from sim.codes import Reason
 from sim.compiled import inner, kernel
-from sim.distribution import NotNegative
+from sim.distribution import MOST, NotNegative
 from sim.ledger import burn, mint, transfer
 
 
@@ -104,7 +104,7 @@ class VaultSettings(Settings):
     exit_fee: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         0.0, description="Share of what is taken out that stays in the vault."
     )
-    cap: NotNegative = Field(1e300, description="Most that it may hold, token units.")
+    cap: NotNegative = Field(MOST, description="Most that it may hold, token units.")
     offset: NotNegative = Field(1e-6, description="Virtual shares and assets.")
     deposits: NotNegative = Field(0.0, description="Of outside holders at the start, token units.")
 

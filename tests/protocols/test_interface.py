@@ -28,8 +28,9 @@ from protocols.interface import (
     check_declaration,
 )
 from runs import read_study
-from sim import LedgerError, Market, Scenario, ScenarioError
+from sim import LedgerError, Market, Scenario
 from sim.codes import ALL, PREVIOUS, Reason
+from sim.errors import ScenarioError
 from sim.ledger import DEBT
 from tests.fuzz.puppets import Till
 
@@ -374,7 +375,7 @@ def test_one_file_is_enough(folder: Path) -> None:
     assert ann.wealth + cost == pytest.approx(10.0 * market.price("eth"), rel=1e-12)
     assert before > 0.0
     ann.act("cellar", "leave", ALL)
-    market.run(2)
+    market.run(9)  # the tenth block is measured
     frame = market.receipts()
     mine = frame[frame["protocol"] == "cellar"]
     assert mine["kind"].astype(str).tolist() == ["enter", "leave"]
