@@ -618,6 +618,18 @@ def position_tokens(books, pool, n):
 
 
 @kernel
+def list_tokens(books, pool, owners, amounts):
+    """What all places for positions hold, as `position_tokens` has it.
+
+    Args:
+        owners: int64[places], to be filled.
+        amounts: float64[places, 2], likewise.
+    """
+    for n in range(owners.size):
+        owners[n], amounts[n, 0], amounts[n, 1] = position_tokens(books, pool, n)
+
+
+@kernel
 def tokens_of(books, pool, owner, lower, upper):
     """What an account's position between two ticks holds: as `position_tokens`, (x, y)."""
     a, b = lower // pool.spacing - pool.lowest, upper // pool.spacing - pool.lowest

@@ -152,6 +152,18 @@ class ConcentratedPool(CurvedPool):
         lower = concentrated.spaced(record, float(lower_price), False)
         return int(lower), int(concentrated.spaced(record, float(upper_price), True))
 
+    def owned(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """What all positions hold, fees included.
+
+        Returns:
+            (owners int64[n], rows of the ledger; amounts float64[n, 2], token units).
+        """
+        books, record = self.ledger.books, self.record[0]
+        count = int(concentrated.places(books, record))
+        owners, amounts = np.zeros(count, np.int64), np.zeros((count, 2))
+        concentrated.list_tokens(books, record, owners, amounts)
+        return owners[owners >= 0], amounts[owners >= 0]
+
     def positions(self) -> pd.DataFrame:
         """All positions: owner, prices, liquidity, and what they hold, fees included."""
         books, record = self.ledger.books, self.record[0]

@@ -1,112 +1,151 @@
-"""Who is exposed to whom, read off the ledger and never declared beside it."""
+"""Who is exposed to whom and why, read off the ledger and never declared beside it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import networkx as nx
 import numpy as np
 
 from protocols import oracle
-from protocols.handles import ConcentratedPool
-from sim.measures import sum_claims, sum_classes, value_tokens
+from sim.balance_sheets import GROUP, Entities, assets_and_liabilities, read_entities
+from sim.errors import did_you_mean
 
 if TYPE_CHECKING:
     from sim.market import Market
 
 LEAST = 1e-6
 """Value in the numeraire below which an exposure is left out."""
+CHANNELS = ("claim", "debt", "price", "source", "common")
+"""Why somebody is exposed; see `exposure_network`."""
+
+Join = Callable[[str, str, float, str], None]
 
 
-def exposure_network(market: Market) -> nx.DiGraph:
-    """The exposure network of a market as it stands.
+def exposure_network(
+    market: Market, by: str = GROUP, channels: Iterable[str] | None = None
+) -> nx.MultiDiGraph:
+    """The exposure network of a market as it stands, with one edge for each reason.
 
-    Nodes are protocols (``kind`` pool, lending, venue, oracle) and classes of agents
-    (``kind`` cohort, account), with ``value``: what a protocol holds, what a class owns.
     An edge u -> v says that u loses if v fails; its ``weight`` is what u can lose, in
-    the numeraire, and its ``channel`` says why:
+    the numeraire, and its ``channel``, which is also its key, says why:
 
     - claim: u holds tokens that v issued (shares, receipts), or a position in it;
-    - debt: v, a class, owes u, a lending market;
+    - debt: v owes u, a lending market;
     - price: u, a lending market, values collateral by oracle v; the weight is the
       collateral;
     - source: oracle u reads v; the weight is the collateral that hangs on it;
     - common: pools u and v trade the same token, so that arbitrage carries a price
       move from one to the other; the weight is the lesser of what both hold of it.
+
+    Two nodes may be joined by several: a metapool has a claim on the pool whose share it
+    holds, and a common token with it.
+
+    Nodes are protocols (``kind`` pool, lending, protocol, custom, oracle), the venue, and whoever
+    acts: groups (cohort), accounts of the market's own (account: holders, treasuries, ...)
+    and agents (agent). Each has ``assets``, ``liabilities`` and ``equity``, their
+    difference, at the market's prices:
+
+    - a pool owns its reserves and owes them to the holders of its shares or positions;
+      what is left is rounding, and what somebody gave to its account besides;
+    - a lending market owns its cash and what is borrowed, and owes the receipts (those of
+      its treasury too);
+    - a group, account or agent owns what it holds and its positions, and owes its debts;
+      the equity is its wealth;
+    - a protocol that declares itself owns what it holds and owes its tokens, or is owed them
+      where they are debts; of one that joined an open market tokens have no price here;
+    - the venue owns its inventory; an oracle owns nothing and owes nothing.
+
+    ``value`` is what pictures size a node by: a pool's assets, a lending market's cash (its
+    assets less what is borrowed), the equity of whoever acts, the venue's inventory.
+
+    Args:
+        market: Any.
+        by: "group": the agents of a group are one node, an agent of none its own.
+            "account": each agent's account is a node, with its ``group``.
+        channels: Which edges to keep, of `CHANNELS`; default: all.
+
+    Returns:
+        The graph; its attributes are the block and the numeraire. Protocols, groups and the
+        oracles that value collateral are always there, single accounts where they have an
+        edge. All attributes are plain, so that it can be written as GraphML.
+
+    Raises:
+        ValueError: If `by` or a channel is unknown.
     """
-    w = market.world
-    value_tokens(w)
-    sum_classes(w)
-    ledger, values = market.ledger, w.values
-    graph = nx.DiGraph(block=market.block, numeraire=market.numeraire)
-
-    def worth(row: int) -> float:
-        return float(ledger.balances[row] @ values)
-
-    for name in market.pools:
-        graph.add_node(name, kind="pool", value=worth(ledger.account(name)))
-    for name in market.lending:
-        graph.add_node(name, kind="lending", value=worth(ledger.account(name)))
-    graph.add_node("venue", kind="venue", value=worth(ledger.account("venue")))
-    holders = [(name, "cohort", w.sums[c]) for c, name in enumerate(market.cohorts)]
-    for name in market.special_accounts:
-        if name != "venue":
-            holders.append((name, "account", ledger.balances[ledger.account(name)]))
-    holders += [(n, "", ledger.balances[ledger.account(n)]) for n in graph if n != "venue"]
+    kept = _known_channels(channels)
+    entities = read_entities(market, by)
+    graph = nx.MultiDiGraph(block=market.block, numeraire=market.numeraire)
+    _add_nodes(market, graph, entities)
 
     def join(u: str, v: str, weight: float, channel: str) -> None:
-        if u == v or not weight > LEAST:
+        if channel not in kept or u == v or not weight > LEAST:
             return
-        if graph.has_edge(u, v):
-            graph[u][v]["weight"] += weight
+        if graph.has_edge(u, v, channel):
+            graph[u][v][channel]["weight"] += weight
         else:
-            graph.add_edge(u, v, weight=weight, channel=channel)
+            graph.add_edge(u, v, channel, weight=weight, channel=channel)
 
-    sum_claims(w)
-    rows = [*market.cohorts, *market.special_accounts]
-    for name, kind, holdings in holders:
-        if kind:
-            claims = w.claims[rows.index(name)]
-            graph.add_node(name, kind=kind, value=float((holdings + claims) @ values))
-        for token, issuer in ledger.issuers.items():
-            if issuer:
-                column = ledger.token(token)
-                value = float(holdings[column] * values[column])
-                if value < 0.0:
-                    join(issuer, name, -value, "debt")
-                else:
-                    join(name, issuer, value, "claim")
-    for pool in market.pools.values():
-        if isinstance(pool, ConcentratedPool):
-            for position in pool.positions().to_dict("records"):
-                worth_now = sum(position[t] * float(values[ledger.token(t)]) for t in pool.tokens)
-                join(_class_of(market, str(position["owner"])), pool.name, worth_now, "claim")
+    _join_holders(market, entities, join)
     _join_oracles(market, graph, join)
-    for u, pool in market.pools.items():
-        for v, other in market.pools.items():
-            if u != v:
-                common = 0.0
-                for token in set(pool.tokens) & set(other.tokens):
-                    least = min(pool.reserves[token], other.reserves[token])
-                    common += least * abs(values[ledger.token(token)])
-                join(u, v, common, "common")
-    graph.remove_nodes_from([n for n in list(nx.isolates(graph)) if n in market.special_accounts])
+    if "common" in kept:
+        _join_pools(market, join)
+    kinds = nx.get_node_attributes(graph, "kind")
+    graph.remove_nodes_from([n for n in list(nx.isolates(graph)) if kinds[n] in _SINGLE])
     return graph
 
 
-def _class_of(market: Market, account: str) -> str:
-    """Node of an account: its cohort, or itself."""
-    row = market.ledger.account(account)
-    for name, cohort in market.cohorts.items():
-        if cohort.first <= row < cohort.first + len(cohort):
-            return name
-    return account
+_SINGLE = ("account", "agent")
+"""Kinds of nodes that are left out where nothing joins them."""
 
 
-def _join_oracles(market: Market, graph: nx.DiGraph, join: object) -> None:
+def _known_channels(channels: Iterable[str] | None) -> frozenset[str]:
+    if channels is None:
+        return frozenset(CHANNELS)
+    given = [channels] if isinstance(channels, str) else list(channels)
+    for name in given:
+        if name not in CHANNELS:
+            raise ValueError(f"unknown channel {name!r}; {did_you_mean(str(name), CHANNELS)}")
+    return frozenset(given)
+
+
+def _add_nodes(market: Market, graph: nx.MultiDiGraph, entities: Entities) -> None:
+    """Add everybody with what they own and owe."""
+    assets, liabilities = assets_and_liabilities(market, entities)
+    held = entities.worth.sum(axis=1) + entities.positions.sum(axis=1)
+    columns = (held.tolist(), assets.tolist(), liabilities.tolist())
+    rows = zip(entities.names, entities.kinds, entities.groups, *columns, strict=True)
+    for name, kind, group, value, owned, owed in rows:
+        sheet = {"value": value, "assets": owned, "liabilities": owed, "equity": owned - owed}
+        graph.add_node(name, kind=kind, **sheet)
+        if group:
+            graph.nodes[name]["group"] = group
+
+
+def _join_holders(market: Market, entities: Entities, join: Join) -> None:
+    """Join who holds with who issued, and who lent with who owes."""
+    issued: dict[str, list[int]] = {name: [] for name in market.pools}
+    for token, issuer in enumerate(market.ledger.issuers.values()):
+        if issuer:
+            issued.setdefault(issuer, []).append(token)
+    for issuer, tokens in issued.items():
+        worth = entities.worth[:, tokens]
+        claims = worth.clip(min=0.0).sum(axis=1)
+        if issuer in market.pools:
+            claims += entities.positions[:, list(market.pools).index(issuer)]
+        debts = -worth.clip(max=0.0).sum(axis=1)
+        for e in np.flatnonzero(claims > LEAST):
+            join(entities.names[e], issuer, float(claims[e]), "claim")
+        for e in np.flatnonzero(debts > LEAST):
+            join(issuer, entities.names[e], float(debts[e]), "debt")
+
+
+def _join_oracles(market: Market, graph: nx.MultiDiGraph, join: Join) -> None:
     """Add the oracles: who trusts them, and what they read."""
     names = list(market.oracles)
     trusted = np.zeros(len(names))
+    nothing = dict.fromkeys(("value", "assets", "liabilities", "equity"), 0.0)
     for name, lender in market.lending.items():
         for token in lender.tokens:
             reserve = lender.reserve(token)
@@ -114,17 +153,28 @@ def _join_oracles(market: Market, graph: nx.DiGraph, join: object) -> None:
             if reserve["collateral"]:
                 weight = lender.deposits(token) * float(market.world.feeds[f]["price"])
                 trusted[f] += weight
-                graph.add_node(f"oracle:{names[f]}", kind="oracle", value=0.0)
-                join(name, f"oracle:{names[f]}", weight, "price")  # type: ignore[operator]
+                graph.add_node(f"oracle:{names[f]}", kind="oracle", **nothing)
+                join(name, f"oracle:{names[f]}", weight, "price")
     pools = list(market.pools)
     for f, name in enumerate(names):
-        if trusted[f] > 0.0:
-            feed = market.world.feeds[f]
-            source = int(feed["source"])
-            reads_pool = source in (oracle.POOL_SPOT, oracle.POOL_TWAP, oracle.SHARE)
-            if reads_pool and not feed["exogenous"]:
-                target = pools[int(feed["pool"])]
-            else:
-                target = "venue"
-            if source != oracle.FIXED:
-                join(f"oracle:{name}", target, trusted[f], "source")  # type: ignore[operator]
+        feed = market.world.feeds[f]
+        source = int(feed["source"])
+        reads_pool = source in (oracle.POOL_SPOT, oracle.POOL_TWAP, oracle.SHARE)
+        if reads_pool and not feed["exogenous"]:
+            target = pools[int(feed["pool"])]
+        else:
+            target = "venue"
+        if source != oracle.FIXED:
+            join(f"oracle:{name}", target, float(trusted[f]), "source")
+
+
+def _join_pools(market: Market, join: Join) -> None:
+    """Join the pools that trade the same token, both ways."""
+    values, ledger = market.world.values, market.ledger
+    reserves = {name: pool.reserves for name, pool in market.pools.items()}
+    for u, mine in reserves.items():
+        for v, theirs in reserves.items():
+            if u != v:
+                tokens = [t for t in mine if t in theirs]
+                least = (min(mine[t], theirs[t]) * abs(values[ledger.token(t)]) for t in tokens)
+                join(u, v, float(sum(least)), "common")

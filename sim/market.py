@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from protocols.lending import LendingMarket
 from protocols.oracle import Oracle
 from protocols.pool import Pool
 from protocols.routing import Plan, plan
-from sim import block, build, declared, kernel, registry
+from sim import balance_sheets, block, build, declared, kernel, registry
 from sim.codes import PREVIOUS, Kind, Reason
 from sim.cohort import CohortTable
 from sim.collector import BlockCollector
@@ -165,9 +165,37 @@ class Market(mesa.Model):
         """All receipts so far, a row per call, in the order of execution."""
         return self.receipt_book.frame()
 
-    def exposure(self) -> nx.DiGraph:
-        """Who is exposed to whom, read off the ledger; edge weight in the numeraire."""
-        return exposure_network(self)
+    def exposure(self, by: str = "group", channels: Iterable[str] | None = None) -> nx.MultiDiGraph:
+        """Who is exposed to whom and why, read off the ledger: an edge for each channel.
+
+        Args:
+            by: "group", or "account" for a node for each agent.
+            channels: Of claim, debt, price, source and common, those to keep; default: all.
+
+        Returns:
+            Edges with their channel as key and their weight in the numeraire, nodes with
+            their balance sheets; `sim.exposure.exposure_network` says what each means.
+
+        Raises:
+            ValueError: If `by` or a channel is unknown.
+        """
+        return exposure_network(self, by, channels)
+
+    def balance_sheets(self, by: str = "group") -> pd.DataFrame:
+        """What everybody owns and owes at the market's prices, in the numeraire.
+
+        Args:
+            by: "group", or "account" for a row for each agent.
+
+        Returns:
+            entity, kind, assets, liabilities and equity, their difference: what the nodes of
+            `exposure` have, and of those too that nothing joins. The equities sum to the value
+            of all base tokens, since every claim is one's asset and another's liability.
+
+        Raises:
+            ValueError: If `by` is neither.
+        """
+        return balance_sheets.balance_sheets(self, by)
 
     def route(self, token_in: str, token_out: str, amount: float, gas_price: float = 0.0) -> Plan:
         """The best split of an amount over routes through all pools, as they stand.

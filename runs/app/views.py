@@ -114,32 +114,34 @@ def network_state(market: Market, flows: Mapping[tuple[str, str], float]) -> dic
             "text": text,
             "title": f"{label}: {about}",
         }
-    edges: dict[tuple[str, str], dict[str, Any]] = {}
+    edges: dict[tuple[str, str, str], dict[str, Any]] = {}
+    first: dict[tuple[str, str], tuple[str, str, str]] = {}
     heaviest = max((d["weight"] for _, _, d in graph.edges(data=True)), default=1.0)
     for u, v, data in graph.edges(data=True):
-        if data["channel"] == "common" and (v, u) in edges:
+        if data["channel"] == "common" and (v, u, "common") in edges:
             continue
         channel = "price" if data["channel"] == "source" else data["channel"]
         weight = float(data["weight"])
-        edges[u, v] = {
+        first.setdefault((u, v), (u, v, data["channel"]))
+        edges[u, v, data["channel"]] = {
             "channel": channel,
             "weight": weight,
             "width": round(1.0 + 8.0 * math.sqrt(weight / heaviest), 1),
             "title": f"{u} → {v}: {data['channel']}, {money(weight)} {unit}",
         }
     busiest = max(flows.values(), default=0.0)
-    flash: dict[tuple[str, str], float] = {}
+    flash: dict[tuple[str, str, str], float] = {}
     for (u, v), amount in flows.items():
         if not amount > 0.0 or u not in graph or v not in graph:
             continue
-        key = next((k for k in ((u, v), (v, u)) if k in edges), None)
+        key = first.get((u, v)) or first.get((v, u))
         if key is None:
-            key = (u, v)
+            key = first[u, v] = (u, v, "flow")
             edges[key] = {"channel": "flow", "weight": 0.0, "width": 1.0, "title": f"{u} → {v}"}
         flash[key] = flash.get(key, 0.0) + 0.25 + 0.7 * math.sqrt(amount / busiest)
     rows = [
-        {"u": u, "v": v, "flash": round(min(flash.get((u, v), 0.0), 0.95), 2)} | e
-        for (u, v), e in edges.items()
+        {"u": key[0], "v": key[1], "flash": round(min(flash.get(key, 0.0), 0.95), 2)} | edge
+        for key, edge in edges.items()
     ]
     return {"nodes": nodes, "edges": rows}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 
 import networkx as nx
@@ -15,14 +16,21 @@ from matplotlib.patheffects import withStroke
 from runs.report.page import COLOURS, INK, MUTED, money
 from sim import Scenario
 
-COLUMNS = {"cohort": 0, "account": 0, "lending": 1, "oracle": 1, "pool": 2, "venue": 3}
+COLUMNS = {
+    "cohort": 0, "agent": 0, "account": 0, "lending": 1, "oracle": 1, "pool": 2, "custom": 2,
+    "protocol": 2,
+    "venue": 3,
+}  # fmt: skip
 HEADS = ("agents", "lending and oracles", "pools", "outside")
 KIND_COLOURS = {
     "pool": "#0b6e8f",
     "lending": "#d1495b",
     "venue": "#3d405b",
     "oracle": "#edae49",
+    "custom": "#7a5195",
+    "protocol": "#7a5195",
     "cohort": "#66a182",
+    "agent": "#a3c9a8",
     "account": "#b8c1cc",
 }
 _X = (0.0, 1.0, 2.0, 2.9)
@@ -35,7 +43,7 @@ _WORDS = {
 }
 
 
-def everybody(graph: nx.DiGraph, setup: Scenario) -> nx.DiGraph:
+def everybody(graph: nx.MultiDiGraph, setup: Scenario) -> nx.MultiDiGraph:
     """An exposure network with every group and the venue, whether exposed or not.
 
     Accounts that only earn, as treasuries do, are left out.
@@ -50,7 +58,7 @@ def everybody(graph: nx.DiGraph, setup: Scenario) -> nx.DiGraph:
     return graph
 
 
-def places(graph: nx.DiGraph, setup: Scenario) -> dict[str, tuple[int, float]]:
+def places(graph: nx.MultiDiGraph, setup: Scenario) -> dict[str, tuple[int, float]]:
     """Where the nodes of a network stand: their column, and how far down it in [0, 1].
 
     Everybody stands beside those that it is linked with, so that edges cross less. The
@@ -69,7 +77,7 @@ def places(graph: nx.DiGraph, setup: Scenario) -> dict[str, tuple[int, float]]:
     return {n: (COLUMNS[d["kind"]], down[n]) for n, d in graph.nodes(data=True)}
 
 
-def _middle(graph: nx.DiGraph, setup: Scenario, name: str, down: Mapping[str, float]) -> float:
+def _middle(graph: nx.MultiDiGraph, setup: Scenario, name: str, down: Mapping[str, float]) -> float:
     beside = set(graph.predecessors(name)) | set(graph.successors(name))
     if name in setup.agents:
         group = setup.agents[name]
@@ -78,8 +86,8 @@ def _middle(graph: nx.DiGraph, setup: Scenario, name: str, down: Mapping[str, fl
     return sum(known) / len(known) if known else math.inf
 
 
-def draw(figure: Figure, ax: Axes, graph: nx.DiGraph, setup: Scenario) -> None:
-    """Draw an exposure network.
+def draw(figure: Figure, ax: Axes, graph: nx.MultiDiGraph, setup: Scenario) -> None:
+    """Draw an exposure network: an arrow for each channel, side by side where there are several.
 
     Args:
         figure: Takes the legend.
@@ -95,10 +103,17 @@ def draw(figure: Figure, ax: Axes, graph: nx.DiGraph, setup: Scenario) -> None:
     for text, x in zip(HEADS, _X, strict=True):
         ax.text(x, 0.04, text, ha="center", fontsize=8, color=MUTED)
     heaviest = max((d["weight"] for _, _, d in graph.edges(data=True)), default=1.0)
+    drawn: Counter[frozenset[str]] = Counter()
+    common = set()
     for u, v, data in graph.edges(data=True):
-        if data["channel"] == "common" and graph.has_edge(v, u) and v < u:
-            continue  # it joins both alike, and is drawn once
-        _draw_edge(ax, place[u], place[v], data, 0.6 + 5.0 * math.sqrt(data["weight"] / heaviest))
+        pair = frozenset((u, v))
+        if data["channel"] == "common":
+            if pair in common:
+                continue  # it joins both alike, and is drawn once
+            common.add(pair)
+        width = 0.6 + 5.0 * math.sqrt(data["weight"] / heaviest)
+        _draw_edge(ax, place[u], place[v], data["channel"], width, drawn[pair])
+        drawn[pair] += 1
     values = {n: abs(d["value"]) for n, d in graph.nodes(data=True) if d["kind"] != "venue"}
     largest = max((v for v in values.values() if v == v), default=1.0) or 1.0
     for name, data in graph.nodes(data=True):
@@ -114,6 +129,7 @@ def draw(figure: Figure, ax: Axes, graph: nx.DiGraph, setup: Scenario) -> None:
             va="top", fontsize=7.5, color=INK, linespacing=1.15, zorder=5,
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )  # fmt: skip
+    kinds = {data["kind"] for _, data in graph.nodes(data=True)}
     handles: list[Line2D] = [
         Line2D([], [], color=COLOURS[_CHANNELS[channel]], linewidth=3, label=text)
         for channel, text in _WORDS.items()
@@ -121,6 +137,7 @@ def draw(figure: Figure, ax: Axes, graph: nx.DiGraph, setup: Scenario) -> None:
     handles += [
         Line2D([], [], color=colour, marker="o", linestyle="", label=kind)
         for kind, colour in KIND_COLOURS.items()
+        if kind in kinds
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
 
@@ -129,20 +146,25 @@ def _draw_edge(
     ax: Axes,
     start: tuple[float, float],
     end: tuple[float, float],
-    data: Mapping[str, object],
+    channel: str,
     width: float,
+    beside: int,
 ) -> None:
-    """An arrow towards whoever it depends on; within a column a bow on its right side."""
-    down = start[1] > end[1]
+    """An arrow towards whoever it depends on; within a column a bow on its right side.
+
+    Args:
+        beside: Edges between the two that are drawn already; each bends a little more.
+    """
     if start[0] == end[0]:
-        first, last = (start, end) if down else (end, start)
-        style, bend = "-", 0.25 * abs(start[1] - end[1]) - 0.45
+        bend = (0.25 * abs(start[1] - end[1]) - 0.45) * (1.0 + 0.4 * beside)
+        bend = bend if start[1] > end[1] else -bend
     else:
-        first, last, style, bend = start, end, "-|>", 0.08
+        bend = 0.08 + 0.06 * beside
+    style = "-" if channel == "common" else "-|>"
     ax.add_patch(
         FancyArrowPatch(
-            first, last, arrowstyle=style, connectionstyle=f"arc3,rad={bend}", linewidth=width,
-            color=COLOURS[_CHANNELS.get(str(data["channel"]), 0)], alpha=0.5, shrinkA=9, shrinkB=12,
+            start, end, arrowstyle=style, connectionstyle=f"arc3,rad={bend}", linewidth=width,
+            color=COLOURS[_CHANNELS[channel]], alpha=0.5, shrinkA=9, shrinkB=12,
             mutation_scale=9.0 + width, zorder=1, capstyle="round" if style == "-" else "butt",
         )
     )  # fmt: skip

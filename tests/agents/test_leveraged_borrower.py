@@ -102,8 +102,10 @@ def test_the_repayment_reaches_the_health_it_aims_at(
 ) -> None:
     debt, threshold = ratio * collateral, 0.83
     x = repayment_to_health(collateral, threshold, debt, health)
-    assert 0.0 <= x <= debt
-    if 0.0 < x < debt:
+    if collateral * threshold >= health * debt:  # healthy enough already
+        assert x == 0.0
+    else:  # with less debt than collateral there always is a way
+        assert 0.0 <= x < debt
         assert (collateral - x) * threshold / (debt - x) == pytest.approx(health)
 
 

@@ -184,7 +184,16 @@ def _run(market: Market, fair: bool, outcome: Outcome, number: int) -> None:
         if found:
             outcome.findings += [(number, f"block {market.block}: {text}") for text in found]
             return
-    market.exposure()  # what people ask of a market answers too, whatever became of it
+    # What people ask of a market answers too, whatever became of it.
+    base = [t for t, issuer in market.ledger.issuers.items() if not issuer]
+    held = market.ledger.balances.sum(axis=0)
+    owned = sum(held[market.ledger.token(t)] * market.price(t) for t in base)
+    for by in ("group", "account"):
+        market.exposure(by=by)
+        sheets = market.balance_sheets(by)
+        gap = abs(sheets["equity"].sum() - owned) / max(sheets["assets"].sum(), 1.0)
+        if gap > 1e-9:  # of all assets, since equities are differences of them
+            outcome.findings.append((number, f"equities are {gap:.1e} off the base tokens"))
     outcome.counts["receipts"] += len(market.receipts())
 
 

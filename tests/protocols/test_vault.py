@@ -31,9 +31,7 @@ def opened(small: Make, **settings: Any) -> Market:
 @given(
     st.floats(1e-6, 1e9), st.floats(1e-6, 1e9), st.floats(1e-6, 1e9), st.floats(0.0, 1e3)
 )  # fmt: skip
-def test_in_and_out_is_never_more(
-    assets: float, held: float, supply: float, offset: float
-) -> None:
+def test_in_and_out_is_never_more(assets: float, held: float, supply: float, offset: float) -> None:
     shares = shares_for(assets, held, supply, offset)
     back = assets_for(shares, held + assets, supply + shares, offset)
     assert back == pytest.approx(assets, rel=1e-9)

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from runs.report.network import everybody
 
 from runs.app import views
 from runs.app.live import LiveMarket
 from runs.app.parameters import shock_of
 from sim import Market, Scenario
+from tests.science.test_everybody import MORE
 
 
 @pytest.fixture
@@ -56,10 +58,15 @@ def test_size_is_value_and_width_is_exposure(live: LiveMarket) -> None:
     values = {n: graph.nodes[n]["value"] for n in live.pools}
     larger, smaller = sorted(values, key=lambda n: -values[n])
     assert nodes[larger]["r"] > nodes[smaller]["r"]
-    edges = {(e["u"], e["v"]): e for e in views.network_state(live, {})["edges"]}
-    for (u, v), edge in edges.items():
-        assert graph[u][v]["weight"] == edge["weight"]
-    widths = sorted(edges.values(), key=lambda e: e["weight"])
+    edges = views.network_state(live, {})["edges"]
+    for edge in edges:
+        (weight,) = (
+            data["weight"]
+            for channel, data in graph[edge["u"]][edge["v"]].items()
+            if edge["channel"] == ("price" if channel == "source" else channel)
+        )
+        assert weight == edge["weight"]
+    widths = sorted(edges, key=lambda e: e["weight"])
     assert [e["width"] for e in widths] == sorted(e["width"] for e in widths)
 
 
@@ -95,6 +102,22 @@ def test_flows_flash_and_open_edges_where_there_is_no_exposure(live: LiveMarket)
     assert sum(e["flash"] > 0 for e in state["edges"]) == 2
 
 
+def test_every_reason_has_its_edge() -> None:
+    market = LiveMarket(Scenario.from_dict(MORE), 3)
+    shown = views.network_state(market, {})["edges"]
+    expected = {
+        (u, v, "price" if channel == "source" else channel)
+        for u, v, channel in everybody(market.exposure(), market.setup).edges(keys=True)
+    }
+    found = {(e["u"], e["v"], e["channel"]) for e in shown}
+    assert len(shown) == len(found)
+    assert ("meta", "stable", "claim") in found
+    assert found < expected
+    both = {(v, u, channel) for u, v, channel in found if channel == "common"}
+    assert found | both == expected
+    assert not found & both  # a common token joins both alike
+
+
 # Charts
 
 
@@ -118,10 +141,11 @@ def test_a_plain_market_has_charts_too() -> None:
     market = Market(Scenario.load("calm").override({"measures.every": 1}), rng=3).run(20)
     past, live = views.past_of(market), LiveMarket("calm", 3)
     live.advance(20)
-    for chart in views.charts(market):
-        for measure in chart.lines.values():
-            if measure in past:
-                assert past.rows([measure]) == live.past.rows([measure])
+    shown = {measure for chart in views.charts(market) for measure in chart.lines.values()}
+    for measure in shown:
+        assert (measure in past) == (not measure.startswith("liquidated."))  # only a live one's
+    for measure in shown & set(past.names):
+        assert past.rows([measure]) == live.past.rows([measure])
 
 
 def test_shocks_are_marked_and_spoken(live: LiveMarket) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import networkx as nx
+import numpy as np
 import pytest
 from matplotlib.patches import FancyArrowPatch
 
@@ -35,7 +36,7 @@ def test_places_depend_on_no_weight() -> None:
 
 
 def test_whoever_is_linked_stands_beside() -> None:
-    graph = nx.DiGraph()
+    graph = nx.MultiDiGraph()
     for pool in ("first", "second"):
         graph.add_node(pool, kind="pool", value=1.0)
     for account in ("a", "b"):
@@ -52,12 +53,37 @@ def test_the_picture_shows_every_edge_once_and_every_node() -> None:
     figure, axes = new_figure(1, 6.0)
     draw(figure, axes[0], graph, market.setup)
     shown = everybody(graph, market.setup)
-    pairs = {
-        frozenset((u, v)) if d["channel"] == "common" else (u, v)
-        for u, v, d in shown.edges(data=True)
+    reasons = {
+        (frozenset((u, v)) if channel == "common" else (u, v), channel)
+        for u, v, channel in shown.edges(keys=True)
     }
     arrows = [p for p in axes[0].patches if isinstance(p, FancyArrowPatch)]
-    assert len(arrows) == len(pairs) < shown.number_of_edges()
+    assert len(arrows) == len(reasons) < shown.number_of_edges()
     texts = {t.get_text().split("\n")[0] for t in axes[0].texts}
     assert {name.removeprefix("oracle:") for name in shown} <= texts
     figure.canvas.draw()
+
+
+def test_reasons_between_two_are_drawn_side_by_side() -> None:
+    graph = nx.MultiDiGraph()
+    for pool in ("meta", "stable"):
+        graph.add_node(pool, kind="pool", value=1.0)
+    graph.add_node("holders", kind="account", value=1.0)
+    edges = [("meta", "stable", "claim"), ("meta", "stable", "common")]
+    edges += [("stable", "meta", "common"), ("holders", "stable", "claim")]
+    edges += [("stable", "holders", "debt")]
+    for u, v, channel in edges:
+        graph.add_edge(u, v, channel, channel=channel, weight=1.0)
+    figure, axes = new_figure(1, 6.0)
+    draw(figure, axes[0], graph, Scenario.load("calm"))
+    figure.canvas.draw()
+    arrows = [p for p in axes[0].patches if isinstance(p, FancyArrowPatch)]
+    assert len(arrows) == 4  # a common token joins both alike
+    paths = [axes[0].transData.transform(arrow.get_path().vertices[:3]) for arrow in arrows]
+    middles = [bend for _, bend, _ in paths]
+    for i, one in enumerate(middles):
+        for other in middles[:i]:
+            assert np.hypot(*(one - other)) > 8.0  # pixels between the bends of any two
+    # What depends goes to what it depends on, in a column too.
+    start, _, end = paths[0]
+    assert start[1] > end[1]

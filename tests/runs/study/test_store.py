@@ -172,9 +172,11 @@ def test_a_journal_gives_back_what_it_was_told_to_the_bit(tmp_path: Path) -> Non
         again = found[outcome.run]
         assert np.array_equal(again.values, outcome.values, equal_nan=True)
         assert again.error == outcome.error
-        if outcome.series is not None:
-            assert again.series is not None
-            assert (again.series == outcome.series).all()
+        if outcome.run == 2:  # which failed
+            assert again.series is None
+        else:
+            assert again.series is not None and outcome.series is not None
+            assert again.series.tobytes() == outcome.series.tobytes()
 
 
 @pytest.mark.parametrize("cut", [1, 10, 17, 60, 200])

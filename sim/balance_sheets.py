@@ -1,0 +1,154 @@
+"""What everybody owns and owes, read off the ledger at the market's prices.
+
+Nobody declares a balance sheet. What an account holds is its asset, or its debt where the
+token is one; what is out of a token is what its issuer owes those who hold it, or what they
+owe the issuer. So every claim is one party's asset and another's liability, and the equities
+of all sum to the value of the base tokens, which nobody owes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from protocols.handles import ConcentratedPool
+from sim.measures import value_tokens
+
+if TYPE_CHECKING:
+    from sim.market import Market
+
+Floats = npt.NDArray[np.float64]
+
+GROUP, ACCOUNT = "group", "account"
+
+
+@dataclass(frozen=True)
+class Entities:
+    """Everybody whose books are kept, and what they hold, in the numeraire.
+
+    Attributes:
+        names: Protocols, the venue, groups, other accounts; each once.
+        kinds: pool, lending, protocol (one that declares itself), custom (one that joined an
+            open market), venue, cohort, account (one of the market's own: producer,
+            holders, treasuries, insurance funds) or agent, of each.
+        groups: Group that an agent is of; "" for all others.
+        worth: float64[entities, tokens], value of what each holds; a debt's is negative.
+        positions: float64[entities, pools], value of each one's positions of concentrated
+            liquidity, which are no tokens.
+    """
+
+    names: list[str]
+    kinds: list[str]
+    groups: list[str]
+    worth: Floats
+    positions: Floats
+
+
+def read_entities(market: Market, by: str = GROUP) -> Entities:
+    """Read what everybody holds.
+
+    Args:
+        market: As it stands.
+        by: "group": the agents of a group together; "account": each by itself.
+
+    Raises:
+        ValueError: If `by` is neither.
+    """
+    value_tokens(market.world)
+    names, kinds, groups, of = _members(market, by)
+    balances = market.ledger.balances
+    holdings = np.zeros((len(names), balances.shape[1]))
+    entity, first, count = np.unique(of, return_index=True, return_counts=True)
+    single = count == 1
+    holdings[entity[single]] = balances[first[single]]
+    for i in np.flatnonzero(~single):  # the accounts of a group are a run of rows
+        holdings[entity[i]] = balances[first[i] : first[i] + count[i]].sum(axis=0)
+    positions = _positions(market, of, len(names))
+    return Entities(names, kinds, groups, holdings * market.world.values, positions)
+
+
+def _members(
+    market: Market, by: str
+) -> tuple[list[str], list[str], list[str], npt.NDArray[np.int64]]:
+    """Names, kinds and groups of all entities, and the one of each account, int64[accounts]."""
+    if by not in (GROUP, ACCOUNT):
+        raise ValueError(f"by must be {GROUP!r} or {ACCOUNT!r}, not {by!r}")
+    ledger = market.ledger
+    of = np.full(len(ledger.accounts), -1, np.int64)
+    names: list[str] = []
+    kinds: list[str] = []
+    inside = np.full(len(ledger.accounts), "", object)
+
+    def add(name: str, kind: str, rows: int | slice) -> None:
+        of[rows] = len(names)
+        names.append(name)
+        kinds.append(kind)
+
+    for kind, some in (("pool", market.pools), ("lending", market.lending)):
+        for name in some:
+            add(name, kind, ledger.account(name))
+    for protocol in market.declared:
+        add(protocol.name, "protocol", protocol.account)
+    for protocol in market.custom:
+        add(protocol.name, "custom", protocol.account)
+    add("venue", "venue", ledger.account("venue"))
+    for name, cohort in market.cohorts.items():
+        rows = slice(cohort.first, cohort.first + len(cohort))
+        inside[rows] = name
+        if by == GROUP:
+            add(name, "cohort", rows)
+    for name in market.special_accounts:
+        if name != "venue":
+            add(name, "account", ledger.account(name))
+    rest = np.flatnonzero(of < 0)
+    of[rest] = len(names) + np.arange(rest.size)
+    groups = [""] * len(names) + inside[rest].tolist()
+    names += [ledger.accounts[row] for row in rest]
+    kinds += ["agent"] * rest.size
+    return names, kinds, groups, of
+
+
+def _positions(market: Market, of: npt.NDArray[np.int64], entities: int) -> Floats:
+    """Value of everybody's positions of concentrated liquidity, float64[entities, pools]."""
+    found = np.zeros((entities, len(market.pools)))
+    for p, pool in enumerate(market.pools.values()):
+        if isinstance(pool, ConcentratedPool):
+            owners, amounts = pool.owned()
+            values = market.world.values[pool.record["tokens"][0][:2]]
+            found[:, p] = np.bincount(of[owners], amounts @ values, entities)
+    return found
+
+
+def assets_and_liabilities(market: Market, entities: Entities) -> tuple[Floats, Floats]:
+    """What everybody owns and what they owe, float64[entities] each, in the numeraire."""
+    row = {name: e for e, name in enumerate(entities.names)}
+    assets = entities.worth.clip(min=0.0).sum(axis=1) + entities.positions.sum(axis=1)
+    liabilities = -entities.worth.clip(max=0.0).sum(axis=1)
+    out = entities.worth.sum(axis=0)
+    for token, issuer in enumerate(market.ledger.issuers.values()):
+        if issuer and out[token] > 0.0:
+            liabilities[row[issuer]] += out[token]
+        elif issuer:
+            assets[row[issuer]] -= out[token]
+    for p, name in enumerate(market.pools):
+        liabilities[row[name]] += entities.positions[:, p].sum()
+    return assets, liabilities
+
+
+def balance_sheets(market: Market, by: str = GROUP) -> pd.DataFrame:
+    """Assets, liabilities and equity of everybody; see `sim.market.Market.balance_sheets`."""
+    entities = read_entities(market, by)
+    assets, liabilities = assets_and_liabilities(market, entities)
+    return pd.DataFrame(
+        {
+            "entity": entities.names,
+            "kind": entities.kinds,
+            "assets": assets,
+            "liabilities": liabilities,
+            "equity": assets - liabilities,
+        }
+    )
