@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column
+from agents.intents import OUTSIDE, THEN, Order, trade
 from agents.tools import (
-    OUTSIDE,
     affordable,
     delay,
-    follow_trade,
     gas_cost,
     quote_at,
     refuel,
-    send_trade,
     share_bid,
     worth_the_race,
 )
@@ -152,30 +150,28 @@ def best_pair(w, place, capital):
 
 
 @inner
-def send_round_trip(w, account, cohort, bid, place, a, b, buys, money, least, patience):
+def send_round_trip(w, order, place, a, b, buys, money, least):
     """Send the legs of a round trip through a pool's a-th and b-th token as one transaction."""
     chain = w.chain[0]
     pool = w.pools[place]
     base, quote, numeraire = pool.tokens[a], pool.tokens[b], chain.numeraire
     if buys:
         if quote == numeraire:
-            sent = send_trade(w, account, cohort, bid, place, quote, base, money, 0.0, patience)
+            sent = trade(w, order, place, quote, base, money, 0.0)
         else:
-            sent = send_trade(
-                w, account, cohort, bid, OUTSIDE, numeraire, quote, money, 0.0, patience
-            )
+            sent = trade(w, order, OUTSIDE, numeraire, quote, money, 0.0)
             if sent:
-                follow_trade(w, place, quote, base, PREVIOUS, 0.0)
+                trade(w, THEN, place, quote, base, PREVIOUS, 0.0)
         if sent:
-            follow_trade(w, OUTSIDE, base, numeraire, PREVIOUS, least)
+            trade(w, THEN, OUTSIDE, base, numeraire, PREVIOUS, least)
         return
-    if not send_trade(w, account, cohort, bid, OUTSIDE, numeraire, base, money, 0.0, patience):
+    if not trade(w, order, OUTSIDE, numeraire, base, money, 0.0):
         return
     if quote == numeraire:
-        follow_trade(w, place, base, quote, PREVIOUS, least)
+        trade(w, THEN, place, base, quote, PREVIOUS, least)
     else:
-        follow_trade(w, place, base, quote, PREVIOUS, 0.0)
-        follow_trade(w, OUTSIDE, quote, numeraire, PREVIOUS, least)
+        trade(w, THEN, place, base, quote, PREVIOUS, 0.0)
+        trade(w, THEN, OUTSIDE, quote, numeraire, PREVIOUS, least)
 
 
 @inner
@@ -235,20 +231,9 @@ def decide(w, me):
         bid = affordable(w, account, gas, share_bid(w, profit, my.bid_share, gas))
         if not refuel(w, account, me.ident, gas):
             continue
-        cost = gas_cost(w, gas, bid)
-        send_round_trip(
-            w,
-            account,
-            me.ident,
-            bid,
-            best,
-            best_a,
-            best_b,
-            best_buys,
-            best_money,
-            best_money + min(cost, profit),
-            int(my.patience),
-        )
+        least = best_money + min(gas_cost(w, gas, bid), profit)
+        order = Order(account, me.ident, bid, int(my.patience))
+        send_round_trip(w, order, best, best_a, best_b, best_buys, best_money, least)
         delay(w, int(my.latency))
         my.busy = chain.block + max(int(my.patience) + int(my.latency), 1)
         my.cash = cash

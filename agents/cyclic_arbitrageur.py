@@ -14,19 +14,17 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column
+from agents.intents import THEN, Order, flash_borrow, flash_repay, require, swap
 from agents.tools import (
     affordable,
     delay,
-    follow_trade,
     gas_cost,
     refuel,
-    send_trade,
     share_bid,
     worth_the_race,
 )
 from protocols import routing
-from sim.block import follow, send
-from sim.codes import ALL, PREVIOUS, Kind
+from sim.codes import PREVIOUS, Kind
 from sim.compiled import inner
 from sim.randomness import agent_uniform
 
@@ -37,36 +35,22 @@ NOBODY = -1
 
 
 @inner
-def _send_cycle(w, account, cohort, bid, m, legs, tokens, length, amount, least, patience):
+def _send_cycle(w, order, m, legs, tokens, length, amount, least):
     """Send a cycle as one transaction; m is the market that lends the amount, or nobody."""
     token = tokens[0]
     if m == NOBODY:
-        sent = send_trade(w, account, cohort, bid, legs[0], token, tokens[1], amount, 0.0, patience)
+        sent = swap(w, order, legs[0], token, tokens[1], amount, 0.0)
     else:
-        sent = send(
-            w,
-            account,
-            cohort,
-            bid,
-            Kind.FLASH_BORROW,
-            m,
-            token,
-            token,
-            amount,
-            0.0,
-            -1,
-            0.0,
-            patience,
-        )
+        sent = flash_borrow(w, order, m, token, amount)
         if sent:
-            follow_trade(w, legs[0], token, tokens[1], amount, 0.0)
+            swap(w, THEN, legs[0], token, tokens[1], amount, 0.0)
     if not sent:
         return
     for k in range(1, length):
-        follow_trade(w, legs[k], tokens[k], tokens[k + 1], PREVIOUS, 0.0)
+        swap(w, THEN, legs[k], tokens[k], tokens[k + 1], PREVIOUS, 0.0)
     if m != NOBODY:
-        follow(w, Kind.FLASH_REPAY, m, token, token, ALL, 0.0)
-    follow(w, Kind.REQUIRE, 0, token, token, 0.0, least)
+        flash_repay(w, THEN, m, token)
+    require(w, THEN, token, least)
 
 
 @inner
@@ -77,7 +61,7 @@ def decide(w, me):
         return
     token = chain.numeraire
     m = me.places[0]
-    swap = chain.gas_cost[Kind.SWAP]
+    swap_gas = chain.gas_cost[Kind.SWAP]
     known = -1.0  # capital that the last search was for
     bound = True
     legs, tokens = np.zeros(1, np.int64), np.zeros(1, np.int64)
@@ -102,14 +86,14 @@ def decide(w, me):
         if capital <= 0.0:
             continue
         if capital < known or (bound and capital != known):
-            cost = gas_cost(w, swap, chain.gas_price)
+            cost = gas_cost(w, swap_gas, chain.gas_price)
             legs, tokens, length, amount, gain = routing.best_cycle(
                 w.books, w.pools, token, capital, cost, routing.HOPS
             )
             known, bound = capital, amount >= 0.999 * capital
         if length == 0:
             continue
-        gas = length * swap + chain.gas_cost[Kind.REQUIRE]
+        gas = length * swap_gas + chain.gas_cost[Kind.REQUIRE]
         if lender != NOBODY:
             gas += chain.gas_cost[Kind.FLASH_BORROW] + chain.gas_cost[Kind.FLASH_REPAY]
         profit = gain - (fee + my.margin) * amount
@@ -120,9 +104,8 @@ def decide(w, me):
             continue
         least = min(gas_cost(w, gas, bid), profit)
         patience = int(my.patience)
-        _send_cycle(
-            w, account, me.ident, bid, lender, legs, tokens, length, amount, least, patience
-        )
+        order = Order(account, me.ident, bid, patience)
+        _send_cycle(w, order, lender, legs, tokens, length, amount, least)
         delay(w, int(my.latency))
         my.busy = chain.block + max(patience + int(my.latency), 1)
         my.cash = cash

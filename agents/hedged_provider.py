@@ -17,10 +17,19 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column, token_number
+from agents.intents import (
+    THEN,
+    Order,
+    add_liquidity,
+    borrow,
+    deposit,
+    repay,
+    return_shares,
+    withdraw,
+)
 from agents.tools import going_bid, refuel, trade_towards
 from protocols import lending
 from protocols.pool import position
-from sim.block import follow, send
 from sim.codes import ALL, Kind
 from sim.compiled import inner
 from sim.errors import ScenarioError
@@ -50,64 +59,30 @@ def _enter(w, me, i, my, m, p, collateral, debt):
     borrowed = (1.0 - my.share) * stake / price
     own = borrowed * w.books.balances[pool.account, collateral]
     own /= w.books.balances[pool.account, debt]
-    bid, patience = going_bid(w, account, gas, my.bid), int(my.patience)
-    deposit = my.share * stake / unit
-    began = send(
-        w,
-        account,
-        me.ident,
-        bid,
-        Kind.DEPOSIT,
-        m,
-        collateral,
-        collateral,
-        deposit,
-        0.0,
-        -1,
-        0.0,
-        patience,
-    )
-    if began:
-        follow(w, Kind.BORROW, m, debt, debt, borrowed, my.buffer)
-        follow(w, Kind.ADD_LIQUIDITY, p, debt, collateral, borrowed, 0.0, -1, own)
-    my.busy = chain.block + patience
+    order = Order(account, me.ident, going_bid(w, account, gas, my.bid), int(my.patience))
+    if deposit(w, order, m, collateral, my.share * stake / unit):
+        borrow(w, THEN, m, debt, borrowed, my.buffer)
+        add_liquidity(w, THEN, p, debt, collateral, borrowed, own)
+    my.busy = chain.block + order.patience
 
 
 @inner
 def _leave(w, me, i, my, m, p, collateral, debt, inside, owed):
     """Take everything out, repay and withdraw, in one transaction."""
     chain = w.chain[0]
-    pool = w.pools[p]
     account = me.first + i
     gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY] + chain.gas_cost[Kind.REPAY]
     gas += chain.gas_cost[Kind.WITHDRAW]
     if not refuel(w, account, me.ident, gas):
         return
-    bid, patience = going_bid(w, account, gas, my.bid), int(my.patience)
-    began = send(
-        w,
-        account,
-        me.ident,
-        bid,
-        Kind.REMOVE_LIQUIDITY,
-        p,
-        pool.share,
-        pool.share,
-        ALL,
-        0.0,
-        -1,
-        0.0,
-        patience,
-    )
-    if not began:
+    order = Order(account, me.ident, going_bid(w, account, gas, my.bid), int(my.patience))
+    if not return_shares(w, order, p, ALL):
         return
     # A little more than is owed, for the interest until then.
-    trade_towards(
-        w, account, me.ident, bid, True, debt, inside * (1.0 - 1e-9), owed * 1.001, patience
-    )
-    follow(w, Kind.REPAY, m, debt, debt, ALL, 0.0)
-    follow(w, Kind.WITHDRAW, m, collateral, collateral, ALL, 0.0)
-    my.busy = chain.block + patience
+    trade_towards(w, order, True, debt, inside * (1.0 - 1e-9), owed * 1.001)
+    repay(w, THEN, m, debt, ALL)
+    withdraw(w, THEN, m, collateral, ALL)
+    my.busy = chain.block + order.patience
 
 
 @inner
@@ -115,25 +90,21 @@ def _adjust(w, me, i, my, m, debt, gap):
     """Borrow and sell (gap > 0), or buy and repay, so that it owes what it owns."""
     chain = w.chain[0]
     account = me.first + i
-    kind = Kind.BORROW if gap > 0.0 else Kind.REPAY
-    gas = chain.gas_cost[kind]
+    gas = chain.gas_cost[Kind.BORROW if gap > 0.0 else Kind.REPAY]
     if not refuel(w, account, me.ident, gas):
         return False
-    bid, patience = going_bid(w, account, gas, my.bid), int(my.patience)
-    my.busy = chain.block + patience
+    order = Order(account, me.ident, going_bid(w, account, gas, my.bid), int(my.patience))
+    my.busy = chain.block + order.patience
     my.trades += 1.0
     if gap > 0.0:
-        sent = send(
-            w, account, me.ident, bid, kind, m, debt, debt, gap, my.buffer, -1, 0.0, patience
-        )
-        return trade_towards(w, account, me.ident, bid, sent, debt, gap, 0.0, patience)
+        sent = borrow(w, order, m, debt, gap, my.buffer)
+        return trade_towards(w, order, sent, debt, gap, 0.0)
     money = -gap * market_price(w, debt) * 1.005
     if w.books.balances[account, chain.numeraire] < money:
         return False
-    began = trade_towards(w, account, me.ident, bid, False, debt, 0.0, -gap, patience)
-    if began:
-        return follow(w, kind, m, debt, debt, -gap, 0.0)
-    return send(w, account, me.ident, bid, kind, m, debt, debt, -gap, 0.0, -1, 0.0, patience)
+    if trade_towards(w, order, False, debt, 0.0, -gap):
+        return repay(w, THEN, m, debt, -gap)
+    return repay(w, order, m, debt, -gap)
 
 
 @inner

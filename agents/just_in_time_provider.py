@@ -15,11 +15,12 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from agents.base import Behaviour, Column
+from agents.intents import Order, close_range, open_range
 from agents.tools import AHEAD, affordable, even_out, gas_cost, refuel, visible_swap
 from protocols import amm, concentrated
 from protocols.pool import CONCENTRATED, position
-from sim.block import effective_bid, send
-from sim.codes import ALL, Kind, Reason
+from sim.block import effective_bid
+from sim.codes import Kind, Reason
 from sim.compiled import inner
 from sim.ledger import begin, undo
 from sim.measures import market_price
@@ -111,42 +112,10 @@ def decide(w, me):
         first = affordable(w, account, 2.0 * gas[0], paid * (1.0 + AHEAD))
         x, y = concentrated.amounts_for_liquidity(liquidity, math.sqrt(price), a, b)
         worth = held_0 * market_price(w, pool.tokens[0]) + held_1 * market_price(w, pool.tokens[1])
-        base, quote = pool.tokens[0], pool.tokens[1]
-        sent = send(
-            w,
-            account,
-            me.ident,
-            first,
-            Kind.ADD_LIQUIDITY,
-            p,
-            base,
-            quote,
-            x * (1.0 + 1e-9),
-            0.0,
-            -1,
-            y * (1.0 + 1e-9),
-            1,
-            lower,
-            upper,
-        )
-        if sent:
-            send(
-                w,
-                account,
-                me.ident,
-                paid * (1.0 - AHEAD),
-                Kind.REMOVE_LIQUIDITY,
-                p,
-                pool.share,
-                pool.share,
-                ALL,
-                0.0,
-                -1,
-                0.0,
-                50,
-                lower,
-                upper,
-            )
+        before = Order(account, me.ident, first, 1)
+        after = Order(account, me.ident, paid * (1.0 - AHEAD), 50)
+        if open_range(w, before, p, x * (1.0 + 1e-9), y * (1.0 + 1e-9), lower, upper):
+            close_range(w, after, p, lower, upper)
             my.raced, my.wealth = 1.0, worth
 
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column, token_number
-from agents.tools import OUTSIDE, follow_trade, going_bid, refuel
+from agents.intents import OUTSIDE, THEN, Order, deposit, trade, withdraw
+from agents.tools import going_bid, refuel
 from protocols import lending
-from sim.block import send
 from sim.codes import ALL, PREVIOUS, Kind, Reason
 from sim.compiled import inner, kernel
 from sim.errors import ScenarioError
@@ -109,21 +109,15 @@ def decide(w, me):
             amount = ALL if worth <= cash else cash * 0.999
             if amount == ALL or amount > 0.01 * worth:
                 bid = going_bid(w, account, gas, my.bid * (1.0 + afraid))
-                kind = Kind.WITHDRAW
-                sent = send(
-                    w, account, me.ident, bid, kind, m, token, token, amount, 0.0, -1, 0.0, patience
-                )
+                sent = withdraw(w, Order(account, me.ident, bid, patience), m, token, amount)
                 if sent and draw >= afraid + for_yield:
-                    follow_trade(w, OUTSIDE, token, chain.numeraire, PREVIOUS, 0.0)
+                    trade(w, THEN, OUTSIDE, token, chain.numeraire, PREVIOUS, 0.0)
                 my.busy = chain.block + patience
         elif afraid < 0.01 and draw < my.yield_response * max(rate - my.outside_yield, 0.0):
             amount = min(my.deposit, w.books.balances[account, token] * 0.99)
             if amount > 0.0 and refuel(w, account, me.ident, gas):
                 bid = going_bid(w, account, gas, my.bid)
-                kind = Kind.DEPOSIT
-                send(
-                    w, account, me.ident, bid, kind, m, token, token, amount, 0.0, -1, 0.0, patience
-                )
+                deposit(w, Order(account, me.ident, bid, patience), m, token, amount)
                 my.busy = chain.block + patience
 
 

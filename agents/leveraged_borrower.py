@@ -16,17 +16,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column, token_number
+from agents.intents import OUTSIDE, THEN, Order, borrow, deposit, repay, trade, withdraw
 from agents.lender import reserve_number
-from agents.tools import (
-    OUTSIDE,
-    best_place,
-    follow_trade,
-    going_bid,
-    refuel,
-)
+from agents.tools import best_place, going_bid, refuel
 from protocols import lending
 from sim import venue
-from sim.block import follow, list_debtor, send
+from sim.block import list_debtor
 from sim.build import VENUE
 from sim.codes import PREVIOUS, Kind, Reason
 from sim.compiled import inner, kernel
@@ -82,8 +77,8 @@ def _save(w, me, i, my, prices, standing, gas):
     factor = worth * threshold / owed
     urgency = 1.0 + 4.0 * max(1.1 - factor, 0.0) / 0.1  # up to five times, at the edge
     bid = going_bid(w, account, gas, my.bid * min(urgency, 5.0))
-    patience = int(my.patience)
-    repay = repayment_to_health(worth, threshold, owed, wanted)
+    order = Order(account, me.ident, bid, int(my.patience))
+    sale = repayment_to_health(worth, threshold, owed, wanted)
     own = w.books.balances[account, debt] * price_d
     cash = (wanted * owed - worth * threshold) / wanted  # to repay without selling
     spare = w.books.balances[account, collateral] * price_c
@@ -91,19 +86,14 @@ def _save(w, me, i, my, prices, standing, gas):
         spare *= 0.5  # the rest is for gas
     add = (wanted * owed - worth * threshold) / threshold
     if own >= 0.2 * cash:
-        amount = min(cash, own) / price_d
-        kind = Kind.REPAY
-        send(w, account, me.ident, bid, kind, m, debt, debt, amount, 0.0, -1, 0.0, patience)
+        repay(w, order, m, debt, min(cash, own) / price_d)
         return
     if spare >= 0.2 * add:
-        amount = min(add, spare) / price_c
-        kind = Kind.DEPOSIT
-        token = collateral
-        send(w, account, me.ident, bid, kind, m, token, token, amount, 0.0, -1, 0.0, patience)
+        deposit(w, order, m, collateral, min(add, spare) / price_c)
         return
     # Collateral can be taken out only as far as the health factor stays above one.
     free = worth - owed / threshold * 1.0005
-    value = min(repay, free)
+    value = min(sale, free)
     if value <= 0.001 * worth:
         return
     amount = value / price_c
@@ -111,11 +101,9 @@ def _save(w, me, i, my, prices, standing, gas):
     if place < OUTSIDE:
         return
     least = out * (1.0 - my.slippage)
-    kind = Kind.WITHDRAW
-    token = collateral
-    if send(w, account, me.ident, bid, kind, m, token, token, amount, 0.0, -1, 0.0, patience):
-        follow_trade(w, place, collateral, debt, PREVIOUS, least)
-        follow(w, Kind.REPAY, m, debt, debt, PREVIOUS, 0.0)
+    if withdraw(w, order, m, collateral, amount):
+        trade(w, THEN, place, collateral, debt, PREVIOUS, least)
+        repay(w, THEN, m, debt, PREVIOUS)
 
 
 @inner
@@ -127,12 +115,10 @@ def _lever(w, me, i, my, price_d, value, gas):
     if place < OUTSIDE:
         return
     account = me.first + i
-    bid = going_bid(w, account, gas, my.bid)
-    patience = int(my.patience)
-    kind = Kind.BORROW
-    if send(w, account, me.ident, bid, kind, m, debt, debt, amount, 1.0, -1, 0.0, patience):
-        follow_trade(w, place, debt, collateral, PREVIOUS, out * (1.0 - my.slippage))
-        follow(w, Kind.DEPOSIT, m, collateral, collateral, PREVIOUS, 0.0)
+    order = Order(account, me.ident, going_bid(w, account, gas, my.bid), int(my.patience))
+    if borrow(w, order, m, debt, amount, 1.0):
+        trade(w, THEN, place, debt, collateral, PREVIOUS, out * (1.0 - my.slippage))
+        deposit(w, THEN, m, collateral, PREVIOUS)
 
 
 @inner

@@ -10,30 +10,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from agents.arbitrageur import give_limitless_capital
 from agents.base import Behaviour, Column
+from agents.intents import OUTSIDE, THEN, Order, liquidate, require, trade
 from agents.leveraged_borrower import routes
 from agents.tools import (
-    OUTSIDE,
     affordable,
     best_place,
     delay,
     find_route,
     follow_routes,
-    follow_trade,
     gas_cost,
     going_bid,
     quote_at,
     refuel,
     route_gas,
-    send_trade,
     share_bid,
     worth_the_race,
 )
 from protocols import lending
-from sim.block import follow, send
 from sim.codes import ALL, PREVIOUS, Kind
 from sim.compiled import inner
 from sim.measures import market_price
@@ -47,6 +44,34 @@ if TYPE_CHECKING:
 MARKET, ROUTES = range(2)
 ROUTED = -3
 """In place of a pool: a sale split over the best routes."""
+
+
+class Plan(NamedTuple):
+    """A liquidation that somebody might carry out.
+
+    Attributes:
+        profit: Before gas, numeraire.
+        money: To spend, numeraire.
+        repaid: Debt, token units.
+        received: Collateral, token units.
+        out: What its sale brings, token units.
+        place: Of the sale.
+        debt: Reserve.
+        collateral: Reserve.
+        gas: Of the transaction.
+    """
+
+    profit: float
+    money: float
+    repaid: float
+    received: float
+    out: float
+    place: int
+    debt: int
+    collateral: int
+    gas: float
+
+
 SMALLER = 5
 """Times that a liquidation may be halved to make its sale pay."""
 
@@ -132,13 +157,12 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
         c: Reserve of its largest collateral.
 
     Returns:
-        (profit before gas, money to spend, debt repaid, collateral received, proceeds,
-        place of the sale, debt reserve, collateral reserve, gas).
+        A `Plan`.
     """
     chain = w.chain[0]
     one_swap = chain.gas_cost[Kind.LIQUIDATE] + chain.gas_cost[Kind.SWAP]
     gas = one_swap
-    nothing = (0.0, 0.0, 0.0, 0.0, 0.0, -2, -1, -1, gas)
+    nothing = Plan(0.0, 0.0, 0.0, 0.0, 0.0, OUTSIDE, d, c, gas)
     market = w.markets[m]
     owing, backing = w.reserves[d], w.reserves[c]
     debt, collateral = owing.token, backing.token
@@ -166,7 +190,7 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
         if my.sell_at > 0.0 and my.selling != float(collateral):
             return nothing  # it holds one kind of inventory at a time
         worth = received * market_price(w, collateral) * (1.0 - _discount(w, my, collateral))
-        return worth - money, money, repaid, received, worth, OUTSIDE, d, c, gas
+        return Plan(worth - money, money, repaid, received, worth, OUTSIDE, d, c, gas)
     place, out = best_place(w, me.places[ROUTES:], collateral, debt, received)
     worth = out * market_price(w, debt)
     if w.cohorts[me.ident].routes:
@@ -181,7 +205,7 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
         if outside[1] > worth:
             place, out, worth = outside[0], outside[1], outside[1]
             gas = one_swap
-    return worth - money, money, repaid, received, out, place, d, c, gas
+    return Plan(worth - money, money, repaid, received, out, place, d, c, gas)
 
 
 @inner
@@ -192,49 +216,31 @@ def best_plan(w, me, my, m, borrower, factor, capital, d, c):
     or an eighth, may still pay.
     """
     best = assess(w, me, my, m, borrower, factor, capital, d, c)
-    money = best[1]
+    money = best.money
     for _ in range(SMALLER):
         money *= 0.5
         if money <= 0.0:
             break
         plan = assess(w, me, my, m, borrower, factor, money, d, c)
-        if plan[0] <= best[0]:
+        if plan.profit <= best.profit:
             break
         best = plan
     return best
 
 
 @inner
-def _strike(w, me, i, my, m, borrower, plan, bid):
+def _strike(w, order, my, m, borrower, plan):
     """Send a liquidation, with the purchase of the debt's token before and the sale after."""
-    _profit, money, repaid, received, out, place, d, c, _gas = plan
     chain = w.chain[0]
-    debt, collateral = w.reserves[d].token, w.reserves[c].token
-    account, patience = me.first + i, int(my.patience)
+    debt, collateral = w.reserves[plan.debt].token, w.reserves[plan.collateral].token
+    repaid, received, out, place = plan.repaid, plan.received, plan.out, plan.place
     least = received * 0.98
-    kind = Kind.LIQUIDATE
     if debt == chain.numeraire:
-        sent = send(
-            w,
-            account,
-            me.ident,
-            bid,
-            kind,
-            m,
-            debt,
-            collateral,
-            repaid,
-            least,
-            borrower,
-            0.0,
-            patience,
-        )
+        sent = liquidate(w, order, m, borrower, debt, collateral, repaid, least)
     else:
-        sent = send_trade(
-            w, account, me.ident, bid, OUTSIDE, chain.numeraire, debt, money, repaid, patience
-        )
+        sent = trade(w, order, OUTSIDE, chain.numeraire, debt, plan.money, repaid)
         if sent:
-            follow(w, kind, m, debt, collateral, repaid, least, borrower)
+            liquidate(w, THEN, m, borrower, debt, collateral, repaid, least)
     if not sent:
         return False
     if my.hold <= 0.0:
@@ -247,9 +253,9 @@ def _strike(w, me, i, my, m, borrower, plan, bid):
             return True
         if quote_at(w, place, collateral, debt, received) < out * 0.999:
             target = chain.numeraire
-        follow_trade(w, place, collateral, target, PREVIOUS, floor)
+        trade(w, THEN, place, collateral, target, PREVIOUS, floor)
         if target != chain.numeraire:
-            follow_trade(w, OUTSIDE, target, chain.numeraire, PREVIOUS, 0.0)
+            trade(w, THEN, OUTSIDE, target, chain.numeraire, PREVIOUS, 0.0)
     elif my.sell_at == 0.0:
         my.sell_at = chain.block + my.hold
         my.selling = float(collateral)
@@ -264,9 +270,9 @@ def _sell_by_routes(w, collateral, debt, received, repaid, floor):
     find_route(w, collateral, debt, amount)
     follow_routes(w, 0)
     spent = repaid if debt == numeraire else 0.0  # the rest was bought in this transaction
-    follow(w, Kind.REQUIRE, 0, debt, debt, 0.0, floor - spent)
+    require(w, THEN, debt, floor - spent)
     if debt != numeraire:
-        follow_trade(w, OUTSIDE, debt, numeraire, PREVIOUS, 0.0)
+        trade(w, THEN, OUTSIDE, debt, numeraire, PREVIOUS, 0.0)
 
 
 @inner
@@ -287,9 +293,8 @@ def _sell_inventory(w, me, i, my):
     place, _ = best_place(w, me.places[ROUTES:], token, chain.numeraire, held)
     place = max(place, OUTSIDE)
     bid = going_bid(w, account, chain.gas_cost[Kind.SWAP], 1.1)
-    send_trade(
-        w, account, me.ident, bid, place, token, chain.numeraire, amount, 0.0, int(my.patience)
-    )
+    order = Order(account, me.ident, bid, int(my.patience))
+    trade(w, order, place, token, chain.numeraire, amount, 0.0)
 
 
 @inner
@@ -348,7 +353,7 @@ def decide(w, me):
             if not worth_the_race(w, most, my.bid_share, gas, 1.0):
                 continue
             plan = best_plan(w, me, my, m, w.debtors[m, k], factor, capital, d, c)
-            profit, money, needs = plan[0], plan[1], plan[8]
+            profit, money, needs = plan.profit, plan.money, plan.gas
             profit -= my.margin * money
             if profit <= 0.0:
                 continue
@@ -359,7 +364,8 @@ def decide(w, me):
             bid = affordable(w, account, needs, share_bid(w, profit, my.bid_share, needs))
             if my.hold <= 0.0 and gas_cost(w, needs, bid) > profit:
                 continue
-            if _strike(w, me, i, my, m, w.debtors[m, k], plan, bid):
+            order = Order(account, me.ident, bid, int(my.patience))
+            if _strike(w, order, my, m, w.debtors[m, k], plan):
                 delay(w, int(my.latency))
                 capital -= money
                 sent += 1

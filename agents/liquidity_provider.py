@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column
-from agents.tools import OUTSIDE, follow_trade, going_bid, refuel, send_trade
+from agents.intents import OUTSIDE, THEN, Order, add_liquidity, return_shares, trade
+from agents.tools import going_bid, refuel
 from protocols import amm
 from protocols.pool import CONSTANT_PRODUCT
 from sim import venue
-from sim.block import follow, send
 from sim.build import HOLDERS
 from sim.codes import ALL, Kind
 from sim.compiled import inner
@@ -88,24 +88,10 @@ def _leave(w, me, i, my, place):
     out = shares / w.books.supply[pool.share] * w.books.balances[pool.account, base]
     bid = going_bid(w, account, gas, my.bid)
     patience = int(my.patience)
-    sent = send(
-        w,
-        account,
-        me.ident,
-        bid,
-        Kind.REMOVE_LIQUIDITY,
-        place,
-        pool.share,
-        pool.share,
-        ALL,
-        0.0,
-        -1,
-        0.0,
-        patience,
-    )
+    sent = return_shares(w, Order(account, me.ident, bid, patience), place, ALL)
     if sent and my.sells > 0.0 and base != chain.numeraire:
         # What comes out is known only then: a little less is sold for sure.
-        follow_trade(w, OUTSIDE, base, chain.numeraire, out * my.sells * 0.98, 0.0)
+        trade(w, THEN, OUTSIDE, base, chain.numeraire, out * my.sells * 0.98, 0.0)
     my.busy = chain.block + patience
     my.next = chain.block + patience + int(my.review)
 
@@ -120,7 +106,7 @@ def _enter(w, me, i, my, place):
     if not refuel(w, account, me.ident, gas):
         return
     patience = int(my.patience)
-    bid = going_bid(w, account, gas, my.bid)
+    order = Order(account, me.ident, going_bid(w, account, gas, my.bid), patience)
     amounts = np.zeros(2)
     short = 0.0
     first = first_part(w, pool)
@@ -152,25 +138,12 @@ def _enter(w, me, i, my, place):
         money = lacks * market_price(w, token) * 1.01
         if money > 0.0:
             if began:
-                follow_trade(w, OUTSIDE, chain.numeraire, token, money, 0.0)
+                trade(w, THEN, OUTSIDE, chain.numeraire, token, money, 0.0)
             else:
-                began = send_trade(
-                    w,
-                    account,
-                    me.ident,
-                    bid,
-                    OUTSIDE,
-                    chain.numeraire,
-                    token,
-                    money,
-                    0.0,
-                    patience,
-                )
-    call = (Kind.ADD_LIQUIDITY, place, pool.tokens[0], pool.tokens[1], amounts[0] * 0.99, 0.0)
-    if began:
-        follow(w, *call, -1, amounts[1] * 0.99)
-    else:
-        send(w, account, me.ident, bid, *call, -1, amounts[1] * 0.99, patience)
+                began = trade(w, order, OUTSIDE, chain.numeraire, token, money, 0.0)
+    base, quote = pool.tokens[0], pool.tokens[1]
+    last = THEN if began else order
+    add_liquidity(w, last, place, base, quote, amounts[0] * 0.99, amounts[1] * 0.99)
     my.busy = chain.block + patience
     my.next = chain.block + patience + int(my.review)
 

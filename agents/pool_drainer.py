@@ -15,10 +15,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from agents.base import Behaviour, Column, token_number
+from agents.intents import (
+    THEN,
+    Order,
+    borrow,
+    deposit,
+    flash_borrow,
+    flash_repay,
+    require,
+    swap,
+)
 from agents.tools import affordable, gas_cost, going_bid, refuel
 from protocols import amm, lending, oracle
-from sim.block import follow, send
-from sim.codes import ALL, PREVIOUS, Kind, Reason
+from sim.codes import PREVIOUS, Kind, Reason
 from sim.compiled import inner
 from sim.ledger import begin, gained, undo
 from sim.measures import market_price
@@ -97,16 +106,13 @@ def decide(w, me):
         worth = best * market_price(w, token) - gas_cost(w, gas, bid)
         if worth <= my.margin or not refuel(w, account, me.ident, gas):
             continue
-        bid = affordable(w, account, gas, bid)
-        sent = send(
-            w, account, me.ident, bid, Kind.FLASH_BORROW, m, token, token, size, 0.0, -1, 0.0, 2
-        )
-        if sent:
-            follow(w, Kind.SWAP, p, token, collateral, size, 0.0)
-            follow(w, Kind.DEPOSIT, m, collateral, collateral, PREVIOUS, 0.0)
-            follow(w, Kind.BORROW, m, token, token, debt, 0.0)
-            follow(w, Kind.FLASH_REPAY, m, token, token, ALL, 0.0)
-            follow(w, Kind.REQUIRE, 0, token, token, 0.0, 0.5 * best)
+        order = Order(account, me.ident, affordable(w, account, gas, bid), 2)
+        if flash_borrow(w, order, m, token, size):
+            swap(w, THEN, p, token, collateral, size, 0.0)
+            deposit(w, THEN, m, collateral, PREVIOUS)
+            borrow(w, THEN, m, token, debt, 0.0)
+            flash_repay(w, THEN, m, token)
+            require(w, THEN, token, 0.5 * best)
             my.busy = chain.block + 2.0
             my.attacks += 1.0
 

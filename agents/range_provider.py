@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column
+from agents.intents import THEN, Order, close_range, open_range
 from agents.tools import going_bid, refuel, trade_towards
 from protocols import concentrated
-from sim.block import follow, send
-from sim.codes import ALL, Kind, Reason
+from sim.codes import Kind, Reason
 from sim.compiled import inner, kernel
 from sim.errors import ScenarioError
 from sim.ledger import begin
@@ -58,66 +58,32 @@ def _move(w, me, i, my, x, y, price):
     value = x * market_price(w, base) + y * market_price(w, quote)
     per_unit = unit_x * market_price(w, base) + unit_y * market_price(w, quote)
     liquidity = 0.99 * value / per_unit  # the rest pays for the trade
-    bid, patience = going_bid(w, account, gas, my.bid), int(my.patience)
-    began = send(
-        w,
-        account,
-        me.ident,
-        bid,
-        Kind.REMOVE_LIQUIDITY,
-        place,
-        pool.share,
-        pool.share,
-        ALL,
-        0.0,
-        -1,
-        0.0,
-        patience,
-        int(my.lower),
-        int(my.upper),
-    )
-    if not began:
+    order = Order(account, me.ident, going_bid(w, account, gas, my.bid), int(my.patience))
+    if not close_range(w, order, place, int(my.lower), int(my.upper)):
         return
     # First what is sold, so that there is money for what is bought.
     wants = (liquidity * unit_x, liquidity * unit_y)
     if x > wants[0]:
-        trade_towards(w, account, me.ident, bid, True, base, x, wants[0], patience)
-        trade_towards(w, account, me.ident, bid, True, quote, y, wants[1], patience)
+        trade_towards(w, order, True, base, x, wants[0])
+        trade_towards(w, order, True, quote, y, wants[1])
     else:
-        trade_towards(w, account, me.ident, bid, True, quote, y, wants[1], patience)
-        trade_towards(w, account, me.ident, bid, True, base, x, wants[0], patience)
-    follow(w, Kind.ADD_LIQUIDITY, place, base, quote, wants[0], 0.0, -1, wants[1], lower, upper)
+        trade_towards(w, order, True, quote, y, wants[1])
+        trade_towards(w, order, True, base, x, wants[0])
+    open_range(w, THEN, place, wants[0], wants[1], lower, upper)
     my.new_lower, my.new_upper = float(lower), float(upper)
-    my.busy = chain.block + patience
+    my.busy = chain.block + order.patience
 
 
 @inner
 def _leave(w, me, i, my):
     """Take everything out and stay away."""
     chain = w.chain[0]
-    pool = w.pools[int(my.pool)]
     account = me.first + i
     gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY]
     if not refuel(w, account, me.ident, gas):
         return
-    bid = going_bid(w, account, gas, my.bid)
-    send(
-        w,
-        account,
-        me.ident,
-        bid,
-        Kind.REMOVE_LIQUIDITY,
-        int(my.pool),
-        pool.share,
-        pool.share,
-        ALL,
-        0.0,
-        -1,
-        0.0,
-        int(my.patience),
-        int(my.lower),
-        int(my.upper),
-    )
+    order = Order(account, me.ident, going_bid(w, account, gas, my.bid), int(my.patience))
+    close_range(w, order, int(my.pool), int(my.lower), int(my.upper))
     my.busy = chain.block + int(my.patience)
 
 

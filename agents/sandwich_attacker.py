@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from agents.base import Behaviour, Column
+from agents.intents import Order, swap
 from agents.tools import AHEAD, affordable, even_out, gas_cost, refuel, visible_swap
 from protocols import amm
 from protocols.pool import position
-from sim.block import effective_bid, send
+from sim.block import effective_bid
 from sim.codes import Kind
 from sim.compiled import inner
 from sim.ledger import begin, undo
@@ -129,41 +130,13 @@ def decide(w, me):
         chance = max(my.hits, 0.05)
         if chance * most <= (1.0 - chance) * cost:
             continue
-        before = affordable(w, account, 2.0 * gas, paid * (1.0 + AHEAD))
-        after = paid * (1.0 - AHEAD)
+        ahead = affordable(w, account, 2.0 * gas, paid * (1.0 + AHEAD))
+        before = Order(account, me.ident, ahead, 1)
+        after = Order(account, me.ident, paid * (1.0 - AHEAD), 10)
         token_in, token_out, p = int(call.token_in), int(call.token_out), int(call.protocol)
         my.wealth = _tokens_worth(w, me, account)
-        sent = send(
-            w,
-            account,
-            me.ident,
-            before,
-            Kind.SWAP,
-            p,
-            token_in,
-            token_out,
-            front,
-            bought * (1.0 - 1e-6),
-            -1,
-            0.0,
-            1,
-        )
-        if sent:
-            send(
-                w,
-                account,
-                me.ident,
-                after,
-                Kind.SWAP,
-                p,
-                token_out,
-                token_in,
-                bought,
-                0.0,
-                -1,
-                0.0,
-                10,
-            )
+        if swap(w, before, p, token_in, token_out, front, bought * (1.0 - 1e-6)):
+            swap(w, after, p, token_out, token_in, bought, 0.0)
             my.raced = 1.0
 
 

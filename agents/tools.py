@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from agents.intents import OUTSIDE, THEN, Order, require, trade
 from protocols import amm
 from protocols.pool import position
 from sim import venue
-from sim.block import FeeMarket, Phase, follow, send
+from sim.block import FeeMarket, Phase
 from sim.codes import PREVIOUS, Kind
 from sim.compiled import call_with, inner
 from sim.measures import market_price
 
-OUTSIDE = -1
-"""The outside venue, in a list of places to trade."""
 GWEI = 1e-9
 
 
@@ -93,34 +92,6 @@ def best_place(w, places, token_in, token_out, amount):
 
 
 @inner
-def follow_trade(w, place, token_in, token_out, amount, minimum):
-    """Add a trade at a place to the transaction that was sent last."""
-    kind = Kind.VENUE if place == OUTSIDE else Kind.SWAP
-    follow(w, kind, max(place, 0), token_in, token_out, amount, minimum)
-
-
-@inner
-def send_trade(w, account, cohort, bid, place, token_in, token_out, amount, minimum, patience):
-    """Send a trade at a place as a transaction of its own."""
-    kind = Kind.VENUE if place == OUTSIDE else Kind.SWAP
-    return send(
-        w,
-        account,
-        cohort,
-        bid,
-        kind,
-        max(place, 0),
-        token_in,
-        token_out,
-        amount,
-        minimum,
-        -1,
-        0.0,
-        patience,
-    )
-
-
-@inner
 def find_route(w, token_in, token_out, amount):
     """Find the best routes for an amount at the going price of gas, into `World.routes`.
 
@@ -152,32 +123,21 @@ def follow_routes(w, first):
         route = w.routes[r]
         for k in range(route.length):
             amount = route.amount if k == 0 else PREVIOUS
-            follow_trade(w, route.pools[k], route.tokens[k], route.tokens[k + 1], amount, 0.0)
+            trade(w, THEN, route.pools[k], route.tokens[k], route.tokens[k + 1], amount, 0.0)
 
 
 @inner
 def send_routes(w, account, cohort, bid, least, patience):
     """Send the swaps of the routes found last as a transaction that must gain so much."""
     route = w.routes[0]
-    sent = send_trade(
-        w,
-        account,
-        cohort,
-        bid,
-        route.pools[0],
-        route.tokens[0],
-        route.tokens[1],
-        route.amount,
-        0.0,
-        patience,
-    )
-    if not sent:
+    order = Order(account, cohort, bid, patience)
+    first, second = route.tokens[0], route.tokens[1]
+    if not trade(w, order, route.pools[0], first, second, route.amount, 0.0):
         return False
     for k in range(1, route.length):
-        follow_trade(w, route.pools[k], route.tokens[k], route.tokens[k + 1], PREVIOUS, 0.0)
+        trade(w, THEN, route.pools[k], route.tokens[k], route.tokens[k + 1], PREVIOUS, 0.0)
     follow_routes(w, 1)
-    last = route.tokens[route.length]
-    return follow(w, Kind.REQUIRE, 0, last, last, 0.0, least)
+    return require(w, THEN, route.tokens[route.length], least)
 
 
 @inner
@@ -208,7 +168,8 @@ def refuel(w, account, cohort, gas):
     if held < 4.0 * need and token != chain.numeraire:
         money = 16.0 * need * market_price(w, token)
         if w.books.balances[account, chain.numeraire] >= money:
-            send_trade(w, account, cohort, 0.0, OUTSIDE, chain.numeraire, token, money, 0.0, 1)
+            order = Order(account, cohort, 0.0, 1)
+            trade(w, order, OUTSIDE, chain.numeraire, token, money, 0.0)
     return held >= need
 
 
@@ -235,10 +196,11 @@ def worth_the_race(w, profit, share, gas, hits):
 
 
 @inner
-def trade_towards(w, account, cohort, bid, began, token, have, want, patience):
+def trade_towards(w, order, began, token, have, want):
     """Buy or sell a token outside until there will be as much as is wanted.
 
     Args:
+        order: Of a transaction that has not begun.
         began: Whether the trade belongs to a transaction that has begun.
         have: What there will be of it by then, token units.
         want: Token units.
@@ -256,9 +218,9 @@ def trade_towards(w, account, cohort, bid, began, token, have, want, patience):
     else:
         return began
     if began:
-        follow_trade(w, OUTSIDE, pays, gets, amount, 0.0)
+        trade(w, THEN, OUTSIDE, pays, gets, amount, 0.0)
         return True
-    return send_trade(w, account, cohort, bid, OUTSIDE, pays, gets, amount, 0.0, patience)
+    return trade(w, order, OUTSIDE, pays, gets, amount, 0.0)
 
 
 @inner
@@ -273,7 +235,7 @@ def even_out(w, account, cohort, pool):
         share = held * price / max(worth, 1e-300) * pool.size
         if share > 1.5 or share < 0.5:
             want = worth / pool.size / price
-            trade_towards(w, account, cohort, 0.0, False, token, held, want, 1)
+            trade_towards(w, Order(account, cohort, 0.0, 1), False, token, held, want)
 
 
 @inner
@@ -323,5 +285,5 @@ def trade_pool(w, account, cohort, place, buys, money, slippage, bid):
         offered = going_bid(w, account, route_gas(w), bid)
         return send_routes(w, account, cohort, offered, out * (1.0 - slippage), 0)
     least = quote_at(w, place, token_in, token_out, amount) * (1.0 - slippage)
-    offered = going_bid(w, account, gas, bid)
-    return send_trade(w, account, cohort, offered, place, token_in, token_out, amount, least, 0)
+    order = Order(account, cohort, going_bid(w, account, gas, bid), 0)
+    return trade(w, order, place, token_in, token_out, amount, least)

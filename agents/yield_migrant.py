@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column
+from agents.intents import THEN, Order, buy_shares, return_shares
 from agents.liquidity_provider import begin_with_shares
 from agents.tools import gas_cost, going_bid, refuel, trade_towards
 from sim import venue
-from sim.block import follow, send
 from sim.codes import ALL, Kind
 from sim.compiled import inner
 from sim.measures import market_price
@@ -69,29 +69,14 @@ def _move(w, me, i, my, old, new):
     gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY] + chain.gas_cost[Kind.ADD_LIQUIDITY]
     if not refuel(w, account, me.ident, gas):
         return
-    bid, patience = going_bid(w, account, gas, my.bid), int(my.patience)
+    order = Order(account, me.ident, going_bid(w, account, gas, my.bid), int(my.patience))
     part = w.books.balances[account, here.share] / w.books.supply[here.share]
     value = part * pool_value(w, here)
     target = pool_value(w, there)
     if not (value > 0.0 and target > 0.0):
         return
     grow = value * (1.0 - my.friction) / target
-    began = send(
-        w,
-        account,
-        me.ident,
-        bid,
-        Kind.REMOVE_LIQUIDITY,
-        old,
-        here.share,
-        here.share,
-        ALL,
-        0.0,
-        -1,
-        0.0,
-        patience,
-    )
-    if not began:
+    if not return_shares(w, order, old, ALL):
         return
     # First what is sold, so that there is money for what is bought.
     for buying in range(2):
@@ -108,10 +93,9 @@ def _move(w, me, i, my, old, new):
                     if there.tokens[j] == token:
                         want = grow * w.books.balances[there.account, token]
                 if not seen and (want > have) == (buying == 1):
-                    trade_towards(w, account, me.ident, bid, True, token, have, want, patience)
-    shares = grow * w.books.supply[there.share] * (1.0 - 1e-9)
-    follow(w, Kind.ADD_LIQUIDITY, new, there.share, there.share, shares, 0.0)
-    my.busy = chain.block + patience
+                    trade_towards(w, order, True, token, have, want)
+    buy_shares(w, THEN, new, grow * w.books.supply[there.share] * (1.0 - 1e-9))
+    my.busy = chain.block + order.patience
 
 
 @inner

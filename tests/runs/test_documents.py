@@ -66,7 +66,7 @@ print(market.cohorts["contrarians"].column("trades").sum(), len(market.receipts(
 
 def test_an_agent_of_ones_own_is_compiled_once(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "new_agent.md").read_text(encoding="utf-8")
-    (module,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    (module,) = re.findall(r"^```python\n(.*?)```", text, flags=re.DOTALL | re.MULTILINE)
     (group,) = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
     group = re.sub("threshold = .*", "threshold = 0.0", group)  # the price of this market is still
     (tmp_path / "contrarians.py").write_text(module)

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from agents import Behaviour, Column
-from sim import Market, Scenario, ScenarioError
+from sim import Market, Scenario
 from sim.cohort import cohort_type
 from sim.compiled import kernel
+from sim.errors import ScenarioError
 
 
 @kernel
