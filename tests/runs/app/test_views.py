@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runs.report.network import everybody
 
 from runs.app import views
 from runs.app.live import LiveMarket
 from runs.app.parameters import shock_of
+from runs.report.network import everybody
 from sim import Market, Scenario
 from tests.science.test_everybody import MORE
 
