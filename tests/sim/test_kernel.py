@@ -31,12 +31,12 @@ def test_an_audit_sees_a_market_that_owes_more_than_it_has(lively: Callable[...,
 
 def test_the_loop_stops_when_a_buffer_is_full(lively: Callable[..., Scenario]) -> None:
     market = Market(lively(), rng=1)
-    made, verdict = advance(market.world, 10_000, 1, 1e-9)
+    made, verdict = advance(market.world, 10_000, 1, 1e-9, False)
     assert verdict == FINE
     assert 0 < made < 10_000
     assert market.world.rows[0] == market.world.table.shape[0]
     market._empty_buffers()
-    more, _ = advance(market.world, 10, 1, 1e-9)
+    more, _ = advance(market.world, 10, 1, 1e-9, False)
     assert more == 10
 
 
