@@ -502,7 +502,7 @@ def remove(books, pool, sender, token, shares, minimum, lower, upper):
     if not shares > 0.0 or supply <= 0.0 or pool.kind == BONDING_CURVE:
         return Reason.INVALID, 0.0
     o = position(pool, token)
-    if o >= 0 and nobody_else(books, pool, shares):  # the other tokens would be nobody's
+    if o >= 0 and nobody_else(books, pool, sender, shares):  # the other tokens would be nobody's
         return Reason.LIMIT, 0.0
     if o < 0:
         return _remove_in_proportion(books, pool, sender, shares, supply, minimum)
@@ -540,20 +540,31 @@ def remove(books, pool, sender, token, shares, minimum, lower, upper):
 
 
 @kernel
-def nobody_else(books, pool, shares):
-    """Whether shares are all that there are, but for what rounding left of a supply's sums.
+def nobody_else(books, pool, sender, shares):
+    """Whether a sender's shares are all that there are, but for rounding.
 
-    It may have been millions before: what entries and exits leave of them is no provider.
+    The supply may be off by what rounding left of millions that are gone. That is no
+    provider, but a small provider may be as small: where the supply alone does not tell,
+    the others' shares are summed.
     """
     supply = books.supply[pool.share]
-    return supply - shares <= DUST * max(supply, books.most[pool.share])
+    rest = supply - shares
+    if rest <= DUST * supply:
+        return True
+    if rest > DUST * books.most[pool.share]:
+        return False
+    others = max(books.balances[sender, pool.share] - shares, 0.0)
+    for account in range(books.balances.shape[0]):
+        if account != sender:
+            others += books.balances[account, pool.share]
+    return others <= DUST * shares
 
 
 @kernel
 def _remove_in_proportion(books, pool, sender, shares, supply, minimum):
     # The last one out takes all. A grain of each token left behind would have a price, and
     # rounding would have made it: the next provider would have to enter at that.
-    last = nobody_else(books, pool, shares)
+    last = nobody_else(books, pool, sender, shares)
     part = 1.0 if last else shares / supply
     if not part * books.balances[pool.account, pool.tokens[0]] >= minimum:
         return Reason.LIMIT, 0.0

@@ -965,8 +965,8 @@ class Scenario(BaseModel):
     modules: list[Line] = Field(
         [],
         max_length=100,
-        description="Folders in which modules that a kind names are looked for; a file that "
-        'names some ("module:Class") adds its own.',
+        description="Folders in which modules that a kind names are looked for; default: that "
+        'of the file, if it names some ("module:Class").',
     )
 
     # Loading
@@ -1165,17 +1165,16 @@ def _resolve(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
     prices = content.get("prices")
     if isinstance(prices, dict) and isinstance(prices.get("file"), str):
         prices["file"] = str(path.parent / prices["file"])
-    if _names_modules(content):
-        folders = content.get("modules", [])
-        if not isinstance(folders, list) or not all(isinstance(f, str) for f in folders):
-            raise ScenarioError([("modules", 'give a list of folders: ["kinds"]')])
-        folders = [str(path.parent / folder) for folder in folders]
-        content["modules"] = list(dict.fromkeys([*folders, str(path.parent)]))
+    folders = content.get("modules")
+    if folders is None and _names_modules(content):
+        content["modules"] = [str(path.parent)]
+    elif isinstance(folders, list):  # of another form it is told where all is checked
+        content["modules"] = [str(path.parent / f) if isinstance(f, str) else f for f in folders]
     return _extend(content, path.parent, (*chain, path))
 
 
 def _names_modules(content: Mapping[str, Any]) -> bool:
-    """Whether a file names folders of modules, or kinds that are classes in one."""
+    """Whether a file names kinds that are classes in a module."""
     kinds = [
         table.get("kind")
         for part in ("protocols", "agents")
@@ -1183,7 +1182,7 @@ def _names_modules(content: Mapping[str, Any]) -> bool:
         for table in content[part].values()
         if isinstance(table, dict)
     ]
-    return "modules" in content or any(isinstance(k, str) and ":" in k for k in kinds)
+    return any(isinstance(k, str) and ":" in k for k in kinds)
 
 
 def _extend(content: dict[str, Any], beside: Path, chain: tuple[Path, ...]) -> dict[str, Any]:

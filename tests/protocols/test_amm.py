@@ -290,6 +290,35 @@ def test_the_last_one_out_takes_every_grain_and_not_one_token_alone(name: str) -
     market.ledger.audit()
 
 
+def test_who_leaves_a_pool_that_was_great_takes_no_small_ones_part(
+    small: Callable[..., Scenario],
+) -> None:
+    """Millions were there and left; then two come whose shares are less than their rounding."""
+    leave = {"kind": "provider_exit", "pool": "eth-usdc", "share": 1.0, "block": 2}
+    market = Market(small(shocks=[leave]), rng=1).run(2)
+    pool, ledger = market.pools["eth-usdc"], market.ledger
+    most = float(ledger.books.most[ledger.token(pool.share)])
+    assert ledger.supply(pool.share) == 0.0 and most > 1e3
+    rows = [ledger.open_account(name) for name in ("eve", "vic")]
+    books = ledger.books
+    record = pool.record[0]
+    for row, amount in zip(rows, (1e-12 * most, 0.2e-12 * most), strict=True):
+        for token in pool.tokens:
+            ledger.mint(row, token, 1e9)
+        begin(books)
+        tokens = [ledger.token(t) for t in pool.tokens]
+        assert amm.add(books, record, row, *tokens, amount, amount, 0.0, 0, 0)[0] == Reason.DONE
+    before = pool.reserves
+    eve, vic = (ledger.balance(row, pool.share) for row in rows)
+    begin(books)
+    share = ledger.token(pool.share)
+    assert amm.remove(books, record, rows[0], share, eve, 0.0, 0, 0)[0] == Reason.DONE
+    for token, held in pool.reserves.items():
+        assert held == pytest.approx(before[token] * vic / (eve + vic), rel=1e-9)
+    assert amm.remove(books, record, rows[1], share, vic, 0.0, 0, 0)[0] == Reason.DONE
+    assert ledger.supply(pool.share) == 0.0
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
