@@ -145,7 +145,8 @@ def _value_of_issue(w, issue):
     if issue.of >= 0:
         return w.values[issue.of] * w.books.storage[issue.slot]
     supply = w.books.supply[issue.token]
-    return _holdings_worth(w, issue.account, issue.token) / supply if supply > 0.0 else 0.0
+    price = _holdings_worth(w, issue.account, issue.token) / supply if supply > 0.0 else 0.0
+    return price if price < np.inf else 0.0  # of so little of it that a unit's is no number
 
 
 @inner

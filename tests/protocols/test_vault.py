@@ -108,3 +108,13 @@ def test_what_was_given_before_anybody_entered_buys_no_shares(small: Make) -> No
     ann.act("v", "enter", 1.0)
     market.run(1)
     assert market.receipts()["reason"].astype(str).tolist() == ["done", "empty_pool"]
+
+
+def test_the_least_share_there_is_has_no_price(small: Make) -> None:
+    market = opened(small, offset=1e9)
+    ann = Idle(market, {"eth": 10.0}, "ann")
+    market.ledger.transfer("ann", "v", "eth", 5.0)
+    market.ledger.mint("ann", "v-share", 5e-324)
+    assert market.price("v-share") == 0.0
+    assert ann.wealth == pytest.approx(5.0 * market.price("eth"))
+    assert market.exposure(by="account").nodes["v"]["equity"] == pytest.approx(ann.wealth)
