@@ -1199,7 +1199,11 @@ def _extend(content: dict[str, Any], beside: Path, chain: tuple[Path, ...]) -> d
     parent = _resolve(_find(parent_name, beside), chain)
     for path in removed:
         _remove(parent, str(path))
-    return _merge(parent, content)
+    merged = _merge(parent, content)
+    theirs, own = parent.get("modules"), content.get("modules")
+    if isinstance(theirs, list) and isinstance(own, list):  # each file's kinds lie beside it
+        merged["modules"] = [*own, *(folder for folder in theirs if folder not in own)]
+    return merged
 
 
 def _merge(parent: dict[str, Any], child: Mapping[str, Any]) -> dict[str, Any]:

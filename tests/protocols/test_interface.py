@@ -415,3 +415,43 @@ def test_one_file_is_enough_for_runs_and_sweeps(folder: Path) -> None:
     frame = read_study(folder / "swept")
     assert frame["status"].astype(str).tolist() == ["done"] * 4
     assert (frame["worth"] == 0.0).all()
+
+
+def test_a_file_that_extends_another_finds_the_modules_of_both(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        code = "from tests.fuzz.puppets import Till\n\n\nclass Own(Till):\n    pass\n"
+        (tmp_path / name / f"till_of_{name}.py").write_text(code)
+    table = '[protocols.{0}]\nkind = "till_of_{0}:Own"\ncoin = "eth"\n'
+    (tmp_path / "first" / "a.toml").write_text('extends = "calm"\n\n' + table.format("first"))
+    b = tmp_path / "second" / "b.toml"
+    b.write_text('extends = "../first/a.toml"\n\n' + table.format("second"))
+    setup = Scenario.load(b)
+    assert setup.modules == [str(tmp_path / "second"), str(tmp_path / "first")]
+    assert list(setup.protocols) == ["first", "second"]
+    sys.path[:] = [p for p in sys.path if not p.startswith(str(tmp_path))]
+
+
+class Watched(Till):
+    """Says how full it is in plain Python."""
+
+    def fullness(self) -> float:
+        """Coins per receipt; 1 of none."""
+        out = self.market.ledger.supply(self.token("receipt"))
+        return self.held("coin") / out if out > 0.0 else 1.0
+
+    measures = (Measure("full", "coins per receipt", "How full it is", fullness),)
+
+
+def test_a_measure_may_be_a_plain_function(small: Callable[..., Scenario]) -> None:
+    own = {"kind": f"{__name__}:Watched", "coin": "eth"}
+    market = Market(small(protocols={"own": own}), rng=1)
+    ann = Idle(market, {"eth": 10.0}, "ann")
+    ann.act("own", "put_in", 4.0)
+    market.run(1)
+    ann.transfer("own", "eth", 2.0)
+    market.run(1)
+    frame = market.datacollector.get_model_vars_dataframe()
+    assert frame["protocol.own.full"].tolist() == [1.0, 1.5]
+    kept = small(protocols={"own": own}, measures={"keep": ["venue.*"]})
+    assert "protocol.own.full" not in Market(kept, rng=1).datacollector.reporters
