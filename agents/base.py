@@ -18,9 +18,9 @@ from weakref import WeakKeyDictionary
 import mesa
 
 from protocols.handles import ConcentratedPool
-from sim.block import WALLET, follow, send
 from sim.codes import ALL, PREVIOUS, Kind
 from sim.cohort import record_of
+from sim.mempool import WALLET, Call, Order, add_call, send
 from sim.registry import Column
 
 if TYPE_CHECKING:
@@ -31,13 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["ALL", "PREVIOUS", "Behaviour", "Column", "MarketAgent"]
 
 
-class _Call(NamedTuple):
+class _Waiting(NamedTuple):
     """A call that waits for the rest of its transaction."""
 
-    what: tuple[Any, ...]
-    ticks: tuple[int, int]
     bid: float
-    action: int
+    asked: Call
 
 
 class _Numbers:
@@ -98,7 +96,7 @@ class MarketAgent(mesa.Agent):
         self.name = name or f"{type(self).__name__}-{self.unique_id}"
         self.account = market.open_account(self, self.name)
         self._cohort = -1
-        self._gathered: list[_Call] | None = None
+        self._gathered: list[_Waiting] | None = None
         for token, amount in (wallet or {}).items():
             market.ledger.mint(self.account, token, amount)
 
@@ -137,16 +135,15 @@ class MarketAgent(mesa.Agent):
             self._gathered = None
         self._send(calls)
 
-    def _send(self, calls: Sequence[_Call]) -> None:
+    def _send(self, calls: Sequence[_Waiting]) -> None:
         """Send calls as one transaction."""
         world = self.market.world
         for i, call in enumerate(calls):
             if i == 0:
                 tip = WALLET if self.tip is None else _number("tip", self.tip, math.inf)
-                first = world, self.account, self._cohort, call.bid
-                send(*first, *call.what, 0, *call.ticks, tip, call.action)
+                send(world, Order(self.account, self._cohort, call.bid, 0), call.asked, tip)
             else:
-                follow(world, *call.what, *call.ticks, call.action)
+                add_call(world, call.asked)
 
     def _call(
         self,
@@ -169,16 +166,18 @@ class MarketAgent(mesa.Agent):
             bid = 1.25 * max(float(chain["gas_price"]), float(chain["base_fee"]))
         if math.isnan(limit):
             raise ValueError("the least outcome is not a number; give one")
-        what = (
+        asked = Call(
             int(kind),
             protocol,
             *tokens,
-            amount if amount in (PREVIOUS, ALL) else _number("amount", amount),
+            float(amount) if amount in (PREVIOUS, ALL) else _number("amount", amount),
             float(limit),
             counterparty,
             _number("amount", second),
+            *ticks,
+            action,
         )
-        call = _Call(what, ticks, _number("bid", bid), action)
+        call = _Waiting(_number("bid", bid), asked)
         if self._gathered is None:
             self._send([call])
         else:

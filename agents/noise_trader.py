@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column
+from agents.intents import Order, swap
 from agents.tools import find_route, going_bid, quote_at, refuel, route_gas, send_routes
-from sim.block import send
 from sim.codes import Kind
-from sim.compiled import inner
+from sim.compiled import inner, prefetch
 from sim.measures import market_price
 from sim.randomness import agent_normal, agent_uniform, normal
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from sim.cohort import CohortTable
     from sim.market import Market
 
+AHEAD = 4
+"""Traders by which memory is asked for early."""
 LEAST = 1e-6
 """Value in the numeraire below which nobody swaps."""
 # Draws of an agent in a block.
@@ -51,6 +53,11 @@ def decide(w, me):
         actors[acted] = i
         acted += agent_uniform(me.key, i, _ACT) < chance
     for j in range(acted):
+        if j + AHEAD < acted:
+            soon = me.first + actors[j + AHEAD]
+            prefetch(me.rows, actors[j + AHEAD])
+            prefetch(w.books.balances, soon)
+            prefetch(w.senders, soon)
         i = actors[j]
         my = me.rows[i]
         place = me.places[min(int(agent_uniform(me.key, i, _POOL) * pools), pools - 1)]
@@ -83,7 +90,8 @@ def decide(w, me):
             continue
         least = quote_at(w, place, token_in, token_out, amount) * (1.0 - my.slippage)
         bid = going_bid(w, account, gas, my.bid)
-        send(w, account, me.ident, bid, Kind.SWAP, place, token_in, token_out, amount, least)
+        order = Order(account, me.ident, bid, 0)
+        swap(w, order, place, token_in, token_out, amount, least)
     if ours.expected > 0.0:
         # The heat is an average of recent activity, so that its mean is
         # 1 / (1 - branching) and the process is stable for branching below one.

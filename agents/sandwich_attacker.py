@@ -17,11 +17,11 @@ from agents.intents import Order, swap
 from agents.tools import AHEAD, affordable, even_out, gas_cost, refuel, visible_swap
 from protocols import amm
 from protocols.pool import position
-from sim.block import effective_bid
 from sim.codes import Kind
 from sim.compiled import inner
 from sim.ledger import begin, undo
 from sim.measures import market_price
+from sim.mempool import effective_bid
 from sim.randomness import agent_uniform
 
 

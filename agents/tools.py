@@ -8,8 +8,7 @@ from agents.intents import OUTSIDE, THEN, Order, require, trade
 from protocols import amm
 from protocols.pool import position
 from sim import venue
-from sim.block import FeeMarket, Phase
-from sim.codes import PREVIOUS, Kind
+from sim.codes import PREVIOUS, FeeMarket, Kind, Phase
 from sim.compiled import call_with, inner
 from sim.measures import market_price
 

@@ -312,8 +312,10 @@ def walk(books, pool, down, amount, sqrt_limit, write):
             break
     if write:
         fine &= store(books, at + SQRT_PRICE, price)
-        fine &= store(books, at + TICK, float(tick))
-        fine &= store(books, at + LIQUIDITY, liquidity)
+        if float(tick) != s[at + TICK]:
+            fine &= store(books, at + TICK, float(tick))
+        if liquidity != s[at + LIQUIDITY]:
+            fine &= store(books, at + LIQUIDITY, liquidity)
         fine &= store(books, at + (GROWTH_0 if down else GROWTH_1), growth)
     return total_in, total_out, total_fee, fine
 

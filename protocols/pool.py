@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.compiled import kernel
-from sim.ledger import Ledger, store, transfer
+from sim.ledger import Ledger, exchange, raise_three, store, transfer
 
 MOST_TOKENS = 8
 
@@ -113,10 +113,8 @@ def count_fee(books, pool, o, fee):
 @kernel
 def count_swap(books, pool, i, o, amount, out, fee_in, fee_out):
     """Add a swap to the pool's counters; arguments as of `settle_swap`."""
-    s = books.storage
     a, b = pool.slot + COUNTERS * i, pool.slot + COUNTERS * o
-    fine = store(books, a, s[a] + amount) and store(books, a + 1, s[a + 1] + fee_in)
-    fine = fine and store(books, b + 2, s[b + 2] + out)
+    fine = raise_three(books, a, a + 1, b + 2, amount, fee_in, out)
     if fee_out > 0.0:
         fine = fine and count_fee(books, pool, o, fee_out)
     return fine
@@ -140,11 +138,11 @@ def settle_swap(books, pool, sender, i, o, amount, out, fee_in, fee_out):
         fee_out: Fee in the o-th, already taken off `out`.
 
     Returns:
-        Whether the sender could pay.
+        Whether the sender could pay, and the pool.
     """
-    if not transfer(books, sender, pool.account, pool.tokens[i], amount):
+    token_in, token_out = pool.tokens[i], pool.tokens[o]
+    if not exchange(books, sender, pool.account, token_in, amount, token_out, out):
         return False
-    transfer(books, pool.account, sender, pool.tokens[o], out)
     take_fee(books, pool, i, fee_in)
     take_fee(books, pool, o, fee_out)
     count_swap(books, pool, i, o, amount, out, fee_in, fee_out)

@@ -1,6 +1,6 @@
 """The block: a mempool, an order, a capacity with a price, and atomic execution.
 
-Agents `send` transactions of one or more calls. The block orders them, takes what
+Agents send transactions of one or more calls into the mempool. The block orders them, takes what
 fits beside the rest of the world's demand, and executes one after the other: a
 call that fails takes its whole transaction back, which pays its gas all the same
 and leaves a receipt with the reason.
@@ -11,23 +11,19 @@ there is room for all, nobody of it pays more than the base fee asks; when there
 the lowest bids wait. EIP-1559 moves the base fee by up to an eighth a block (Buterin et
 al. 2019): a sender pays the base fee and a tip, at most its bid. ``first_price`` is
 Ethereum before August 2021: it pays its bid.
-
-What a transaction asks for is checked once, where it enters the mempool: nothing that is
-not a number, no negative amount, no account, token or tick that cannot be.
 """
 
 from __future__ import annotations
 
 import math
-from enum import IntEnum
 
 import numpy as np
 
 from protocols import amm, concentrated, lending, oracle
 from protocols.pool import CONCENTRATED
 from sim import venue
-from sim.codes import ALL, PREVIOUS, Kind, Reason
-from sim.compiled import call_protocol, call_with, inner, kernel
+from sim.codes import ALL, PREVIOUS, FeeMarket, Kind, Ordering, Phase, Reason
+from sim.compiled import call_protocol, call_with, inner, kernel, prefetch
 from sim.ledger import (
     DEBT,
     begin,
@@ -40,299 +36,16 @@ from sim.ledger import (
     undo,
 )
 from sim.measures import market_price
+from sim.mempool import effective_bid
 from sim.randomness import bits, normal_quantile
 
 GWEI = 1e-9
-NEVER = 2**31 - 1
-WALLET = -1.0
-"""As a tip: what a wallet would offer."""
-CALLS, REASONS = len(Kind), len(Reason)
-"""Kinds of call that there are, and ways in which one may end."""
+REASONS = len(Reason)
+"""Ways in which a call may end."""
+AHEAD = 4
+"""Transactions by which memory is asked for early."""
 FLASHES = 4
 """Flash loans that one transaction may have at a time."""
-
-
-class Ordering(IntEnum):
-    """How a block orders transactions."""
-
-    GAS_AUCTION = 0
-    RANDOM = 1
-    FIRST_COME = 2
-    ARBITRAGE_FIRST = 3
-
-
-class Phase(IntEnum):
-    """What a block calls through an address."""
-
-    OUTSIDE = 0
-    ORACLES = 1
-    EXECUTE = 2
-    PERFORM = 3
-    ACCRUE = 4
-    MEASURE = 5
-    ROUTE = 6
-    CARE = 7
-
-
-class FeeMarket(IntEnum):
-    """How gas is priced."""
-
-    OFF = 0
-    EIP1559 = 1
-    FIRST_PRICE = 2
-
-
-@inner
-def _write_call(
-    entry,
-    kind,
-    protocol,
-    token_in,
-    token_out,
-    amount,
-    limit,
-    counterparty,
-    second,
-    lower,
-    upper,
-    action,
-):
-    """Write what a call does into its place in the mempool."""
-    entry.kind = kind
-    entry.protocol = protocol
-    entry.token_in = token_in
-    entry.token_out = token_out
-    entry.amount = amount
-    entry.limit = limit
-    entry.counterparty = counterparty
-    entry.second = second
-    entry.lower = lower
-    entry.upper = upper
-    entry.action = action
-    entry.gone = 0
-
-
-@inner
-def _makes_sense(
-    w,
-    kind,
-    protocol,
-    token_in,
-    token_out,
-    amount,
-    limit,
-    counterparty,
-    second,
-    lower,
-    upper,
-    action,
-):
-    """Whether a call's numbers can be meant. NaN is nothing of what is asked here."""
-    accounts, tokens = w.books.balances.shape
-    amounts = 0.0 <= amount < np.inf or amount in (PREVIOUS, ALL)
-    amounts = amounts and 0.0 <= second < np.inf
-    names = 0 <= token_in < tokens and 0 <= token_out < tokens and -1 <= counterparty < accounts
-    places = 0 <= kind < CALLS and 0 <= protocol < NEVER
-    if kind == Kind.CUSTOM:  # the block stops for it, so it must be there to go on
-        places = places and protocol < w.chain[0].customs
-    if places and kind == Kind.PROTOCOL:
-        places = protocol < w.protocols.size and 0 <= action < w.protocols[protocol].calls
-    ticks = -NEVER < lower < NEVER and -NEVER < upper < NEVER
-    return amounts and names and places and ticks and limit == limit
-
-
-@inner
-def _gas_of(w, kind, protocol, action):
-    """Gas that a call takes, units."""
-    if kind == Kind.PROTOCOL:
-        return w.actions[w.protocols[protocol].first + action].gas
-    return w.chain[0].gas_cost[kind]
-
-
-@kernel
-def follow(
-    w,
-    kind,
-    protocol,
-    token_in,
-    token_out,
-    amount,
-    limit,
-    counterparty=-1,
-    second=0.0,
-    lower=0,
-    upper=0,
-    action=0,
-):
-    """Add a call to the transaction that was sent last.
-
-    Args:
-        kind: A `Kind`.
-        protocol: Index of the pool or lending market (`Kind` says which).
-        token_in: Token paid, deposited, withdrawn, borrowed, repaid (then the debt's).
-        token_out: Token received (of a liquidation: the collateral).
-        amount: Units of `token_in`, or PREVIOUS or ALL.
-        limit: Least outcome that the sender accepts: amount out of a swap or a
-            liquidation, shares of an entry, health factor after a borrowing.
-        counterparty: Account of the borrower, or of a transfer's receiver.
-        second: Amount of `token_out`, of an entry.
-        lower: Lower tick of a position of concentrated liquidity.
-        upper: Its upper tick.
-        action: Of a protocol that declares itself: which of its calls.
-
-    Returns:
-        Whether the mempool took it; else it has none of the transaction.
-    """
-    chain = w.chain[0]
-    n = chain.waiting
-    head = chain.bundle_head
-    if head < 0:
-        return False
-    call = (kind, protocol, token_in, token_out, amount, limit, counterparty, second, lower, upper)
-    sound = _makes_sense(w, *call, action)
-    if not sound or n >= w.mempool.size:  # the transaction cannot be whole: take it back
-        chain.waiting = head
-        chain.bundle_head = -1
-        chain.lost += sound
-        chain.refused += not sound
-        return False
-    first = w.mempool[head]
-    entry = w.mempool[n]
-    entry.number = first.number
-    entry.nonce = first.nonce
-    entry.sender = first.sender
-    entry.cohort = first.cohort
-    entry.arrived = first.arrived
-    entry.expires = first.expires
-    entry.calls = 0
-    entry.gas = 0.0
-    entry.bid = first.bid
-    entry.tip = first.tip
-    _write_call(
-        entry,
-        kind,
-        protocol,
-        token_in,
-        token_out,
-        amount,
-        limit,
-        counterparty,
-        second,
-        lower,
-        upper,
-        action,
-    )
-    first.calls += 1
-    first.gas += _gas_of(w, kind, protocol, action)
-    chain.waiting = n + 1
-    return True
-
-
-@kernel
-def send(
-    w,
-    sender,
-    cohort,
-    bid,
-    kind,
-    protocol,
-    token_in,
-    token_out,
-    amount,
-    limit,
-    counterparty=-1,
-    second=0.0,
-    patience=0,
-    lower=0,
-    upper=0,
-    tip=WALLET,
-    action=0,
-):
-    """Send a transaction of one call; `follow` adds more calls to it.
-
-    Args:
-        sender: Account.
-        cohort: Of the sender, or -1.
-        bid: Most that it pays for a unit of gas, gwei.
-        patience: Blocks it is good for; 0: as long as the scenario says.
-        kind, protocol, token_in, token_out, amount, limit, counterparty, second, lower, upper:
-            As in `follow`.
-        tip: Most of the bid that goes to the producer, gwei; it counts under EIP-1559.
-            WALLET: what a wallet offers, of a searcher all of the bid.
-        action: As in `follow`.
-
-    Returns:
-        Whether the mempool took it.
-    """
-    chain = w.chain[0]
-    n = chain.waiting
-    chain.bundle_head = -1
-    sound = 0 <= sender < w.retired.size and -1 <= cohort < w.cohorts.size
-    sound = sound and 0.0 <= bid < np.inf and tip == tip and patience < NEVER // 2 + 1
-    call = (kind, protocol, token_in, token_out, amount, limit, counterparty, second, lower, upper)
-    if not sound or not _makes_sense(w, *call, action):
-        chain.refused += 1
-        return False
-    if w.retired[sender]:
-        return False
-    if n >= w.mempool.size:
-        chain.lost += 1
-        return False
-    entry = w.mempool[n]
-    entry.number = chain.next_number
-    entry.nonce = w.nonces[sender]
-    entry.sender = sender
-    entry.cohort = cohort
-    entry.arrived = chain.block
-    entry.expires = chain.block + (patience if patience > 0 else chain.expiry) - 1
-    entry.calls = 1
-    entry.gas = _gas_of(w, kind, protocol, action)
-    entry.bid = bid
-    entry.tip = _wallet_tip(w, cohort, bid) if tip < 0.0 else tip
-    _write_call(
-        entry,
-        kind,
-        protocol,
-        token_in,
-        token_out,
-        amount,
-        limit,
-        counterparty,
-        second,
-        lower,
-        upper,
-        action,
-    )
-    chain.bundle_head = n
-    chain.waiting = n + 1
-    chain.next_number += 1
-    w.nonces[sender] += 1
-    chain.sent += 1
-    return True
-
-
-@inner
-def _wallet_tip(w, cohort, bid):
-    """Tip that a sender offers who says nothing of it, gwei.
-
-    A searcher offers all it bids: it bids for its place. Others offer the scenario's
-    priority fee and, where the last block was full, as much of what it took to get in
-    over the base fee as their bid is of the going price.
-    """
-    chain = w.chain[0]
-    if chain.fee_market != FeeMarket.EIP1559 or (cohort >= 0 and w.cohorts[cohort].searcher):
-        return np.inf
-    if chain.premium <= 0.0:
-        return chain.priority_fee
-    return chain.priority_fee + chain.premium * bid / max(chain.gas_price, chain.base_fee)
-
-
-@inner
-def effective_bid(chain, call):
-    """What a transaction pays for a unit of gas if it is in the block under way, gwei."""
-    if chain.fee_market != FeeMarket.EIP1559:
-        return call.bid
-    return min(call.bid, chain.base_fee + call.tip)
 
 
 _EXPONENT_SHIFT = np.uint64(32)
@@ -416,7 +129,7 @@ def _order(w):
     while i < chain.waiting:
         call = w.mempool[i]
         # Keyed by who sends and its own count: others that come or go change nothing.
-        random = bits(chain.key ^ w.streams[call.sender], call.nonce)
+        random = bits(chain.key ^ call.stream, call.nonce)
         draw = random >> _RANDOM_SHIFT
         if chain.ordering == Ordering.RANDOM:
             rank = (random >> _EXPONENT_SHIFT) & _NINE_BITS
@@ -862,6 +575,10 @@ def execute(w, reason, amount_out):
     crowded = demand > chain.gas_limit
     resumed = chain.bundle_call >= 0
     while chain.queue_at < chain.queue_length:
+        if chain.queue_at + AHEAD < chain.queue_length:
+            prefetch(w.mempool, w.queue[chain.queue_at + AHEAD])
+            soon = w.mempool[w.queue[chain.queue_at + AHEAD // 2]]
+            prefetch(w.books.balances, np.int64(soon.sender))
         head = w.queue[chain.queue_at]
         first = w.mempool[head]
         calls = first.calls

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +15,7 @@ from protocols import lending as lending_protocol
 from protocols import oracle as oracle_protocol
 from protocols import pool as pool_protocol
 from sim import declared, registry, venue
-from sim.block import FeeMarket, Ordering
-from sim.codes import MOST_ROUTES, Kind, Reason
+from sim.codes import MOST_ROUTES, FeeMarket, Kind, Ordering, Reason
 from sim.errors import ScenarioError
 from sim.ledger import DEBT, FREE, PLEDGE, Ledger, begin
 from sim.mechanisms import cut_in_world
@@ -24,7 +23,7 @@ from sim.prices import read_prices
 from sim.randomness import generator, stream_key, stream_keys
 from sim.scenario import oracle_quote_token, order_of_funding
 from sim.venue import ASSET, bridge
-from sim.world import CALL, CHAIN, COHORT, MEASURE, RECEIPT, ROUTE, World
+from sim.world import CALL, CHAIN, COHORT, MEASURE, RECEIPT, ROUTE, SENDER, World
 
 if TYPE_CHECKING:
     from sim.scenario import PoolSettings, Scenario
@@ -102,9 +101,7 @@ def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -
         debtors=np.zeros((max(len(markets), 1), accounts if len(markets) else 1), np.int64),
         since=np.full((max(len(markets), 1), accounts if len(markets) else 1), -2, np.int64),
         health=np.zeros((max(len(markets), 1), accounts if len(markets) else 1)),
-        retired=np.zeros(accounts, np.uint8),
-        streams=_streams(scenario, layout, seed),
-        nonces=np.zeros(accounts, np.int64),
+        senders=_senders(scenario, layout, seed),
         mempool=np.zeros(capacity, CALL),
         queue=np.zeros(2 * capacity, np.int64),
         keys=np.zeros((2, capacity), np.uint64),
@@ -134,17 +131,20 @@ def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -
     return world
 
 
-def sender_stream(seed: int, account: str) -> np.uint64:
-    """Key of the draws of a sender that is in no group."""
-    return stream_key(seed, f"sender:{account}")
+def senders(seed: int, accounts: Sequence[str]) -> npt.NDArray[np.void]:
+    """Senders that are in no group, SENDER[accounts]; each draws by its own name."""
+    found = np.zeros(len(accounts), SENDER)
+    found["stream"] = [stream_key(seed, f"sender:{name}") for name in accounts]
+    return found
 
 
-def _streams(s: Scenario, layout: Layout, seed: int) -> npt.NDArray[np.uint64]:
-    """Keys of the senders' draws, uint64[accounts]: each by its own name, whoever else is there."""
+def _senders(s: Scenario, layout: Layout, seed: int) -> npt.NDArray[np.void]:
+    """All senders, SENDER[accounts]: whoever else is there changes nobody's draws."""
     others = layout.accounts[: len(layout.accounts) - sum(g.count for g in s.agents.values())]
-    keys = [np.array([sender_stream(seed, name) for name in others], np.uint64)]
-    keys += [stream_keys(seed, f"senders:{name}", g.count) for name, g in s.agents.items()]
-    return np.concatenate(keys)
+    groups = [np.zeros(g.count, SENDER) for g in s.agents.values()]
+    for group, name in zip(groups, s.agents, strict=True):
+        group["stream"] = stream_keys(seed, f"senders:{name}", group.size)
+    return np.concatenate([senders(seed, others), *groups])
 
 
 def _chain(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:

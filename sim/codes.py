@@ -1,4 +1,4 @@
-"""Numbers that kernels use for what a call does, and for why it failed."""
+"""Numbers that kernels use: what a call does, why it failed, and what a block calls."""
 
 from __future__ import annotations
 
@@ -69,3 +69,36 @@ ALL = -2.0
 
 MOST_ROUTES, MOST_HOPS = 6, 3
 """Routes that an amount is split over, and swaps of each, at most."""
+
+NEVER = 2**31 - 1
+"""A block that never comes."""
+
+
+class Ordering(IntEnum):
+    """How a block orders transactions."""
+
+    GAS_AUCTION = 0
+    RANDOM = 1
+    FIRST_COME = 2
+    ARBITRAGE_FIRST = 3
+
+
+class Phase(IntEnum):
+    """What a block calls through an address."""
+
+    OUTSIDE = 0
+    ORACLES = 1
+    EXECUTE = 2
+    PERFORM = 3
+    ACCRUE = 4
+    MEASURE = 5
+    ROUTE = 6
+    CARE = 7
+
+
+class FeeMarket(IntEnum):
+    """How gas is priced."""
+
+    OFF = 0
+    EIP1559 = 1
+    FIRST_PRICE = 2

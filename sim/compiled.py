@@ -23,10 +23,12 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils, event
 from numba.extending import intrinsic
 from numba.np import numpy_support
+from numba.np.arrayobj import make_array
 
 _PACKAGES = ("sim", "protocols", "agents")
 _KEEP_SECONDS = 30 * 86_400.0
@@ -123,7 +125,16 @@ def inner(function: Callable[..., Any]) -> Any:
     return _compiled(function, no_cpython_wrapper=True)
 
 
-def _compiled(function: Callable[..., Any], **options: bool) -> Any:
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a function into each kernel that calls it, instead of by a call.
+
+    For what passes on many arguments to few callers: the compiler's own rule, which looks
+    at size alone, would have it called, with every argument through memory.
+    """
+    return _compiled(function, no_cpython_wrapper=True, inline="always")
+
+
+def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(cache_folder())
     try:
@@ -215,6 +226,29 @@ def call_with(typing_context, address, world):
     calls in turn. What is large and called from many places is called through here.
     """
     return _call_of((world,))
+
+
+@intrinsic
+def prefetch(typing_context, array, row):
+    """Ask for the memory where a row of an array begins, while there is other work to do.
+
+    Nothing waits for it, and no number depends on it. Where agents are many, what one needs
+    lies in none of a processor's nearer caches.
+    """
+
+    def codegen(context, builder, signature, values):
+        kind = signature.args[0]
+        data = make_array(kind)(context, builder, values[0])
+        stride = cgutils.unpack_tuple(builder, data.strides)[0]
+        byte = ir.IntType(8).as_pointer()
+        at = builder.gep(builder.bitcast(data.data, byte), [builder.mul(values[1], stride)])
+        word = ir.IntType(32)
+        kind_of = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = cgutils.get_or_insert_function(builder.module, kind_of, "llvm.prefetch.p0i8")
+        builder.call(function, [at, word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.none(array, types.int64), codegen
 
 
 ME = numpy_support.from_dtype(np.dtype([("account", "i8")]))

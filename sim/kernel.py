@@ -9,7 +9,7 @@ import numpy as np
 
 from protocols import amm, insurance, lending, oracle, routing, safeguards
 from sim import block, venue
-from sim.block import Phase
+from sim.codes import Phase
 from sim.compiled import ask_protocol, call_at, call_with, inner, kernel, let_protocol
 from sim.ledger import begin, worst_leak
 from sim.measures import measure, settle_pools, sum_classes, value_tokens

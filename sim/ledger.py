@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from sim.compiled import kernel
+from sim.compiled import inlined, kernel
 from sim.structure import Structure
 
 JOURNAL_ENTRY = np.dtype([("table", "i8"), ("row", "i8"), ("column", "i8"), ("old", "f8")])
@@ -72,14 +72,17 @@ class Books(Structure):
 
 
 @kernel
-def _remember(books, table, row, column, old):
-    """Note a cell's value before it is written; the caller has asked for `room`."""
-    entry = books.journal[books.head[0]]
+def _remember(books, n, table, row, column, old):
+    """Note a cell's value as the journal's n-th entry before it is written.
+
+    The caller has asked for `room`, and moves ``books.head[0]`` once for all that it notes: the
+    compiler cannot know that the journal does not lie over its own head.
+    """
+    entry = books.journal[n]
     entry.table = table
     entry.row = row
     entry.column = column
     entry.old = old
-    books.head[0] += 1
 
 
 @kernel
@@ -157,10 +160,47 @@ def seize(books, source, target, token, amount):
     if source == target:
         return True
     there = books.balances[target, token]
-    _remember(books, BALANCE, source, token, held)
-    _remember(books, BALANCE, target, token, there)
+    n = books.head[0]
+    _remember(books, n, BALANCE, source, token, held)
+    _remember(books, n + 1, BALANCE, target, token, there)
+    books.head[0] = n + 2
     books.balances[source, token] = held - amount
     books.balances[target, token] = there + amount
+    return True
+
+
+@inlined
+def exchange(books, giver, taker, token, amount, back, amount_back):
+    """Two transfers at once: an amount of one token for an amount of another.
+
+    Args:
+        giver: Account that pays `amount` of `token`.
+        taker: Account that pays `amount_back` of `back`, another token.
+
+    Returns:
+        Whether it was done: not where one of the two could not be, as `transfer` has it.
+    """
+    if books.rights[token] != FREE or books.rights[back] != FREE or giver == taker:
+        return transfer(books, giver, taker, token, amount) and transfer(
+            books, taker, giver, back, amount_back
+        )
+    held, there = books.balances[giver, token], books.balances[taker, token]
+    held_back, there_back = books.balances[taker, back], books.balances[giver, back]
+    possible = amount >= 0.0 and amount <= held * (1.0 + DUST)
+    possible = possible and amount_back >= 0.0 and amount_back <= held_back * (1.0 + DUST)
+    if not possible or not room(books, 4):
+        return False
+    amount, amount_back = min(amount, held), min(amount_back, held_back)
+    n = books.head[0]
+    _remember(books, n, BALANCE, giver, token, held)
+    _remember(books, n + 1, BALANCE, taker, token, there)
+    _remember(books, n + 2, BALANCE, taker, back, held_back)
+    _remember(books, n + 3, BALANCE, giver, back, there_back)
+    books.head[0] = n + 4
+    books.balances[giver, token] = held - amount
+    books.balances[taker, token] = there + amount
+    books.balances[taker, back] = held_back - amount_back
+    books.balances[giver, back] = there_back + amount_back
     return True
 
 
@@ -169,11 +209,13 @@ def mint(books, target, token, amount):
     """Create an amount for an account. False for a negative or NaN one, or one without end."""
     if not (amount >= 0.0 and books.supply[token] + amount < np.inf) or not room(books, 2):
         return False
-    there = books.balances[target, token]
-    _remember(books, BALANCE, target, token, there)
-    _remember(books, SUPPLY, 0, token, books.supply[token])
+    there, out = books.balances[target, token], books.supply[token]
+    n = books.head[0]
+    _remember(books, n, BALANCE, target, token, there)
+    _remember(books, n + 1, SUPPLY, 0, token, out)
+    books.head[0] = n + 2
     books.balances[target, token] = there + amount
-    books.supply[token] += amount
+    books.supply[token] = out + amount
     # What comes and goes within a block leaves its rounding to the audit at the block's end.
     books.most[token] = max(books.most[token], there + amount)
     return True
@@ -187,10 +229,12 @@ def burn(books, source, token, amount):
         return False
     if amount > held:
         amount = held
-    _remember(books, BALANCE, source, token, held)
-    _remember(books, SUPPLY, 0, token, books.supply[token])
+    n, out = books.head[0], books.supply[token]
+    _remember(books, n, BALANCE, source, token, held)
+    _remember(books, n + 1, SUPPLY, 0, token, out)
+    books.head[0] = n + 2
     books.balances[source, token] = held - amount
-    books.supply[token] -= amount
+    books.supply[token] = out - amount
     return True
 
 
@@ -199,8 +243,25 @@ def store(books, slot, value):
     """Write one of a protocol's numbers, under the journal."""
     if not room(books, 1):
         return False
-    _remember(books, STORAGE, 0, slot, books.storage[slot])
+    n = books.head[0]
+    _remember(books, n, STORAGE, 0, slot, books.storage[slot])
+    books.head[0] = n + 1
     books.storage[slot] = value
+    return True
+
+
+@inlined
+def raise_three(books, a, b, c, by_a, by_b, by_c):
+    """Add to three different of a protocol's numbers at once, under the journal."""
+    if not room(books, 3):
+        return False
+    n, s = books.head[0], books.storage
+    was_a, was_b, was_c = s[a], s[b], s[c]
+    _remember(books, n, STORAGE, 0, a, was_a)
+    _remember(books, n + 1, STORAGE, 0, b, was_b)
+    _remember(books, n + 2, STORAGE, 0, c, was_c)
+    books.head[0] = n + 3
+    s[a], s[b], s[c] = was_a + by_a, was_b + by_b, was_c + by_c
     return True
 
 
@@ -209,7 +270,9 @@ def store_balance(books, account, token, value):
     """Set a balance, under the journal, for what is only tried out and then undone."""
     if not room(books, 1):
         return False
-    _remember(books, BALANCE, account, token, books.balances[account, token])
+    n = books.head[0]
+    _remember(books, n, BALANCE, account, token, books.balances[account, token])
+    books.head[0] = n + 1
     books.balances[account, token] = value
     return True
 
@@ -219,7 +282,9 @@ def store_supply(books, token, value):
     """Set a supply, under the journal: to nothing when the last holder leaves, or as a trial."""
     if not room(books, 1):
         return False
-    _remember(books, SUPPLY, 0, token, books.supply[token])
+    n = books.head[0]
+    _remember(books, n, SUPPLY, 0, token, books.supply[token])
+    books.head[0] = n + 1
     books.supply[token] = value
     return True
 
@@ -247,46 +312,28 @@ def has_left(books, n):
 def column_sums(books, first, last, sums):
     """Add the balances of accounts [first, last) to `sums`, float64[tokens].
 
-    This reads the whole ledger every few blocks. Eight columns go together, each in
-    a register of its own, and signs are gathered by their bits: twice as fast as
-    the plain double loop.
+    This reads the whole ledger every few blocks. Four accounts go together, each as an array
+    of its own: so the compiler adds several columns at once, in the order of the plain loop.
 
     Returns:
         Whether none of them is negative (a NaN shows in the sums).
     """
-    balances = books.balances
-    raw = balances.view(np.int64)
-    tokens = balances.shape[1]
-    signs = np.int64(0)
-    t = 0
-    while t + 8 <= tokens:
-        a = b = c = d = e = f = g = h = 0.0
-        for row in range(first, last):
-            a += balances[row, t]
-            b += balances[row, t + 1]
-            c += balances[row, t + 2]
-            d += balances[row, t + 3]
-            e += balances[row, t + 4]
-            f += balances[row, t + 5]
-            g += balances[row, t + 6]
-            h += balances[row, t + 7]
-            signs |= raw[row, t] | raw[row, t + 1] | raw[row, t + 2] | raw[row, t + 3]
-            signs |= raw[row, t + 4] | raw[row, t + 5] | raw[row, t + 6] | raw[row, t + 7]
-        sums[t] += a
-        sums[t + 1] += b
-        sums[t + 2] += c
-        sums[t + 3] += d
-        sums[t + 4] += e
-        sums[t + 5] += f
-        sums[t + 6] += g
-        sums[t + 7] += h
-        t += 8
-    for column in range(t, tokens):
-        total = 0.0
-        for row in range(first, last):
-            total += balances[row, column]
-            signs |= raw[row, column]
-        sums[column] += total
+    held = books.balances[first:last]
+    tokens, fours = sums.size, held.shape[0] // 4
+    found = np.zeros(tokens)
+    for k in range(fours):
+        a, b, c, d = held[4 * k], held[4 * k + 1], held[4 * k + 2], held[4 * k + 3]
+        for t in range(tokens):
+            found[t] = found[t] + a[t] + b[t] + c[t] + d[t]
+    for row in range(4 * fours, held.shape[0]):
+        for t in range(tokens):
+            found[t] += held[row, t]
+    for t in range(tokens):
+        sums[t] += found[t]
+    raw = held.view(np.int64).reshape(held.size)
+    signs = np.int64(0)  # gathered by their bits
+    for cell in range(raw.size):
+        signs |= raw[cell]
     return signs >= 0
 
 

@@ -493,9 +493,7 @@ class Market(mesa.Model):
         grown: dict[str, Any] = {
             "books": self.ledger.books,
             "scratch": np.zeros(len(self.ledger.accounts)),
-            "retired": np.append(w.retired, np.uint8(0)),
-            "streams": np.append(w.streams, build.sender_stream(self.seed_number, name)),
-            "nonces": np.append(w.nonces, 0),
+            "senders": np.append(w.senders, build.senders(self.seed_number, [name])),
         }
         if len(w.markets):
             grown["debtors"] = _wider(w.debtors, 1)
@@ -512,7 +510,7 @@ class Market(mesa.Model):
 
     def release(self, agent: MarketAgent) -> None:
         """Let an agent step and send no more; what it owns and owes stays."""
-        self.world.retired[agent.account] = 1
+        self.world.senders["retired"][agent.account] = 1
         if agent in self._plain:
             self._plain.remove(agent)
 

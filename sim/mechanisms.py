@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from protocols import oracle, safeguards
-from sim.block import NEVER, FeeMarket
+from sim.codes import NEVER, FeeMarket
 from sim.venue import depth_units
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import numpy as np
 from protocols import safeguards
 from protocols.handles import ConcentratedPool
 from protocols.lending import SUPPLY_INDEX
-from sim.block import NEVER, send
 from sim.build import HOLDERS
-from sim.codes import ALL, Kind
+from sim.codes import ALL, NEVER, Kind
 from sim.mechanisms import cut_in_cohorts, cut_in_world, nothing
+from sim.mempool import Call, Order, send
 from sim.venue import depth_units
 
 if TYPE_CHECKING:
@@ -318,7 +318,7 @@ class Shocks:
         )
         patience = NEVER // 2
         tokens = int(token_in), int(token_out)
-        order = (int(kind), protocol, *tokens, float(amount), 0.0, -1, 0.0, patience, *ticks)
-        send(market.world, sender, cohort, TOP_BID, *order, np.inf)
+        asked = Call(int(kind), protocol, *tokens, float(amount), 0.0, -1, 0.0, *ticks, 0)
+        send(market.world, Order(sender, cohort, TOP_BID, patience), asked, np.inf)
         market.world.mempool[int(chain["bundle_head"])]["gas"] = 0.0
         chain["block"] -= 1

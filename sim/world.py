@@ -98,7 +98,8 @@ CHAIN = np.dtype(
 CALL = np.dtype(
     [
         ("number", "i8"),  # of the transaction
-        ("nonce", "i8"),  # of the transaction among its sender's
+        ("stream", "u8"),  # of its sender's draws for places in a block
+        ("nonce", "i4"),  # of the transaction among its sender's
         ("sender", "i4"),
         ("arrived", "i4"),  # block
         ("expires", "i4"),  # last block it is good for
@@ -109,7 +110,8 @@ CALL = np.dtype(
         ("token_out", "i2"),
         ("calls", "i2"),  # of the transaction, on its first call; 0 on the others
         ("kind", "i2"),
-        ("gone", "i2"),  # 1: leaves the mempool at the end of the block
+        ("action", "i2"),  # of a protocol that declares itself: which of its calls
+        ("gone", "i4"),  # 1: leaves the mempool at the end of the block
         ("amount", "f8"),
         ("second", "f8"),  # a second amount, where a call has two
         ("limit", "f8"),
@@ -118,9 +120,18 @@ CALL = np.dtype(
         ("tip", "f8"),  # most of that which goes to the producer
         ("lower", "i4"),  # ticks of a position
         ("upper", "i4"),
-        ("action", "i4"),  # of a protocol that declares itself: which of its calls
     ]
 )
+"""A call that waits; its numbers lie on their natural boundaries."""
+
+SENDER = np.dtype(
+    [
+        ("stream", "u8"),  # of its draws for places in a block
+        ("nonce", "i4"),  # transactions that it has sent
+        ("retired", "i4"),  # 1: it may send nothing any more
+    ]
+)
+"""An account, as the mempool knows it."""
 
 PROTOCOL = np.dtype(
     [
@@ -238,9 +249,7 @@ class World(Structure):
             liquidated, -1 while it cannot, -2 where it is not listed.
         health: float64[markets, accounts], health factors in the order of
             `debtors`, as of this block's oracle prices.
-        retired: uint8[accounts], 1 for who may send nothing any more.
-        streams: uint64[accounts], keys of the senders' draws for their places in a block;
-            `nonces` int64[accounts] counts what each has sent.
+        senders: SENDER[accounts].
         mempool: CALL[n]; `queue` int64[n] and `keys` uint64[2, n] order it.
         receipts: RECEIPT[n].
         tally: int64[cohorts + 1, reasons], transactions by how they ended; the
@@ -275,9 +284,7 @@ class World(Structure):
         "debtors": ("i8", 2),
         "since": ("i8", 2),
         "health": ("f8", 2),
-        "retired": ("u1", 1),
-        "streams": ("u8", 1),
-        "nonces": ("i8", 1),
+        "senders": (SENDER, 1),
         "mempool": (CALL, 1),
         "queue": ("i8", 1),
         "keys": ("u8", 2),
@@ -317,9 +324,7 @@ class World(Structure):
     debtors: npt.NDArray[np.int64]
     since: npt.NDArray[np.int64]
     health: npt.NDArray[np.float64]
-    retired: npt.NDArray[np.uint8]
-    streams: npt.NDArray[np.uint64]
-    nonces: npt.NDArray[np.int64]
+    senders: npt.NDArray[np.void]
     mempool: npt.NDArray[np.void]
     queue: npt.NDArray[np.int64]
     keys: npt.NDArray[np.uint64]

@@ -19,10 +19,11 @@ from agents.base import Behaviour, Column, MarketAgent
 from protocols import lending
 from protocols.custom import CustomProtocol
 from protocols.interface import Call, Measure, Order, Protocol, Rate, Settings, Token
-from sim.block import WALLET, follow, send
 from sim.codes import ALL, PREVIOUS, Kind, Reason
 from sim.compiled import kernel
 from sim.market import Market
+from sim.mempool import Order as Terms
+from sim.mempool import add_call, call, send
 from sim.randomness import mix, uniform
 
 NUMBERS = (
@@ -214,12 +215,10 @@ def _call(w, state, account, cohort, bid, first, kind, hostile, places):
             a = tokens + nowhere
         else:
             kind = nowhere
+    asked = call(kind, place, a, b, amount, limit, other, second, lower, upper, action)
     if first:
-        return send(
-            w, account, cohort, bid, kind, place, a, b, amount, limit, other, second,
-            0, lower, upper, WALLET, action,
-        )  # fmt: skip
-    return follow(w, kind, place, a, b, amount, limit, other, second, lower, upper, action)
+        return send(w, Terms(account, cohort, bid, 0), asked)
+    return add_call(w, asked)
 
 
 @kernel
@@ -246,15 +245,15 @@ def attack(w, me):
                 token = w.reserves[w.markets[m].first].token
                 cash = w.books.balances[w.markets[m].account, token]
                 part = cash * _draw(state)
-                kind = Kind.FLASH_BORROW
-                send(w, account, me.ident, bid, kind, m, token, token, part, 0.0)
+                order = Terms(account, me.ident, bid, 0)
+                send(w, order, call(Kind.FLASH_BORROW, m, token, token, part))
                 first = False
             for _ in range(calls):
                 kind = _kind(w, state)
                 _call(w, state, account, me.ident, bid, first, kind, my.hostile, my.nowhere)
                 first = False
             if flash and _draw(state) < 0.8:
-                follow(w, Kind.FLASH_REPAY, m, token, token, ALL, 0.0)
+                add_call(w, call(Kind.FLASH_REPAY, m, token, token, ALL))
 
 
 class Attacker(Behaviour):
@@ -324,7 +323,7 @@ class Puppet(MarketAgent):
     def step(self) -> None:
         """Make a few calls, in transactions or not."""
         rng = self.draw
-        if self.market.world.retired[self.account]:
+        if self.market.world.senders["retired"][self.account]:
             return
         for _ in range(rng.randint(0, 4)):
             way = rng.random()
@@ -449,14 +448,17 @@ class Puppet(MarketAgent):
             other = rng.randrange(-1, len(ledger.accounts))
             if rng.random() < self.nowhere:
                 numbers[rng.randrange(4)] = rng.choice([-1, -7, 63, 1000, 40_000, 2**31, 2**40])
-            call = (*numbers, self._number(""), 0.0 if n % 2 else self._number(""), other)
+            amount, limit = self._number(""), 0.0 if n % 2 else self._number("")
             ticks = rng.randrange(-100, 100), rng.randrange(-100, 100)
             second = self._number("")
             action = rng.choice((0, 0, 1, 2, -1, 2**40))
+            asked = Call(
+                *numbers, float(amount), float(limit), other, float(second), *ticks, action
+            )
             if n == 0:
-                send(w, self.account, -1, float(bid), *call, second, 0, *ticks, WALLET, action)
+                send(w, Terms(self.account, -1, float(bid), 0), asked)
             else:
-                follow(w, *call, second, *ticks, action)
+                add_call(w, asked)
 
 
 class Rogue(CustomProtocol):

@@ -9,8 +9,7 @@ import pytest
 
 from protocols.pool import KINDS
 from sim import Market, Scenario
-from sim.block import Ordering
-from sim.codes import Kind
+from sim.codes import Kind, Ordering
 from sim.errors import ScenarioError
 from sim.ledger import LedgerError
 from sim.scenario import SHOCK_KINDS, BlockSettings, Switches

@@ -10,8 +10,9 @@ import pytest
 from agents import MarketAgent
 from protocols.custom import CustomProtocol
 from sim import Market, Scenario
-from sim.block import follow, send
 from sim.codes import PREVIOUS, Kind, Reason
+from sim.mempool import Order, add_call, send
+from sim.mempool import call as asked
 
 
 class Wrapper(CustomProtocol):
@@ -86,11 +87,11 @@ def test_a_call_of_one_that_is_not_there_does_not_enter(small: Callable[..., Sce
     market = Market(small(), rng=1)
     ann = Idle(market, {"eth": 50.0}, "ann")
     market._plain.clear()
-    w = market.world
+    w, order = market.world, Order(ann.account, -1, 1.0, 0)
     for place in range(2):
-        assert send(w, ann.account, -1, 1.0, Kind.FLASH_BORROW, 0, 0, 0, 1000.0, 0.0)
-        assert not follow(w, Kind.CUSTOM, place, 0, 0, 1.0, 0.0)
-    assert send(w, ann.account, -1, 1.0, Kind.FLASH_BORROW, 0, 0, 0, 1000.0, 0.0)
+        assert send(w, order, asked(int(Kind.FLASH_BORROW), 0, 0, 0, 1000.0))
+        assert not add_call(w, asked(int(Kind.CUSTOM), place, 0, 0, 1.0))
+    assert send(w, order, asked(int(Kind.FLASH_BORROW), 0, 0, 0, 1000.0))
     market.run(1)
     assert market.receipts()["reason"].astype(str).tolist() == ["unpaid"]
     assert ann.wallet == {"eth": 50.0}

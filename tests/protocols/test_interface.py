@@ -182,7 +182,7 @@ def test_plain_calls_stay_in_the_compiled_loop(small: Callable[..., Scenario]) -
             for _ in range(30):
                 market.step()
             return market
-        market.world.retired[ann.account] = 0
+        market.world.senders["retired"][ann.account] = 0
         return market.run(30)
 
     ran, stepped = made(False), made(True)

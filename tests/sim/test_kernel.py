@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sim import Market, Scenario
-from sim.block import follow, send
 from sim.codes import Kind
 from sim.kernel import FINE, LEAK, NEGATIVE, advance, audit
+from sim.mempool import Order, add_call, send
+from sim.mempool import call as asked
 
 
 def test_an_audit_tells_a_leak_from_a_negative_balance(lively: Callable[..., Scenario]) -> None:
@@ -47,8 +48,9 @@ def test_a_call_that_no_plain_protocol_answers_takes_its_transaction_back(
     market = Market(small(agents={"one": one | {"wallet": {"usdc": 1.0}}}), rng=1)
     w, usdc = market.world, market.ledger.token("usdc")
     who = market.ledger.account("one-0")
-    send(w, who, 0, 1.0, int(Kind.FLASH_BORROW), 0, usdc, usdc, 1000.0, 0.0)
-    follow(w, int(Kind.CUSTOM), 0, usdc, usdc, 0.0, 0.0)
-    send(w, who, 0, 1.0, int(Kind.TRANSFER), 0, usdc, usdc, 0.25, 0.0, 0)
+    order = Order(who, 0, 1.0, 0)
+    send(w, order, asked(int(Kind.FLASH_BORROW), 0, usdc, usdc, 1000.0))
+    add_call(w, asked(int(Kind.CUSTOM), 0, usdc, usdc, 0.0))
+    send(w, order, asked(int(Kind.TRANSFER), 0, usdc, usdc, 0.25, 0.0, 0))
     market.run(1)
     assert market.ledger.balance(who, usdc) == 0.75

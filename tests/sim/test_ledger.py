@@ -9,13 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.compiled import kernel
 from sim.ledger import (
+    DEBT,
+    FREE,
     JOURNAL_LENGTH,
+    PLEDGE,
     Ledger,
     LedgerError,
     begin,
     burn,
     column_sums,
+    exchange,
     mint,
     overflowed,
     store,
@@ -53,6 +58,40 @@ def test_nobody_pays_what_he_does_not_hold() -> None:
             ledger.mint("ann", "eth", amount)
     with pytest.raises(ValueError, match="cannot burn"):
         ledger.burn("ann", "usdc", 1.0)
+
+
+@kernel
+def exchanged(books, giver, taker, amount, back):
+    return exchange(books, giver, taker, 0, amount, 1, back)
+
+
+@pytest.mark.parametrize("right", [FREE, PLEDGE, DEBT])
+@pytest.mark.parametrize("full", [False, True])
+def test_an_exchange_is_two_transfers(right: int, full: bool) -> None:
+    amounts = [0.0, 1.0, 10.0, 10.0 * (1.0 + 5e-13), 11.0, -1.0, math.nan, math.inf]
+    backs = [0.0, 500.0, 500.0 * (1.0 + 5e-13), 501.0, -1.0, math.nan, math.inf]
+    for giver, taker in ((0, 1), (1, 0), (0, 0)):
+        for amount in amounts:
+            for back in backs:
+                one, two = books(), books()
+                for ledger in (one, two):
+                    ledger.books.rights[0] = right
+                    begin(ledger.books)
+                    ledger.books.head[0] = JOURNAL_LENGTH - 3 if full else 0
+                b = two.books
+                both = transfer(b, giver, taker, 0, amount) and transfer(b, taker, giver, 1, back)
+                if not both:  # the one that was done goes with the transaction
+                    undo(b, JOURNAL_LENGTH - 3 if full else 0)
+                done = exchanged(one.books, giver, taker, amount, back)
+                if not done:
+                    undo(one.books, JOURNAL_LENGTH - 3 if full else 0)
+                assert done == both
+                assert (one.balances == two.balances).all()
+                n = b.head[0]
+                assert one.books.head[0] == n
+                assert (one.books.journal[:n] == b.journal[:n]).all()
+                undo(one.books, JOURNAL_LENGTH - 3 if full else 0)
+                assert (one.balances == books().balances).all()
 
 
 def test_names_are_checked_where_the_ledger_is_built() -> None:
