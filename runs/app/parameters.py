@@ -34,6 +34,8 @@ _MAIN = {
 """The fields of a distribution that carry the unit of what is drawn."""
 MOST_AGENTS = 100_000
 MOST_BLOCKS = 1_000_000
+BEYOND = 10**18
+"""No whole number that a field takes is greater."""
 _ELSEWHERE = {
     "prices": "a page reads no files; start it with a scenario that names its prices",
     "rng": "is the seed; set it beside the scenario",
@@ -194,6 +196,9 @@ def changed(base: Scenario, changes: Mapping[str, Any]) -> Scenario:
         elif not path.endswith(".*"):
             if not number:
                 raise ScenarioError([(path, f"{shown(value)} is no number; give one")])
+            if isinstance(value, int) and abs(value) > BEYOND:  # has no sum with a float
+                text = f"{shown(value)} is out of range; give a number of at most {BEYOND:.0e}"
+                raise ScenarioError([(path, text)])
             values[path] = value
         elif not number or not 0.0 < value <= MOST:
             text = f"{shown(value)} is out of range; give a number above 0, of at most {MOST:g}"
@@ -222,7 +227,9 @@ def _carried(changes: Mapping[str, Any], agents: float, values: Mapping[str, Any
     """
     if agents > MOST_AGENTS:
         field = next((p for p in changes if p.endswith(".count")), "agents")
-        text = f"makes {agents:,} agents; a page carries {MOST_AGENTS:,}: undertow run takes more"
+        text = (
+            f"makes {agents:,.0f} agents; a page carries {MOST_AGENTS:,}: undertow run takes more"
+        )
         raise ScenarioError([(field, text)])
     if values.get("blocks", 0) > MOST_BLOCKS:
         text = f"is more than a page goes through; give {MOST_BLOCKS:,} or fewer"

@@ -84,6 +84,7 @@ def test_a_pool_grows_as_a_whole() -> None:
         ("pools.nowhere.reserves.*", 2.0, "no such field"),
         ("agents.traders.count", -3, "at least 0"),
         ("agents.traders.count", 10_000_000, "a page carries"),
+        pytest.param("agents.traders.count", 10**5000, "out of range", id="digits"),
         ("blocks", 10**9, "1,000,000 or fewer"),
         ("agents.traders.size.median", 0.0, "above 0"),
         ("nothing.here", 1.0, "no such field"),
