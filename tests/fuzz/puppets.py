@@ -22,6 +22,7 @@ from protocols.interface import Call, Measure, Order, Protocol, Rate, Settings, 
 from sim.codes import ALL, PREVIOUS, Kind, Reason
 from sim.compiled import kernel
 from sim.market import Market
+from sim.mempool import Call as Asked
 from sim.mempool import Order as Terms
 from sim.mempool import add_call, call, send
 from sim.randomness import mix, uniform
@@ -452,9 +453,8 @@ class Puppet(MarketAgent):
             ticks = rng.randrange(-100, 100), rng.randrange(-100, 100)
             second = self._number("")
             action = rng.choice((0, 0, 1, 2, -1, 2**40))
-            asked = Call(
-                *numbers, float(amount), float(limit), other, float(second), *ticks, action
-            )
+            amounts = float(amount), float(limit), other, float(second)
+            asked = Asked(*numbers, *amounts, *ticks, action)
             if n == 0:
                 send(w, Terms(self.account, -1, float(bid), 0), asked)
             else:
