@@ -497,7 +497,7 @@ class Behaviour(MarketAgent):
     """Positions of concentrated liquidity that each of them may have at a time."""
     without: ClassVar[Mapping[str, Mapping[str, float]]] = {}
     """Value that a column has for all of them while a mechanism is cut, by switch and column."""
-    begins: ClassVar[int] = 0
+    start_order: ClassVar[int] = 0
     """Place in the order in which cohorts open their positions: lenders before borrowers."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

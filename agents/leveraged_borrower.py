@@ -222,7 +222,7 @@ class LeveragedBorrower(Behaviour):
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
     }
     needs: ClassVar[frozenset[str]] = frozenset({"lending", "collateral", "debt"})
-    begins: ClassVar[int] = 1
+    start_order: ClassVar[int] = 1
     decide = staticmethod(decide)
 
     @classmethod

@@ -63,19 +63,19 @@ def _tell(console: Console, text: str) -> None:
 @contextmanager
 def _compiling(console: Console) -> Iterator[None]:
     """Say so while kernels compile, which happens once."""
-    from sim.compiled import compilation_told_to
+    from sim.compiled import on_compilation
 
     with console.status("Opening the market ...") as status:
         count = 0
 
-        def told(name: str) -> None:
+        def report(name: str) -> None:
             nonlocal count
             if count == 0:
                 console.print("Compiling kernels, once: about half a minute ...")
             count += 1
             status.update(f"Compiling kernels, once ({count}: {name}) ...")
 
-        with compilation_told_to(told):
+        with on_compilation(report):
             yield
 
 
@@ -338,7 +338,7 @@ def _sweeping(console: Console, job: Sweep) -> Iterator[None]:
     with Progress(*columns, console=console, speed_estimate_period=120.0) as bar:
         task = bar.add_task(job.study.title or job.study.name, total=None, note="")
 
-        def told(progress: SweepProgress) -> None:
+        def on_progress(progress: SweepProgress) -> None:
             fresh = progress.done - progress.before
             note = f", {fresh / progress.seconds:.3g}/s" if fresh and progress.seconds else ""
             note += f", {progress.failed} failed" if progress.failed else ""
@@ -347,7 +347,7 @@ def _sweeping(console: Console, job: Sweep) -> Iterator[None]:
             if progress.message:
                 bar.console.print(progress.message, highlight=False, markup=False, soft_wrap=True)
 
-        job.told = told
+        job.on_progress = on_progress
         yield
     if job.progress.peak:
         gib = job.progress.peak / 2**30

@@ -183,7 +183,7 @@ def _chain(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
         if p.breaker or p.volatility_fee or p.imbalance_fee or p.weight_rule
     ]
     c["interconnected"] = 1
-    c["careful"] = bool(guarded) or bool(s.insurance)
+    c["guarded"] = bool(guarded) or bool(s.insurance)
     base = {s.venue.numeraire, *s.venue.assets}
     c["nested"] = any(set(pool.tokens) - base for pool in s.pools.values()) or bool(s.protocols)
     c["stopped"] = -1
@@ -664,7 +664,7 @@ def first_prices(world: World) -> None:
 
 def first_windows(world: World) -> None:
     """Let the limits of circuit breakers count from the start."""
-    if not world.chain[0]["careful"]:
+    if not world.chain[0]["guarded"]:
         return
     for pool in world.pools:
         safeguards.watch(world.books, pool, world.values, 1)

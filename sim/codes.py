@@ -93,7 +93,7 @@ class Phase(IntEnum):
     ACCRUE = 4
     MEASURE = 5
     ROUTE = 6
-    CARE = 7
+    SAFEGUARDS = 7
 
 
 class FeeMarket(IntEnum):

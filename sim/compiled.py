@@ -146,25 +146,25 @@ def _compiled(function: Callable[..., Any], **options: Any) -> Any:
 
 
 class _CompileListener(event.Listener):
-    """Calls `told` with a kernel's name whenever one starts to compile."""
+    """Calls `report` with a kernel's name whenever one starts to compile."""
 
-    def __init__(self, told: Callable[[str], None]) -> None:
-        self.told = told
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self.report = report
 
     def on_start(self, event: Any) -> None:
-        self.told(event.data["dispatcher"].py_func.__name__)
+        self.report(event.data["dispatcher"].py_func.__name__)
 
     def on_end(self, event: Any) -> None:
         """Nothing to tell: the next start, or the end of the work, says it."""
 
 
 @contextmanager
-def compilation_told_to(told: Callable[[str], None]) -> Iterator[None]:
-    """Within this context `told(name)` is called for each kernel that is compiled.
+def on_compilation(report: Callable[[str], None]) -> Iterator[None]:
+    """Within this context `report(name)` is called for each kernel that is compiled.
 
-    Kernels that come from the cache are not compiled and not told.
+    Kernels that come from the cache are not compiled and not reported.
     """
-    with event.install_listener("numba:compile", _CompileListener(told)):
+    with event.install_listener("numba:compile", _CompileListener(report)):
         yield
 
 

@@ -75,12 +75,12 @@ def accrue(w):
     settle_pools(w)
     for p in range(w.pools.size):
         amm.move(w.books, w.pools, p, chain.block + 1)
-    if chain.nested or chain.careful:
-        call_with(chain.phases[Phase.CARE], w)
+    if chain.nested or chain.guarded:
+        call_with(chain.phases[Phase.SAFEGUARDS], w)
 
 
 @inner
-def take_care(w):
+def run_safeguards(w):
     """Value all tokens, settle insurance; set fees, breakers and weights of the next block."""
     value_tokens(w)
     block_made = w.chain[0].block
@@ -178,7 +178,7 @@ PHASES = {
     Phase.ACCRUE: accrue,
     Phase.MEASURE: take_measures,
     Phase.ROUTE: routing.find,
-    Phase.CARE: take_care,
+    Phase.SAFEGUARDS: run_safeguards,
 }
 """What is called through an address, so that it is compiled once and not into every caller."""
 
@@ -189,6 +189,6 @@ def needed(w: World) -> dict[Phase, Any]:
     found = dict(PHASES)
     if not w.cohorts["routes"].any():
         del found[Phase.ROUTE]
-    if not (chain["nested"] or chain["careful"]):
-        del found[Phase.CARE]
+    if not (chain["nested"] or chain["guarded"]):
+        del found[Phase.SAFEGUARDS]
     return found

@@ -24,7 +24,7 @@ from sim import balance_sheets, block, build, declared, kernel, registry
 from sim.codes import PREVIOUS, Kind, Reason
 from sim.cohort import CohortTable
 from sim.collector import BlockCollector
-from sim.compiled import address_of, compilation_told_to
+from sim.compiled import address_of, on_compilation
 from sim.errors import ScenarioError
 from sim.exposure import exposure_network
 from sim.ledger import Ledger, LedgerError, undo
@@ -420,7 +420,7 @@ class Market(mesa.Model):
 
     def _begin(self) -> None:
         """Let each cohort open its positions, register its agents, and note the start."""
-        order = sorted(self.cohorts.values(), key=lambda c: c.behaviour.begins)
+        order = sorted(self.cohorts.values(), key=lambda c: c.behaviour.start_order)
         for cohort in order:
             cohort.behaviour.begin(self, cohort)
         for name, works in self.setup.switches:
@@ -598,7 +598,7 @@ def _bar(show: bool, blocks: int, title: str) -> Iterator[Callable[[int], None]]
         task = bar.add_task(title, total=blocks)
         compiled = 0
 
-        def told(name: str) -> None:
+        def report(name: str) -> None:
             nonlocal compiled
             compiled += 1
             bar.update(task, description=f"compiling kernels, once ({compiled}: {name})")
@@ -606,5 +606,5 @@ def _bar(show: bool, blocks: int, title: str) -> Iterator[Callable[[int], None]]
         def advanced(n: int) -> None:
             bar.update(task, advance=n, description=title)
 
-        with compilation_told_to(told):
+        with on_compilation(report):
             yield advanced

@@ -165,8 +165,8 @@ def _heston(asset, shock, other):
         slope = (v * e * (1.0 - f) + theta * (f - e - 0.5 * k * f * f)) / (k * d)
     else:
         slope = (0.5 * v * e + theta * k / 6.0) / d
-    told = min(rho * rho * g * g / (d * integral), 1.0)  # of the price's variance, by V'
-    tilt = rho * part - 0.5 * told * slope
+    explained = min(rho * rho * g * g / (d * integral), 1.0)  # of the price's variance, by V'
+    tilt = rho * part - 0.5 * explained * slope
     if psi <= _PSI:
         two = 2.0 / psi
         b2 = two - 1.0 + math.sqrt(two) * math.sqrt(two - 1.0)
@@ -183,8 +183,8 @@ def _heston(asset, shock, other):
         norm = math.log1p(chance * tilt * scale / bound) if bound > 0.0 else np.nan
     asset.variance = after
     if math.isnan(norm):  # no finite mean to correct: that of the logarithm is right
-        norm = tilt * m + 0.5 * told * integral
-    ours = (1.0 - told) * max(integral + slope * (after - m), 0.0)
+        norm = tilt * m + 0.5 * explained * integral
+    ours = (1.0 - explained) * max(integral + slope * (after - m), 0.0)
     return asset.drift + tilt * after - norm + math.sqrt(ours) * across - 0.5 * ours
 
 

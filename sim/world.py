@@ -88,7 +88,7 @@ CHAIN = np.dtype(
         ("interconnected", "i8"),  # 1: agents use several pools
         ("bundle_traded", "f8"),  # by swaps of the transaction under way, numeraire
         ("bundle_paid", "f8"),  # paid into them less received, numeraire
-        ("careful", "i8"),  # 1: a pool has safeguards, or something is insured
+        ("guarded", "i8"),  # 1: a pool has safeguards, or something is insured
         ("ranges", "i8"),  # pools of concentrated liquidity
         ("stopped", "i8"),  # place of the call that waits for Python; -1: the block is executed
         ("plain_between", "i8"),  # 1: a protocol does something in Python between blocks

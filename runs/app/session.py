@@ -16,7 +16,7 @@ from runs.app.link import Link, read_link
 from runs.app.live import Action, LiveMarket, run_files
 from runs.app.parameters import changed, parameters, shock_of, shocks_of
 from sim import Scenario
-from sim.compiled import compilation_told_to
+from sim.compiled import on_compilation
 from sim.errors import ScenarioError, did_you_mean, shown
 from sim.ledger import LedgerError
 from sim.mechanisms import present
@@ -200,7 +200,7 @@ class Session:
         if link.block > setup.blocks:
             text = f"{link.block:,} is beyond the run, which has {setup.blocks:,}; give fewer"
             raise ScenarioError([("block", text)])
-        with compilation_told_to(lambda name: self.busy.set(f"Compiling, once: {name}")):
+        with on_compilation(lambda name: self.busy.set(f"Compiling, once: {name}")):
             market = PacedMarket(setup, link.rng)
             if link.block:
                 self.busy.set(f"Going to block {link.block:,}")

@@ -230,9 +230,9 @@ def swept(study: Study, executor: Executor) -> tuple[float, float]:
         return time.perf_counter() - start, job.busy
 
 
-def wake(luggage: bytes, pool: Processes) -> None:
+def wake(payload: bytes, pool: Processes) -> None:
     """Let every process of a pool load and compile what it needs."""
-    for future in [pool.submit(work, luggage, [Job({}, [(0, 1)])]) for _ in range(pool.count)]:
+    for future in [pool.submit(work, payload, [Job({}, [(0, 1)])]) for _ in range(pool.count)]:
         future.result()
 
 
@@ -244,20 +244,20 @@ def one_and_two_workers(runs: int) -> dict[str, tuple[float, float]]:
     for which its workers were at work.
     """
     study = sweep_study("calm", 1000, runs)
-    luggage = pack(study)
+    payload = pack(study)
     found: dict[str, list[tuple[float, float]]] = {"sweep": [], "bare": [], "busy": []}
 
     def bare(pool: Processes) -> float:
         share = runs // pool.count
         start = time.perf_counter()
         parts = [[(i, i + 1) for i in range(k * share, (k + 1) * share)] for k in range(pool.count)]
-        for future in [pool.submit(work, luggage, [Job({}, part)]) for part in parts]:
+        for future in [pool.submit(work, payload, [Job({}, part)]) for part in parts]:
             future.result()
         return time.perf_counter() - start
 
     with Processes(2) as two, Processes(1) as one:
-        wake(luggage, two)
-        wake(luggage, one)
+        wake(payload, two)
+        wake(payload, one)
         for _ in range(ROUNDS):
             (a, busy_a), (b, busy_b) = swept(study, two), swept(study, one)
             found["sweep"].append((runs / a, runs / b))
@@ -293,8 +293,8 @@ def beside_market_run(scenario: str, blocks: int, runs: int) -> tuple[float, flo
     The plain loop makes, runs and closes markets of the same scenario, and keeps nothing.
     """
     study = sweep_study(scenario, blocks, runs)
-    luggage, jobs = pack(study), [Job({}, [(i, i + 1) for i in range(runs)])]
-    work(luggage, jobs)
+    payload, jobs = pack(study), [Job({}, [(i, i + 1) for i in range(runs)])]
+    work(payload, jobs)
     setup = study.base
 
     def plain() -> float:

@@ -122,7 +122,7 @@ class Sweep:
         executor: Executor | None = None,
         retry_failed: bool = False,
         any_version: bool = False,
-        told: Callable[[Progress], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
         patience: float = RECONNECT_SECONDS,
     ) -> None:
         """Check a study and its folder; nothing is written yet.
@@ -133,7 +133,7 @@ class Sweep:
             executor: Where to run; default: in this process.
             retry_failed: Also do the runs again that failed.
             any_version: Go on with results that other versions made.
-            told: Called now and then with how far the sweep is.
+            on_progress: Called now and then with how far the sweep is.
             patience: How long to wait for a lost scheduler, seconds.
 
         Raises:
@@ -146,7 +146,7 @@ class Sweep:
         self.overrides = Overrides(study)
         self.executor = executor or Serial()
         self.retry_failed = retry_failed
-        self.told = told or (lambda progress: None)
+        self.on_progress = on_progress or (lambda progress: None)
         self.patience = patience
         self.progress = Progress()
         self.interrupted = False
@@ -167,8 +167,8 @@ class Sweep:
         with errors_at(first, BASE):
             market = Market(setup, rng=1)
         every = [m.name for m in catalogue(market, setup.measures.trade_size)]
-        luggage = unpack(pack(self.study))
-        for name, what in luggage.reductions:
+        payload = unpack(pack(self.study))
+        for name, what in payload.reductions:
             try:
                 if not callable(what):
                     what.columns(every)
@@ -216,7 +216,7 @@ class Sweep:
     def _go_through(self) -> pd.DataFrame:
         """Round after round of seeds."""
         self.store.log("start", made_by=made_by(), **describe(self.executor))
-        self._luggage = pack(self.study)
+        self._payload = pack(self.study)
         number = chunks = 0
         active = list(range(len(self.points)))
         for index in itertools.count():
@@ -300,7 +300,7 @@ class Sweep:
     def _tell(self, message: str = "") -> None:
         self.progress.seconds = time.perf_counter() - self._started
         self.progress.message = message
-        self.told(self.progress)
+        self.on_progress(self.progress)
         self.progress.message = ""
 
     # Sending tasks
@@ -348,7 +348,7 @@ class Sweep:
         again: deque[_Task] = deque()
         under_way: dict[Future, _Task] = {}
         exhausted = False
-        told = time.perf_counter()
+        reported = time.perf_counter()
         try:
             while True:
                 if self.interrupted:
@@ -359,7 +359,7 @@ class Sweep:
                         exhausted = True
                         break
                     try:
-                        future = self.executor.submit(work, self._luggage, task.jobs)
+                        future = self.executor.submit(work, self._payload, task.jobs)
                     except BrokenExecutor as error:
                         raise SweepError(f"the executor broke ({error}); start again") from None
                     under_way[future] = task
@@ -375,8 +375,8 @@ class Sweep:
                     again.extendleft(under_way.values())
                     under_way.clear()
                     self._reconnect()
-                if time.perf_counter() - told > 0.1:
-                    told = time.perf_counter()
+                if time.perf_counter() - reported > 0.1:
+                    reported = time.perf_counter()
                     self._tell(self._no_workers())
         except BaseException:
             for future in under_way:
@@ -400,7 +400,7 @@ class Sweep:
         except TaskLostError:
             again.append(task)
         except WorkerLostError as error:
-            self._mourn(plan, task, again, error)
+            self._handle_lost_worker(plan, task, again, error)
         except SchedulerLostError:
             again.append(task)
             return True
@@ -459,7 +459,7 @@ class Sweep:
         )
         self._tell(f"{text}: {outcome.error}")
 
-    def _mourn(
+    def _handle_lost_worker(
         self,
         plan: _Round,
         task: _Task,
@@ -519,7 +519,7 @@ def sweep(
     workers: int = 0,
     retry_failed: bool = False,
     any_version: bool = False,
-    told: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> pd.DataFrame:
     """Do all runs of a study that are missing in a folder.
 
@@ -530,7 +530,7 @@ def sweep(
         workers: Local processes; 0: none, all runs are done in this one.
         retry_failed: Also do the runs again that failed.
         any_version: Go on with results that other versions made.
-        told: Called now and then with how far the sweep is.
+        on_progress: Called now and then with how far the sweep is.
 
     Returns:
         A row per run: parameters, variant, seed, what is kept, status and error.
@@ -541,7 +541,7 @@ def sweep(
     """
     if not isinstance(study, Study):
         study = Study.load(study)
-    job = Sweep(study, out, executor, retry_failed, any_version, told)
+    job = Sweep(study, out, executor, retry_failed, any_version, on_progress)
     if executor is not None or workers == 0:
         return job.run()
     with Processes(workers) as pool:

@@ -76,7 +76,7 @@ class Report:
 
 
 @dataclass
-class Luggage:
+class Payload:
     """A study as it travels to workers."""
 
     keep: dict[str, Any]
@@ -97,7 +97,7 @@ def pack(study: Study) -> bytes:
         keep = {name: what if isinstance(what, str) else None for name, what in keep.items()}
         source = (study.source, str(study.file or ""))
     try:
-        return pickle.dumps((source, pickle.dumps(Luggage(keep, study.base, series))))
+        return pickle.dumps((source, pickle.dumps(Payload(keep, study.base, series))))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         text = f"a function in keep cannot travel to workers ({error}); put it in a study's file"
         raise ValueError(text) from None
@@ -105,7 +105,7 @@ def pack(study: Study) -> bytes:
 
 @dataclass
 class _Unpacked:
-    luggage: Luggage
+    payload: Payload
     reductions: list[tuple[str, Reduction | Callable[[Any], float]]]
     overrides: Mapping[str, Any] | None = None
     setup: Scenario | None = None
@@ -114,7 +114,7 @@ class _Unpacked:
     def scenario(self, overrides: Mapping[str, Any]) -> Scenario:
         """The scenario of a job; the last one is kept, since seeds come one after another."""
         if self.setup is None or overrides != self.overrides:
-            base = self.luggage.base
+            base = self.payload.base
             self.setup = base.override(overrides) if overrides else base
             self.overrides = overrides
         return self.setup
@@ -126,18 +126,18 @@ _unpacked: dict[str, _Unpacked] = {}
 _turn = threading.Lock()
 
 
-def unpack(luggage: bytes) -> _Unpacked:
+def unpack(payload: bytes) -> _Unpacked:
     """Read a study from bytes, once."""
-    key = hashlib.sha256(luggage).hexdigest()
+    key = hashlib.sha256(payload).hexdigest()
     if key not in _unpacked:
         _unpacked.clear()
-        source, inner = pickle.loads(luggage)
+        source, inner = pickle.loads(payload)
         functions: Mapping[str, Any] = {}
         if source is not None:  # first, since it may register what the scenario names
             text, path = source
             study = load_module(text, Path(path) if path else None).study
             functions = study["keep"] if isinstance(study, Mapping) else study.keep
-        content: Luggage = pickle.loads(inner)
+        content: Payload = pickle.loads(inner)
         reductions: list[tuple[str, Any]] = []
         for name, what in content.keep.items():
             what = functions[name] if what is None else what
@@ -161,9 +161,9 @@ def _kept(study: _Unpacked, market: Market) -> tuple[list[float], Any]:
             values.append(what.apply(blocks, measured, study.places[place]))
         else:
             values.append(float(what(market)))
-    if study.luggage.series is None:
+    if study.payload.series is None:
         return values, None
-    patterns, every = study.luggage.series
+    patterns, every = study.payload.series
     place = ("series", names)
     if place not in study.places:
         study.places[place] = series_columns(names, patterns)
@@ -235,17 +235,17 @@ def peak_memory() -> int:
 _frozen = False
 
 
-def work(luggage: bytes, jobs: Sequence[Job]) -> Report:
+def work(payload: bytes, jobs: Sequence[Job]) -> Report:
     """Do some jobs.
 
     Args:
-        luggage: The study, from `pack`.
+        payload: The study, from `pack`.
         jobs: To be done in order.
     """
     global _frozen
     with _turn:
         started = time.perf_counter()
-        study = unpack(luggage)
+        study = unpack(payload)
         if not _frozen:
             gc.collect()
             gc.freeze()

@@ -45,7 +45,7 @@ from runs.cli import app
 from runs.study.design import Overrides, points
 from runs.study.study import Study
 from sim import Market, Scenario
-from sim.compiled import cache_folder, compilation_told_to
+from sim.compiled import cache_folder, on_compilation
 from sim.errors import ScenarioError
 from sim.prices import read_prices
 from sim.registry import behaviours
@@ -454,7 +454,7 @@ def timed() -> Iterator[None]:
     before = [signal.signal(s, late) for s in (signal.SIGPROF, signal.SIGALRM)]
     allow(seconds)
     try:
-        with compilation_told_to(lambda name: allow(COMPILING)):  # once on a machine
+        with on_compilation(lambda name: allow(COMPILING)):  # once on a machine
             yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0.0)

@@ -20,7 +20,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from sim.compiled import compilation_told_to
+from sim.compiled import on_compilation
 
 PATIENCE = 120.0
 """Seconds without a word after which a process hangs; it says what it compiles."""
@@ -68,7 +68,7 @@ def _work(place: str, seed: int, first: int, step: int, pipe: Connection) -> Non
     module, _, name = place.partition(":")
     case: Case = getattr(import_module(module), name)
     number = first
-    with compilation_told_to(lambda name: pipe.send(name)):
+    with on_compilation(lambda name: pipe.send(name)):
         while True:
             pipe.send(number)
             pipe.send(guarded(case, seed, number))

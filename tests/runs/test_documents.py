@@ -53,11 +53,11 @@ def test_the_page_is_told_in_code_that_runs() -> None:
 PROBE = """
 import tomllib
 from sim import Market, Scenario
-from sim.compiled import compilation_told_to
+from sim.compiled import on_compilation
 from tests.conftest import BASE, merged
 
 told = []
-with compilation_told_to(told.append):
+with on_compilation(told.append):
     market = Market(Scenario.from_dict(merged(BASE, tomllib.loads(GROUP))), rng=1).run(20)
 print(*told)
 print(market.cohorts["contrarians"].column("trades").sum(), len(market.receipts()))

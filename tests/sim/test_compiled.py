@@ -13,9 +13,9 @@ from sim import compiled
 
 PROBE = """
 import sys
-from sim.compiled import cache_folder, compilation_told_to
+from sim.compiled import cache_folder, on_compilation
 told = []
-with compilation_told_to(told.append):
+with on_compilation(told.append):
     from protocols.constant_product import amount_out
     amount_out(1.0, 1.0, 1.0, 0.0)
 print(cache_folder()); print(len(told))

@@ -88,7 +88,7 @@ def test_workers_of_a_cluster_that_die_cost_their_runs_alone(tmp_path: Path) -> 
                 killed.append(workers[len(killed)])
                 os.kill(killed[-1], signal.SIGKILL)
 
-        frame = Sweep(s, tmp_path / "a", cluster, told=tell).run()
+        frame = Sweep(s, tmp_path / "a", cluster, on_progress=tell).run()
     assert len(killed) == 2
     assert (frame["status"] == "done").all()
     sweep(s, tmp_path / "b", workers=2)
@@ -109,7 +109,7 @@ def test_a_finished_sweep_runs_nothing_again(plain: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("runs.study.sweeper.work", never)
     told: list[Progress] = []
-    sweep(study(), plain, told=lambda p: told.append(Progress(**vars(p))))
+    sweep(study(), plain, on_progress=lambda p: told.append(Progress(**vars(p))))
     assert (told[-1].done, told[-1].before, told[-1].total) == (48, 48, 48)
     assert digest(plain) == before
 
@@ -136,7 +136,7 @@ def test_an_interrupted_sweep_goes_on_where_it_was(plain: Path, tmp_path: Path) 
         with pytest.raises(HaltError):
             sweep(study(), tmp_path, Frail(tasks))
     done: list[int] = []
-    sweep(study(), tmp_path, told=lambda p: done.append(p.before))
+    sweep(study(), tmp_path, on_progress=lambda p: done.append(p.before))
     assert done[0] >= 11  # a task is a run or more
     assert digest(tmp_path) == digest(plain)
 
@@ -172,7 +172,7 @@ def test_runs_that_fail_are_recorded_and_can_be_retried(
 ) -> None:
     s, out = failing(tmp_path), tmp_path / "out"
     told: list[str] = []
-    frame = sweep(s, out, told=lambda p: told.append(p.message))
+    frame = sweep(s, out, on_progress=lambda p: told.append(p.message))
     failed = frame[frame["status"] == "failed"]
     assert failed["seed"].tolist() == [3, 7]
     assert failed["odd"].isna().all()
@@ -209,7 +209,7 @@ def test_a_run_that_takes_its_workers_along_is_given_up_alone(
     text = FAILING.replace("raise ArithmeticError", f"os.kill(os.getpid(), signal.{how})  #")
     s = failing(tmp_path, text)
     told: list[str] = []
-    frame = sweep(s, tmp_path / "out", workers=2, told=lambda p: told.append(p.message))
+    frame = sweep(s, tmp_path / "out", workers=2, on_progress=lambda p: told.append(p.message))
     assert frame.loc[frame["status"] == "failed", "seed"].tolist() == [3, 7]
     assert frame["error"].dropna().str.startswith("WorkerLostError: worker after worker").all()
     assert any("a worker died in run 2 (" in line for line in told)
@@ -283,8 +283,8 @@ def test_bad_studies_are_refused_before_anything_is_written(
 def test_a_worker_that_runs_other_code_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def other(luggage: bytes, jobs: list[Job]) -> Any:
-        report = work(luggage, jobs)
+    def other(payload: bytes, jobs: list[Job]) -> Any:
+        report = work(payload, jobs)
         report.made_by = made_by() | {"sources": "elsewhere"}
         return report
 
@@ -479,7 +479,7 @@ def test_a_scheduler_that_goes_away_and_comes_back(tmp_path: Path) -> None:
 
     try:
         with Cluster(address) as cluster:
-            Sweep(s, tmp_path / "a", cluster, told=tell).run()
+            Sweep(s, tmp_path / "a", cluster, on_progress=tell).run()
     finally:
         for process in begun:
             process.kill()
@@ -507,7 +507,7 @@ def test_a_scheduler_that_stays_away_stops_the_sweep(tmp_path: Path) -> None:
 
     gone_for_good = pytest.raises(SweepError, match="is gone; what is done is safe")
     with Cluster(local.scheduler_address) as cluster, gone_for_good:
-        Sweep(s, tmp_path / "a", cluster, told=tell, patience=1.0).run()
+        Sweep(s, tmp_path / "a", cluster, on_progress=tell, patience=1.0).run()
     sweep(s, tmp_path / "a")
     sweep(s, tmp_path / "b")
     assert digest(tmp_path / "a") == digest(tmp_path / "b")

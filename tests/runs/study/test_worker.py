@@ -68,9 +68,9 @@ def test_functions_of_a_python_file_travel_as_its_text(tmp_path: Path) -> None:
         'study = Study(scenario="calm", keep={"agents": agents},\n'
         '              set={"blocks": 5, "agents.*.count": 5})\n'
     )
-    luggage = pack(Study.load(file))
+    payload = pack(Study.load(file))
     file.unlink()  # as on another machine
-    (outcome,) = work(luggage, [Job({}, [(0, 1)])]).outcomes
+    (outcome,) = work(payload, [Job({}, [(0, 1)])]).outcomes
     assert outcome.values == [30.0]
 
 
@@ -81,10 +81,10 @@ def test_functions_that_cannot_travel_are_refused() -> None:
 
 
 def test_a_study_is_read_once() -> None:
-    luggage = pack(study())
-    assert unpack(luggage) is unpack(luggage)
-    assert len(luggage) < 50_000
-    assert pickle.loads(luggage)[0] is None
+    payload = pack(study())
+    assert unpack(payload) is unpack(payload)
+    assert len(payload) < 50_000
+    assert pickle.loads(payload)[0] is None
 
 
 def markets() -> int:
@@ -93,10 +93,10 @@ def markets() -> int:
 
 
 def test_finished_markets_are_freed() -> None:
-    luggage = pack(study())
-    work(luggage, [Job({}, [(0, 1)])])
+    payload = pack(study())
+    work(payload, [Job({}, [(0, 1)])])
     before, kept = markets(), len(getattr(mesa.Agent, "_ids", {}))
-    work(luggage, [Job({}, [(i, i) for i in range(20)])])
+    work(payload, [Job({}, [(i, i) for i in range(20)])])
     assert markets() == before
     assert len(getattr(mesa.Agent, "_ids", {})) == kept
 
