@@ -116,9 +116,10 @@ def test_packages_say_that_they_are_typed(package: str) -> None:
 
 @pytest.mark.parametrize("package", ["sim", "agents", "protocols"])
 def test_every_module_has_a_mirrored_test(package: str) -> None:
-    names = {path.stem for path in modules(package)} - UNMIRRORED
-    tested = {path.stem.removeprefix("test_") for path in (ROOT / "tests" / package).glob("*.py")}
-    assert sorted(names - tested) == []
+    wanted = [p.relative_to(ROOT) for p in modules(package) if p.stem not in UNMIRRORED]
+    tests = ROOT / "tests"
+    missing = [p for p in wanted if not (tests / p).with_name(f"test_{p.name}").is_file()]
+    assert [path.as_posix() for path in missing] == []
 
 
 @pytest.mark.parametrize("package", FORBIDDEN)
@@ -132,63 +133,74 @@ def test_layers_hold(package: str) -> None:
     assert set(crossings) - ALLOWED == set()
 
 
-def rooms() -> list[str]:
-    """The rooms of `runs`, in the order that its docstring tells."""
-    told = ast.get_docstring(ast.parse((ROOT / "runs/__init__.py").read_text(encoding="utf-8")))
+SCENARIO = "sim.scenario"
+HOUSES = ("runs", SCENARIO)
+"""Packages whose rooms import each other one way."""
+
+
+def rooms(house: str = "runs") -> list[str]:
+    """The rooms of a package, in the order that its docstring tells."""
+    door = ROOT / house.replace(".", "/") / "__init__.py"
+    told = ast.get_docstring(ast.parse(door.read_text(encoding="utf-8")))
     return re.findall(r"^ {4}(\w+)  ", told or "", re.MULTILINE)
 
 
-def rooms_imported(tree: ast.AST, known: list[str]) -> Iterator[str]:
-    """Rooms of `runs` that a module imports, also by name; what is no room, as it stands there."""
+def rooms_imported(tree: ast.AST, known: list[str], house: str = "runs") -> Iterator[str]:
+    """Rooms of a package that a module imports, also by name; what is no room, as it stands."""
     for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             inside = [f"{node.module or ''}.{alias.name}" for alias in node.names]
-            names = ["runs.?relative"] if node.level else inside
+            names = [f"{house}.?relative"] if node.level else inside
         elif isinstance(node, ast.Call) and node.args:
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
             target = node.args[0]
             if name in {"import_module", "__import__"} and isinstance(target, ast.Constant):
                 names = [str(target.value)]
         for name in names:
-            package, _, rest = name.partition(".")
-            if package == "runs":
-                room = rest.split(".")[0]
+            if name == house or name.startswith(f"{house}."):
+                room = name[len(house) + 1 :].split(".")[0]
                 yield room if room in known else name
 
 
-def crossings(sources: dict[str, str], order: list[str]) -> list[tuple[str, str]]:
+def crossings(
+    sources: dict[str, str], order: list[str], house: str = "runs"
+) -> list[tuple[str, str]]:
     """Imports against the order: of a room that comes later, or of no room at all.
 
     Args:
-        sources: Of modules, by path within `runs`.
+        sources: Of modules, by path within the package.
         order: Of the rooms, the first of which imports no other.
+        house: The package.
     """
     found = []
     for path, text in sources.items():
         room = path.split("/")[0].removesuffix(".py")
         before = order[: order.index(room) + 1] if room in order else []
-        for name in rooms_imported(ast.parse(text), order):
+        for name in rooms_imported(ast.parse(text), order, house):
             if name not in before:
                 found.append((path, name))
     return found
 
 
-def of_runs() -> dict[str, str]:
-    """Sources of all modules of `runs` but its front door, which opens the rooms when asked to."""
-    paths = {path.relative_to(ROOT / "runs").as_posix(): path for path in modules("runs")}
+def sources_of(house: str = "runs") -> dict[str, str]:
+    """Sources of all modules of a package but its front door, which opens the rooms."""
+    root = house.replace(".", "/")
+    paths = {path.relative_to(ROOT / root).as_posix(): path for path in modules(root)}
     return {k: p.read_text(encoding="utf-8") for k, p in paths.items() if k != "__init__.py"}
 
 
-def test_rooms_of_runs_are_those_that_it_tells() -> None:
-    there = {path.split("/")[0].removesuffix(".py") for path in of_runs()}
-    assert sorted(there) == sorted(rooms())
+@pytest.mark.parametrize("house", HOUSES)
+def test_rooms_are_those_that_the_front_door_tells(house: str) -> None:
+    there = {path.split("/")[0].removesuffix(".py") for path in sources_of(house)}
+    assert sorted(there) == sorted(rooms(house))
 
 
-def test_rooms_of_runs_import_one_way() -> None:
-    assert crossings(of_runs(), rooms()) == []
+@pytest.mark.parametrize("house", HOUSES)
+def test_rooms_import_one_way(house: str) -> None:
+    assert crossings(sources_of(house), rooms(house), house) == []
 
 
 @pytest.mark.parametrize(
@@ -210,9 +222,25 @@ def test_an_import_against_the_order_of_the_rooms_is_seen(line: str, found: str 
     assert crossings({"study/sweeper.py": line}, rooms()) == expected
 
 
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("from sim.scenario.model import Scenario", "model"),
+        ("from sim.scenario import Scenario", "sim.scenario.Scenario"),
+        ("from sim.scenario.fields import Table", None),
+        ("from sim.errors import shown", None),
+    ],
+)
+def test_an_import_against_the_order_within_a_scenario_is_seen(
+    line: str, found: str | None
+) -> None:
+    expected = [("pools.py", found)] if found else []
+    assert crossings({"pools.py": line}, rooms(SCENARIO), SCENARIO) == expected
+
+
 def test_every_module_of_runs_has_a_test_in_the_same_room() -> None:
     elsewhere = {"dev/peers.py"}  # peers are what tests/science/test_peers.py checks us against
-    wanted = {path for path in of_runs() if Path(path).stem not in UNMIRRORED} - elsewhere
+    wanted = {path for path in sources_of() if Path(path).stem not in UNMIRRORED} - elsewhere
     tests = ROOT / "tests" / "runs"
     missing = [p for p in wanted if not (tests / p).with_name(f"test_{Path(p).name}").is_file()]
     assert sorted(missing) == []

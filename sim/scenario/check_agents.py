@@ -1,0 +1,121 @@
+"""Whether groups of agents, and protocols that declare themselves, suit their kinds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from sim import registry
+from sim.errors import ScenarioError, did_you_mean
+from sim.scenario.agents import AgentSettings
+from sim.scenario.content import Content
+from sim.scenario.problems import Problem, problems_of, unknown
+
+MOST_FRIENDS = 20_000_000
+"""Edges of a social graph, which is drawn in Python."""
+
+
+def check_protocols(s: Content, base: list[str]) -> list[Problem]:
+    """What is wrong with protocols that declare themselves, as their kinds say."""
+    found: list[Problem] = []
+    for name, table in s.protocols.items():
+        field = f"protocols.{name}"
+        try:
+            cls, settings = registry.protocol(table.kind), table.settings
+        except ScenarioError as error:
+            found.append((f"{field}.kind", error.problems[0][1]))
+            continue
+        except ValidationError as error:
+            root = registry.protocol(table.kind).Settings
+            whole = root.__name__.lower()
+            told = problems_of(error, root)
+            found += [(field if at == whole else f"{field}.{at}", text) for at, text in told]
+            continue
+        for key in cls.tokens:
+            token = getattr(settings, key)
+            if token not in base:
+                text = f"unknown token {token!r}; {did_you_mean(str(token), base)}"
+                found.append((f"{field}.{key}", text))
+        calls = [call.name for call in cls.calls]
+        for call in table.gas:
+            if call not in calls:
+                text = f"is no call of it; {did_you_mean(call, calls)}"
+                found.append((f"{field}.gas.{call}", text))
+    return found
+
+
+def check_group(s: Content, name: str, group: AgentSettings, base: list[str]) -> list[Problem]:
+    """What is wrong with a group of agents.
+
+    Args:
+        s: All of the scenario.
+        name: Of the group.
+        group: Its settings.
+        base: Tokens that the venue trades.
+    """
+    field = f"agents.{name}"
+    try:
+        behaviour = registry.behaviour(group.kind)
+    except ScenarioError as error:
+        return [(f"{field}.kind", error.problems[0][1])]
+    found = _check_columns(field, group, behaviour)
+    for token, amount in group.wallet.items():
+        found += unknown(f"{field}.wallet.{token}", token, base, "token")
+        if amount.support()[0] < 0.0:
+            text = "may be negative; set at_least = 0"
+            found.append((f"{field}.wallet.{token}", text))
+    found += _check_places(s, field, group, behaviour, base)
+    if group.network != "none" and group.count * group.neighbours > MOST_FRIENDS:
+        text = f"of {group.count:,} agents make a graph of more than {MOST_FRIENDS:,} edges"
+        found.append((f"{field}.neighbours", f"{group.neighbours:,} {text}; give fewer"))
+    for key in sorted(behaviour.needs):
+        if not getattr(group, key):
+            found.append((f"{field}.{key}", f"is missing; a {group.kind} needs it"))
+    return found
+
+
+def _check_columns(field: str, group: AgentSettings, behaviour: Any) -> list[Problem]:
+    """Whether the columns of a group are those of its kind, within their ranges."""
+    found: list[Problem] = []
+    settable = {n: c for n, c in behaviour.columns.items() if not c.state}
+    for column, distribution in group.columns.items():
+        if column not in settable:
+            text = f"unknown field of a {group.kind}; {did_you_mean(column, settable)}"
+            found.append((f"{field}.{column}", text))
+            continue
+        low, high = distribution.support()
+        c = settable[column]
+        if low < c.low or high > c.high:
+            reach = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+            text = (
+                f"{reach} leaves the range {c.low:g} to {c.high:g} ({c.unit}); "
+                f"{'change it' if low == high else 'set at_least or at_most'}"
+            )
+            found.append((f"{field}.{column}", text))
+    return found
+
+
+def _check_places(
+    s: Content, field: str, group: AgentSettings, behaviour: Any, base: list[str]
+) -> list[Problem]:
+    """Whether the pools and the market that a group uses are there, and of kinds that it knows."""
+    found: list[Problem] = []
+    kinds: frozenset[str] = getattr(behaviour, "pool_kinds", frozenset())
+    most_tokens = getattr(behaviour, "most_tokens", 8)
+    for pool in group.pools:
+        found += unknown(f"{field}.pools", pool, s.pools, "pool")
+        if kinds and pool in s.pools and s.pools[pool].kind not in kinds:
+            text = f"{pool} is {s.pools[pool].kind}; a {group.kind} knows {', '.join(kinds)} only"
+            found.append((f"{field}.pools", text))
+        elif pool in s.pools and len(s.pools[pool].tokens) > most_tokens:
+            text = f"{pool} holds {len(s.pools[pool].tokens)} tokens; a {group.kind} knows pools "
+            found.append((f"{field}.pools", text + f"of {most_tokens} only"))
+    found += unknown(f"{field}.lending", group.lending, s.lending, "lending market")
+    found += unknown(f"{field}.route", group.route, ["venue", *s.pools], "place to trade")
+    reserves = s.lending[group.lending].reserves if group.lending in s.lending else {}
+    for key in ("collateral", "debt"):
+        if group.lending in s.lending:
+            there = [t for t in reserves if t in base]
+            found += unknown(f"{field}.{key}", getattr(group, key), there, "reserve")
+    return found

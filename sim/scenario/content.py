@@ -1,0 +1,180 @@
+"""All that a scenario says, and what that means in blocks and in dates."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+from sim.distribution import Positive
+from sim.scenario.agents import AgentSettings, ProtocolSettings
+from sim.scenario.block import BlockSettings
+from sim.scenario.fields import (
+    MOST_ENTRIES,
+    MOST_SEED,
+    Blocks,
+    Line,
+    Moment,
+    Name,
+    Period,
+    Switch,
+    Table,
+    Text,
+    reach,
+    time_in_blocks,
+)
+from sim.scenario.lending import InsuranceSettings, LendingSettings, OracleSettings
+from sim.scenario.pools import PoolSettings
+from sim.scenario.shocks import Shock
+from sim.scenario.venue import PriceSettings, VenueSettings
+
+MOST_THINGS = 1000
+"""Pools, lending markets, oracles, funds, groups: each."""
+
+
+class MeasureSettings(Table):
+    """What is measured, and how often."""
+
+    every: Period = Field(1, description="Blocks between two rows.")
+    keep: list[Line] = Field(
+        ["*"], max_length=MOST_ENTRIES, description="Names, with * and ? as in file names."
+    )
+    receipts: Literal["all", "none"] = "all"
+    trade_size: Positive = Field(10_000.0, description="The standard trade, numeraire.")
+
+
+class AuditSettings(Table):
+    """How often the whole ledger is summed."""
+
+    every: Blocks = Field(0, description="Blocks; 0: every block unless the ledger is large.")
+    tolerance: Positive = Field(1e-9, description="Relative leak that passes as rounding.")
+
+
+class Switches(Table):
+    """Mechanisms without which a spiral would not emerge; cut one as a control."""
+
+    oracle_reads_market: Switch = Field(
+        True, description="Oracles read prices that agents move; off: the venue's without impact."
+    )
+    liquidators_sell: Switch = Field(
+        True, description="Liquidators sell what they seize; off: they keep it."
+    )
+    capital_is_finite: Switch = Field(
+        True, description="Arbitrageurs and liquidators can run out of capital."
+    )
+    providers_leave: Switch = Field(True, description="Liquidity providers may leave.")
+    lenders_leave: Switch = Field(True, description="Lenders may withdraw.")
+    gas_binds: Switch = Field(True, description="Blocks have a capacity, and gas a price.")
+    venue_depth_is_finite: Switch = Field(
+        True, description="What agents trade outside moves the price there."
+    )
+    interconnected: Switch = Field(
+        True,
+        description="Agents use several pools: routes, cycles, migration, arbitrage where it pays "
+        "most; off: each keeps to one.",
+    )
+    breakers: Switch = Field(True, description="Circuit breakers of pools act.")
+    insurance: Switch = Field(True, description="Insurance funds pay.")
+
+
+class Content(BaseModel):
+    """What a scenario says; `Scenario` is this, read and checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: Line
+    description: Text = ""
+    blocks: Period = Field(
+        description="Length of a run.", json_schema_extra=reach("blocks", 100, 50000, log=True)
+    )
+    rng: Annotated[int, Field(ge=0, le=MOST_SEED)] = Field(
+        1, description="Seed, where a run names no other."
+    )
+    start: Annotated[Moment, PlainSerializer(lambda value: value, return_type=datetime)] = datetime(
+        2020, 1, 1, tzinfo=UTC
+    )
+    block: BlockSettings = BlockSettings()
+    venue: VenueSettings
+    pools: dict[Name, PoolSettings] = Field({}, max_length=MOST_THINGS)
+    lending: dict[Name, LendingSettings] = Field({}, max_length=MOST_THINGS)
+    oracles: dict[Name, OracleSettings] = Field({}, max_length=MOST_THINGS)
+    insurance: dict[Name, InsuranceSettings] = Field({}, max_length=MOST_THINGS)
+    protocols: dict[Name, ProtocolSettings] = Field({}, max_length=MOST_THINGS)
+    agents: dict[Name, AgentSettings] = Field({}, max_length=MOST_THINGS)
+    shocks: list[Shock] = Field([], max_length=MOST_ENTRIES)
+    measures: MeasureSettings = MeasureSettings()
+    audit: AuditSettings = AuditSettings()
+    switches: Switches = Switches()
+    prices: PriceSettings | None = None
+    modules: list[Line] = Field(
+        [],
+        max_length=100,
+        description="Folders in which modules that a kind names are looked for; default: that "
+        'of the file, if it names some ("module:Class").',
+    )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of a file that makes this scenario, defaults included."""
+        return _without_none(self.model_dump())
+
+    def to_toml(self) -> str:
+        """A file that makes this scenario, defaults included."""
+        return tomli_w.dumps(self.to_dict())
+
+    # What it says of time
+
+    def block_of(self, shock: Any) -> int:
+        """Block in which a shock strikes."""
+        if shock.block is not None:
+            return int(shock.block)
+        return max(1, math.ceil(time_in_blocks(shock.at, self.start, self.block.seconds)))
+
+    def bridge_points(
+        self, asset: str
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Points that an asset's bridge goes through.
+
+        Returns:
+            Times in blocks, prices, and volatilities per root year on the way to each.
+        """
+        settings = self.venue.assets[asset]
+        times = [time_in_blocks(p[0], self.start, self.block.seconds) for p in settings.points]
+        prices = [p[1] for p in settings.points]
+        ways = [p[2] if len(p) > 2 else settings.volatility for p in settings.points]
+        return np.array(times), np.array(prices), np.array(ways)
+
+    def price_file(self) -> Path:
+        """The file of recorded prices."""
+        return Path(self.prices.file if self.prices else "")
+
+    def time_of(self, block: int) -> datetime:
+        """Time at which a block is made."""
+        return datetime.fromtimestamp(self.start.timestamp() + block * self.block.seconds, UTC)
+
+    def warnings(self) -> list[tuple[str, str]]:
+        """What may be run but is unwise, as (field, text)."""
+        found = []
+        for name, market in self.lending.items():
+            for token, r in market.reserves.items():
+                if r.collateral and r.threshold * (1.0 + r.bonus) > 1.0:
+                    field = f"lending.{name}.reserves.{token}.threshold"
+                    text = (
+                        "threshold x (1 + bonus) is above 1: liquidations at the threshold "
+                        "leave bad debt (Warmuz, Chaudhary, Pinna 2022)"
+                    )
+                    found.append((field, text))
+        return found
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(v) for v in value]
+    return value

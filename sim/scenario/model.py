@@ -1,0 +1,115 @@
+"""The scenario: what was read, overridden and found to make sense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from sim import reading, registry
+from sim.errors import ScenarioError
+from sim.scenario.check import check
+from sim.scenario.content import Content
+from sim.scenario.load import extend, find, resolve, shipped
+from sim.scenario.override import set_value, toml_value
+from sim.scenario.problems import problems_of
+
+
+class Scenario(Content):
+    """A market's starting state, its agents and the shocks from outside."""
+
+    @staticmethod
+    def names() -> list[str]:
+        """Names of the scenarios that come with the package."""
+        return sorted(shipped())
+
+    @staticmethod
+    def titles() -> dict[str, str]:
+        """Their titles, by name."""
+        found = {}
+        for name, path in sorted(shipped().items()):
+            found[name] = str(resolve(path, ()).get("title", ""))
+        return found
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> Scenario:
+        """Load a scenario by its name or from its file.
+
+        Raises:
+            ScenarioError: If it cannot be run.
+        """
+        return cls.from_dict(resolve(find(str(name_or_path), Path()), ()))
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Scenario:
+        """Make a scenario of the content of a file.
+
+        Raises:
+            ScenarioError: If it cannot be run.
+        """
+        if "extends" in content:
+            content = extend(dict(content), Path(), ())
+        return cls._checked(content)
+
+    @classmethod
+    def _checked(cls, content: Mapping[str, Any]) -> Scenario:
+        """Make a scenario of content in which nothing stands for a file any more."""
+        if reading.depth(content) > reading.DEEPEST:
+            text = f"is nested more than {reading.DEEPEST} deep; a scenario's tables are not"
+            raise ScenarioError([("scenario", text)])
+        folders = content.get("modules")
+        if isinstance(folders, list):
+            registry.look_in(folder for folder in folders if isinstance(folder, str))
+        try:
+            scenario = cls.model_validate(dict(content))
+        except ValidationError as error:
+            raise ScenarioError(problems_of(error, cls)) from None
+        if problems := check(scenario):
+            raise ScenarioError(problems)
+        return scenario
+
+    def override(self, values: Mapping[str, Any]) -> Scenario:
+        """A scenario with other values at dotted paths.
+
+        Values are values: ``extends`` and ``remove`` are read in files alone.
+
+        Raises:
+            ScenarioError: If a path or the result makes no sense.
+        """
+        content = self.to_dict()
+        for path, value in values.items():
+            set_value(content, path, value)
+        return Scenario._checked(content)
+
+    def with_overrides(self, items: Iterable[str]) -> Scenario:
+        """A scenario with ``path=value`` items applied; values are written as in TOML.
+
+        Raises:
+            ScenarioError: If an item, a path or the result makes no sense.
+        """
+        values = {}
+        for item in items:
+            path, equals, text = item.partition("=")
+            if not equals or not path.strip():
+                text = "give path=value, as in pools.eth-usdc.fee=0.001"
+                raise ScenarioError([(item or "--set", text)])
+            values[path.strip()] = toml_value(path.strip(), text.strip())
+        return self.override(values)
+
+    def with_prices(self, file: str | Path) -> Scenario:
+        """A scenario in which every asset that has a symbol replays a price file.
+
+        Raises:
+            ScenarioError: If no asset has a symbol.
+        """
+        content = self.to_dict()
+        replayed = [a for a in content["venue"]["assets"].values() if a.get("symbol")]
+        if not replayed:
+            text = "no asset has a symbol; set venue.assets.<name>.symbol to its name in the file"
+            raise ScenarioError([("venue.assets", text)])
+        for asset in replayed:
+            asset["process"] = "replay"
+        content["prices"] = {"file": str(Path(file).absolute())}
+        return Scenario.from_dict(content)

@@ -1,0 +1,61 @@
+"""What contradicts itself in oracles and lending markets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.sim.scenario import problems
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        (
+            {"lending": {"bank": {"reserves": {"eth": {"ltv": 0.9}}}}},
+            "lending.bank.reserves.eth.threshold",
+            "below the loan-to-value 0.9",
+        ),
+        ({"oracles": {"eth": {"source": "pool_twap"}}}, "oracles.eth.pool", "is missing"),
+        (
+            {"lending": {"bank": {"reserves": {"eth": {"oracle": "usdc"}}}}},
+            "lending.bank.reserves.eth.oracle",
+            "prices usdc, not eth",
+        ),
+        (
+            {"oracles": {"lp": {"token": "eth", "source": "share", "pool": "eth-usdc"}}},
+            "oracles.lp.token",
+            "give 'eth-usdc-share'",
+        ),
+        (
+            {"lending": {"bank": {"reserves": {"usdc": {"supply_cap": 2.0}}}}},
+            "lending.bank.reserves.usdc.cash",
+            "above supply_cap",
+        ),
+        (
+            {
+                "lending": {"other": {"reserves": {"bank-usdc-debt": {"oracle": "d"}}}},
+                "oracles": {"d": {"token": "bank-usdc-debt", "source": "fixed", "price": 1.0}},
+            },
+            "lending.other.reserves.bank-usdc-debt",
+            "is a debt",
+        ),
+        (
+            {
+                "oracles": {
+                    n: {"token": "eth", "source": "pool_spot", "pool": "eth-usdc", "quote": q}
+                    for n, q in (("eth", "b"), ("b", "eth"))
+                }
+            },
+            "oracles.eth.quote",
+            "goes in a circle: eth -> b -> eth",
+        ),
+    ],
+)
+def test_bad_input_is_answered_with_its_field_and_a_remedy(
+    changes: dict[str, Any], field: str, words: str
+) -> None:
+    found = problems(changes)
+    assert field in found, found
+    assert words in found[field]
