@@ -64,8 +64,9 @@ def _check_pool_read(
             found.append((f"{field}.pool", text))
         elif oracle.quote is None and s.venue.numeraire not in reads.tokens:
             other = oracle_quote_token(reads.tokens, oracle.token, s.venue.numeraire)
-            text = f"is missing; name an oracle of {other}, in which {oracle.pool} quotes"
-            found.append((f"{field}.quote", text))
+            if other != oracle.token:
+                text = f"is missing; name an oracle of {other}, in which {oracle.pool} quotes"
+                found.append((f"{field}.quote", text))
     if oracle.source == "share" and not _has_fair_price(reads):
         text = f"has no fair price for {oracle.pool}, a {reads.kind} pool; only constant_product, "
         found.append((f"{field}.source", text + "weighted and stableswap pools have one"))
@@ -127,7 +128,8 @@ def _check_reserve(
 
 def oracle_quote_token(tokens: list[str], token: str, numeraire: str) -> str:
     """Token of a pool in which an oracle reads the price of another: the numeraire if it can."""
-    return numeraire if numeraire in tokens else next(t for t in tokens if t != token)
+    # A pool of one token alone is refused for that, and has no other.
+    return numeraire if numeraire in tokens else next((t for t in tokens if t != token), token)
 
 
 def _circle_of_quotes(s: Content, name: str) -> list[str]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from sim import Scenario
+from sim.errors import ScenarioError
 from tests.sim.scenario import problems
 
 
@@ -59,3 +61,18 @@ def test_bad_input_is_answered_with_its_field_and_a_remedy(
     found = problems(changes)
     assert field in found, found
     assert words in found[field]
+
+
+def test_an_oracle_of_a_pool_of_one_token_stops_no_check() -> None:
+    # It once ended in a StopIteration in place of what is wrong with the pool.
+    with pytest.raises(ScenarioError) as found:
+        Scenario.from_dict(
+            {
+                "title": "one token twice",
+                "blocks": 1,
+                "venue": {"assets": {"btc": {"price": 2.0}}},
+                "pools": {"p": {"tokens": ["btc", "btc"], "reserves": {"btc": 1.0}}},
+                "oracles": {"o": {"token": "btc", "source": "pool_spot", "pool": "p"}},
+            }
+        )
+    assert [field for field, _ in found.value.problems] == ["block.gas_token", "pools.p.tokens"]
