@@ -429,7 +429,7 @@ def test_an_interruption_that_python_has_lost_is_seen_all_the_same(tmp_path: Pat
     def told(progress: Progress) -> None:
         job.interrupted = True
 
-    job = Sweep(study, tmp_path, told=told)
+    job = Sweep(study, tmp_path, on_progress=told)
     with pytest.raises(KeyboardInterrupt):
         job.run()
     assert job.progress.done < 4
@@ -534,7 +534,7 @@ def test_thousands_of_short_runs_leave_no_growing_memory(tmp_path: Path) -> None
         "    s = Study(name='many', scenario='calm', seeds={'count': int(sys.argv[3])},\n"
         "              keep={'low': 'min(venue.eth.price)'},\n"
         "              set={'blocks': 5, 'agents.*.count': 3})\n"
-        "    frame = sweep(s, sys.argv[1], workers=int(sys.argv[2]), told=told)\n"
+        "    frame = sweep(s, sys.argv[1], workers=int(sys.argv[2]), on_progress=told)\n"
         "    print(json.dumps([len(frame), held, peak_memory(), most[0]]))\n"
     )
     env = os.environ | {"PYTHONPATH": str(ROOT)}
