@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from sim.codes import Reason
 from sim.compiled import inner, kernel
-from sim.ledger import Ledger, exchange, store
+from sim.ledger import DUST, Ledger, exchange, store
 from sim.randomness import block_key, normal, normal_quantile, uniform
 
 CONSTANT, GBM, JUMPS, HESTON, GARCH, MEAN_REVERTING, PATH = range(7)
@@ -363,8 +363,8 @@ def trade(books, assets, venue, numeraire, sender, token_in, token_out, amount, 
     if not out >= minimum:
         return Reason.LIMIT, 0.0
     if not exchange(books, sender, venue, token_in, amount, token_out, out):
-        empty = amount <= books.balances[sender, token_in]
-        return (Reason.VENUE_EMPTY if empty else Reason.INSUFFICIENT_BALANCE), 0.0
+        paid = amount <= books.balances[sender, token_in] * (1.0 + DUST)
+        return (Reason.VENUE_EMPTY if paid else Reason.INSUFFICIENT_BALANCE), 0.0
     if token_in != numeraire:
         asset = assets[_asset_of(assets, token_in)]
         _count(books, asset, amount)
