@@ -34,8 +34,6 @@ _MAIN = {
 """The fields of a distribution that carry the unit of what is drawn."""
 MOST_AGENTS = 100_000
 MOST_BLOCKS = 1_000_000
-BEYOND = 10**18
-"""No whole number that a field takes is greater."""
 _ELSEWHERE = {
     "prices": "a page reads no files; start it with a scenario that names its prices",
     "rng": "is the seed; set it beside the scenario",
@@ -196,8 +194,8 @@ def changed(base: Scenario, changes: Mapping[str, Any]) -> Scenario:
         elif not path.endswith(".*"):
             if not number:
                 raise ScenarioError([(path, f"{shown(value)} is no number; give one")])
-            if isinstance(value, int) and abs(value) > BEYOND:  # has no sum with a float
-                text = f"{shown(value)} is out of range; give a number of at most {BEYOND:.0e}"
+            if isinstance(value, int) and abs(value) > MOST:  # has no sum with a float
+                text = f"{shown(value)} is out of range; give a number of at most {MOST:g}"
                 raise ScenarioError([(path, text)])
             values[path] = value
         elif not number or not 0.0 < value <= MOST:
