@@ -19,7 +19,7 @@ from agents.base import Behaviour, Column
 from agents.intents import Order, swap
 from agents.tools import find_route, going_bid, quote_at, refuel, route_gas, send_routes
 from sim.codes import Kind
-from sim.compiled import inner, prefetch
+from sim.compiled import AHEAD, inner, prefetch
 from sim.measures import market_price
 from sim.randomness import agent_normal, agent_uniform, normal
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from sim.cohort import CohortTable
     from sim.market import Market
 
-AHEAD = 4
-"""Traders by which memory is asked for early."""
 LEAST = 1e-6
 """Value in the numeraire below which nobody swaps."""
 # Draws of an agent in a block.

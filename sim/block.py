@@ -23,7 +23,7 @@ from protocols import amm, concentrated, lending, oracle
 from protocols.pool import CONCENTRATED
 from sim import venue
 from sim.codes import ALL, PREVIOUS, FeeMarket, Kind, Ordering, Phase, Reason
-from sim.compiled import call_protocol, call_with, inner, kernel, prefetch
+from sim.compiled import AHEAD, call_protocol, call_with, inner, kernel, prefetch
 from sim.ledger import (
     DEBT,
     begin,
@@ -42,8 +42,6 @@ from sim.randomness import bits, normal_quantile
 GWEI = 1e-9
 REASONS = len(Reason)
 """Ways in which a call may end."""
-AHEAD = 4
-"""Transactions by which memory is asked for early."""
 FLASHES = 4
 """Flash loans that one transaction may have at a time."""
 

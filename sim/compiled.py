@@ -246,6 +246,10 @@ def call_with(typing_context, address, world):
     return _call_of((world,))
 
 
+AHEAD = 4
+"""Rows by which a loop asks for memory early."""
+
+
 @intrinsic
 def prefetch(typing_context, array, row):
     """Ask for the memory where a row of an array begins, while there is other work to do.

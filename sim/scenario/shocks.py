@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, model_validator
 
 from sim.distribution import Positive
 from sim.scenario.fields import Period, Share, Table, Time, reach
+
+Lasting = Annotated[Period, Field(json_schema_extra=reach("blocks", 1, 2000, log=True))]
 
 
 class _Shock(Table):
@@ -63,7 +65,7 @@ class GasSurge(_Shock):
 
     kind: Literal["gas_surge"]
     multiple: Positive = Field(json_schema_extra=reach("times", 1.0, 50.0, log=True))
-    blocks: Period = Field(json_schema_extra=reach("blocks", 1, 2000, log=True))
+    blocks: Lasting
 
 
 class OracleFreeze(_Shock):
@@ -71,7 +73,7 @@ class OracleFreeze(_Shock):
 
     kind: Literal["oracle_freeze"]
     oracle: str
-    blocks: Period = Field(json_schema_extra=reach("blocks", 1, 2000, log=True))
+    blocks: Lasting
 
 
 class Withdrawal(_Shock):
@@ -92,7 +94,7 @@ class DepthLoss(_Shock):
     kind: Literal["depth_loss"]
     asset: str
     share: Share = Field(json_schema_extra=reach("share", 0.0, 1.0))
-    blocks: Period = Field(json_schema_extra=reach("blocks", 1, 2000, log=True))
+    blocks: Lasting
 
 
 class PoolHalt(_Shock):
@@ -100,7 +102,7 @@ class PoolHalt(_Shock):
 
     kind: Literal["pool_halt"]
     pool: str
-    blocks: Period = Field(json_schema_extra=reach("blocks", 1, 2000, log=True))
+    blocks: Lasting
 
 
 class AgentsStop(_Shock):
@@ -108,7 +110,7 @@ class AgentsStop(_Shock):
 
     kind: Literal["agents_stop"]
     agents: str
-    blocks: Period = Field(json_schema_extra=reach("blocks", 1, 2000, log=True))
+    blocks: Lasting
 
 
 Mechanism = Literal[
@@ -130,7 +132,7 @@ class MechanismCut(_Shock):
 
     kind: Literal["mechanism_cut"]
     mechanism: Mechanism = Field(description="Name of its switch.")
-    blocks: Period = Field(json_schema_extra=reach("blocks", 1, 2000, log=True))
+    blocks: Lasting
 
 
 Shock = Annotated[
@@ -149,5 +151,4 @@ Shock = Annotated[
 SHOCK_KINDS = tuple(
     get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(get_args(Shock)[0])
 )
-SHOCKS: TypeAdapter[Any] = TypeAdapter(Shock)
-"""Reads one shock as a scenario states it."""
+"""The word by which a scenario names each."""

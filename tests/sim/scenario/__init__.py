@@ -17,5 +17,12 @@ def problems(changes: dict[str, Any]) -> dict[str, str]:
     return dict(caught.value.problems)
 
 
+def assert_answered(changes: dict[str, Any], field: str, words: str) -> None:
+    """See that bad input is answered with its field and a remedy."""
+    found = problems(changes)
+    assert field in found, found
+    assert words in found[field]
+
+
 def eth(**fields: Any) -> dict[str, Any]:
     return {"venue": {"assets": {"eth": fields}}}

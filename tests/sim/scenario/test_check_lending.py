@@ -8,7 +8,7 @@ import pytest
 
 from sim import Scenario
 from sim.errors import ScenarioError
-from tests.sim.scenario import problems
+from tests.sim.scenario import assert_answered
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,7 @@ from tests.sim.scenario import problems
 def test_bad_input_is_answered_with_its_field_and_a_remedy(
     changes: dict[str, Any], field: str, words: str
 ) -> None:
-    found = problems(changes)
-    assert field in found, found
-    assert words in found[field]
+    assert_answered(changes, field, words)
 
 
 def test_an_oracle_of_a_pool_of_one_token_stops_no_check() -> None:

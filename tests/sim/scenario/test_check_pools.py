@@ -9,7 +9,7 @@ import pytest
 from sim import Scenario
 from sim.scenario import order_of_funding
 from tests.conftest import BASE, merged
-from tests.sim.scenario import problems
+from tests.sim.scenario import assert_answered
 
 
 @pytest.mark.parametrize(
@@ -25,9 +25,7 @@ from tests.sim.scenario import problems
 def test_bad_input_is_answered_with_its_field_and_a_remedy(
     changes: dict[str, Any], field: str, words: str
 ) -> None:
-    found = problems(changes)
-    assert field in found, found
-    assert words in found[field]
+    assert_answered(changes, field, words)
 
 
 def test_pools_are_funded_in_an_order_whatever_holds_what() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sim import Scenario
 from tests.conftest import BASE, CROWD, merged
-from tests.sim.scenario import problems
+from tests.sim.scenario import assert_answered
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,7 @@ from tests.sim.scenario import problems
 def test_bad_input_is_answered_with_its_field_and_a_remedy(
     changes: dict[str, Any], field: str, words: str
 ) -> None:
-    found = problems(changes)
-    assert field in found, found
-    assert words in found[field]
+    assert_answered(changes, field, words)
 
 
 @pytest.mark.parametrize("name", Scenario.names())

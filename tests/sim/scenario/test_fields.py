@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from sim import Scenario
 from sim.scenario import Shock, model_of
 from tests.conftest import BASE
-from tests.sim.scenario import problems
+from tests.sim.scenario import assert_answered
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,7 @@ from tests.sim.scenario import problems
 def test_bad_input_is_answered_with_its_field_and_a_remedy(
     changes: dict[str, Any], field: str, words: str
 ) -> None:
-    found = problems(changes)
-    assert field in found, found
-    assert words in found[field]
+    assert_answered(changes, field, words)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import CROWD
-from tests.sim.scenario import problems
+from tests.sim.scenario import assert_answered, problems
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,7 @@ from tests.sim.scenario import problems
 def test_bad_input_is_answered_with_its_field_and_a_remedy(
     changes: dict[str, Any], field: str, words: str
 ) -> None:
-    found = problems(changes)
-    assert field in found, found
-    assert words in found[field]
+    assert_answered(changes, field, words)
 
 
 def test_all_problems_are_reported_together() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.sim.scenario import eth, problems
+from tests.sim.scenario import assert_answered, eth
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,4 @@ from tests.sim.scenario import eth, problems
 def test_bad_input_is_answered_with_its_field_and_a_remedy(
     changes: dict[str, Any], field: str, words: str
 ) -> None:
-    found = problems(changes)
-    assert field in found, found
-    assert words in found[field]
+    assert_answered(changes, field, words)
