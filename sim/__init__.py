@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sim.collection import collecting_rarely
+
 if TYPE_CHECKING:
     from sim.ledger import Ledger, LedgerError
     from sim.market import Market
@@ -23,5 +25,6 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     # Late, so that protocols can import the ledger while the market imports them.
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        with collecting_rarely():
+            return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'sim' has no attribute {name!r}")

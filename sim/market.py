@@ -23,6 +23,7 @@ from protocols.routing import Plan, plan
 from sim import balance_sheets, block, build, declared, kernel, registry
 from sim.codes import PREVIOUS, Kind, Reason
 from sim.cohort import CohortTable
+from sim.collection import collecting_rarely
 from sim.collector import BlockCollector
 from sim.compiled import address_of, on_compilation
 from sim.errors import ScenarioError
@@ -74,6 +75,7 @@ class Market(mesa.Model):
         datacollector: A row of measures per collected block.
     """
 
+    @collecting_rarely()
     def __init__(
         self,
         setup: Scenario | str | Path | Mapping[str, Any] = "calm",
