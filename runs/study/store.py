@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, overload
+from typing import IO, Any, NamedTuple, overload
 
 import numpy as np
 import pandas as pd
@@ -49,8 +49,7 @@ _HEAD = struct.Struct("<IIII")  # lengths of the row and of the series, their CR
 _ROW_GROUP = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """A run as it is planned.
 
     Attributes:
@@ -94,7 +93,12 @@ class Runs(Sequence[Run]):
         if isinstance(at, slice):
             part = self.window[at]
             return Runs(self.first, self.points, self.variants, self.seeds, part)
-        place = self.window[at]
+        return self._of(self.window[at])
+
+    def __iter__(self) -> Iterator[Run]:
+        return map(self._of, self.window)
+
+    def _of(self, place: int) -> Run:
         rest, seed = divmod(place, len(self.seeds))
         point, variant = divmod(rest, self.variants)
         return Run(self.first + place, self.points[point], variant, self.seeds[seed])
