@@ -15,6 +15,7 @@ from mesa.visualization.utils import force_update
 from runs.app.link import Link, read_link
 from runs.app.live import Action, LiveMarket, run_files
 from runs.app.parameters import changed, parameters, shock_of, shocks_of
+from runs.app.work import Work
 from sim import Scenario
 from sim.compiled import on_compilation
 from sim.errors import ScenarioError, did_you_mean, shown
@@ -131,7 +132,7 @@ class Session:
         errors: Problems of parameters by path.
         shock_errors: Problems of the last shock by field.
         notice: A message for the top of the page.
-        busy: What is under way; empty if nothing is.
+        tasks: What is under way, and what waits for it.
         files: Content by name, once they were asked for, and `files_block` theirs.
         acts: Grows with all that is done to the market.
         twins: Grows when a twin comes or goes.
@@ -151,7 +152,7 @@ class Session:
         self.errors: solara.Reactive[dict[str, str]] = solara.reactive({})
         self.shock_errors: solara.Reactive[dict[str, str]] = solara.reactive({})
         self.notice = solara.reactive("")
-        self.busy = solara.reactive("")
+        self.tasks = Work()
         self.files: solara.Reactive[dict[str, bytes]] = solara.reactive({})
         self.acts = solara.reactive(0)
         self.twins = solara.reactive(0)
@@ -160,6 +161,11 @@ class Session:
         self.base: Scenario = load(self.name.value)
         self._query = query
         self._seen: tuple[int, tuple[str, ...]] = (0, ())
+
+    @property
+    def busy(self) -> solara.Reactive[str]:
+        """What is under way; empty if nothing is."""
+        return self.tasks.shown
 
     @property
     def market(self) -> PacedMarket | None:
@@ -172,6 +178,9 @@ class Session:
 
     def open_first(self) -> None:
         """Open what the link says; where it makes no sense, the scenario alone, and say so."""
+        self.tasks.do("Opening the market", self._open_first)
+
+    def _open_first(self) -> None:
         seed = os.environ.get(SEED_VARIABLE)
         try:
             link = read_link(self._query)
@@ -191,7 +200,6 @@ class Session:
         ) as error:  # a ScenarioError is a value's
             self.notice.set(f"The link could not be followed. {_said(error)}")
             self._open(Link(first_scenario(), link.rng))
-        self.busy.set("")
 
     def _open(self, link: Link) -> None:
         base = load(link.scenario)
@@ -200,10 +208,10 @@ class Session:
         if link.block > setup.blocks:
             text = f"{link.block:,} is beyond the run, which has {setup.blocks:,}; give fewer"
             raise ScenarioError([("block", text)])
-        with on_compilation(lambda name: self.busy.set(f"Compiling, once: {name}")):
+        with on_compilation(lambda name: self.tasks.say(f"Compiling, once: {name}")):
             market = PacedMarket(setup, link.rng)
             if link.block:
-                self.busy.set(f"Going to block {link.block:,}")
+                self.tasks.say(f"Going to block {link.block:,}")
             market.restore(actions, link.block)
             if link.twin:
                 market.compare(link.twin)
@@ -223,14 +231,13 @@ class Session:
     def work(self, text: str, function: Callable[[], None], beside: bool = False) -> None:
         """Do something long in a thread of its own, and show what is being done.
 
+        What is asked for while something else is under way comes after it.
+
         Args:
             text: What is being done.
             function: Does it.
             beside: Whether problems are also said beside the parameters that they name.
         """
-        if self.busy.value:
-            return
-        self.busy.set(text)
 
         def do() -> None:
             try:
@@ -242,10 +249,9 @@ class Session:
             except (LedgerError, MemoryError, OSError) as error:
                 self.notice.set(f"That did not work: {error}")
             finally:
-                self.busy.set("")
                 force_update()
 
-        threading.Thread(target=do, daemon=True).start()
+        self.tasks.start(text, do)
 
     def adopt(self, market: PacedMarket) -> Callable[[], None]:
         """Take over a market that a reset has opened, which knows no page.
@@ -307,7 +313,12 @@ class Session:
         rng = market.seed_number if market is not None else None
         link = Link(self.name.value, rng, 0, dict(self.changes.value))
         self.notice.set("")
-        self.work("Opening the market", lambda: self._open(link), beside=True)
+
+        def open_changed() -> None:
+            if self.unapplied:  # a second click has nothing left to do
+                self._open(link)
+
+        self.work("Opening the market", open_changed, beside=True)
 
     # Acting
 
@@ -374,15 +385,14 @@ class Session:
 
     def compare(self, choice: str) -> None:
         """Open a twin, or close it."""
-        market = self.market
-        if market is not None:
-            text = "Running the twin" if choice else "Closing the twin"
 
-            def compare() -> None:
+        def compare() -> None:
+            market = self.market  # the one that is open by then
+            if market is not None:
                 market.compare(choice)
                 self.twins.set(self.twins.value + 1)
 
-            self.work(text, compare)
+        self.work("Running the twin" if choice else "Closing the twin", compare)
 
     def follow(self, account: str) -> None:
         """Follow an agent."""

@@ -174,9 +174,33 @@ def test_one_thing_at_a_time(session: Session) -> None:
 
     session.work("first", first)
     session.work("second", lambda: done.append(2))
+    assert session.busy.value == "first"
     going.set()
     settled(session)
-    assert done == [1]
+    assert done == [1, 2]
+
+
+def test_applied_while_a_market_opens(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is seen may be clicked, though the work that opened it has not ended."""
+    shown, leave = threading.Event(), threading.Event()
+    opened = session._open
+
+    def slow(link: object) -> None:
+        opened(link)  # type: ignore[arg-type]
+        shown.set()
+        assert leave.wait(20)
+
+    monkeypatch.setattr(session, "_open", slow)
+    session.turn("agents.traders.count", 21)
+    session.apply()
+    assert shown.wait(20)
+    session.turn("venue.assets.eth.price", 1000.0)
+    session.apply()
+    leave.set()
+    settled(session)
+    assert not session.unapplied
+    assert market_of(session).setup.venue.assets["eth"].price == 1000.0
+    assert market_of(session).setup.agents["traders"].count == 21
 
 
 def test_another_scenario_forgets_what_was_done(session: Session) -> None:
