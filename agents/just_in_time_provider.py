@@ -18,7 +18,7 @@ from agents.base import Behaviour, Column
 from agents.intents import Order, close_range, open_range
 from agents.tools import AHEAD, affordable, even_out, gas_cost, refuel, visible_swap
 from protocols import amm, concentrated
-from protocols.pool import CONCENTRATED, position
+from protocols.pool import position
 from sim.codes import Kind, Reason
 from sim.compiled import inner
 from sim.ledger import begin, undo
@@ -39,7 +39,7 @@ def largest_swap(w, me):
                 if call.protocol == me.places[k]:
                     pool = w.pools[call.protocol]
                     fee = call.amount * pool.fee * market_price(w, call.token_in)
-                    if pool.kind == CONCENTRATED and fee > most and not pool.halted:
+                    if pool.ranges and fee > most and not pool.halted:
                         best, most = n, fee
         n += w.mempool[n].calls
     return best

@@ -20,8 +20,8 @@ from agents.intents import OUTSIDE, THEN, Order, borrow, deposit, repay, trade, 
 from agents.lender import reserve_number
 from agents.tools import best_place, going_bid, refuel
 from protocols import lending
+from protocols.loans import list_debtor
 from sim import venue
-from sim.block import list_debtor
 from sim.build import VENUE
 from sim.codes import PREVIOUS, Kind, Reason
 from sim.compiled import inner, kernel

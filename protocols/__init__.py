@@ -1,39 +1,38 @@
-"""What agents act on: one protocol per file."""
+"""What agents act on: one protocol per file; `protocols.builtin` knows them all."""
 
 from __future__ import annotations
 
-from protocols import (
-    amm,
-    bonding_curve,
-    concentrated,
-    constant_product,
-    custom,
-    insurance,
-    interface,
-    lending,
-    oracle,
-    pool,
-    routing,
-    safeguards,
-    stableswap,
-    vault,
-    weighted,
-)
+from importlib import import_module
+from typing import Any
 
 __all__ = [
     "amm",
     "bonding_curve",
     "concentrated",
     "constant_product",
+    "curve",
     "custom",
+    "handles",
     "insurance",
     "interface",
     "lending",
+    "loan_measures",
+    "loans",
+    "operations",
     "oracle",
     "pool",
+    "pool_measures",
+    "pools",
     "routing",
     "safeguards",
     "stableswap",
     "vault",
     "weighted",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Late, so that a market's arrays can be laid out from one protocol's records alone.
+    if name in __all__:
+        return import_module(f"protocols.{name}")
+    raise AttributeError(f"module 'protocols' has no attribute {name!r}")

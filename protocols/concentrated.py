@@ -20,9 +20,11 @@ import math
 
 import numpy as np
 
+from protocols.curve import Curve, cannot_fill
 from protocols.pool import position, settle_swap
+from protocols.weighted import loss_since_price
 from sim.codes import Reason
-from sim.compiled import kernel
+from sim.compiled import inner, kernel
 from sim.ledger import DUST, store, transfer
 
 LOG_BASE = math.log1p(1e-4)  # of 1.0001, which itself is no float
@@ -755,3 +757,151 @@ def spot_price(books, pool):
     """Marginal price without fee, of token 0 in token 1."""
     root = books.storage[pool.extra + SQRT_PRICE]
     return root * root
+
+
+# Of a pool, as `protocols.curve.Curve` has them
+
+
+@inner
+def price_of_pool(books, pool, i, o):
+    """`amm.spot_price`."""
+    price = spot_price(books, pool)
+    if not price > 0.0:
+        return np.nan
+    return price if i == 0 else 1.0 / price
+
+
+@inner
+def priced_by_pool(books, pool, i, o, amount):
+    """`amm.priced`."""
+    return quote(books, pool, i, amount), amount * pool.fee, 0.0
+
+
+@inner
+def slope_of_pool(books, pool, i, o, amount):
+    """`amm.slope`."""
+    return slope(books, pool, i, amount)
+
+
+@inner
+def to_rate_of_pool(books, pool, i, o, rate):
+    """`amm.amount_to_rate`: a walk to the price at which the rate is reached."""
+    keep = 1.0 - pool.fee
+    root = math.sqrt(rate / keep) if i == 0 else math.sqrt(keep / rate)
+    now = math.sqrt(max(spot_price(books, pool), 0.0))
+    if (root >= now) if i == 0 else (root <= now):
+        return 0.0
+    return walk(books, pool, i == 0, np.inf, root, False)[0]
+
+
+@inner
+def trade_of_pool(books, pool, i, o, amount):
+    """`amm.trade`."""
+    return walk(books, pool, i == 0, amount, 0.0, True)[1]
+
+
+@inner
+def swap_of_pool(books, pool, sender, i, o, amount, minimum):
+    """`amm.swap`."""
+    return swap(books, pool, sender, pool.tokens[i], pool.tokens[o], amount, minimum)
+
+
+@inner
+def enter_range(books, pool, sender, a, b, amount_a, amount_b, minimum, lower, upper):
+    """`amm.add`: a position with as much liquidity as both amounts are enough for."""
+    if lower >= upper:
+        return Reason.INVALID, 0.0
+    amount_0, amount_1 = (amount_a, amount_b) if a == 0 else (amount_b, amount_a)
+    liquidity = liquidity_for_amounts(
+        amount_0,
+        amount_1,
+        math.sqrt(spot_price(books, pool)),
+        sqrt_price_at_tick(lower),
+        sqrt_price_at_tick(upper),
+    )
+    if not liquidity >= minimum or not liquidity > 0.0:
+        return Reason.LIMIT, 0.0
+    reason, _, _ = add(books, pool, sender, lower, upper, liquidity)
+    return reason, liquidity
+
+
+@inner
+def leave_range(books, pool, sender, o, liquidity, minimum, lower, upper):
+    """`amm.remove`: liquidity of a position, with its fees."""
+    reason, first, second = remove(books, pool, sender, lower, upper, liquidity)
+    if reason == Reason.DONE and not first >= minimum:
+        return Reason.LIMIT, 0.0
+    return reason, second
+
+
+@inner
+def relative_price_of_pool(books, pool, k):
+    """The price that breakers and fees watch."""
+    root = books.storage[pool.extra]
+    return root * root
+
+
+@inner
+def loss_of_pool(books, pool, values):
+    """`amm.impermanent_loss`."""
+    return range_result(books, pool, values, False)
+
+
+@inner
+def result_of_pool(books, pool, values):
+    """`amm.provider_result`."""
+    return range_result(books, pool, values, True)
+
+
+@inner
+def range_result(books, pool, values, with_fees):
+    """Value of a pool's positions over that of holding, less one; NaN without any.
+
+    They hold what their liquidity says at the pool's price (beyond all ranges that stands
+    where the last one ended, and they hold one token alone). Held instead would have been
+    what the same liquidity said at the pool's first price. The market values both.
+
+    Args:
+        values: float64[tokens], of a unit of each token, numeraire.
+        with_fees: Whether what they are still owed in fees counts.
+    """
+    price = spot_price(books, pool)
+    if not price > 0.0:
+        return np.nan
+    value_0, value_1 = values[pool.tokens[0]], values[pool.tokens[1]]
+    now, held = 0.0, 0.0
+    for n in range(places(books, pool)):
+        owner, lower, upper, liquidity = position_at(books, pool, n)
+        if owner < 0 or liquidity <= 0.0:
+            continue
+        a, b = sqrt_price_at_tick(lower), sqrt_price_at_tick(upper)
+        if with_fees:
+            _, x, y = position_tokens(books, pool, n)
+        else:
+            x, y = amounts_for_liquidity(liquidity, math.sqrt(price), a, b)
+        now += x * value_0 + y * value_1
+        x, y = amounts_for_liquidity(liquidity, math.sqrt(pool.first_price), a, b)
+        held += x * value_0 + y * value_1
+    return now / held - 1.0 if held > 0.0 else np.nan
+
+
+CURVE = Curve(
+    price=price_of_pool,
+    priced=priced_by_pool,
+    slope=slope_of_pool,
+    to_rate=to_rate_of_pool,
+    trade=trade_of_pool,
+    swap=swap_of_pool,
+    enter=enter_range,
+    leave=leave_range,
+    fill=cannot_fill,
+    held=liquidity_of,
+    relative_price=relative_price_of_pool,
+    loss=loss_of_pool,
+    loss_since=loss_since_price,
+    result=result_of_pool,
+    claims=places,
+    claim=position_tokens,
+    parted=False,
+    ranges=True,
+)

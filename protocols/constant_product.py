@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.codes import Reason
-from sim.compiled import kernel
+from sim.compiled import inner, kernel
 from sim.ledger import mint, transfer
 
 
@@ -176,3 +176,28 @@ def add(books, pool, sender, amount_0, amount_1, minimum):
         return Reason.INSUFFICIENT_BALANCE, 0.0
     mint(books, sender, pool.share, shares)
     return Reason.DONE, shares
+
+
+# Of a pool, as `protocols.curve.Curve` has them
+
+
+@inner
+def slope_of_pool(books, pool, i, o, amount):
+    """`amm.slope`."""
+    x = books.balances[pool.account, pool.tokens[i]]
+    y = books.balances[pool.account, pool.tokens[o]]
+    if not (x > 0.0 and y > 0.0):
+        return 0.0, 0.0, 0.0
+    keep = 1.0 - pool.fee
+    paid = x + keep * amount
+    return y * keep * amount / paid, keep * x * y / (paid * paid), -2.0 * keep / paid
+
+
+@inner
+def to_rate_of_pool(books, pool, i, o, rate):
+    """`amm.amount_to_rate`."""
+    x = books.balances[pool.account, pool.tokens[i]]
+    y = books.balances[pool.account, pool.tokens[o]]
+    if not (x > 0.0 and y > 0.0):
+        return 0.0
+    return arbitrage(x, y, rate, pool.fee)[0]

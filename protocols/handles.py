@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from protocols import amm, concentrated
-from protocols.pool import Pool
+from protocols import amm, bonding_curve, concentrated, stableswap, weighted
+from protocols.curve import Curve
+from protocols.pool import MOST_PARAMETERS, Pool
+from sim import registry
 
 
 class CurvedPool(Pool):
-    """A pool whose price is read as the kernels read it."""
+    """A pool as a person holds it; a kind of pool is a subclass that gives its curve.
+
+    Attributes:
+        curve: Kernels that answer for the kind.
+        parameters: Numbers of its own that a scenario sets in ``[pools.NAME.parameters]``;
+            kernels read ``pool.parameters`` in this order, eight at most.
+        most_tokens: How many tokens a pool of the kind may have.
+    """
+
+    curve: ClassVar[Curve]
+    parameters: ClassVar[Mapping[str, registry.Column]] = {}
+    most_tokens: ClassVar[int] = 2
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a kind with more parameters than a pool's record holds.
+
+        Raises:
+            TypeError: If it has.
+        """
+        super().__init_subclass__(**kwargs)
+        if len(cls.parameters) > MOST_PARAMETERS:
+            text = f"{cls.__name__} declares {len(cls.parameters)} parameters"
+            raise TypeError(f"{text}; there is room for {MOST_PARAMETERS}")
 
     def _place(self, token: str) -> int:
         if token not in self.tokens:
@@ -95,12 +120,15 @@ class ConstantProductPool(CurvedPool):
     """A constant-product pool as a person holds it."""
 
     kind = "constant_product"
+    curve = weighted.CONSTANT_PRODUCT_CURVE
 
 
 class WeightedPool(CurvedPool):
     """A weighted pool as a person holds it."""
 
     kind = "weighted"
+    curve = weighted.CURVE
+    most_tokens = 8
 
     @property
     def weights(self) -> dict[str, float]:
@@ -112,6 +140,8 @@ class StableSwapPool(CurvedPool):
     """A StableSwap pool as a person holds it."""
 
     kind = "stableswap"
+    curve = stableswap.CURVE
+    most_tokens = 8
 
     @property
     def amplification(self) -> float:
@@ -121,13 +151,14 @@ class StableSwapPool(CurvedPool):
     @property
     def virtual_price(self) -> float:
         """What a share is worth in the pool's tokens at balance: D / supply."""
-        return float(amm.virtual_price(self.ledger.books, self.record[0]))
+        return float(amm.rate_of_share(self.ledger.books, self.record[0]))
 
 
 class ConcentratedPool(CurvedPool):
     """A pool of concentrated liquidity as a person holds it."""
 
     kind = "concentrated"
+    curve = concentrated.CURVE
 
     @property
     def tick(self) -> int:
@@ -185,6 +216,7 @@ class BondingCurvePool(CurvedPool):
     """A bonding curve as a person holds it."""
 
     kind = "bonding_curve"
+    curve = bonding_curve.CURVE
 
     @property
     def supply(self) -> float:
@@ -192,18 +224,11 @@ class BondingCurvePool(CurvedPool):
         return self.ledger.supply(self.share)
 
 
-_HANDLES: dict[str, type[Pool]] = {
-    kind.kind: kind
-    for kind in (
-        ConstantProductPool,
-        WeightedPool,
-        StableSwapPool,
-        ConcentratedPool,
-        BondingCurvePool,
-    )
-}
-
-
-def handle(kind: str) -> type[Pool]:
-    """Class of the handle of a kind of pool."""
-    return _HANDLES[kind]
+for _kind in (
+    ConstantProductPool,
+    WeightedPool,
+    StableSwapPool,
+    ConcentratedPool,
+    BondingCurvePool,
+):
+    registry.register_pool(_kind.kind, _kind)

@@ -25,11 +25,15 @@ import numpy.typing as npt
 from protocols.amm import spot_price
 from protocols.lending import DEPOSITOR_LOSS_VALUE, SUPPLY_INDEX, enrich, reserve_at
 from protocols.pool import COUNTERS, MOST_TOKENS, position
-from sim.compiled import kernel
-from sim.ledger import transfer
+from sim.compiled import inner, kernel
+from sim.ledger import begin, transfer
+from sim.measures import Measure
+from sim.registry import register_measures
+from sim.tasks import Stage, Task, register_task
 
 if TYPE_CHECKING:
     from sim.ledger import Ledger
+    from sim.market import Market
     from sim.scenario import Scenario
 
 NEAR = 1e-4
@@ -94,6 +98,43 @@ def settle(books, pools, markets, reserves, funds, values, block):
                     for k in range(pool.size):
                         held = books.balances[pool.account, pool.tokens[k]]
                         fund.held[k] = held / max(books.supply[pool.share], 1e-300)
+
+
+@inner
+def settle_all(w):
+    """Let every fund collect and pay."""
+    begin(w.books)
+    settle(w.books, w.pools, w.markets, w.reserves, w.funds, w.values, w.chain[0].block)
+
+
+register_task(Task(Stage.GUARD, 10, settle_all, lambda w: len(w.funds) > 0))
+
+
+@inner
+def fund_measure(w, n):
+    """Measures: what a fund was asked for (code 0), and what it has paid (1)."""
+    value = 0.0
+    for k in range(w.funds.size):
+        if w.funds[k].account == w.measures[n].a:
+            value += w.funds[k].claimed if w.measures[n].code == 0 else w.funds[k].paid
+    return value
+
+
+def _measures(market: Market, trade_size: float) -> list[Measure]:
+    return [
+        Measure(
+            f"insurance.{name}.{what}",
+            fund_measure,
+            code,
+            market.ledger.account(name),
+            unit="numeraire, since the start",
+        )
+        for name in market.setup.insurance
+        for code, what in enumerate(("claimed", "paid"))
+    ]
+
+
+register_measures(70, _measures)
 
 
 @kernel

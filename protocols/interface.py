@@ -239,20 +239,20 @@ class Protocol(Holder):
 
     def measured(self) -> list[Measured]:
         """Its measures, as the results take them; the plain ones are `reporters`."""
-        from sim.measures import Code
         from sim.measures import Measure as Measured
+        from sim.measures import account_value, asked_of_protocol, stored
 
         found = [
-            Measured(f"protocol.{self.name}.value", Code.PROTOCOL_VALUE, self.account, unit=_MONEY)
+            Measured(f"protocol.{self.name}.value", account_value, a=self.account, unit=_MONEY)
         ]
         for m in self.measures:
             full = f"protocol.{self.name}.{m.name}"
             if isinstance(m.function, str):
                 slot = int(self.record[0][m.function])
-                found.append(Measured(full, Code.PROTOCOL_STATE, slot, unit=m.unit))
+                found.append(Measured(full, stored, a=slot, unit=m.unit))
             elif is_kernel(m.function):
                 at = address(self.market.world, self, m.function, m.name)
-                found.append(Measured(full, Code.PROTOCOL_ASKED, at, self.number, unit=m.unit))
+                found.append(Measured(full, asked_of_protocol, a=at, b=self.number, unit=m.unit))
         return found
 
     def reporters(self) -> dict[str, Callable[[Any], float]]:

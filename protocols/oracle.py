@@ -10,13 +10,20 @@ block-end prices over a window, as Uniswap v2's cumulative price gives it.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from protocols.amm import spot_price, virtual_price
-from protocols.pool import MOST_TOKENS, STABLESWAP, position
-from sim.compiled import kernel
+from protocols import amm
+from protocols.pool import MOST_TOKENS, position
+from sim.compiled import inner, kernel
 from sim.ledger import Ledger
+from sim.measures import Measure
+from sim.registry import register_measures
+from sim.tasks import Stage, Task, register_task
+
+if TYPE_CHECKING:
+    from sim.market import Market
 
 VENUE, POOL_SPOT, POOL_TWAP, FIXED, SHARE = range(5)
 SOURCES = {
@@ -53,26 +60,13 @@ FEED = np.dtype(
 
 @kernel
 def fair_share_price(books, pool, feeds, feed):
-    """Value of a pool's share that a swap cannot move, numeraire; NaN without a supply.
-
-    Weighted: ``V / supply prod (p_i / w_i) ** w_i``, the value of the reserves where
-    outside prices would put them (the fair reserves of Alpha Homora and Balancer; of a
-    constant product ``2 sqrt(x y p q) / supply``). StableSwap: the virtual price times
-    the least of the tokens' prices, as Curve's oracles have it.
-    """
-    supply = books.supply[pool.share]
-    if supply <= 0.0:
+    """Value of a pool's share that a swap cannot move, numeraire; NaN without a supply."""
+    if books.supply[pool.share] <= 0.0:
         return np.nan
-    if pool.kind == STABLESWAP:
-        least = np.inf
-        for k in range(pool.size):
-            least = min(least, feeds[feed.parts[k]].price / pool.rates[k])
-        return virtual_price(books, pool) * least
-    value = 1.0 / supply
+    prices = np.empty(pool.size)
     for k in range(pool.size):
-        held, weight = books.balances[pool.account, pool.tokens[k]], pool.weights[k]
-        value *= (held * feeds[feed.parts[k]].price / weight) ** weight
-    return value
+        prices[k] = feeds[feed.parts[k]].price
+    return amm.fair_share_price(books, pool, prices)
 
 
 @kernel
@@ -80,7 +74,7 @@ def pool_price(books, pools, feeds, feed):
     """Price of a feed's token in its pool, in the numeraire."""
     pool = pools[feed.pool]
     base = position(pool, feed.token)
-    price = spot_price(books, pool, base, feed.against)
+    price = amm.spot_price(books, pool, base, feed.against)
     return price * feeds[feed.quote].price if feed.quote >= 0 else price
 
 
@@ -145,6 +139,36 @@ def refresh(books, pools, feeds):
             price = pool_price(books, pools, feeds, feed)
             if price > 0.0:
                 feed.price = price
+
+
+@inner
+def read_all(w):
+    """Let every oracle read its source."""
+    for f in range(w.feeds.size):
+        outside = 1.0
+        a = w.feeds[f].asset
+        if a >= 0:
+            outside = math.exp(w.assets[a].x) if w.feeds[f].exogenous else w.assets[a].price
+        read(w.books, w.pools, w.feeds, f, w.rings[f], outside, w.chain[0].block)
+
+
+register_task(Task(Stage.READ, 10, read_all, lambda w: len(w.feeds) > 0))
+
+
+@inner
+def price_measure(w, n):
+    """Measure: what an oracle says."""
+    return w.feeds[w.measures[n].a].price
+
+
+def _measures(market: Market, trade_size: float) -> list[Measure]:
+    return [
+        Measure(f"oracle.{name}.price", price_measure, a=f, unit="numeraire")
+        for f, name in enumerate(market.oracles)
+    ]
+
+
+register_measures(20, _measures)
 
 
 class Oracle:

@@ -11,6 +11,39 @@ from sim.compiled import kernel
 from sim.ledger import Ledger, exchange, raise_three, store, transfer
 
 MOST_TOKENS = 8
+MOST_PARAMETERS = 8
+"""Numbers of its own that a kind of pool may declare."""
+
+ADDRESS = {
+    name: f"{name}_at"
+    for name in (
+        "price",
+        "priced",
+        "slope",
+        "to_rate",
+        "trade",
+        "swap",
+        "enter",
+        "leave",
+        "fill",
+        "shares_for",
+        "one_for_shares",
+        "held",
+        "move",
+        "follow",
+        "relative_price",
+        "depth",
+        "exposure",
+        "loss",
+        "loss_since",
+        "result",
+        "fair",
+        "rate_of_share",
+        "claims",
+        "claim",
+    )
+}
+"""Field of a pool's record that holds the address of an operation, `protocols.operations`."""
 
 POOL = np.dtype(
     [
@@ -78,17 +111,17 @@ POOL = np.dtype(
         ("halted", "i8"),  # 1: no trade
         ("halted_until", "i8"),  # block
         ("halts", "i8"),  # since the start
+        # Of its kind:
+        ("parameters", "f8", (MOST_PARAMETERS,)),  # as its class declares them
+        ("parted", "i8"),  # 1: a share is a part of all reserves
+        ("balanced", "i8"),  # 1: it holds its tokens side by side, in some proportion
+        ("ranges", "i8"),  # 1: its providers have positions between two ticks
+        *((field, "i8") for field in ADDRESS.values()),
     ]
 )
 
-CONSTANT_PRODUCT, WEIGHTED, STABLESWAP, CONCENTRATED, BONDING_CURVE = range(5)
-KINDS = {
-    "constant_product": CONSTANT_PRODUCT,
-    "weighted": WEIGHTED,
-    "stableswap": STABLESWAP,
-    "concentrated": CONCENTRATED,
-    "bonding_curve": BONDING_CURVE,
-}
+CONSTANT_PRODUCT, OTHER = 0, 1
+"""`kind` of the one curve that is compiled into whoever asks, and of all others."""
 
 COUNTERS = 3
 """Slots per token: paid in by swaps over the pool's life, fees, paid out; token units."""

@@ -24,9 +24,11 @@ import numpy as np
 
 from protocols import amm
 from protocols.pool import position
-from sim.codes import MOST_HOPS, MOST_ROUTES
+from sim.arrays import copy_into
+from sim.codes import MOST_HOPS, MOST_ROUTES, Phase
 from sim.compiled import inner, kernel
 from sim.ledger import begin, undo
+from sim.registry import register_phase
 
 if TYPE_CHECKING:
     from sim.market import Market
@@ -287,7 +289,7 @@ def _polish(books, pools, legs, tokens, lengths, amounts, best):
                     continue
                 low, high = 0.0, both
                 a, b = high - ratio * (high - low), low + ratio * (high - low)
-                trial[:] = amounts
+                copy_into(trial, amounts)
                 trial[r], trial[q] = a, both - a
                 at_a = outcome(books, pools, legs, tokens, lengths, trial)
                 trial[r], trial[q] = b, both - b
@@ -363,13 +365,13 @@ def best_route(books, pools, token_in, token_out, amount, swap_cost, hops, most)
         tried[new] = True
         chosen[used] = new
         trial = np.zeros(used + 1)
-        trial[:used] = amounts[:used]
+        copy_into(trial, amounts[:used])
         some = chosen[: used + 1]
         gives = split(books, pools, legs[some], tokens[some], lengths[some], amount, trial)
         if gives - best > lengths[new] * swap_cost:
             best = gives
             used += 1
-            amounts[:used] = trial
+            copy_into(amounts, trial)
             kept = 0
             for r in range(used):  # routes that the new one has made idle
                 if amounts[r] > 1e-15 * amount:
@@ -503,6 +505,9 @@ def find(w):
             found.pools[k] = legs[r, k]
         for k in range(lengths[r] + 1):
             found.tokens[k] = tokens[r, k]
+
+
+register_phase(Phase.ROUTE, find)
 
 
 @dataclass(frozen=True)

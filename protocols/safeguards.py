@@ -17,15 +17,14 @@ import math
 
 import numpy as np
 
-from protocols import stableswap
-from protocols.pool import BONDING_CURVE, CONCENTRATED, STABLESWAP
+from protocols.operations import ask_relative
 from sim.compiled import kernel
 
 
 @kernel
 def holding(books, pool, k):
-    """What a pool holds of its k-th token; of a bonding curve's own, what is out."""
-    if pool.kind == BONDING_CURVE and k == 0:
+    """What a pool holds of its k-th token; nothing of the one that it issues and trades."""
+    if k == 0 and not pool.balanced:
         return 0.0
     return books.balances[pool.account, pool.tokens[k]]
 
@@ -55,17 +54,7 @@ def imbalance(books, pool):
 @kernel
 def relative_price(books, pool, k):
     """A pool's price of its first token in its k-th, or of the k-th, up to a constant."""
-    if pool.kind == CONCENTRATED:
-        root = books.storage[pool.extra]
-        return root * root
-    if pool.kind == BONDING_CURVE:
-        return books.balances[pool.account, pool.tokens[1]] / books.supply[pool.share]
-    if pool.kind == STABLESWAP:
-        held = np.empty(pool.size)
-        for j in range(pool.size):
-            held[j] = holding(books, pool, j) * pool.rates[j]
-        return stableswap.spot_price(held, pool.amplification, 0, k) if held.min() > 0.0 else 0.0
-    return holding(books, pool, 0) / holding(books, pool, k)
+    return ask_relative(pool.relative_price_at, books, pool, k)
 
 
 @kernel

@@ -16,7 +16,10 @@ import math
 
 import numpy as np
 
-from sim.compiled import kernel
+from protocols import amm
+from protocols.curve import Curve, enter_by_amounts, fill_by_amounts
+from sim.arrays import least
+from sim.compiled import inner, kernel
 
 ROUNDS = 255
 """Steps of Newton's method at most, as in the contracts; five or six are the rule."""
@@ -309,3 +312,197 @@ def amplification_at(block, first, target, starts, ends):
     if block >= ends:
         return target
     return first + (target - first) * (block - starts) / (ends - starts)
+
+
+# Of a pool, as `protocols.curve.Curve` has them
+
+
+@inner
+def scaled(books, pool):
+    """What a pool holds, float64[n], in units of equal value."""
+    found = amm.reserves(books, pool)
+    for k in range(pool.size):
+        found[k] *= pool.rates[k]
+    return found
+
+
+@inner
+def price_of_pool(books, pool, i, o):
+    """`amm.spot_price`."""
+    x = books.balances[pool.account, pool.tokens[i]]
+    y = books.balances[pool.account, pool.tokens[o]]
+    if not (x > 0.0 and y > 0.0):
+        return np.nan
+    price = spot_price(scaled(books, pool), pool.amplification, i, o)
+    return price * pool.rates[i] / pool.rates[o]
+
+
+@inner
+def priced_by_pool(books, pool, i, o, amount):
+    """`amm.priced`."""
+    x = books.balances[pool.account, pool.tokens[i]]
+    y = books.balances[pool.account, pool.tokens[o]]
+    if not (x > 0.0 and y > 0.0):
+        return 0.0, 0.0, 0.0
+    out, fee = exchange(
+        scaled(books, pool),
+        pool.amplification,
+        i,
+        o,
+        amount * pool.rates[i],
+        pool.fee,
+        pool.fee_multiplier,
+    )
+    return out / pool.rates[o], 0.0, fee / pool.rates[o]
+
+
+@inner
+def shares_of_pool(books, pool, held, amounts, supply, fees):
+    """Shares for amounts as they are."""
+    rates = pool.rates[: pool.size]
+    shares = entry(
+        held * rates,
+        pool.amplification,
+        amounts * rates,
+        supply,
+        pool.fee,
+        pool.fee_multiplier,
+        fees,
+    )
+    fees /= rates
+    return shares
+
+
+@inner
+def one_of_pool(books, pool, o, shares):
+    """The o-th token for shares, and its fee."""
+    out, fee = exit_to_one(
+        scaled(books, pool),
+        pool.amplification,
+        shares,
+        books.supply[pool.share],
+        o,
+        pool.fee,
+        pool.fee_multiplier,
+    )
+    return out / pool.rates[o], fee / pool.rates[o]
+
+
+@inner
+def virtual_price(books, pool):
+    """What a share is worth in the pool's tokens: D / supply, as in Curve."""
+    supply = books.supply[pool.share]
+    if supply <= 0.0:
+        return 1.0
+    return invariant(scaled(books, pool), pool.amplification) / supply
+
+
+@inner
+def move_pool(books, pools, p, block):
+    """`amm.move`: rates of other pools' shares, and the ramp of A."""
+    pool = pools[p]
+    for k in range(pool.size):
+        base = pool.rate_pools[k]
+        if base >= 0:
+            pool.rates[k] = amm.rate_of_share(books, pools[base])
+    if pool.moves_until > pool.moves_from:
+        pool.amplification = amplification_at(
+            block,
+            pool.first_amplification,
+            pool.target_amplification,
+            pool.moves_from,
+            pool.moves_until,
+        )
+
+
+@inner
+def relative_price_of_pool(books, pool, k):
+    """The price that breakers and fees watch."""
+    held = scaled(books, pool)
+    return spot_price(held, pool.amplification, 0, k) if least(held) > 0.0 else 0.0
+
+
+@inner
+def depth_of_pool(books, pool, fall):
+    """`amm.depth`: the fee is taken off what is received, and is no part of the price."""
+    last = pool.size - 1
+    price = amm.spot_price(books, pool, 0, last)
+    if not price > 0.0:
+        return np.nan
+    fee, multiplier = pool.fee, pool.fee_multiplier
+    pool.fee, pool.fee_multiplier = 0.0, 1.0
+    found = amm.amount_to_rate(books, pool, 0, last, price * (1.0 - fall))
+    pool.fee, pool.fee_multiplier = fee, multiplier
+    return found
+
+
+@inner
+def exposure_of_pool(books, pool):
+    """`amm.exposure_to_price`; as of any curve, but that the depth is without a fee."""
+    price = amm.spot_price(books, pool, 0, 1)
+    if pool.size != 2 or not price > 0.0:
+        return np.nan
+    small = 1e-4
+    sold = amm.depth(books, pool, small)
+    held = amm.reserves(books, pool)
+    return sold / -math.log1p(-small) * price / (held[0] * price + held[1])
+
+
+@inner
+def loss_of_pool(books, pool, values):
+    """`amm.impermanent_loss`, of any number of tokens: reserves per D, now over the start's.
+
+    The invariant is homogeneous, so reserves over D are what a curve of D = 1 holds at
+    the same prices: fees raise D and fall out.
+    """
+    n = pool.size
+    held = scaled(books, pool)
+    start = pool.start[:n] * pool.rates[:n]
+    if not least(held) > 0.0:
+        return np.nan
+    now = then = 0.0
+    for k in range(n):
+        value = values[pool.tokens[k]] / pool.rates[k]
+        now += held[k] * value
+        then += start[k] * value
+    now /= invariant(held, pool.amplification)
+    then /= invariant(start, pool.amplification)
+    return now / then - 1.0
+
+
+@inner
+def loss_since_price(books, pool, first, value_0, value_1):
+    """`amm.loss_since`: of the balances at both prices."""
+    price = amm.spot_price(books, pool, 0, 1)
+    turn = pool.rates[1] / pool.rates[0]
+    then = balances_at(first * turn, pool.amplification)
+    now = balances_at(price * turn, pool.amplification)
+    market = value_0 / value_1 * turn
+    return (now[0] * market + now[1]) / (then[0] * market + then[1]) - 1.0
+
+
+@inner
+def fair_share_of_pool(books, pool, prices):
+    """`amm.fair_share_price`: virtual price times the least of the prices, as Curve's oracles."""
+    least = np.inf
+    for k in range(pool.size):
+        least = min(least, prices[k] / pool.rates[k])
+    return virtual_price(books, pool) * least
+
+
+CURVE = Curve(
+    price=price_of_pool,
+    priced=priced_by_pool,
+    enter=enter_by_amounts,
+    fill=fill_by_amounts,
+    shares_for=shares_of_pool,
+    one_for_shares=one_of_pool,
+    move=move_pool,
+    relative_price=relative_price_of_pool,
+    depth=depth_of_pool,
+    exposure=exposure_of_pool,
+    loss=loss_of_pool,
+    loss_since=loss_since_price,
+    fair=fair_share_of_pool,
+    rate_of_share=virtual_price,
+)

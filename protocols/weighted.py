@@ -16,7 +16,10 @@ import math
 
 import numpy as np
 
-from sim.compiled import kernel
+from protocols import amm, constant_product
+from protocols.curve import Curve, enter_by_amounts, enter_either_way, fill_by_amounts
+from protocols.pool import CONSTANT_PRODUCT
+from sim.compiled import inner, kernel
 
 
 @kernel
@@ -258,3 +261,193 @@ def loss_versus_rebalancing(volatility, weight):
         weight: w, of the volatile token.
     """
     return 0.5 * volatility * volatility * weight * (1.0 - weight)
+
+
+# Of a pool, as `protocols.curve.Curve` has them
+
+
+@inner
+def price_of_pool(books, pool, i, o):
+    """`amm.spot_price`."""
+    x = books.balances[pool.account, pool.tokens[i]]
+    y = books.balances[pool.account, pool.tokens[o]]
+    if not (x > 0.0 and y > 0.0):
+        return np.nan
+    return spot_price(x, pool.weights[i], y, pool.weights[o])
+
+
+@inner
+def priced_by_pool(books, pool, i, o, amount):
+    """`amm.priced`."""
+    x = books.balances[pool.account, pool.tokens[i]]
+    y = books.balances[pool.account, pool.tokens[o]]
+    if not (x > 0.0 and y > 0.0):
+        return 0.0, 0.0, 0.0
+    out = amount_out(x, pool.weights[i], y, pool.weights[o], amount, pool.fee)
+    return out, amount * pool.fee, 0.0
+
+
+@inner
+def slope_of_pool(books, pool, i, o, amount):
+    """`amm.slope`."""
+    x = books.balances[pool.account, pool.tokens[i]]
+    y = books.balances[pool.account, pool.tokens[o]]
+    if not (x > 0.0 and y > 0.0):
+        return 0.0, 0.0, 0.0
+    keep = 1.0 - pool.fee
+    paid = x + keep * amount
+    power = pool.weights[i] / pool.weights[o]
+    out = amount_out(x, pool.weights[i], y, pool.weights[o], amount, pool.fee)
+    first = y * power * keep / paid * (x / paid) ** power
+    return out, first, -(power + 1.0) * keep / paid
+
+
+@inner
+def to_rate_of_pool(books, pool, i, o, rate):
+    """`amm.amount_to_rate`."""
+    x = books.balances[pool.account, pool.tokens[i]]
+    y = books.balances[pool.account, pool.tokens[o]]
+    if not (x > 0.0 and y > 0.0):
+        return 0.0
+    return arbitrage(x, pool.weights[i], y, pool.weights[o], rate, pool.fee)[0]
+
+
+@inner
+def shares_of_pool(books, pool, held, amounts, supply, fees):
+    """Shares for amounts as they are; a constant product is one of even weights."""
+    n = pool.size
+    if supply <= 0.0:
+        return invariant(held + amounts, pool.weights[:n])
+    return entry(held, pool.weights[:n], amounts, supply, pool.fee, fees)
+
+
+@inner
+def one_of_pool(books, pool, o, shares):
+    """The o-th token for shares, and its fee."""
+    weight = pool.weights[o]
+    held = books.balances[pool.account, pool.tokens[o]]
+    out = one_for_shares(held, weight, shares, books.supply[pool.share], pool.fee)
+    taken = (1.0 - weight) * pool.fee
+    return out, out * taken / (1.0 - taken)
+
+
+@inner
+def move_pool(books, pools, p, block):
+    """`amm.move`: weights on a schedule."""
+    pool = pools[p]
+    if pool.moves_until <= pool.moves_from:
+        return
+    n = pool.size
+    weights_at(
+        block,
+        pool.first_weights[:n],
+        pool.target_weights[:n],
+        pool.moves_from,
+        pool.moves_until,
+        pool.weights[:n],
+    )
+
+
+@inner
+def follow_pool(books, pool):
+    """`amm.follow_prices`: weights by a rule."""
+    n = pool.size
+    weights_by_rule(
+        pool.first_weights[:n],
+        pool.worths[:n],
+        pool.rule_strength,
+        pool.rule_memory,
+        pool.lowest_weight,
+        pool.trends[:n],
+        pool.last_logs[:n],
+        pool.weights[:n],
+    )
+
+
+@inner
+def loss_of_two(books, pool, values):
+    """`amm.impermanent_loss` of two tokens whose weights stay."""
+    first = spot_price(pool.start[0], pool.weights[0], pool.start[1], pool.weights[1])
+    return amm.loss_since(books, pool, first, values[pool.tokens[0]], values[pool.tokens[1]])
+
+
+@inner
+def loss_of_pool(books, pool, values):
+    """`amm.impermanent_loss`: a schedule, or a rule, sells by itself, and has none."""
+    if pool.moves_until > pool.moves_from or pool.rule_strength != 0.0:
+        return np.nan
+    return _loss_of_many(books, pool, values) if pool.size > 2 else loss_of_two(books, pool, values)
+
+
+@inner
+def _loss_of_many(books, pool, values):
+    """Of a pool of n: prod r_j ** w_j sum (w_i m_i / r_i) / sum (w_i m_i) - 1.
+
+    r and m are prices over those at entry, the pool's own and the market's: along the
+    invariant a balance is as ``prod r_j ** w_j / r_i``. At m = r it is the usual
+    ``prod r_i ** w_i / sum w_i r_i - 1``.
+    """
+    n = pool.size
+    last = values[pool.tokens[n - 1]]
+    log_product, now, held = 0.0, 0.0, 0.0
+    for k in range(n):
+        price = price_of_pool(books, pool, k, n - 1) if k < n - 1 else 1.0
+        first = spot_price(pool.start[k], pool.weights[k], pool.start[n - 1], pool.weights[n - 1])
+        ratio = price / first
+        market = values[pool.tokens[k]] / last / first
+        log_product += pool.weights[k] * math.log(ratio)
+        now += pool.weights[k] * market / ratio
+        held += pool.weights[k] * market
+    return math.exp(log_product) * now / held - 1.0
+
+
+@inner
+def loss_since_price(books, pool, first, value_0, value_1):
+    """`amm.loss_since` of two tokens by their weights."""
+    price = amm.spot_price(books, pool, 0, 1)
+    return loss_at_market(price / first, value_0 / value_1 / first, pool.weights[0])
+
+
+@inner
+def fair_share_of_pool(books, pool, prices):
+    """`amm.fair_share_price`: V / supply prod (p_i / w_i) ** w_i.
+
+    The value of the reserves where outside prices would put them (the fair reserves of
+    Alpha Homora and Balancer); of a constant product ``2 sqrt(x y p q) / supply``.
+    """
+    value = 1.0 / books.supply[pool.share]
+    for k in range(pool.size):
+        held, weight = books.balances[pool.account, pool.tokens[k]], pool.weights[k]
+        value *= (held * prices[k] / weight) ** weight
+    return value
+
+
+CURVE = Curve(
+    price=price_of_pool,
+    priced=priced_by_pool,
+    slope=slope_of_pool,
+    to_rate=to_rate_of_pool,
+    enter=enter_by_amounts,
+    fill=fill_by_amounts,
+    shares_for=shares_of_pool,
+    one_for_shares=one_of_pool,
+    move=move_pool,
+    follow=follow_pool,
+    loss=loss_of_pool,
+    loss_since=loss_since_price,
+    fair=fair_share_of_pool,
+)
+CONSTANT_PRODUCT_CURVE = Curve(
+    kind=CONSTANT_PRODUCT,
+    price=amm.spot_price,
+    priced=amm.priced,
+    slope=constant_product.slope_of_pool,
+    to_rate=constant_product.to_rate_of_pool,
+    enter=enter_either_way,
+    shares_for=shares_of_pool,
+    one_for_shares=one_of_pool,
+    loss=loss_of_two,
+    loss_since=loss_since_price,
+    fair=fair_share_of_pool,
+)
+"""A weighted pool of two even weights, whose formulas are shorter."""

@@ -19,17 +19,15 @@ import math
 
 import numpy as np
 
-from protocols import amm, concentrated, lending, oracle
-from protocols.pool import CONCENTRATED
 from sim import venue
-from sim.codes import ALL, PREVIOUS, FeeMarket, Kind, Ordering, Phase, Reason
+from sim.arrays import copy_into, float_bits
+from sim.codes import ALL, PREVIOUS, FeeMarket, Kind, Ordering, Reason
 from sim.compiled import AHEAD, call_protocol, call_with, inner, kernel, prefetch
 from sim.ledger import (
     DEBT,
     begin,
     burn,
     gained,
-    has_left,
     mint,
     overflowed,
     transfer,
@@ -38,14 +36,12 @@ from sim.ledger import (
 from sim.measures import market_price
 from sim.mempool import effective_bid
 from sim.randomness import bits, normal_quantile
+from sim.registry import register_call
+from sim.tasks import Stage, run_stage
 
 GWEI = 1e-9
 REASONS = len(Reason)
 """Ways in which a call may end."""
-FLASHES = 4
-"""Flash loans that one transaction may have at a time."""
-
-
 _EXPONENT_SHIFT = np.uint64(32)
 _RANDOM_BITS = np.uint64(13)
 _RANDOM_SHIFT = np.uint64(51)
@@ -56,10 +52,9 @@ _FLAG = np.uint64(1 << 31)
 
 
 @inner
-def _bid_rank(bid, pad):
+def _bid_rank(bid):
     """31 bits that fall as the bid rises, to a relative precision of 1e-6."""
-    pad[0] = max(bid, 0.0)
-    return _TOP - min(pad.view(np.uint64)[0] >> _EXPONENT_SHIFT, _TOP)
+    return _TOP - min(float_bits(max(bid, 0.0)) >> _EXPONENT_SHIFT, _TOP)
 
 
 @inner
@@ -120,7 +115,6 @@ def _sort(w, n):
 def _order(w):
     """Put the waiting transactions into the block's order. Returns their number and gas."""
     chain = w.chain[0]
-    pad = np.empty(1, np.float64)
     n = 0
     gas = 0.0
     i = 0
@@ -134,7 +128,7 @@ def _order(w):
         elif chain.ordering == Ordering.FIRST_COME:
             rank = np.uint64(call.arrived)
         else:
-            rank = _bid_rank(effective_bid(chain, call), pad)
+            rank = _bid_rank(effective_bid(chain, call))
             if chain.ordering == Ordering.ARBITRAGE_FIRST:
                 rank >>= np.uint64(1)
                 if call.cohort < 0 or not w.cohorts[call.cohort].searcher:
@@ -182,7 +176,7 @@ def open_block(w):
             now = math.log(max(venue.volatility_ratio(w.assets[a]), 1.0))
             chain.stress += chain.stress_memory * (now - chain.stress)
     n, gas = _order(w)
-    w.prices[:] = w.values
+    copy_into(w.prices, w.values)
     w.prices[chain.numeraire] = 1.0
     for a in range(w.assets.size):
         w.prices[w.assets[a].token] = w.assets[a].price
@@ -253,254 +247,85 @@ def _refund_gas(w, call):
     chain.gas_bought -= unused
 
 
-@inner
-def perform(w):
-    """Carry out the call at ``chain.call_place``, and write how it ended into the chain.
+# Calls that are of no protocol
 
-    With a place of -1 it has been carried out, by a plain protocol, and is looked at alone.
-    """
+
+@inner
+def transfer_token(w):
+    """The call TRANSFER: a gift."""
     chain = w.chain[0]
-    if chain.call_place >= 0:
-        call = w.mempool[chain.call_place]
-        chain.bundle_mark = w.books.head[0]
-        reason, amount, out = _perform(w, call, chain.call_previous)
-        chain.call_reason, chain.call_in, chain.call_out = reason, amount, out
-    if chain.call_reason == Reason.DONE and w.books.head[2] != 0:
-        chain.call_reason = _look_at_pledges(w, chain.bundle_mark)
-    w.books.head[2] = 0
+    call = w.mempool[chain.call_place]
+    sender, receiver = np.int64(call.sender), np.int64(call.counterparty)
+    token = np.int64(call.token_in)
+    amount = chain.call_in
+    if amount == ALL:
+        amount = w.books.balances[sender, token]
+    chain.call_in = amount
+    if w.books.rights[token] == DEBT:
+        chain.call_reason = Reason.BOUND
+    elif amount > 0.0 and 0 <= receiver < w.books.balances.shape[0]:
+        moved = transfer(w.books, sender, receiver, token, amount)
+        chain.call_reason = Reason.DONE if moved else Reason.INSUFFICIENT_BALANCE
+        chain.call_out = amount
 
 
 @inner
-def _look_at_pledges(w, mark):
-    """Whether those whose receipts have left since a place in the journal are still covered.
-
-    However they left: given, swapped, put into a pool or another market, taken by a plain
-    protocol (Aave's finalizeTransfer does so for every transfer of an aToken).
-    """
-    books = w.books
-    oracle.refresh(books, w.pools, w.feeds)
-    for n in range(mark, books.head[0]):
-        if not has_left(books, n):
-            continue
-        account, token = books.journal[n].row, books.journal[n].column
-        for r in range(w.reserves.size):
-            if w.reserves[r].receipt == token:
-                market = w.markets[w.reserves[r].market]
-                if lending.health(books, market, w.reserves, w.feeds, account) < 1.0:
-                    return Reason.UNHEALTHY
-    return Reason.DONE
+def require(w):
+    """The call REQUIRE: the transaction has gained so much of a token until here."""
+    chain = w.chain[0]
+    call = w.mempool[chain.call_place]
+    out = gained(w.books, np.int64(call.sender), np.int64(call.token_out))
+    chain.call_reason = Reason.DONE if out >= call.limit else Reason.LIMIT
+    chain.call_out = out
 
 
 @inner
-def _perform(w, call, previous):
-    """Carry out one call. Returns (reason, amount in, amount out)."""
-    books = w.books
-    amount = call.amount
-    if amount == PREVIOUS:
-        amount = previous
-    kind = call.kind
-    # One width of integers everywhere, or every callee would be compiled for each.
-    sender, place = np.int64(call.sender), np.int64(call.protocol)
-    token_in, token_out = np.int64(call.token_in), np.int64(call.token_out)
-    other = np.int64(call.counterparty)
-    out = 0.0
-    reason = Reason.INVALID
-    pooled = kind <= Kind.REMOVE_LIQUIDITY
-    if pooled and not 0 <= place < w.pools.size:
-        return reason, amount, out
-    if kind == Kind.SWAP:
-        if amount == ALL:
-            amount = books.balances[sender, token_in]
-        pool = w.pools[place]
-        reason, out = amm.swap(books, pool, sender, token_in, token_out, amount, call.limit)
-    elif kind == Kind.VENUE:
-        if amount == ALL:
-            amount = books.balances[sender, token_in]
-        chain = w.chain[0]
-        reason, out = venue.trade(
-            books,
-            w.assets,
-            chain.venue,
-            chain.numeraire,
-            sender,
-            token_in,
-            token_out,
-            amount,
-            call.limit,
-        )
-    elif kind == Kind.ADD_LIQUIDITY:
-        pool = w.pools[place]
-        lower, upper = np.int64(call.lower), np.int64(call.upper)
-        reason, out = amm.add(
-            books,
-            pool,
-            sender,
-            token_in,
-            token_out,
-            amount,
-            call.second,
-            call.limit,
-            lower,
-            upper,
-        )
-    elif kind == Kind.REMOVE_LIQUIDITY:
-        pool = w.pools[place]
-        lower, upper = np.int64(call.lower), np.int64(call.upper)
-        if amount == ALL and pool.kind == CONCENTRATED:
-            amount = concentrated.liquidity_of(books, pool, sender, lower, upper)
-        elif amount == ALL:
-            amount = books.balances[sender, pool.share]
-        reason, out = amm.remove(books, pool, sender, token_out, amount, call.limit, lower, upper)
-    elif kind == Kind.REQUIRE:
-        out = gained(books, sender, token_out)
-        reason = Reason.DONE if out >= call.limit else Reason.LIMIT
-    elif kind == Kind.TRANSFER:
-        if amount == ALL:
-            amount = books.balances[sender, token_in]
-        if books.rights[token_in] == DEBT:
-            reason = Reason.BOUND
-        elif amount > 0.0 and 0 <= other < books.balances.shape[0]:
-            moved = transfer(books, sender, other, token_in, amount)
-            reason = Reason.DONE if moved else Reason.INSUFFICIENT_BALANCE
-            out = amount
-    elif kind == Kind.PROTOCOL:
-        return _call_protocol(w, call, amount)
-    else:
-        return _lend(w, kind, place, sender, other, token_in, token_out, amount, call.limit)
-    return reason, amount, out
-
-
-@inner
-def _call_protocol(w, call, amount):
-    """A call of a protocol that declares itself. Returns (reason, amount in, amount out)."""
+def call_declared(w):
+    """The call PROTOCOL: of one that declares itself."""
+    chain = w.chain[0]
+    call = w.mempool[chain.call_place]
     protocol, order = w.protocols[call.protocol], w.order[0]
     order.sender, order.counterparty = call.sender, call.counterparty
     order.token_in, order.token_out = call.token_in, call.token_out
     order.second, order.limit = call.second, call.limit
+    amount = chain.call_in
     order.amount = w.books.balances[call.sender, call.token_in] if amount == ALL else amount
     address = w.actions[protocol.first + call.action].address
     reason, out = call_protocol(address, w, protocol.record, order)
-    if not (0 <= reason < REASONS and abs(out) < np.inf and abs(order.amount) < np.inf):
-        return Reason.INVALID, amount, 0.0
-    return reason, order.amount, out
+    if 0 <= reason < REASONS and abs(out) < np.inf and abs(order.amount) < np.inf:
+        chain.call_reason, chain.call_in, chain.call_out = reason, order.amount, out
+
+
+register_call(Kind.TRANSFER, transfer_token)
+register_call(Kind.REQUIRE, require)
+register_call(Kind.PROTOCOL, call_declared)
 
 
 @inner
-def _lend(w, kind, m, sender, other, token_in, token_out, amount, limit):
-    """The calls of lending markets. Returns (reason, amount in, amount out)."""
-    books = w.books
-    if m < 0 or m >= w.markets.size:
-        return Reason.INVALID, amount, 0.0
-    market = w.markets[m]
-    reason = Reason.INVALID
-    out = 0.0
-    oracle.refresh(books, w.pools, w.feeds)
-    if kind == Kind.DEPOSIT:
-        reason, out = lending.deposit(books, market, w.reserves, sender, token_in, amount)
-        amount = out
-    elif kind == Kind.WITHDRAW:
-        reason, out = lending.withdraw(books, market, w.reserves, w.feeds, sender, token_in, amount)
-        amount = out
-    elif kind == Kind.BORROW:
-        reason, out = lending.borrow(
-            books, market, w.reserves, w.feeds, sender, token_in, amount, limit
-        )
-        if reason == Reason.DONE:
-            list_debtor(w, m, sender)
-    elif kind == Kind.REPAY:
-        debtor = other if other >= 0 else sender
-        reason, out = lending.repay(books, market, w.reserves, sender, debtor, token_in, amount)
-        amount = out
-    elif kind == Kind.LIQUIDATE:
-        if 0 <= other < books.balances.shape[0]:
-            reason, out, amount = lending.liquidate(
-                books,
-                market,
-                w.reserves,
-                w.feeds,
-                sender,
-                other,
-                token_in,
-                token_out,
-                amount,
-                limit,
-            )
-    elif kind == Kind.FLASH_BORROW:
-        reason, out = _flash_borrow(w, m, sender, token_in, amount)
-    elif kind == Kind.FLASH_REPAY:
-        reason, out = _flash_repay(w, m, sender, token_in)
-        amount = out
-    return reason, amount, out
+def _perform(w, place, previous):
+    """Carry out a call, and write how it ended into the chain.
 
-
-@inner
-def _flash_borrow(w, m, sender, token, amount):
-    """Lend cash for the rest of the transaction. Returns (reason, amount)."""
+    Args:
+        place: Of the call, in the mempool.
+        previous: What the call before gave.
+    """
     chain = w.chain[0]
-    if chain.flashes >= FLASHES:
-        return Reason.CAP, 0.0
-    reason = lending.flash_out(w.books, w.markets[m], w.reserves, sender, token, amount)
-    if reason != Reason.DONE:
-        return reason, 0.0
-    n = chain.flashes
-    chain.flash_market[n], chain.flash_token[n], chain.flash_amount[n] = m, token, amount
-    chain.flashes = n + 1
-    return reason, amount
+    call = w.mempool[place]
+    chain.bundle_mark = w.books.head[0]
+    chain.call_place = place
+    chain.call_in = previous if call.amount == PREVIOUS else call.amount
+    chain.call_out = 0.0
+    chain.call_possible = -1
+    chain.call_reason = Reason.INVALID
+    call_with(w.calls[call.kind], w)
 
 
 @inner
-def _flash_repay(w, m, sender, token):
-    """Give back all that a transaction borrowed of a token, with the fee. (reason, amount)."""
-    chain = w.chain[0]
-    paid = 0.0
-    kept = 0
-    for n in range(chain.flashes):
-        owed = chain.flash_amount[n]
-        if chain.flash_market[n] != m or chain.flash_token[n] != token:
-            chain.flash_market[kept] = chain.flash_market[n]
-            chain.flash_token[kept] = chain.flash_token[n]
-            chain.flash_amount[kept] = owed
-            kept += 1
-            continue
-        reason, back = lending.flash_back(w.books, w.markets[m], w.reserves, sender, token, owed)
-        if reason != Reason.DONE:
-            return reason, paid
-        paid += back
-    chain.flashes = kept
-    return (Reason.DONE if paid > 0.0 else Reason.NO_DEBT), paid
-
-
-@inner
-def list_debtor(w, m, account):
-    """Put an account on a market's list of debtors, once."""
-    if w.since[m, account] == -2:
-        market = w.markets[m]
-        w.debtors[m, market.debtors] = account
-        market.debtors += 1
-        w.since[m, account] = -1
-
-
-@kernel
-def watch_debtors(w):
-    """Compute every debtor's health at this block's oracle prices; drop who owes nothing."""
-    block = w.chain[0].block
-    for m in range(w.markets.size):
-        market = w.markets[m]
-        kept = 0
-        for i in range(market.debtors):
-            account = w.debtors[m, i]
-            factor = lending.health(w.books, market, w.reserves, w.feeds, account)
-            if factor == np.inf:
-                w.since[m, account] = -2
-                continue
-            w.debtors[m, kept] = account
-            w.health[m, kept] = factor
-            kept += 1
-            if factor >= 1.0:
-                w.since[m, account] = -1
-            elif w.since[m, account] < 0:
-                w.since[m, account] = block
-        market.debtors = kept
+def _look_at_pledges(w):
+    """Look after a call whether those whose pledges it has moved are still covered."""
+    if w.chain[0].call_reason == Reason.DONE and w.books.head[2] != 0:
+        run_stage(w, Stage.PLEDGES)
+    w.books.head[2] = 0
 
 
 @inner
@@ -529,8 +354,8 @@ def _write_receipt(w, call, index, calls, reason, amount_in, amount_out):
     r.amount_out = amount_out
     r.gas = call.gas
     r.gas_price = effective_bid(chain, call) if chain.fee_market != FeeMarket.OFF else 0.0
-    if call.kind == Kind.LIQUIDATE and call.counterparty >= 0 and reason == Reason.DONE:
-        r.possible = chain.block - max(w.since[call.protocol, call.counterparty], 0)
+    if reason == Reason.DONE:
+        r.possible = chain.call_possible
 
 
 @inner
@@ -544,27 +369,31 @@ def _fail_receipts(w, calls, reason):
 
 
 @inner
-def _is_plain(w, call):
-    """Whether Python carries out a call."""
-    if call.kind == Kind.PROTOCOL:
-        return w.protocols[call.protocol].plain == 1
-    return call.kind == Kind.CUSTOM
+def _needs_python(w, call):
+    """Whether Python carries out a call, or has to compile what does."""
+    if call.kind == Kind.PROTOCOL and w.protocols[call.protocol].plain == 1:
+        return True
+    return w.calls[call.kind] == 0
+
+
+READY = -1
+"""To `execute`, as how a call ended: it has not been carried out, but now it can be."""
 
 
 @kernel
 def execute(w, reason, amount_out):
     """Execute the block's transactions in order.
 
-    A call of a protocol that is written in Python is carried out there: the loop stops
-    there and returns its place in the mempool, with the amount in
-    ``chain.bundle_previous``. Called again with how that ended, it goes on.
+    A call of a protocol that is written in Python is carried out there, and one that nobody
+    has made before is compiled there: the loop stops and returns its place in the mempool,
+    with the amount in ``chain.bundle_previous``. Called again with how that ended, it goes on.
 
     Args:
-        reason: How the custom call that stopped the loop ended.
+        reason: How the call that stopped the loop ended, or READY.
         amount_out: What it gave.
 
     Returns:
-        Place of the custom call in the mempool, or -1 when the block is done.
+        Place of the call in the mempool, or -1 when the block is done.
     """
     chain = w.chain[0]
     wanted, median = outside_demand(chain)
@@ -604,28 +433,23 @@ def execute(w, reason, amount_out):
             chain.bundle_traded = chain.bundle_paid = 0.0
         while k < calls:
             call = w.mempool[head + k]
-            if _is_plain(w, call):
-                if not resumed:
-                    chain.bundle_call = k
-                    chain.bundle_previous = previous
-                    chain.bundle_mark = w.books.head[0]
-                    return head + k
-                resumed = False
-                chain.bundle_call = -1
-                chain.call_place, chain.call_reason = -1, reason
-                call_with(chain.phases[Phase.PERFORM], w)
-                ended = chain.call_reason
+            if resumed and reason != READY:
                 amount_in = previous if call.amount == PREVIOUS else call.amount
                 out = amount_out
+                chain.call_reason = reason
+                chain.call_possible = -1
+            elif _needs_python(w, call):
+                chain.bundle_call = k
+                chain.bundle_previous = previous
+                chain.bundle_mark = w.books.head[0]
+                return head + k
             else:
-                chain.call_place, chain.call_previous = head + k, previous
-                call_with(chain.phases[Phase.PERFORM], w)
-                ended, amount_in, out = chain.call_reason, chain.call_in, chain.call_out
-                if call.kind == Kind.SWAP:  # what a route passes on cancels out
-                    worth = amount_in * w.prices[call.token_in]
-                    chain.bundle_paid += worth - out * w.prices[call.token_out]
-                    if call.amount != PREVIOUS:
-                        chain.bundle_traded += worth
+                _perform(w, head + k, previous)
+                amount_in, out = chain.call_in, chain.call_out
+            resumed = False
+            chain.bundle_call = -1
+            _look_at_pledges(w)
+            ended = chain.call_reason
             if overflowed(w.books):
                 ended = Reason.TOO_LONG
             _write_receipt(w, call, k, calls, ended, amount_in, out)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from protocols import amm, concentrated, safeguards
+from protocols import amm, concentrated, operations, safeguards
 from protocols import insurance as insurance_protocol
 from protocols import lending as lending_protocol
 from protocols import oracle as oracle_protocol
@@ -18,12 +18,14 @@ from sim import declared, registry, venue
 from sim.codes import MOST_ROUTES, FeeMarket, Kind, Ordering, Reason
 from sim.errors import ScenarioError
 from sim.ledger import DEBT, FREE, PLEDGE, Ledger, begin
+from sim.measures import MEASURE
 from sim.mechanisms import cut_in_world
 from sim.prices import read_prices
 from sim.randomness import generator, stream_key, stream_keys
 from sim.scenario import oracle_quote_token, order_of_funding
+from sim.tasks import address_tasks, no_tasks
 from sim.venue import ASSET, bridge
-from sim.world import CALL, CHAIN, COHORT, MEASURE, RECEIPT, ROUTE, SENDER, World
+from sim.world import CALL, CHAIN, COHORT, RECEIPT, ROUTE, SENDER, World
 
 if TYPE_CHECKING:
     from sim.scenario import PoolSettings, Scenario
@@ -123,8 +125,12 @@ def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -
         routes=np.zeros(MOST_ROUTES, ROUTE),
         funds=insurance_protocol.records(scenario, ledger),
         **declared.tables(scenario, ledger, declared_slot(scenario)),
+        calls=np.zeros(len(Kind), np.int64),
+        tasks=no_tasks(),
+        claimed=np.zeros(tokens),
         scratch=np.zeros(accounts),
     )
+    address_tasks(world)
     for name, works in scenario.switches:
         if not works:
             cut_in_world(world, name)
@@ -176,7 +182,7 @@ def _chain(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
     c["next_number"] = 1
     c["bundle_head"] = -1
     c["bundle_call"] = -1
-    c["ranges"] = sum(pool.kind == "concentrated" for pool in s.pools.values())
+    c["ranges"] = sum(registry.pool(pool.kind).curve.ranges for pool in s.pools.values())
     guarded = [
         p
         for p in s.pools.values()
@@ -206,7 +212,7 @@ def _assets(
         price = math.exp(paths[name][0]) if name in paths else a.price
         variance = a.volatility**2 * dt
         r["token"] = ledger.token(name)
-        r["process"] = venue.PROCESSES[a.process]
+        r["step_at"] = venue.step_of(a.process)
         r["path"] = list(paths).index(name) if name in paths else 0
         r["slot"] = _asset_slot(i)
         r["stream"] = stream_key(seed, f"asset:{name}")
@@ -339,7 +345,14 @@ def _pools(s: Scenario, ledger: Ledger) -> npt.NDArray[np.void]:
     names = list(s.pools)
     for p, (name, settings) in enumerate(s.pools.items()):
         r = pools[p]
-        r["kind"] = pool_protocol.KINDS[settings.kind]
+        curve = registry.pool(settings.kind).curve
+        r["kind"] = curve.kind
+        for field in ("parted", "balanced", "ranges"):
+            r[field] = getattr(curve, field)
+        for n, (parameter, column) in enumerate(registry.pool(settings.kind).parameters.items()):
+            r["parameters"][n] = settings.parameters.get(parameter, column.default)
+        for field, address in operations.addresses(curve).items():
+            r[field] = address
         r["account"] = ledger.account(name)
         r["treasury"] = ledger.account(TREASURY)
         r["share"] = ledger.token(share_name(name))
@@ -684,7 +697,7 @@ def underlying(world: World, holdings: npt.NDArray[np.float64]) -> npt.NDArray[n
     for _ in range(3):
         for pool in world.pools:
             share = int(pool["share"])
-            if int(pool["kind"]) == pool_protocol.CONCENTRATED:
+            if pool["ranges"]:
                 continue
             part, found[share] = found[share] / max(world.books.supply[share], 1e-300), 0.0
             for i in range(int(pool["size"])):

@@ -87,13 +87,11 @@ class Phase(IntEnum):
     """What a block calls through an address."""
 
     OUTSIDE = 0
-    ORACLES = 1
+    READ = 1
     EXECUTE = 2
-    PERFORM = 3
-    ACCRUE = 4
-    MEASURE = 5
-    ROUTE = 6
-    SAFEGUARDS = 7
+    CLOSE = 3
+    MEASURE = 4
+    ROUTE = 5
 
 
 class FeeMarket(IntEnum):

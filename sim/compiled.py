@@ -9,6 +9,7 @@ anywhere starts a new folder, and a stale kernel cannot run.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import platform
 import shutil
@@ -198,7 +199,7 @@ def address_of(dispatcher: Any, signature: tuple[Any, ...]) -> int:
     return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
 
 
-def _call_of(arguments, result=types.none, given=None):
+def call_of(arguments, result=types.none, given=None):
     """Type and code of a call through an address.
 
     Args:
@@ -225,6 +226,27 @@ def _call_of(arguments, result=types.none, given=None):
     return signature, codegen
 
 
+def jump(result: Any, *arguments: Any) -> Any:
+    """A call of whatever kernel lies at an address: ``jump(address, *arguments)``.
+
+    The caller is compiled without knowing what it calls. An address of 0 must not be called.
+
+    Args:
+        result: Numba type of what the kernel returns.
+        *arguments: Of what it takes.
+    """
+
+    def jump_to(typing_context, address, *given):
+        return call_of(arguments, result)
+
+    # Numba would take what is starred as one tuple: it is shown as many names as there are.
+    names = ("typing_context", "address", *(f"given_{n}" for n in range(len(arguments))))
+    jump_to.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+    )
+    return intrinsic(jump_to)
+
+
 @intrinsic
 def call_at(typing_context, address, world, cohort):
     """Call the kernel at `address` as ``kernel(world, cohort)``; it returns nothing.
@@ -233,7 +255,7 @@ def call_at(typing_context, address, world, cohort):
     price of a function pointer (13 ns), without compiling the loop anew for
     every combination of agents.
     """
-    return _call_of((world, cohort))
+    return call_of((world, cohort))
 
 
 @intrinsic
@@ -243,7 +265,7 @@ def call_with(typing_context, address, world):
     A kernel that another one calls by its name is compiled into it, with all that it
     calls in turn. What is large and called from many places is called through here.
     """
-    return _call_of((world,))
+    return call_of((world,))
 
 
 AHEAD = 4
@@ -285,19 +307,19 @@ def call_protocol(typing_context, address, world, record, order):
 
     `record` is the address of the protocol's record, whose fields only its kernels know.
     """
-    return _call_of((world, ME, order), OUTCOME, (world, types.int64, order))
+    return call_of((world, ME, order), OUTCOME, (world, types.int64, order))
 
 
 @intrinsic
 def ask_protocol(typing_context, address, world, record):
     """Call the kernel at `address` as ``kernel(world, me)``, which returns a number."""
-    return _call_of((world, ME), types.float64, (world, types.int64))
+    return call_of((world, ME), types.float64, (world, types.int64))
 
 
 @intrinsic
 def let_protocol(typing_context, address, world, record):
     """Call the kernel at `address` as ``kernel(world, me)``, which returns nothing."""
-    return _call_of((world, ME), types.none, (world, types.int64))
+    return call_of((world, ME), types.none, (world, types.int64))
 
 
 def returns(dispatcher: Any, signature: tuple[Any, ...]) -> Any:

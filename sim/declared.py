@@ -14,9 +14,19 @@ from numba import typeof, types
 from numba.np import numpy_support
 
 from sim import registry
-from sim.compiled import OUTCOME, address_of, ask_protocol, kernel, returns
+from sim.compiled import (
+    OUTCOME,
+    address_of,
+    ask_protocol,
+    inner,
+    kernel,
+    let_protocol,
+    returns,
+)
 from sim.errors import ScenarioError
-from sim.ledger import DEBT, Ledger
+from sim.ledger import DEBT, Ledger, begin
+from sim.measures import holdings_worth
+from sim.tasks import Stage, Task, note_leak, register_task
 from sim.world import ACTION, ISSUE, ORDER, PROTOCOL, World
 
 if TYPE_CHECKING:
@@ -28,6 +38,51 @@ if TYPE_CHECKING:
 def leak_of(w, n):
     """What the n-th protocol's own audit says: how far its books are from balanced, relative."""
     return ask_protocol(w.protocols[n].leak, w, w.protocols[n].record)
+
+
+@inner
+def let_declared(w):
+    """What they do between blocks."""
+    for p in range(w.protocols.size):
+        if w.protocols[p].between != 0:
+            begin(w.books)
+            let_protocol(w.protocols[p].between, w, w.protocols[p].record)
+
+
+@inner
+def audit_declared(w):
+    """Their own audits."""
+    for p in range(w.protocols.size):
+        protocol = w.protocols[p]
+        if protocol.leak != 0:
+            note_leak(w, ask_protocol(protocol.leak, w, protocol.record))
+
+
+@inner
+def value_issues(w):
+    """Value of a unit of each token that they issue."""
+    for n in range(w.issues.size):
+        issue = w.issues[n]
+        w.values[issue.token] = issue.sign * _value_of_issue(w, issue)
+
+
+@inner
+def _value_of_issue(w, issue):
+    """What a token that a protocol issues stands for, in the numeraire."""
+    if issue.of >= 0:
+        return w.values[issue.of] * w.books.storage[issue.slot]
+    supply = w.books.supply[issue.token]
+    price = holdings_worth(w, issue.account, issue.token) / supply if supply > 0.0 else 0.0
+    return price if price < np.inf else 0.0  # of so little of it that a unit's is no number
+
+
+def _has_declared(w: Any) -> bool:
+    return len(w.protocols) > 0
+
+
+register_task(Task(Stage.CLOSE, 20, let_declared, _has_declared))
+register_task(Task(Stage.AUDIT, 20, audit_declared, _has_declared))
+register_task(Task(Stage.VALUE, 30, value_issues, _has_declared))
 
 
 def issued(scenario: Scenario) -> dict[str, tuple[str, int]]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from protocols import amm, insurance, lending, oracle, routing, safeguards
-from sim import block, venue
+from sim import block, registry, venue
 from sim.codes import Phase
-from sim.compiled import ask_protocol, call_at, call_with, inner, kernel, let_protocol
-from sim.ledger import begin, worst_leak
-from sim.measures import measure, settle_pools, sum_classes, value_tokens
+from sim.compiled import call_at, call_with, inner, kernel
+from sim.ledger import worst_leak
+from sim.measures import measure, sum_classes, value_tokens
 from sim.randomness import block_key
 from sim.structure import structure_at
+from sim.tasks import Stage, run_stage
 from sim.world import World
 
 FINE, LEAK, NEGATIVE, WAITING = range(4)
@@ -30,16 +29,9 @@ def move_outside_prices(w):
 
 
 @kernel
-def read_oracles(w):
-    """Let every oracle read its source, and see which debtors are in danger."""
-    number = w.chain[0].block
-    for f in range(w.feeds.size):
-        outside = 1.0
-        a = w.feeds[f].asset
-        if a >= 0:
-            outside = math.exp(w.assets[a].x) if w.feeds[f].exogenous else w.assets[a].price
-        oracle.read(w.books, w.pools, w.feeds, f, w.rings[f], outside, number)
-    block.watch_debtors(w)
+def read(w):
+    """Let oracles read their sources, and see what is in danger."""
+    run_stage(w, Stage.READ)
 
 
 @kernel
@@ -63,33 +55,13 @@ def let_agents_decide(w):
 
 
 @kernel
-def accrue(w):
-    """Charge interest, value the block's swaps, and let pools move on for the next block."""
+def close(w):
+    """Charge interest, value the block's swaps, and let protocols move on for the next block."""
     chain = w.chain[0]
-    for m in range(w.markets.size):
-        lending.accrue(w.books, w.markets[m], w.reserves, chain.seconds)
-    for p in range(w.protocols.size):
-        if w.protocols[p].between != 0:
-            begin(w.books)
-            let_protocol(w.protocols[p].between, w, w.protocols[p].record)
-    settle_pools(w)
-    for p in range(w.pools.size):
-        amm.move(w.books, w.pools, p, chain.block + 1)
+    run_stage(w, Stage.CLOSE)
     if chain.nested or chain.guarded:
-        call_with(chain.phases[Phase.SAFEGUARDS], w)
-
-
-@inner
-def run_safeguards(w):
-    """Value all tokens, settle insurance; set fees, breakers and weights of the next block."""
-    value_tokens(w)
-    block_made = w.chain[0].block
-    if w.funds.size:
-        begin(w.books)
-        insurance.settle(w.books, w.pools, w.markets, w.reserves, w.funds, w.values, block_made)
-    for p in range(w.pools.size):
-        safeguards.watch(w.books, w.pools[p], w.values, block_made + 1)
-        amm.follow_prices(w.pools[p])
+        value_tokens(w)
+        run_stage(w, Stage.GUARD)
 
 
 @kernel
@@ -112,14 +84,10 @@ def audit(w, tolerance):
         return LEAK
     if not sound:
         return NEGATIVE
-    for r in range(w.reserves.size):
-        reserve = w.reserves[r]
-        if not lending.leak(w.books, w.markets[reserve.market], reserve) <= tolerance:
-            return LEAK
-    for p in range(w.protocols.size):
-        protocol = w.protocols[p]
-        if protocol.leak != 0 and not ask_protocol(protocol.leak, w, protocol.record) <= tolerance:
-            return LEAK
+    w.chain[0].leak = 0.0
+    run_stage(w, Stage.AUDIT)
+    if not w.chain[0].leak <= tolerance:
+        return LEAK
     return FINE
 
 
@@ -146,13 +114,13 @@ def advance(w, blocks, audit_every, tolerance, executed):
             if full or w.rows[0] >= w.table.shape[0]:
                 return made, FINE
             call_with(chain.phases[Phase.OUTSIDE], w)
-            call_with(chain.phases[Phase.ORACLES], w)
+            call_with(chain.phases[Phase.READ], w)
             let_agents_decide(w)
             call_with(chain.phases[Phase.EXECUTE], w)
             if chain.stopped >= 0 or chain.plain_between:
                 return made, WAITING
         executed = False
-        call_with(chain.phases[Phase.ACCRUE], w)
+        call_with(chain.phases[Phase.CLOSE], w)
         call_with(chain.phases[Phase.MEASURE], w)
         if chain.block % audit_every == 0:
             verdict = audit(w, tolerance)
@@ -172,23 +140,17 @@ def execute_all(w):
 
 PHASES = {
     Phase.OUTSIDE: move_outside_prices,
-    Phase.ORACLES: read_oracles,
+    Phase.READ: read,
     Phase.EXECUTE: execute_all,
-    Phase.PERFORM: block.perform,
-    Phase.ACCRUE: accrue,
+    Phase.CLOSE: close,
     Phase.MEASURE: take_measures,
-    Phase.ROUTE: routing.find,
-    Phase.SAFEGUARDS: run_safeguards,
 }
 """What is called through an address, so that it is compiled once and not into every caller."""
 
 
 def needed(w: World) -> dict[Phase, Any]:
     """The phases that a market has: what nobody uses is not compiled."""
-    chain = w.chain[0]
     found = dict(PHASES)
-    if not w.cohorts["routes"].any():
-        del found[Phase.ROUTE]
-    if not (chain["nested"] or chain["guarded"]):
-        del found[Phase.SAFEGUARDS]
+    if w.cohorts["routes"].any():
+        found |= registry.phases()
     return found

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numba import typeof
 
-from protocols.handles import handle
 from protocols.lending import LendingMarket
+from protocols.loans import watch_debtors
 from protocols.oracle import Oracle
 from protocols.pool import Pool
 from protocols.routing import Plan, plan
@@ -225,10 +225,10 @@ class Market(mesa.Model):
         """Make one block."""
         self.shocks.strike(self.block + 1)
         kernel.move_outside_prices(self.world)
-        kernel.read_oracles(self.world)
+        kernel.read(self.world)
         self._let_agents_decide()
         self._execute()
-        kernel.accrue(self.world)
+        kernel.close(self.world)
         kernel.take_measures(self.world)
         self._audit()
         self._empty_buffers()
@@ -246,10 +246,19 @@ class Market(mesa.Model):
     def _go_on(self, place: int) -> None:
         """Carry out the calls of plain protocols, from the one that the block waits for on."""
         while place >= 0:
-            reason, out = self._call_plain(place)
+            reason, out = self._call_plain(place) if not self._now_compiled(place) else _READY
             place = block.execute(self.world, int(reason), out)
         block.close_block(self.world)
         self._let_plain_protocols()
+
+    def _now_compiled(self, place: int) -> bool:
+        """Compile what carries out a call, where nobody has made one of its kind before."""
+        kind = int(self.world.mempool[place]["kind"])
+        carries_out = registry.calls().get(kind)
+        if self.world.calls[kind] != 0 or carries_out is None:
+            return False
+        self.world.calls[kind] = address_of(carries_out, (typeof(self.world),))
+        return True
 
     def _let_plain_protocols(self) -> None:
         """What protocols in plain Python do between blocks."""
@@ -373,7 +382,9 @@ class Market(mesa.Model):
             self.ledger, w.assets, self.ledger.account(build.VENUE), int(w.chain[0]["numeraire"])
         )
         self.pools: dict[str, Pool] = {
-            name: handle(settings.kind)(name, self.ledger, w.pools[p : p + 1], settings.tokens)
+            name: registry.pool(settings.kind)(
+                name, self.ledger, w.pools[p : p + 1], settings.tokens
+            )
             for p, (name, settings) in enumerate(s.pools.items())
         }
         self.lending: dict[str, LendingMarket] = {
@@ -432,7 +443,7 @@ class Market(mesa.Model):
         value_tokens(self.world)
         for cohort in self.cohorts.values():
             cohort.behaviour.populate(self, cohort)
-        block.watch_debtors(self.world)
+        watch_debtors(self.world)
         self._address_behaviours()
         self.note_start()
 
@@ -470,7 +481,7 @@ class Market(mesa.Model):
 
     def _resize_table(self) -> None:
         rows = CHUNK // self.setup.measures.every + 2
-        table = records(self.measures)
+        table = records(self.measures, self.world)
         self.world = self.world._replace(measures=table, table=np.zeros((rows, table.size)))
 
     # Growing it
@@ -537,6 +548,7 @@ class Market(mesa.Model):
             sums=_wider(w.sums, more),
             start=_wider(w.start, more),
             claims=_wider(w.claims, more),
+            claimed=np.append(w.claimed, np.zeros(more)),
         )
         protocol.market, protocol.account, protocol.slot = self, row, slot
         self.custom.append(protocol)
@@ -564,6 +576,9 @@ class Market(mesa.Model):
         if not math.isfinite(out):  # it would be the next call's PREVIOUS
             return Reason.INVALID, 0.0
         return int(reason), float(out)
+
+
+_READY = block.READY, 0.0
 
 
 def _wider(array: Any, more: int, fill: float = 0) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module, invalidate_caches
 from typing import Any
@@ -60,7 +60,7 @@ def register_protocol(kind: str, protocol: type) -> None:
 
 def protocols() -> Mapping[str, type]:
     """All classes of protocols that declare themselves, by name."""
-    import_module("protocols")
+    import_module("protocols.builtin")
     return dict(_protocols)
 
 
@@ -87,6 +87,95 @@ def protocol(kind: str) -> Any:
         text = f"{kind!r} is no protocol; subclass protocols.interface.Protocol"
         raise ScenarioError([("kind", text)])
     return found
+
+
+_pools: dict[str, type] = {}
+
+
+def register_pool(kind: str, pool: type) -> None:
+    """Make a class of pools known by a name that scenarios use."""
+    _pools[kind] = pool
+
+
+def pools() -> Mapping[str, type]:
+    """All classes of pools by name."""
+    import_module("protocols.builtin")
+    return dict(_pools)
+
+
+def pool(kind: str) -> Any:
+    """A class of pools by its name, or by ``module:Class``.
+
+    Raises:
+        ScenarioError: If there is no such class.
+    """
+    known = _pools if kind in _pools else pools()
+    if kind in known:
+        return known[kind]
+    if ":" not in kind:
+        text = f"no kind of pool called {shown(kind)}; {did_you_mean(kind, known)}, or module:Class"
+        raise ScenarioError([("kind", text)])
+    found = _imported(kind)
+    if not (isinstance(found, type) and hasattr(found, "curve") and hasattr(found, "spot_price")):
+        text = f"{kind!r} is no kind of pool; subclass protocols.handles.CurvedPool"
+        raise ScenarioError([("kind", text)])
+    return found
+
+
+_calls: dict[int, Any] = {}
+
+
+def register_call(kind: int, kernel: Any) -> None:
+    """Have a kind of call (`sim.codes.Kind`) carried out by a kernel ``(w)``.
+
+    It reads the call at ``chain.call_place``, whose amount is in ``chain.call_in``, and writes
+    how it ended into ``call_reason``, ``call_in`` and ``call_out``.
+
+    Raises:
+        ValueError: If another one carries it out.
+    """
+    if kind in _calls:
+        raise ValueError(f"{kind!r} is carried out by {_calls[kind].py_func.__qualname__} already")
+    _calls[kind] = kernel
+
+
+_phases: dict[Any, Any] = {}
+
+
+def register_phase(phase: Any, kernel: Any) -> None:
+    """Have a phase (`sim.codes.Phase`) that only some agents use done by a kernel ``(w)``."""
+    _phases[phase] = kernel
+
+
+def phases() -> Mapping[Any, Any]:
+    """What does the phases that only some agents use."""
+    import_module("protocols.builtin")
+    return dict(_phases)
+
+
+_sections: list[tuple[int, Callable[[Any, float], list[Any]]]] = []
+
+
+def register_measures(order: int, section: Callable[[Any, float], list[Any]]) -> None:
+    """Have measures in the results of every market.
+
+    Args:
+        order: Among the columns of the results; what is lower comes first.
+        section: Says which, of a market and the value of a standard trade.
+    """
+    _sections.append((order, section))
+
+
+def sections() -> list[Callable[[Any, float], list[Any]]]:
+    """What says which measures a market has, in the order of the results."""
+    import_module("protocols.builtin")
+    return [section for _, section in sorted(_sections, key=lambda pair: pair[0])]
+
+
+def calls() -> Mapping[int, Any]:
+    """What carries out each kind of call; CUSTOM has nothing but Python."""
+    import_module("protocols.builtin")
+    return dict(_calls)
 
 
 def look_in(folders: Iterable[str]) -> None:

@@ -14,26 +14,19 @@ share of the impact stays, the rest decays exponentially (Obizhaeva and Wang 201
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
+from numba import types
+from numba.np import numpy_support
 
-from sim.codes import Reason
-from sim.compiled import inner, kernel
-from sim.ledger import DUST, Ledger, exchange, store
+from sim.codes import ALL, Kind, Reason
+from sim.compiled import address_of, inner, jump, kernel
+from sim.ledger import DUST, Books, Ledger, exchange, store
 from sim.randomness import block_key, normal, normal_quantile, uniform
+from sim.registry import register_call
 
-CONSTANT, GBM, JUMPS, HESTON, GARCH, MEAN_REVERTING, PATH = range(7)
-PROCESSES = {
-    "constant": CONSTANT,
-    "gbm": GBM,
-    "jumps": JUMPS,
-    "heston": HESTON,
-    "garch": GARCH,
-    "mean_reverting": MEAN_REVERTING,
-    "bridge": PATH,
-    "replay": PATH,
-}
 ONE_PER_CENT = math.log(1.01)
 YEAR = 365.25 * 86_400.0
 """Seconds of a year, as volatilities and drifts count it."""
@@ -43,7 +36,7 @@ FARTHEST = 300.0
 ASSET = np.dtype(
     [
         ("token", "i8"),
-        ("process", "i8"),
+        ("step_at", "i8"),  # address of the process that moves it; 0: it is replayed
         ("path", "i8"),  # row in the paths that are replayed
         ("slot", "i8"),  # of its slots in the ledger's storage
         ("stream", "u8"),  # of its draws: keyed by its name, so that no other asset matters
@@ -188,38 +181,87 @@ def _heston(asset, shock, other):
     return asset.drift + tilt * after - norm + math.sqrt(ours) * across - 0.5 * ours
 
 
+# Processes: the log return of one block, given the asset's correlated shock
+
+
 @inner
-def _diffusion(books, asset, shock, key):
-    """Log return of one block of the asset's own process, given its correlated shock."""
-    process = asset.process
-    if process == CONSTANT:
-        return 0.0
-    if process == MEAN_REVERTING:
-        # Ornstein, Uhlenbeck (1930) in closed form. The whole price returns, with what
-        # agents have moved it: somebody outside sells what is dear and buys what is cheap.
-        k = asset.reversion
-        way = -math.expm1(-k) * (asset.anchor - math.log(price_now(books, asset)))
-        return way + asset.sigma * math.sqrt(decayed(2.0 * k)) * shock
-    if process == HESTON:
-        return _heston(asset, shock, normal(key, _VARIANCE))
-    if process == GARCH:
-        # GARCH(1,1) with the long-run variance sigma^2 (Bollerslev 1986).
-        v = asset.variance
-        e = math.sqrt(v) * shock
-        asset.variance = (
-            asset.sigma**2 * (1.0 - asset.alpha - asset.beta) + asset.alpha * e * e + asset.beta * v
-        )
-        return asset.drift - 0.5 * v + e
-    step = asset.drift - 0.5 * asset.sigma**2 + asset.sigma * shock
-    if process == JUMPS:
-        # Merton 1976: a Poisson number of normal jumps, compensated so that the drift is
-        # the price's own.
-        number = poisson(asset.jump_chance, uniform(key, _JUMP))
-        if number > 0.0:
-            size = asset.jump_sd * math.sqrt(number) * normal(key, _JUMP_SIZE)
-            step += number * asset.jump_mean + size
-        step -= asset.jump_chance * math.expm1(asset.jump_mean + 0.5 * asset.jump_sd**2)
-    return step
+def stand(books, asset, shock, key):
+    """Constant."""
+    return 0.0
+
+
+@inner
+def diffuse(books, asset, shock, key):
+    """Geometric Brownian motion."""
+    return asset.drift - 0.5 * asset.sigma**2 + asset.sigma * shock
+
+
+@inner
+def return_to_mean(books, asset, shock, key):
+    """Ornstein, Uhlenbeck (1930), in closed form.
+
+    The whole price returns, with what agents have moved it: somebody outside sells what is
+    dear and buys what is cheap.
+    """
+    k = asset.reversion
+    way = -math.expm1(-k) * (asset.anchor - math.log(price_now(books, asset)))
+    return way + asset.sigma * math.sqrt(decayed(2.0 * k)) * shock
+
+
+@inner
+def heston(books, asset, shock, key):
+    """Heston (1993)."""
+    return _heston(asset, shock, normal(key, _VARIANCE))
+
+
+@inner
+def garch(books, asset, shock, key):
+    """GARCH(1,1) with the long-run variance sigma^2 (Bollerslev 1986)."""
+    v = asset.variance
+    e = math.sqrt(v) * shock
+    asset.variance = (
+        asset.sigma**2 * (1.0 - asset.alpha - asset.beta) + asset.alpha * e * e + asset.beta * v
+    )
+    return asset.drift - 0.5 * v + e
+
+
+@inner
+def jump_and_diffuse(books, asset, shock, key):
+    """Merton (1976): a Poisson number of normal jumps, compensated so that the drift is its own."""
+    step = diffuse(books, asset, shock, key)
+    number = poisson(asset.jump_chance, uniform(key, _JUMP))
+    if number > 0.0:
+        size = asset.jump_sd * math.sqrt(number) * normal(key, _JUMP_SIZE)
+        step += number * asset.jump_mean + size
+    return step - asset.jump_chance * math.expm1(asset.jump_mean + 0.5 * asset.jump_sd**2)
+
+
+_STEP = (
+    types.float64,
+    Books._type,
+    numpy_support.from_dtype(ASSET),
+    types.float64,
+    types.uint64,
+)
+_ask_step = jump(*_STEP)
+PROCESSES = {
+    "constant": stand,
+    "gbm": diffuse,
+    "jumps": jump_and_diffuse,
+    "heston": heston,
+    "garch": garch,
+    "mean_reverting": return_to_mean,
+    "bridge": None,
+    "replay": None,
+}
+"""What moves a price; None: a path that is known."""
+
+
+@cache
+def step_of(process: str) -> int:
+    """Address of the kernel of a process, for `ASSET`."""
+    step = PROCESSES[process]
+    return 0 if step is None else address_of(step, _STEP[1:])
 
 
 @kernel
@@ -235,7 +277,7 @@ def move(books, assets, cholesky, paths, block):
     for a in range(assets.size):
         asset = assets[a]
         books.storage[asset.slot + TRANSIENT] *= asset.decay
-        if asset.process == PATH:
+        if asset.step_at == 0:
             row = paths[asset.path]
             last = row.size - 1
             asset.x += row[min(block, last)] - row[min(block - 1, last)]
@@ -245,7 +287,8 @@ def move(books, assets, cholesky, paths, block):
                 if cholesky[a, b] != 0.0:
                     own = normal(block_key(assets[b].stream, block), _SHOCK)
                     shock += cholesky[a, b] * own
-            asset.x += _diffusion(books, asset, shock, block_key(asset.stream, block))
+            key = block_key(asset.stream, block)
+            asset.x += _ask_step(asset.step_at, books, asset, shock, key)
         asset.x = min(max(asset.x, -FARTHEST), FARTHEST)
         mark(books, asset)
         change = math.log(asset.price / asset.before)
@@ -376,6 +419,33 @@ def trade(books, assets, venue, numeraire, sender, token_in, token_out, amount, 
         if asset.units != np.inf:
             _impact(books, asset, out / asset.units)
     return Reason.DONE, out
+
+
+@inner
+def trade_call(w):
+    """The call VENUE."""
+    chain = w.chain[0]
+    call = w.mempool[chain.call_place]
+    sender = np.int64(call.sender)
+    token_in, token_out = np.int64(call.token_in), np.int64(call.token_out)
+    amount = chain.call_in
+    if amount == ALL:
+        amount = w.books.balances[sender, token_in]
+    reason, out = trade(
+        w.books,
+        w.assets,
+        chain.venue,
+        chain.numeraire,
+        sender,
+        token_in,
+        token_out,
+        amount,
+        call.limit,
+    )
+    chain.call_reason, chain.call_in, chain.call_out = reason, amount, out
+
+
+register_call(Kind.VENUE, trade_call)
 
 
 @inner

@@ -14,10 +14,12 @@ from protocols.oracle import FEED
 from protocols.pool import POOL
 from sim.codes import MOST_HOPS
 from sim.ledger import Books
+from sim.measures import MEASURE
 from sim.structure import Structure
 from sim.venue import ASSET
 
 PHASES = 8
+"""Room for phases, `sim.codes.Phase`."""
 KINDS = 16
 """Room for kinds of call in the table of gas costs."""
 
@@ -74,6 +76,10 @@ CHAIN = np.dtype(
         ("call_reason", "i8"),  # how it ended
         ("call_in", "f8"),
         ("call_out", "f8"),
+        ("call_possible", "i8"),  # blocks since it first was possible, -1: not said
+        ("claimant", "i8"),  # account whose claims are summed, -1: those of all classes
+        ("summed", "i8"),  # 1: `sums` are of this row of measures
+        ("leak", "f8"),  # largest that the audit under way has found, relative
         ("ask_in", "i8"),  # of a route: token
         ("ask_out", "i8"),
         ("ask_amount", "f8"),
@@ -230,8 +236,6 @@ ROUTE = np.dtype(
     ]
 )
 
-MEASURE = np.dtype([("code", "i4"), ("a", "i8"), ("b", "i4"), ("c", "f8")])
-
 
 class World(Structure):
     """Everything that happens, happens in these arrays.
@@ -267,6 +271,9 @@ class World(Structure):
             `start_worth` float64[classes] its value then.
         protocols: PROTOCOL[n], those that declare themselves; `actions` ACTION[n] are their
             calls and `issues` ISSUE[n] their tokens; `order` ORDER[1] is the call under way.
+        calls: int64[kinds], addresses of what carries out each kind of call; 0: not compiled.
+        tasks: int64[stages, n], addresses of what protocols do by themselves, `sim.tasks`.
+        claimed: float64[tokens], claims of ``chain.claimant``.
         scratch: float64[n], for sorting.
     """
 
@@ -309,6 +316,9 @@ class World(Structure):
         "actions": (ACTION, 1),
         "issues": (ISSUE, 1),
         "order": (ORDER, 1),
+        "calls": ("i8", 1),
+        "tasks": ("i8", 2),
+        "claimed": ("f8", 1),
         "scratch": ("f8", 1),
     }
     books: Books
@@ -349,4 +359,7 @@ class World(Structure):
     actions: npt.NDArray[np.void]
     issues: npt.NDArray[np.void]
     order: npt.NDArray[np.void]
+    calls: npt.NDArray[np.int64]
+    tasks: npt.NDArray[np.int64]
+    claimed: npt.NDArray[np.float64]
     scratch: npt.NDArray[np.float64]

@@ -27,14 +27,13 @@ import numpy as np
 
 from protocols import amm
 from protocols.concentrated import swap_step
-from protocols.pool import CONCENTRATED, KINDS
 from runs.dev import peers
 from runs.results import made_by
 from runs.study.executors import Processes, Serial
 from runs.study.study import Study
 from runs.study.sweeper import Sweep
 from runs.study.worker import Job, Outcome, Report, pack, work
-from sim import Market, Scenario
+from sim import Market, Scenario, registry
 from sim.codes import Reason
 from sim.compiled import kernel
 from sim.ledger import begin
@@ -386,7 +385,7 @@ def _swap_back_and_forth(books, pool, sender, amounts):
         reason, out = amm.swap(books, pool, sender, a, b, amounts[k], 0.0)
         done += reason == Reason.DONE
         begin(books)
-        if pool.kind == CONCENTRATED:  # what the fee took moves no price back
+        if pool.ranges:  # what the fee took moves no price back
             out /= 1.0 - pool.fee
         reason, _ = amm.swap(books, pool, sender, b, a, out, 0.0)
         done += reason == Reason.DONE
@@ -517,7 +516,7 @@ def in_turns(ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[fl
 
 def print_pools() -> None:
     """Print a line per kind of pool: swaps in the ledger beside the fastest peer."""
-    for kind in KINDS:
+    for kind in registry.pools():
         try:
             peer, theirs = peer_of(kind, 20_000)
         except ImportError as error:

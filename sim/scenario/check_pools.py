@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sim import registry
+from sim.errors import ScenarioError, did_you_mean
 from sim.scenario.content import Content
 from sim.scenario.lending import InsuranceSettings
 from sim.scenario.pools import OF_KIND, POOL_KINDS, PoolSettings
@@ -24,7 +26,7 @@ def check_pool(
         base: Those that the venue trades.
     """
     field = f"pools.{name}"
-    found = unknown(f"{field}.kind", pool.kind, POOL_KINDS, "kind of pool")
+    found = _check_class(field, pool)
     for token in pool.tokens:
         found += unknown(f"{field}.tokens", token, tokens, "token")
     found += _check_kind(name, pool)
@@ -93,12 +95,44 @@ def _check_kind(pool_name: str, pool: PoolSettings) -> list[Problem]:
     return found
 
 
+def _check_class(field: str, pool: PoolSettings) -> list[Problem]:
+    """Whether there is such a kind, and whether its class declares the parameters given."""
+    if ":" not in pool.kind:
+        if problems := unknown(f"{field}.kind", pool.kind, POOL_KINDS, "kind of pool"):
+            return problems
+    try:
+        declared = registry.pool(pool.kind).parameters
+    except ScenarioError as error:
+        return [(f"{field}.kind", text) for _, text in error.problems]
+    found: list[Problem] = []
+    for name, value in pool.parameters.items():
+        where = f"{field}.parameters.{name}"
+        column = declared.get(name)
+        if column is None:
+            found.append(
+                (where, f"no such parameter of {pool.kind}; {did_you_mean(name, declared)}")
+            )
+        elif not column.low <= value <= column.high:
+            text = (
+                f"{value:g} is out of range; give a number from {column.low:g} to {column.high:g}"
+            )
+            found.append((where, text))
+    return found
+
+
+def _most_tokens(pool: PoolSettings) -> int:
+    try:
+        return int(registry.pool(pool.kind).most_tokens)
+    except ScenarioError:  # said of the kind already
+        return len(pool.tokens)
+
+
 def _check_own_share(pool_name: str, pool: PoolSettings) -> list[Problem]:
     """Whether a pool has as many tokens as its kind, its own share among them or not."""
     found: list[Problem] = []
     field = f"pools.{pool_name}"
-    if len(pool.tokens) > 2 and pool.kind not in ("weighted", "stableswap"):
-        text = f"are {len(pool.tokens)}; a {pool.kind} pool has two"
+    if len(pool.tokens) > (most := _most_tokens(pool)):
+        text = f"are {len(pool.tokens)}; a {pool.kind} pool has {'two' if most == 2 else most}"
         found.append((f"{field}.tokens", text))
     own = f"{pool_name}-share"
     if pool.kind == "bonding_curve":

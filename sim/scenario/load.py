@@ -66,7 +66,7 @@ def _names_modules(content: Mapping[str, Any]) -> bool:
     """Whether a file names kinds that are classes in a module."""
     kinds = [
         table.get("kind")
-        for part in ("protocols", "agents")
+        for part in ("protocols", "agents", "pools")
         if isinstance(content.get(part), dict)
         for table in content[part].values()
         if isinstance(table, dict)

@@ -151,6 +151,9 @@ class PoolSettings(Table):
     target_amplification: Annotated[float, Field(gt=0.0, le=1e6)] | None = Field(
         None, description="Towards which it ramps."
     )
+    parameters: dict[str, float] = Field(
+        default={}, description="Of a kind of your own: numbers that its class declares."
+    )
     moves_from: Blocks = Field(0, description="Block in which the movement begins.")
     moves_until: Blocks = Field(0, description="Block in which it ends.")
     fee_multiplier: Annotated[float, Field(ge=1.0, le=1000.0)] = Field(

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from protocols.pool import KINDS
 from runs.app import LiveMarket, views
 from runs.dev.bench import ledger_swaps, load_peer, peer_of, same_market
-from sim import Market, Scenario
+from sim import Market, Scenario, registry
 from tests.conftest import SHARED
 
 
@@ -40,13 +39,13 @@ def test_blocks_of_plain_mesa(benchmark: Any, noise: int) -> None:
     assert model.steps >= 50
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", registry.pools())
 @pytest.mark.benchmark(group="swaps")
 def test_swaps(benchmark: Any, kind: str) -> None:
     assert benchmark(ledger_swaps(kind, 20_000)) > 0.0
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", registry.pools())
 @pytest.mark.benchmark(group="swaps")
 def test_swaps_of_a_peer(benchmark: Any, kind: str) -> None:
     try:

@@ -7,8 +7,7 @@ from typing import get_args
 
 import pytest
 
-from protocols.pool import KINDS
-from sim import Market, Scenario
+from sim import Market, Scenario, registry
 from sim.codes import Kind, Ordering
 from sim.errors import ScenarioError
 from sim.ledger import LedgerError
@@ -39,7 +38,7 @@ def test_every_kind_of_thing_is_drawn() -> None:
     orders = {d["block"]["ordering"].upper() for d in DRAFTS}
     fees = {d["block"]["fee_market"] for d in DRAFTS}
     cut = {name for d in DRAFTS for name in d["switches"]}
-    assert pools == set(KINDS)
+    assert pools == set(registry.pools())
     assert agents == set(kinds_of_agents())
     assert protocols == set(kinds_of_protocols())
     assert shocks == set(SHOCK_KINDS)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from protocols.handles import CurvedPool, StableSwapPool, WeightedPool, handle
-from protocols.pool import KINDS
-from sim import Market
+from protocols.handles import CurvedPool, StableSwapPool, WeightedPool
+from sim import Market, registry
 from tests.protocols.test_amm import setup
 
 
 def test_every_kind_has_its_handle() -> None:
-    for kind in KINDS:
-        assert handle(kind).kind == kind
-        assert isinstance(Market(setup(kind), rng=1).pools["pool"], handle(kind))
-    assert {handle("weighted"), handle("stableswap")} == {WeightedPool, StableSwapPool}
+    for kind in registry.pools():
+        assert registry.pool(kind).kind == kind
+        assert isinstance(Market(setup(kind), rng=1).pools["pool"], registry.pool(kind))
+    assert {registry.pool("weighted"), registry.pool("stableswap")} == {
+        WeightedPool,
+        StableSwapPool,
+    }
 
 
 @pytest.mark.parametrize("kind", ["weighted", "stableswap"])

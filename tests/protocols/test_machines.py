@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from protocols import amm, concentrated
-from protocols.pool import BONDING_CURVE, CONCENTRATED
 from sim import Market, Scenario
 from sim.codes import Reason
 from sim.ledger import begin, undo
@@ -99,14 +98,14 @@ class PoolMachine(RuleBasedStateMachine):
     def claim(self) -> float:
         """What the passive holders own, at the prices of the start."""
         books, pool = self.books, self.record
-        if pool["kind"] == CONCENTRATED:
+        if pool["ranges"]:
             total = 0.0
             for n in range(int(pool["capacity"])):
                 owner, first, second = concentrated.position_tokens(books, pool, n)
                 if owner == self.holders:
                     total += first * self.prices[0] + second
             return total
-        if pool["kind"] == BONDING_CURVE:  # R / S ** (1 / F), which only fees may raise
+        if not pool["balanced"]:  # R / S ** (1 / F), which only fees may raise
             reserve = books.balances[pool["account"], self.tokens[1]]
             return float(reserve / books.supply[pool["share"]] ** (1.0 / pool["ratio"]))
         part = books.balances[self.holders, pool["share"]] / books.supply[pool["share"]]
@@ -139,7 +138,7 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(i=places, o=places, first=amounts, second=amounts, down=multiples, up=multiples)
     def add(self, i: int, o: int, first: float, second: float, down: float, up: float) -> None:
         lower = upper = 0
-        if self.record["kind"] == CONCENTRATED:
+        if self.record["ranges"]:
             lower = int(concentrated.spaced(self.record, 2000.0 * down, False))
             upper = int(concentrated.spaced(self.record, 2000.0 * up, True))
         begin(self.books)

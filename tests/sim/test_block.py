@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from agents import MarketAgent
 from sim import Market, Scenario
-from sim.block import close_block, execute, open_block
 from sim.codes import ALL, PREVIOUS, Kind, Reason
 from sim.kernel import audit
 from sim.mempool import Order, add_call, send
@@ -30,9 +29,7 @@ def crowd(market: Market, names: str, **wallet: float) -> list[Idle]:
 
 
 def make(market: Market) -> None:
-    open_block(market.world)
-    assert execute(market.world, 0, 0.0) == -1
-    close_block(market.world)
+    market._execute()
 
 
 def senders(market: Market) -> list[str]:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from protocols.loan_measures import FALL, QUANTILES
 from sim import Market, Scenario
-from sim.measures import FALL, QUANTILES
 
 
 def last(market: Market) -> dict[str, float]:

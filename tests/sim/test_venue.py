@@ -15,7 +15,7 @@ from agents import MarketAgent
 from sim import Market, Scenario
 from sim.ledger import Ledger
 from sim.randomness import stream_key
-from sim.venue import ASSET, ASSET_SLOTS, PROCESSES, YEAR, bridge, move, poisson
+from sim.venue import ASSET, ASSET_SLOTS, YEAR, bridge, move, poisson, step_of
 
 
 def path(small: Callable[..., Scenario], blocks: int, seed: int = 1, **asset: Any) -> np.ndarray:
@@ -82,7 +82,7 @@ def crowd_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(log prices, variances), float64[blocks + 1, size], of independent assets alike."""
     assets = np.zeros(size, ASSET)
-    assets["process"] = PROCESSES[process]
+    assets["step_at"] = step_of(process)
     assets["slot"] = ASSET_SLOTS * np.arange(size)
     assets["stream"] = [stream_key(seed, f"asset:{i}") for i in range(size)]
     assets["price"] = assets["before"] = assets["depth_multiple"] = assets["decay"] = 1.0

@@ -1,0 +1,53 @@
+"""All protocols that come with the simulator: importing this makes them known."""
+
+from __future__ import annotations
+
+from protocols import (
+    amm,
+    bonding_curve,
+    concentrated,
+    constant_product,
+    curve,
+    custom,
+    handles,
+    insurance,
+    interface,
+    lending,
+    loan_measures,
+    loans,
+    operations,
+    oracle,
+    pool,
+    pool_measures,
+    pools,
+    routing,
+    safeguards,
+    stableswap,
+    vault,
+    weighted,
+)
+
+__all__ = [
+    "amm",
+    "bonding_curve",
+    "concentrated",
+    "constant_product",
+    "curve",
+    "custom",
+    "handles",
+    "insurance",
+    "interface",
+    "lending",
+    "loan_measures",
+    "loans",
+    "operations",
+    "oracle",
+    "pool",
+    "pool_measures",
+    "pools",
+    "routing",
+    "safeguards",
+    "stableswap",
+    "vault",
+    "weighted",
+]

@@ -1,0 +1,103 @@
+"""What protocols do in a block by themselves: kernels by stage, through addresses.
+
+Whoever has such a task registers it here. A market compiles those that it needs, and its
+`World.tasks` holds their addresses, in their order: the block knows no protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.compiled import address_of, call_with, inner
+
+
+class Stage(IntEnum):
+    """When a task is done."""
+
+    READ = 0
+    """Before agents decide: oracles read, what is watched is looked at."""
+    PLEDGES = 1
+    """After a call in which a receipt that may secure a loan has left an account."""
+    CLOSE = 2
+    """After the block's execution: interest, fees, movements."""
+    GUARD = 3
+    """After that, at fresh values, where a market has something that needs them."""
+    VALUE = 4
+    """Whenever tokens are valued, in each pass: the value of what a protocol issues."""
+    CLAIM = 5
+    """Whenever holdings are valued: claims that are no tokens (`sim.measures.note_claim`)."""
+    AUDIT = 6
+    """At an audit: own books, by `note_leak`."""
+
+
+ROOM = 8
+"""Tasks of one stage at most."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something that is done in every block.
+
+    Attributes:
+        stage: When.
+        order: Among the tasks of a stage; what is lower comes first.
+        kernel: Does it, ``(w)``, and returns nothing.
+        needed: Whether a `World` needs it.
+    """
+
+    stage: Stage
+    order: int
+    kernel: Any
+    needed: Callable[[Any], bool]
+
+
+_tasks: list[Task] = []
+
+
+def register_task(task: Task) -> None:
+    """Have something done in the blocks of every market that needs it."""
+    _tasks.append(task)
+
+
+def no_tasks() -> npt.NDArray[np.int64]:
+    """Room for the addresses of tasks, int64[stages, ROOM]."""
+    return np.zeros((len(Stage), ROOM), np.int64)
+
+
+def address_tasks(world: Any) -> None:
+    """Compile the tasks that a market needs, or find them in the cache, and note where they are.
+
+    Raises:
+        ValueError: If a stage has more than there is room for.
+    """
+    import_module("protocols.builtin")  # where they register
+    for stage in Stage:
+        found = [t for t in _tasks if t.stage == stage and t.needed(world)]
+        if len(found) > ROOM:
+            raise ValueError(f"{len(found)} tasks of {stage.name}; there is room for {ROOM}")
+        for n, task in enumerate(sorted(found, key=lambda t: t.order)):
+            world.tasks[stage, n] = address_of(task.kernel, (type(world)._type,))
+
+
+@inner
+def run_stage(w, stage):
+    """Do all tasks of a stage."""
+    for n in range(w.tasks.shape[1]):
+        address = w.tasks[stage, n]
+        if address == 0:
+            return
+        call_with(address, w)
+
+
+@inner
+def note_leak(w, leak):
+    """Say how far books are from balanced, relative; what is no number is the worst."""
+    if not leak <= w.chain[0].leak:
+        w.chain[0].leak = leak
