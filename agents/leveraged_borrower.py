@@ -22,11 +22,11 @@ from agents.tools import best_place, going_bid, refuel
 from protocols import lending
 from protocols.loans import list_debtor
 from sim import venue
-from sim.build import VENUE
 from sim.codes import PREVIOUS, Kind, Reason
 from sim.compiled import inner, kernel
 from sim.errors import ScenarioError
 from sim.ledger import begin, transfer
+from sim.names import VENUE
 from sim.randomness import agent_uniform
 
 if TYPE_CHECKING:

@@ -23,11 +23,11 @@ from agents.tools import going_bid, refuel
 from protocols import amm
 from protocols.pool import CONSTANT_PRODUCT
 from sim import venue
-from sim.build import HOLDERS
 from sim.codes import ALL, Kind
 from sim.compiled import inner
 from sim.errors import ScenarioError
 from sim.measures import market_price
+from sim.names import HOLDERS
 from sim.randomness import agent_uniform, generator
 
 if TYPE_CHECKING:

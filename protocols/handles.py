@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from protocols import amm, bonding_curve, concentrated, stableswap, weighted
+from protocols import amm, bonding_curve, concentrated, safeguards, stableswap, weighted
 from protocols.curve import Curve
 from protocols.pool import MOST_PARAMETERS, Pool
 from sim import registry
@@ -109,6 +109,10 @@ class CurvedPool(Pool):
         given = np.asarray(list(amounts), dtype=np.float64)
         got = np.array([amm.quote(books, record, i, o, float(amount)) for amount in given])
         return np.asarray(1.0 - got / (given * spot))
+
+    def begin_window(self, block: int) -> None:
+        """Let the limits of its breaker count from a block on."""
+        safeguards.begin_window(self.ledger.books, self.record[0], block)
 
     @property
     def halted(self) -> bool:

@@ -604,6 +604,10 @@ class LendingMarket:
     def _totals(self, token: str) -> tuple[float, float, float]:
         return totals(self.ledger.books, self.record[0], self.reserve(token))
 
+    def supply_index(self, token: str) -> float:
+        """What a receipt is worth in the token: it grows with interest."""
+        return float(self.ledger.books.storage[int(self.reserve(token)["slot"]) + SUPPLY_INDEX])
+
     def deposits(self, token: str) -> float:
         """All deposits of a token with their interest, token units."""
         return self._totals(token)[0]

@@ -194,6 +194,15 @@ class Oracle:
         return float(self.record["price"][0])
 
     @property
+    def reads(self) -> int | None:
+        """Place of the pool that it reads, -1 for the venue, None where it reads nothing."""
+        feed = self.record[0]
+        if feed["source"] == FIXED:
+            return None
+        in_pool = feed["source"] in (POOL_SPOT, POOL_TWAP, SHARE)
+        return int(feed["pool"]) if in_pool and not feed["exogenous"] else -1
+
+    @property
     def updated(self) -> int:
         """Block of the last publication."""
         return int(self.record["updated"][0])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from sim.compiled import kernel
 from sim.ledger import Ledger, exchange, raise_three, store, transfer
@@ -250,6 +251,22 @@ class Pool:
         slot = int(self.record["slot"][0]) + which
         storage = self.ledger.books.storage
         return {token: float(storage[slot + COUNTERS * i]) for i, token in enumerate(self.tokens)}
+
+    def begin_window(self, block: int) -> None:
+        """Let the limits of its breaker count from a block on."""
+        raise NotImplementedError
+
+    def owned(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """What claims that are no tokens hold, where there are any.
+
+        Returns:
+            (owners int64[n], rows of the ledger; amounts float64[n, 2], token units).
+        """
+        return np.zeros(0, np.int64), np.zeros((0, 2))
+
+    def positions(self) -> pd.DataFrame:
+        """Its positions between two prices, where it has any."""
+        raise NotImplementedError
 
     def spot_price(self, base: str | None = None, quote: str | None = None) -> float:
         """Marginal price without fee, units of `quote` per unit of `base`.

@@ -28,7 +28,7 @@ from sim.arrays import copy_into
 from sim.codes import MOST_HOPS, MOST_ROUTES, Phase
 from sim.compiled import inner, kernel
 from sim.ledger import begin, undo
-from sim.registry import register_phase
+from sim.registry import register_phase, register_planner
 
 if TYPE_CHECKING:
     from sim.market import Market
@@ -588,3 +588,6 @@ def plan(
         for r in range(len(lengths))
     )
     return Plan(routes, float(out))
+
+
+register_planner(plan)

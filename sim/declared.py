@@ -26,12 +26,14 @@ from sim.compiled import (
 from sim.errors import ScenarioError
 from sim.ledger import DEBT, Ledger, begin
 from sim.measures import holdings_worth
+from sim.parts import Issued, Part, register_part
+from sim.records import ACTION, ISSUE, ORDER, PROTOCOL
 from sim.tasks import Stage, Task, note_leak, register_task
-from sim.world import ACTION, ISSUE, ORDER, PROTOCOL, World
 
 if TYPE_CHECKING:
     from sim.market import Market
     from sim.scenario import Scenario
+    from sim.world import World
 
 
 @kernel
@@ -100,7 +102,7 @@ def slots(scenario: Scenario) -> int:
     return sum(len(registry.protocol(table.kind).state) for table in scenario.protocols.values())
 
 
-def tables(scenario: Scenario, ledger: Ledger, first_slot: int) -> dict[str, Any]:
+def records(scenario: Scenario, ledger: Ledger, first_slot: int) -> dict[str, Any]:
     """The arrays of a `World` that are of declared protocols; addresses come later."""
     classes = [registry.protocol(table.kind) for table in scenario.protocols.values()]
     protocols = np.zeros(len(classes), PROTOCOL)
@@ -228,3 +230,46 @@ def holdings_behind(world: World, found: npt.NDArray[np.float64]) -> None:
             part = books.balances[int(issue["account"])] * (amount / books.supply[token])
             part[token] = 0.0
             found += float(issue["sign"]) * part
+
+
+class Declared(Part):
+    """``[protocols]``."""
+
+    order = 50
+    tables = {  # noqa: RUF012
+        "protocols": (PROTOCOL, 1),
+        "actions": (ACTION, 1),
+        "issues": (ISSUE, 1),
+        "order": (ORDER, 1),
+    }
+
+    def accounts(self, s: Scenario) -> list[str]:
+        """One for each protocol."""
+        return list(s.protocols)
+
+    def issues(self, s: Scenario) -> list[Issued]:
+        """Tokens of all of them, in their order."""
+        return [Issued(token, *rest) for token, rest in issued(s).items()]
+
+    def slots(self, s: Scenario) -> int:
+        """What each keeps."""
+        return slots(s)
+
+    def arrays(self, s: Scenario, ledger: Ledger, slot: int) -> dict[str, Any]:
+        """Protocols, calls and tokens."""
+        return records(s, ledger, slot)
+
+    def flags(self, s: Scenario) -> dict[str, int]:
+        """What they issue may be held by pools."""
+        return {"nested": int(bool(s.protocols))}
+
+    def behind(self, world: World, found: npt.NDArray[np.float64]) -> None:
+        """What their tokens stand for."""
+        holdings_behind(world, found)
+
+    def handles(self, market: Market, slot: int) -> dict[str, Any]:
+        """`Market.declared`."""
+        return {"declared": open_all(market, slot)}
+
+
+register_part(Declared())

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import networkx as nx
 import numpy as np
 
-from protocols import oracle
 from sim.balance_sheets import GROUP, Entities, assets_and_liabilities, read_entities
 from sim.errors import did_you_mean
 
@@ -156,15 +155,9 @@ def _join_oracles(market: Market, graph: nx.MultiDiGraph, join: Join) -> None:
                 graph.add_node(f"oracle:{names[f]}", kind="oracle", **nothing)
                 join(name, f"oracle:{names[f]}", weight, "price")
     pools = list(market.pools)
-    for f, name in enumerate(names):
-        feed = market.world.feeds[f]
-        source = int(feed["source"])
-        reads_pool = source in (oracle.POOL_SPOT, oracle.POOL_TWAP, oracle.SHARE)
-        if reads_pool and not feed["exogenous"]:
-            target = pools[int(feed["pool"])]
-        else:
-            target = "venue"
-        if source != oracle.FIXED:
+    for f, (name, oracle) in enumerate(market.oracles.items()):
+        if (place := oracle.reads) is not None:
+            target = pools[place] if place >= 0 else "venue"
             join(f"oracle:{name}", target, float(trusted[f]), "source")
 
 

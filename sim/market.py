@@ -15,11 +15,6 @@ import numpy as np
 import pandas as pd
 from numba import typeof
 
-from protocols.lending import LendingMarket
-from protocols.loans import watch_debtors
-from protocols.oracle import Oracle
-from protocols.pool import Pool
-from protocols.routing import Plan, plan
 from sim import balance_sheets, block, build, declared, kernel, registry
 from sim.codes import PREVIOUS, Kind, Reason
 from sim.cohort import CohortTable
@@ -41,6 +36,8 @@ from sim.measures import (
     worth_of,
 )
 from sim.mechanisms import cut_in_cohorts
+from sim.names import VENUE
+from sim.parts import parts
 from sim.randomness import generator
 from sim.receipts import ReceiptBook
 from sim.scenario import Scenario, checked_seed
@@ -52,6 +49,10 @@ if TYPE_CHECKING:
 
     from agents.base import MarketAgent
     from protocols.custom import CustomProtocol
+    from protocols.lending import LendingMarket
+    from protocols.oracle import Oracle
+    from protocols.pool import Pool
+    from protocols.routing import Plan
 
 CHUNK = 512
 """Blocks that the compiled loop makes before Python looks up."""
@@ -74,6 +75,11 @@ class Market(mesa.Model):
         cohorts: Groups of agents by name, their numbers in tables.
         datacollector: A row of measures per collected block.
     """
+
+    pools: dict[str, Pool]
+    lending: dict[str, LendingMarket]
+    oracles: dict[str, Oracle]
+    declared: list[Any]
 
     @collecting_rarely()
     def __init__(
@@ -99,6 +105,7 @@ class Market(mesa.Model):
         self.seed_number = setup.rng if rng is None else checked_seed(rng)
         super().__init__(rng=self.seed_number)
         self.setup = setup
+        self._parts = parts()
         layout = build.Layout(setup)
         self.ledger = Ledger(
             layout.accounts,
@@ -106,7 +113,7 @@ class Market(mesa.Model):
             layout.issuers,
             slots=build.slots(setup),
             tolerance=setup.audit.tolerance,
-            apart=build.VENUE,
+            apart=VENUE,
             rights=layout.rights,
         )
         self.world = build.build_world(setup, self.ledger, layout, self.seed_number)
@@ -114,9 +121,11 @@ class Market(mesa.Model):
         self._hold_protocols()
         build.fund(setup, self.ledger, self.world)
         declared.start_all(self.declared)
-        build.first_prices(self.world)
+        for part in self._parts:
+            part.first_prices(self.world)
         value_tokens(self.world)
-        build.first_windows(self.world)
+        for part in self._parts:
+            part.valued(self.world)
         self.cohorts = self._gather_cohorts()
         self._plain: list[MarketAgent] = []
         self.custom: list[CustomProtocol] = []
@@ -217,7 +226,8 @@ class Market(mesa.Model):
         price = self.price(token_out)
         # What is worth nothing pays for no gas.
         cost = gas / price if price > 0.0 else math.inf if gas > 0.0 else 0.0
-        return plan(self, token_in, token_out, amount, cost)
+        found: Plan = registry.planner()(self, token_in, token_out, amount, cost)
+        return found
 
     # What happens in a block
 
@@ -343,8 +353,9 @@ class Market(mesa.Model):
         if verdict == kernel.FINE:
             return
         self.ledger.audit()
-        for market in self.lending.values():
-            market.audit(self.ledger.tolerance)
+        for protocol in self.protocols.values():
+            if hasattr(protocol, "audit"):
+                protocol.audit(self.ledger.tolerance)
         raise LedgerError(f"block {self.block} failed its audit")  # pragma: no cover
 
     def _empty_buffers(self) -> None:
@@ -379,24 +390,11 @@ class Market(mesa.Model):
     def _hold_protocols(self) -> None:
         w, s = self.world, self.setup
         self.venue = Venue(
-            self.ledger, w.assets, self.ledger.account(build.VENUE), int(w.chain[0]["numeraire"])
+            self.ledger, w.assets, self.ledger.account(VENUE), int(w.chain[0]["numeraire"])
         )
-        self.pools: dict[str, Pool] = {
-            name: registry.pool(settings.kind)(
-                name, self.ledger, w.pools[p : p + 1], settings.tokens
-            )
-            for p, (name, settings) in enumerate(s.pools.items())
-        }
-        self.lending: dict[str, LendingMarket] = {
-            name: LendingMarket(
-                name, self.ledger, w.markets[m : m + 1], w.reserves, w.feeds, w.debtors[m]
-            )
-            for m, name in enumerate(s.lending)
-        }
-        self.oracles: dict[str, Oracle] = {
-            name: Oracle(name, self.ledger, w.feeds[f : f + 1]) for f, name in enumerate(s.oracles)
-        }
-        self.declared = declared.open_all(self, build.declared_slot(s))
+        for part, slot in build.first_slots(s).items():
+            for name, handles in part.handles(self, slot).items():
+                setattr(self, name, handles)
 
     @property
     def protocols(self) -> dict[str, Any]:
@@ -439,11 +437,13 @@ class Market(mesa.Model):
         for name, works in self.setup.switches:
             if not works:
                 cut_in_cohorts(order, name)
-        build.trim_cash(self.setup, self.ledger, self.world)
+        for part in self._parts:
+            part.begun(self.setup, self.ledger, self.world)
         value_tokens(self.world)
         for cohort in self.cohorts.values():
             cohort.behaviour.populate(self, cohort)
-        watch_debtors(self.world)
+        for part in self._parts:
+            part.populated(self.world)
         self._address_behaviours()
         self.note_start()
 
@@ -508,13 +508,11 @@ class Market(mesa.Model):
             "scratch": np.zeros(len(self.ledger.accounts)),
             "senders": np.append(w.senders, build.senders(self.seed_number, [name])),
         }
-        if len(w.markets):
-            grown["debtors"] = _wider(w.debtors, 1)
-            grown["since"] = _wider(w.since, 1, -2)
-            grown["health"] = _wider(w.health, 1)
+        for part in self._parts:
+            grown |= part.widened(w)
         self.world = w._replace(**grown)
-        for m, market in enumerate(self.lending.values()):
-            market.watch(self.world.debtors[m])
+        for part in self._parts:
+            part.widened_handles(self)
         return row
 
     def join(self, agent: MarketAgent) -> None:

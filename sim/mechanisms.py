@@ -9,19 +9,17 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from protocols import oracle, safeguards
-from sim.codes import NEVER, FeeMarket
+from sim.codes import FeeMarket
+from sim.parts import parts
 from sim.venue import depth_units
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from sim.cohort import CohortTable
     from sim.scenario import Scenario
     from sim.world import World
 
-MOVED_BY_AGENTS = (oracle.VENUE, oracle.POOL_SPOT, oracle.POOL_TWAP)
 """Sources whose price agents can move."""
 
 Restore = Callable[[], None]
@@ -37,8 +35,8 @@ def cut_in_world(world: World, name: str) -> Restore:
     Returns:
         What lets it work again as it did before.
     """
-    change = _IN_WORLD.get(name)
-    return change(world) if change is not None else nothing
+    changes = [cuts[name] for cuts in (_IN_WORLD, *(p.cuts for p in parts())) if name in cuts]
+    return all_of([change(world) for change in changes])
 
 
 def cut_in_cohorts(cohorts: Iterable[CohortTable], name: str) -> Restore:
@@ -46,24 +44,20 @@ def cut_in_cohorts(cohorts: Iterable[CohortTable], name: str) -> Restore:
     restores = []
     for cohort in cohorts:
         for column, value in cohort.behaviour.without.get(name, {}).items():
-            restores.append(_set(cohort.column(column), value))
-    return _all(restores)
+            restores.append(set_now(cohort.column(column), value))
+    return all_of(restores)
 
 
 def present(setup: Scenario) -> list[str]:
     """Mechanisms that work in a scenario and can be cut while it runs, in the switches' order."""
     from sim.registry import behaviour
 
-    acting: Mapping[str, bool] = {
-        "oracle_reads_market": any(
-            oracle.SOURCES[o.source] in MOVED_BY_AGENTS for o in setup.oracles.values()
-        ),
+    acting: dict[str, bool] = {
         "gas_binds": setup.block.fee_market != "off",
         "venue_depth_is_finite": any(math.isfinite(a.depth) for a in setup.venue.assets.values()),
-        "interconnected": len(setup.pools) > 1,
-        "breakers": any(pool.breaker is not None for pool in setup.pools.values()),
-        "insurance": bool(setup.insurance),
     }
+    for part in parts():
+        acting |= part.works(setup)
     theirs = {name for group in setup.agents.values() for name in behaviour(group.kind).without}
     return [
         name
@@ -76,7 +70,9 @@ def nothing() -> None:
     """There was nothing to cut."""
 
 
-def _all(restores: list[Restore]) -> Restore:
+def all_of(restores: list[Restore]) -> Restore:
+    """What lets all of several things work again."""
+
     def restore() -> None:
         for one in restores:
             one()
@@ -84,7 +80,7 @@ def _all(restores: list[Restore]) -> Restore:
     return restore
 
 
-def _set(values: npt.NDArray[Any], value: float) -> Restore:
+def set_now(values: npt.NDArray[Any], value: float) -> Restore:
     """Set a live view of numbers; return what sets them back."""
     before = values.copy()
     values[:] = value
@@ -97,12 +93,12 @@ def _set(values: npt.NDArray[Any], value: float) -> Restore:
 
 def _gas_binds(world: World) -> Restore:
     chain = world.chain
-    prices = [_set(chain[field], 0.0) for field in ("base_fee", "gas_price", "mean_gas_price")]
-    return _all([_set(chain["fee_market"], FeeMarket.OFF), *prices])
+    prices = [set_now(chain[field], 0.0) for field in ("base_fee", "gas_price", "mean_gas_price")]
+    return all_of([set_now(chain["fee_market"], FeeMarket.OFF), *prices])
 
 
 def _venue_depth_is_finite(world: World) -> Restore:
-    back = _set(world.assets["depth"], math.inf)
+    back = set_now(world.assets["depth"], math.inf)
     _count_units(world)
 
     def restore() -> None:
@@ -117,47 +113,12 @@ def _count_units(world: World) -> None:
         asset["units"] = depth_units(asset, int(world.chain[0]["block"]))
 
 
-def _oracle_reads_market(world: World) -> Restore:
-    restores = []
-    for feed in _views(world.feeds):
-        if int(feed["source"][0]) in MOVED_BY_AGENTS:
-            restores += [_set(feed["exogenous"], 1), _set(feed["live"], 0)]
-    return _all(restores)
-
-
 def _interconnected(world: World) -> Restore:
-    return _all([_set(world.chain["interconnected"], 0), _set(world.cohorts["routes"], 0)])
-
-
-def _breakers(world: World) -> Restore:
-    back = _set(world.pools["guarded"], 0)
-    for pool in world.pools:
-        pool["tripped"] = 0
-        if pool["halted_until"] < NEVER:  # a shock halts it for ever
-            pool["halted"] = 0
-
-    def restore() -> None:
-        back()
-        for pool in world.pools:
-            if pool["guarded"]:  # what happened meanwhile counts for no limit
-                safeguards.begin_window(world.books, pool, int(world.chain[0]["block"]) + 1)
-
-    return restore
-
-
-def _insurance(world: World) -> Restore:
-    return _all([_set(world.funds["cover"], 0.0), _set(world.funds["premium"], 0.0)])
-
-
-def _views(records: npt.NDArray[np.void]) -> list[npt.NDArray[np.void]]:
-    return [records[i : i + 1] for i in range(len(records))]
+    return all_of([set_now(world.chain["interconnected"], 0), set_now(world.cohorts["routes"], 0)])
 
 
 _IN_WORLD: Mapping[str, Callable[[World], Restore]] = {
-    "oracle_reads_market": _oracle_reads_market,
     "gas_binds": _gas_binds,
     "venue_depth_is_finite": _venue_depth_is_finite,
     "interconnected": _interconnected,
-    "breakers": _breakers,
-    "insurance": _insurance,
 }

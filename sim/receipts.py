@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from sim.codes import Kind, Reason
-from sim.world import RECEIPT, World
+from sim.records import RECEIPT
+from sim.world import World
 
 if TYPE_CHECKING:
     from sim.market import Market

@@ -50,6 +50,11 @@ def behaviours() -> Mapping[str, type]:
     return dict(_behaviours)
 
 
+def load_protocols() -> None:
+    """Import the protocols that come with the simulator, which register themselves."""
+    import_module("protocols.builtin")
+
+
 _protocols: dict[str, type] = {}
 
 
@@ -60,7 +65,7 @@ def register_protocol(kind: str, protocol: type) -> None:
 
 def protocols() -> Mapping[str, type]:
     """All classes of protocols that declare themselves, by name."""
-    import_module("protocols.builtin")
+    load_protocols()
     return dict(_protocols)
 
 
@@ -99,7 +104,7 @@ def register_pool(kind: str, pool: type) -> None:
 
 def pools() -> Mapping[str, type]:
     """All classes of pools by name."""
-    import_module("protocols.builtin")
+    load_protocols()
     return dict(_pools)
 
 
@@ -149,8 +154,22 @@ def register_phase(phase: Any, kernel: Any) -> None:
 
 def phases() -> Mapping[Any, Any]:
     """What does the phases that only some agents use."""
-    import_module("protocols.builtin")
+    load_protocols()
     return dict(_phases)
+
+
+_planner: list[Any] = []
+
+
+def register_planner(planner: Any) -> None:
+    """Have routes found in Python by a function of a market, two tokens, an amount and a cost."""
+    _planner[:] = [planner]
+
+
+def planner() -> Any:
+    """What finds routes in Python."""
+    load_protocols()
+    return _planner[0]
 
 
 _sections: list[tuple[int, Callable[[Any, float], list[Any]]]] = []
@@ -168,13 +187,13 @@ def register_measures(order: int, section: Callable[[Any, float], list[Any]]) ->
 
 def sections() -> list[Callable[[Any, float], list[Any]]]:
     """What says which measures a market has, in the order of the results."""
-    import_module("protocols.builtin")
+    load_protocols()
     return [section for _, section in sorted(_sections, key=lambda pair: pair[0])]
 
 
 def calls() -> Mapping[int, Any]:
     """What carries out each kind of call; CUSTOM has nothing but Python."""
-    import_module("protocols.builtin")
+    load_protocols()
     return dict(_calls)
 
 

@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from protocols import safeguards
-from protocols.handles import ConcentratedPool
-from protocols.lending import SUPPLY_INDEX
-from sim.build import HOLDERS
 from sim.codes import ALL, NEVER, Kind
 from sim.mechanisms import cut_in_cohorts, cut_in_world, nothing
 from sim.mempool import Call, Order, send
+from sim.names import HOLDERS
 from sim.venue import depth_units
 
 if TYPE_CHECKING:
@@ -186,7 +183,8 @@ class Shocks:
         return thaw
 
     def _pool_halt(self, shock: Any) -> Callable[[], None]:
-        record = self.market.pools[shock.pool].record
+        pool = self.market.pools[shock.pool]
+        record = pool.record
         until = int(record["halted_until"][0]) if record["halted"][0] else 0
         record["halted"], record["halted_until"] = 1, NEVER
 
@@ -195,7 +193,7 @@ class Shocks:
             record["halted_until"] = until
             if until <= block or not record["guarded"][0]:  # no breaker holds it any longer
                 record["halted"] = 0
-                safeguards.begin_window(self.market.world.books, record[0], block)
+                pool.begin_window(block)
 
         return resume
 
@@ -259,7 +257,7 @@ class Shocks:
         pool = market.pools[shock.pool]
         column = market.ledger.token(pool.share)
         p = list(market.pools).index(shock.pool)
-        if isinstance(pool, ConcentratedPool):
+        if pool.record["ranges"][0]:
             for position in pool.positions().to_dict("records"):
                 row = market.ledger.account(str(position["owner"]))
                 if shock.agents is None or row in market.cohorts[shock.agents].accounts():
@@ -277,7 +275,7 @@ class Shocks:
         lender = market.lending[shock.lending]
         reserve = lender.reserve(shock.token)
         m = list(market.lending).index(shock.lending)
-        index = market.ledger.books.storage[int(reserve["slot"]) + SUPPLY_INDEX]
+        index = lender.supply_index(shock.token)
         column = int(reserve["receipt"])
         for row in self._holders(shock.agents, column):
             held = float(market.ledger.balances[row, column])

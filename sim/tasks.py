@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.compiled import address_of, call_with, inner
+from sim.registry import load_protocols
 
 
 class Stage(IntEnum):
@@ -77,7 +77,7 @@ def address_tasks(world: Any) -> None:
     Raises:
         ValueError: If a stage has more than there is room for.
     """
-    import_module("protocols.builtin")  # where they register
+    load_protocols()  # where they register
     for stage in Stage:
         found = [t for t in _tasks if t.stage == stage and t.needed(world)]
         if len(found) > ROOM:

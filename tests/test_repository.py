@@ -37,13 +37,15 @@ UNMIRRORED = {"__init__"}
 
 DRAWING = {"altair", "bokeh", "ipyvuetify", "ipywidgets", "matplotlib", "plotly", "solara"}
 FORBIDDEN = {
-    "sim": {"agents", "runs", *DRAWING},
+    "sim": {"agents", "protocols", "runs", *DRAWING},
     "protocols": {"agents", "runs", *DRAWING},
     "agents": {"runs", *DRAWING},
 }
 ALLOWED = {
     ("sim/registry.py", "agents"),  # asks the built-in behaviours to register, by name
+    ("sim/registry.py", "protocols"),  # and the protocols
     ("sim/market.py", "agents"),  # for its annotations only
+    ("sim/market.py", "protocols"),
 }
 
 PYTHONS = ("3.11", "3.12", "3.13")

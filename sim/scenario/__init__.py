@@ -43,7 +43,7 @@ from sim.scenario.lending import (
     ReserveSettings,
 )
 from sim.scenario.model import Scenario
-from sim.scenario.pools import OF_KIND, POOL_KINDS, PoolSettings
+from sim.scenario.pools import OF_KIND, PoolSettings
 from sim.scenario.problems import model_of, problems_of
 from sim.scenario.shocks import SHOCK_KINDS, Mechanism, Shock
 from sim.scenario.venue import AssetSettings, VenueSettings
@@ -51,7 +51,6 @@ from sim.scenario.venue import AssetSettings, VenueSettings
 __all__ = [
     "MOST_SEED",
     "OF_KIND",
-    "POOL_KINDS",
     "SHOCK_KINDS",
     "AgentSettings",
     "AssetSettings",

@@ -6,7 +6,7 @@ from sim import registry
 from sim.errors import ScenarioError, did_you_mean
 from sim.scenario.content import Content
 from sim.scenario.lending import InsuranceSettings
-from sim.scenario.pools import OF_KIND, POOL_KINDS, PoolSettings
+from sim.scenario.pools import OF_KIND, PoolSettings
 from sim.scenario.problems import Problem, unknown
 
 LEAST_WEIGHT = 1e-4
@@ -98,7 +98,7 @@ def _check_kind(pool_name: str, pool: PoolSettings) -> list[Problem]:
 def _check_class(field: str, pool: PoolSettings) -> list[Problem]:
     """Whether there is such a kind, and whether its class declares the parameters given."""
     if ":" not in pool.kind:
-        if problems := unknown(f"{field}.kind", pool.kind, POOL_KINDS, "kind of pool"):
+        if problems := unknown(f"{field}.kind", pool.kind, registry.pools(), "kind of pool"):
             return problems
     try:
         declared = registry.pool(pool.kind).parameters

@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from sim.distribution import NotNegative, Positive
 from sim.scenario.fields import Blocks, Fee, Period, Share, Table, reach
 
-POOL_KINDS = ("constant_product", "weighted", "stableswap", "concentrated", "bonding_curve")
 OF_KIND = {
     "ratio": "bonding_curve",
     "supply": "bonding_curve",

@@ -17,7 +17,6 @@ from sim.distribution import Distribution
 from sim.errors import ScenarioError
 from sim.scenario import (
     OF_KIND,
-    POOL_KINDS,
     AgentSettings,
     AssetSettings,
     BlockSettings,
@@ -180,7 +179,7 @@ class Draft:
 
     def _pool(self, name: str) -> None:
         rng = self.rng
-        kind = rng.choice(POOL_KINDS)
+        kind = rng.choice(list(registry.pools()))
         there = self.base
         if not self.fair and rng.random() < 0.25:
             there = there + [f"{pool}-share" for pool in self.supply]
@@ -193,6 +192,10 @@ class Draft:
         for field, of in OF_KIND.items():
             if of != kind:
                 pool.pop(field, None)
+        pool["parameters"] = {
+            parameter: rng.uniform(max(column.low, -1e3), min(column.high, 1e3))
+            for parameter, column in registry.pool(kind).parameters.items()
+        }
         worth = 10.0 ** rng.uniform(3.0, 8.0)
         own = f"{name}-share"
         inside = [token for token in tokens if token != own]

@@ -8,7 +8,8 @@ import numpy as np
 
 from sim import Market, Scenario
 from sim.codes import Kind
-from sim.world import KINDS, World
+from sim.records import KINDS
+from sim.world import World
 
 
 def test_there_is_room_for_every_kind_of_call() -> None:

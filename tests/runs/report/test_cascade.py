@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from runs.report.cascade import Generations
 from sim.codes import Kind, Reason
-from sim.world import RECEIPT
+from sim.records import RECEIPT
 
 
 def receipts(*liquidations: tuple[int, int]) -> npt.NDArray[np.void]:

@@ -1,0 +1,51 @@
+"""Insurance funds in a market's arrays, and what they start with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from protocols.insurance import FUND, records
+from sim.ledger import Ledger
+from sim.mechanisms import Restore, all_of, set_now
+from sim.parts import Part, register_part
+
+if TYPE_CHECKING:
+    from sim.scenario import Scenario
+    from sim.world import World
+
+
+def _cut_cover(world: World) -> Restore:
+    return all_of([set_now(world.funds["cover"], 0.0), set_now(world.funds["premium"], 0.0)])
+
+
+class Insurance(Part):
+    """``[insurance]``."""
+
+    order = 40
+    tables = {"funds": (FUND, 1)}  # noqa: RUF012
+    fund_order = 15
+    cuts = {"insurance": _cut_cover}  # noqa: RUF012
+
+    def special(self, s: Scenario) -> list[str]:
+        """One for each fund."""
+        return list(s.insurance)
+
+    def arrays(self, s: Scenario, ledger: Ledger, slot: int) -> dict[str, Any]:
+        """What each fund covers."""
+        return {"funds": records(s, ledger)}
+
+    def flags(self, s: Scenario) -> dict[str, int]:
+        """Whether something is insured."""
+        return {"guarded": int(bool(s.insurance))}
+
+    def fund(self, s: Scenario, ledger: Ledger, world: World) -> None:
+        """Give each its money."""
+        for fund, insurance in s.insurance.items():
+            ledger.mint(fund, insurance.token, insurance.funds)
+
+    def works(self, s: Scenario) -> dict[str, bool]:
+        """Whether a fund could pay."""
+        return {"insurance": bool(s.insurance)}
+
+
+register_part(Insurance())

@@ -1,0 +1,121 @@
+"""Oracles in a market's arrays, and what they publish first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from protocols import oracle as oracle_protocol
+from sim.errors import ScenarioError
+from sim.ledger import Ledger
+from sim.mechanisms import Restore, all_of, set_now
+from sim.parts import Part, register_part
+from sim.scenario import oracle_quote_token
+
+if TYPE_CHECKING:
+    from sim.market import Market
+    from sim.scenario import Scenario
+    from sim.world import World
+
+MOVED_BY_AGENTS = (oracle_protocol.VENUE, oracle_protocol.POOL_SPOT, oracle_protocol.POOL_TWAP)
+"""Sources whose prices agents can move."""
+
+
+def _feeds(s: Scenario, ledger: Ledger) -> tuple[npt.NDArray[np.void], npt.NDArray[np.float64]]:
+    feeds = np.zeros(len(s.oracles), oracle_protocol.FEED)
+    names, assets, pools = list(s.oracles), list(s.venue.assets), list(s.pools)
+    memory = 2
+    for f, settings in enumerate(s.oracles.values()):
+        r = feeds[f]
+        r["token"] = ledger.token(settings.token)
+        r["asset"] = assets.index(settings.token) if settings.token in assets else -1
+        r["source"] = oracle_protocol.SOURCES[settings.source]
+        r["pool"] = pools.index(settings.pool) if settings.pool else 0
+        r["quote"] = names.index(settings.quote) if settings.quote else -1
+        if settings.source == "share":
+            tokens = s.pools[settings.pool or ""].tokens
+            r["parts"][: len(tokens)] = [_feed_of(s, token) for token in tokens]
+        if settings.source in ("pool_spot", "pool_twap"):
+            inside = s.pools[settings.pool or ""].tokens
+            against = oracle_quote_token(inside, settings.token, s.venue.numeraire)
+            if settings.quote:
+                against = s.oracles[settings.quote].token
+            r["against"] = inside.index(against)
+        r["lag"], r["heartbeat"] = settings.lag, settings.heartbeat
+        r["live"] = settings.live
+        r["deviation"], r["window"] = settings.deviation, settings.window
+        if settings.source == "fixed":
+            r["price"] = settings.price
+        memory = max(memory, settings.lag + 1, settings.window + 1)
+    return feeds, np.zeros((len(feeds), 2 * memory))
+
+
+def _feed_of(s: Scenario, token: str) -> int:
+    """The oracle that is called like a token, or else the first one of it."""
+    namesake = s.oracles.get(token)
+    if namesake is not None and namesake.token == token and namesake.source != "share":
+        return list(s.oracles).index(token)
+    for f, settings in enumerate(s.oracles.values()):
+        if settings.token == token and settings.source != "share":
+            return f
+    raise ScenarioError([("oracles", f"a share's fair price needs an oracle of {token}; add one")])
+
+
+def _cut_readings(world: World) -> Restore:
+    restores = []
+    for f in range(len(world.feeds)):
+        feed = world.feeds[f : f + 1]
+        if int(feed["source"][0]) in MOVED_BY_AGENTS:
+            restores += [set_now(feed["exogenous"], 1), set_now(feed["live"], 0)]
+    return all_of(restores)
+
+
+class Oracles(Part):
+    """``[oracles]``."""
+
+    order = 30
+    tables = {"feeds": (oracle_protocol.FEED, 1), "rings": ("f8", 2)}  # noqa: RUF012
+    cuts = {"oracle_reads_market": _cut_readings}  # noqa: RUF012
+
+    def arrays(self, s: Scenario, ledger: Ledger, slot: int) -> dict[str, Any]:
+        """Feeds, and their memory."""
+        feeds, rings = _feeds(s, ledger)
+        return {"feeds": feeds, "rings": rings}
+
+    def first_prices(self, world: World) -> None:
+        """Give every oracle the price that it starts with."""
+        for _ in range(2):  # a pool's other token may be priced by a later feed
+            for feed in world.feeds:
+                source = int(feed["source"])
+                if source == oracle_protocol.VENUE or feed["exogenous"]:
+                    a = int(feed["asset"])
+                    feed["price"] = world.assets[a]["price"] if a >= 0 else 1.0
+                elif source == oracle_protocol.SHARE:
+                    pool = world.pools[int(feed["pool"])]
+                    feed["price"] = oracle_protocol.fair_share_price(
+                        world.books, pool, world.feeds, feed
+                    )
+                elif source != oracle_protocol.FIXED:
+                    feed["price"] = oracle_protocol.pool_price(
+                        world.books, world.pools, world.feeds, feed
+                    )
+
+    def handles(self, market: Market, slot: int) -> dict[str, Any]:
+        """`Market.oracles`."""
+        w, ledger = market.world, market.ledger
+        return {
+            "oracles": {
+                name: oracle_protocol.Oracle(name, ledger, w.feeds[f : f + 1])
+                for f, name in enumerate(market.setup.oracles)
+            }
+        }
+
+    def works(self, s: Scenario) -> dict[str, bool]:
+        """Whether an oracle reads what agents can move."""
+        sources = (oracle_protocol.SOURCES[o.source] for o in s.oracles.values())
+        return {"oracle_reads_market": any(source in MOVED_BY_AGENTS for source in sources)}
+
+
+register_part(Oracles())

@@ -1,0 +1,282 @@
+"""Pools in a market's arrays, and what they start with."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from protocols import amm, concentrated, operations, safeguards
+from protocols.pool import COUNTERS, MOST_TOKENS, POOL
+from sim import registry
+from sim.codes import NEVER, Reason
+from sim.errors import ScenarioError
+from sim.ledger import FREE, Ledger, begin
+from sim.mechanisms import Restore, set_now
+from sim.names import HOLDERS, TREASURY, share_name
+from sim.parts import Issued, Part, register_part
+from sim.scenario import order_of_funding
+
+if TYPE_CHECKING:
+    from sim.market import Market
+    from sim.scenario import PoolSettings, Scenario
+    from sim.world import World
+
+
+_SLOTS = COUNTERS * MOST_TOKENS
+"""Numbers that each pool keeps, beside those of its kind."""
+
+
+def _tick_row(pool: PoolSettings) -> tuple[int, int]:
+    """(lowest tick in units of the spacing, number of ticks) that a pool's prices allow."""
+    first = pool.reserves[pool.tokens[1]] / pool.reserves[pool.tokens[0]]
+    ends = [
+        math.log(first * m) / concentrated.LOG_BASE for m in (1 / pool.price_span, pool.price_span)
+    ]
+    low, high = (min(max(end, -concentrated.MOST_TICK), concentrated.MOST_TICK) for end in ends)
+    lowest, highest = math.floor(low / pool.tick_spacing), math.ceil(high / pool.tick_spacing)
+    most = concentrated.MOST_TICK // pool.tick_spacing
+    lowest, highest = max(lowest, -most), min(highest, most)
+    return lowest, highest - lowest + 1
+
+
+def _capacity(s: Scenario, name: str) -> int:
+    """Positions that a pool has room for: a few of each of its providers, and some more."""
+    room = s.pools[name].positions + len(s.pools[name].ranges)
+    for settings in s.agents.values():
+        if name in settings.pools:
+            room += settings.count * int(getattr(registry.behaviour(settings.kind), "positions", 0))
+    return room
+
+
+def _range_slots(s: Scenario, name: str) -> int:
+    if s.pools[name].kind != "concentrated":
+        return 0
+    return concentrated.slots(_tick_row(s.pools[name])[1], _capacity(s, name))
+
+
+def _pools(s: Scenario, ledger: Ledger, first_slot: int) -> npt.NDArray[np.void]:
+    pools = np.zeros(len(s.pools), POOL)
+    extra = first_slot + len(s.pools) * _SLOTS
+    names = list(s.pools)
+    for p, (name, settings) in enumerate(s.pools.items()):
+        r = pools[p]
+        curve = registry.pool(settings.kind).curve
+        r["kind"] = curve.kind
+        for field in ("parted", "balanced", "ranges"):
+            r[field] = getattr(curve, field)
+        for n, (parameter, column) in enumerate(registry.pool(settings.kind).parameters.items()):
+            r["parameters"][n] = settings.parameters.get(parameter, column.default)
+        for field, address in operations.addresses(curve).items():
+            r[field] = address
+        r["account"] = ledger.account(name)
+        r["treasury"] = ledger.account(TREASURY)
+        r["share"] = ledger.token(share_name(name))
+        r["size"] = len(settings.tokens)
+        r["slot"] = first_slot + p * _SLOTS
+        r["tokens"][: len(settings.tokens)] = [ledger.token(t) for t in settings.tokens]
+        r["fee"] = settings.fee
+        r["protocol_fee"] = settings.protocol_fee
+        first = settings.shares_of_value()
+        target = settings.target_weights or {}
+        for i, token in enumerate(settings.tokens):
+            r["first_weights"][i] = r["weights"][i] = first[token]
+            r["target_weights"][i] = target.get(token, first[token]) / (sum(target.values()) or 1.0)
+        if settings.weight_rule is not None:
+            r["rule_strength"] = settings.weight_rule.strength
+            r["rule_memory"] = settings.weight_rule.memory
+            r["lowest_weight"] = settings.weight_rule.lowest
+        r["amplification"] = r["first_amplification"] = settings.amplification
+        r["target_amplification"] = settings.target_amplification or settings.amplification
+        r["moves_from"], r["moves_until"] = settings.moves_from, settings.moves_until
+        r["fee_multiplier"] = settings.fee_multiplier
+        r["rate_pools"] = -1
+        r["rates"] = 1.0
+        for i, token in enumerate(settings.tokens):
+            r["rates"][i] = (settings.rates or {}).get(token, 1.0)
+            base = token.removesuffix("-share")
+            if settings.kind == "stableswap" and base in names and token == share_name(base):
+                r["rate_pools"][i] = names.index(base) if s.pools[base].kind == "stableswap" else -1
+        r["ratio"] = settings.ratio
+        if settings.kind == "concentrated":
+            r["extra"], r["spacing"] = extra, settings.tick_spacing
+            r["lowest"], r["width"] = _tick_row(settings)
+            r["capacity"] = _capacity(s, name)
+            extra += _range_slots(s, name)
+        _guard(settings, r)
+    return pools
+
+
+def _guard(settings: PoolSettings, r: Any) -> None:
+    """Write a pool's safeguards into its record."""
+    r["base_fee"] = settings.fee
+    r["volatility_fee"], r["imbalance_fee"] = settings.volatility_fee, settings.imbalance_fee
+    r["highest_fee"] = settings.highest_fee
+    r["fee_memory"] = 1.0 - math.exp(-1.0 / settings.fee_memory)
+    if settings.breaker is None:
+        return
+    r["guarded"] = 1
+    r["most_move"] = settings.breaker.move
+    r["most_imbalance"] = settings.breaker.imbalance
+    r["most_outflow"] = settings.breaker.outflow
+    r["window"], r["cool_down"] = settings.breaker.window, settings.breaker.cool_down
+
+
+def _fund_pool(s: Scenario, ledger: Ledger, world: World, p: int, holders: int) -> None:
+    """Let outside holders fill a pool; shares of others they take from those they hold."""
+    name, settings = list(s.pools.items())[p]
+    pool = world.pools[p]
+    base = (s.venue.numeraire, *s.venue.assets)
+    for token, amount in settings.reserves.items():
+        if token in base:
+            ledger.mint(holders, token, amount)
+        elif amount > ledger.balance(holders, token):
+            left = ledger.balance(holders, token)
+            text = f"holds {amount:g} {token}, of which holders have {left:g} left; lower it"
+            raise ScenarioError([(f"pools.{name}.reserves.{token}", text)])
+    begin(ledger.books)
+    if settings.kind == "concentrated":
+        _fund_ranges(settings, ledger, pool, name, holders)
+        return
+    if settings.kind == "bonding_curve":
+        money = settings.tokens[1]
+        ledger.transfer(holders, name, money, settings.reserves[money])
+        ledger.mint(holders, share_name(name), settings.supply or 0.0)
+        pool["start"][1] = settings.reserves[money] / (settings.supply or 1.0)
+        return
+    amm.move(ledger.books, world.pools, p, 0)
+    amounts = np.array([settings.reserves[token] for token in settings.tokens])
+    amm.first_entry(ledger.books, pool, holders, amounts)
+    supply = ledger.supply(int(pool["share"]))
+    pool["start"][: amounts.size] = amounts / supply
+
+
+def _fund_ranges(
+    settings: PoolSettings, ledger: Ledger, pool: Any, name: str, holders: int
+) -> None:
+    """Open the positions that outside holders have in a concentrated pool at the start."""
+    base, quote = (settings.reserves[token] for token in settings.tokens)
+    price = quote / base
+    concentrated.initialise(ledger.books, pool, math.sqrt(price))
+    pool["first_price"] = price
+    whole = [(1.0 / settings.price_span, settings.price_span, 1.0)]
+    ranges = [(r.lower, r.upper, r.share) for r in settings.ranges] or whole
+    total = sum(share for _, _, share in ranges)
+    for i, (low, high, share) in enumerate(ranges):
+        lower = int(concentrated.spaced(pool, price * low, False))
+        upper = int(concentrated.spaced(pool, price * high, True))
+        ends = concentrated.sqrt_price_at_tick(lower), concentrated.sqrt_price_at_tick(upper)
+        x, y = concentrated.amounts_for_liquidity(1.0, math.sqrt(price), *ends)
+        liquidity = share / total * 2.0 * quote / (x * price + y)
+        needs = x * liquidity, y * liquidity
+        for token, need in zip(settings.tokens, needs, strict=True):
+            lacks = need * (1.0 + 1e-12) - ledger.balance(holders, token)
+            if lacks > 0.0:  # ranges that are not centred need more of one token
+                ledger.mint(holders, token, lacks)
+        begin(ledger.books)
+        reason, _, _ = concentrated.add(ledger.books, pool, holders, lower, upper, liquidity)
+        if reason != Reason.DONE:
+            text = f"cannot be opened ({Reason(reason).name.lower()}); move its prices apart"
+            raise ScenarioError([(f"pools.{name}.ranges.{i}", text)])
+
+
+def _cut_breakers(world: World) -> Restore:
+    back = set_now(world.pools["guarded"], 0)
+    for pool in world.pools:
+        pool["tripped"] = 0
+        if pool["halted_until"] < NEVER:  # a shock halts it for ever
+            pool["halted"] = 0
+
+    def restore() -> None:
+        back()
+        for pool in world.pools:
+            if pool["guarded"]:  # what happened meanwhile counts for no limit
+                safeguards.begin_window(world.books, pool, int(world.chain[0]["block"]) + 1)
+
+    return restore
+
+
+class Pools(Part):
+    """``[pools]``."""
+
+    order = 10
+    cuts = {"breakers": _cut_breakers}  # noqa: RUF012
+    tables = {"pools": (POOL, 1)}  # noqa: RUF012
+
+    def accounts(self, s: Scenario) -> list[str]:
+        """One for each pool."""
+        return list(s.pools)
+
+    def issues(self, s: Scenario) -> list[Issued]:
+        """Shares."""
+        return [Issued(share_name(pool), pool, FREE) for pool in s.pools]
+
+    def slots(self, s: Scenario) -> int:
+        """Counters, ticks and positions."""
+        return len(s.pools) * _SLOTS + sum(_range_slots(s, name) for name in s.pools)
+
+    def arrays(self, s: Scenario, ledger: Ledger, slot: int) -> dict[str, Any]:
+        """The pools' records."""
+        return {"pools": _pools(s, ledger, slot)}
+
+    def flags(self, s: Scenario) -> dict[str, int]:
+        """Whether there are positions, safeguards, or tokens that others issue."""
+        guarded = any(
+            p.breaker or p.volatility_fee or p.imbalance_fee or p.weight_rule
+            for p in s.pools.values()
+        )
+        base = {s.venue.numeraire, *s.venue.assets}
+        return {
+            "ranges": sum(registry.pool(pool.kind).curve.ranges for pool in s.pools.values()),
+            "guarded": int(guarded),
+            "nested": int(any(set(pool.tokens) - base for pool in s.pools.values())),
+        }
+
+    def fund(self, s: Scenario, ledger: Ledger, world: World) -> None:
+        """Let outside holders fill them, those first whose shares others hold."""
+        names = list(s.pools)
+        for name in order_of_funding(s):
+            _fund_pool(s, ledger, world, names.index(name), ledger.account(HOLDERS))
+
+    def valued(self, world: World) -> None:
+        """Let the limits of circuit breakers count from the start."""
+        if not world.chain[0]["guarded"]:
+            return
+        for pool in world.pools:
+            safeguards.watch(world.books, pool, world.values, 1)
+            safeguards.begin_window(world.books, pool, 0)
+
+    def behind(self, world: World, found: npt.NDArray[np.float64]) -> None:
+        """A share is its part of the reserves."""
+        for pool in world.pools:
+            share = int(pool["share"])
+            if pool["ranges"]:
+                continue
+            part, found[share] = found[share] / max(world.books.supply[share], 1e-300), 0.0
+            for i in range(int(pool["size"])):
+                token = int(pool["tokens"][i])
+                if token == share:  # a bonding curve's own
+                    continue
+                found[token] += part * world.books.balances[int(pool["account"]), token]
+
+    def handles(self, market: Market, slot: int) -> dict[str, Any]:
+        """`Market.pools`."""
+        w, ledger = market.world, market.ledger
+        return {
+            "pools": {
+                name: registry.pool(pool.kind)(name, ledger, w.pools[p : p + 1], pool.tokens)
+                for p, (name, pool) in enumerate(market.setup.pools.items())
+            }
+        }
+
+    def works(self, s: Scenario) -> dict[str, bool]:
+        """Breakers, and links between several pools."""
+        return {
+            "interconnected": len(s.pools) > 1,
+            "breakers": any(pool.breaker is not None for pool in s.pools.values()),
+        }
+
+
+register_part(Pools())

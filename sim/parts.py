@@ -1,0 +1,153 @@
+"""Parts of a market: what each section of a scenario brings to its arrays and to its start.
+
+The market opens by asking every part in turn and knows none of them. A part is a stateless
+object; protocols register theirs here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from sim.registry import load_protocols
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from sim.ledger import Ledger
+    from sim.market import Market
+    from sim.scenario import Scenario
+    from sim.world import World
+
+
+class Issued(NamedTuple):
+    """A token that a part brings.
+
+    Attributes:
+        token: Its name.
+        issuer: Name of the account that issues it.
+        right: Whether it may be given away: FREE, PLEDGE or DEBT of `sim.ledger`.
+    """
+
+    token: str
+    issuer: str
+    right: int
+
+
+class Part:
+    """Base of parts; each brings only what it has.
+
+    Attributes:
+        order: Of its accounts, tokens and slots among those of other parts.
+        fund_order: Of what it starts with; default: `order`.
+        cuts: What a mechanism's switch stops in its arrays: takes the world, and returns what
+            lets it work again, by the name of the switch.
+    """
+
+    order: ClassVar[int] = 0
+    fund_order: ClassVar[int | None] = None
+    cuts: ClassVar[Mapping[str, Callable[[World], Callable[[], None]]]] = {}
+
+    tables: ClassVar[Mapping[str, Any]] = {}
+    """Its fields of the `World`: (dtype, number of dimensions) by name."""
+
+    # Layout
+
+    def special(self, s: Scenario) -> list[str]:
+        """Accounts whose wealth the results tell of, beside the groups'."""
+        return []
+
+    def accounts(self, s: Scenario) -> list[str]:
+        """Accounts of its protocols."""
+        return []
+
+    def issues(self, s: Scenario) -> list[Issued]:
+        """Tokens that its protocols issue."""
+        return []
+
+    def slots(self, s: Scenario) -> int:
+        """Numbers that it keeps in the ledger's storage."""
+        return 0
+
+    # Arrays
+
+    def arrays(self, s: Scenario, ledger: Ledger, slot: int) -> dict[str, Any]:
+        """Fields of the `World` that are its own.
+
+        Args:
+            s: The scenario.
+            ledger: With all accounts, tokens and slots.
+            slot: The first of its own.
+        """
+        return {}
+
+    def flags(self, s: Scenario) -> dict[str, int]:
+        """Numbers of `sim.world.CHAIN` that it raises; of several parts' the greatest counts."""
+        return {}
+
+    def widened(self, world: World) -> dict[str, Any]:
+        """Its arrays that have a column for each account, with one more."""
+        return {}
+
+    # The start
+
+    def fund(self, s: Scenario, ledger: Ledger, world: World) -> None:
+        """Fill what starts filled."""
+
+    def first_prices(self, world: World) -> None:
+        """Publish what is published from the start."""
+
+    def valued(self, world: World) -> None:
+        """Begin what needs values, once there are some."""
+
+    def begun(self, s: Scenario, ledger: Ledger, world: World) -> None:
+        """Settle what depends on where agents have begun."""
+
+    def populated(self, world: World) -> None:
+        """Look at who has begun with what."""
+
+    def behind(self, world: World, found: npt.NDArray[np.float64]) -> None:
+        """Replace tokens that it issues by what is behind them, in place.
+
+        Args:
+            world: The market's arrays.
+            found: float64[tokens], holdings.
+        """
+
+    # What people hold
+
+    def handles(self, market: Market, slot: int) -> dict[str, Any]:
+        """Attributes of the market: handles by name, or a list of them."""
+        return {}
+
+    def widened_handles(self, market: Market) -> None:
+        """Let handles look at arrays that have grown."""
+
+    def works(self, s: Scenario) -> dict[str, bool]:
+        """Whether its mechanisms work in a scenario and can be cut, by the switch's name."""
+        return {}
+
+
+_parts: list[Part] = []
+
+
+def register_part(part: Part) -> None:
+    """Have a part in every market."""
+    _parts.append(part)
+
+
+def parts() -> list[Part]:
+    """All parts, in their order."""
+    load_protocols()
+    return sorted(_parts, key=lambda part: part.order)
+
+
+def tables() -> dict[str, Any]:
+    """Fields of the `World` that parts bring."""
+    return {name: table for part in parts() for name, table in part.tables.items()}
+
+
+def in_order_of_funding() -> list[Part]:
+    """All parts, in the order in which they are filled."""
+    return sorted(parts(), key=lambda p: p.order if p.fund_order is None else p.fund_order)
