@@ -145,6 +145,7 @@ class MarketAgent(mesa.Agent):
             else:
                 add_call(world, call.asked)
 
+    # Wide: fills a call in; who calls it names the few that matter.
     def _call(
         self,
         kind: Kind,
@@ -407,6 +408,7 @@ class MarketAgent(mesa.Agent):
             raise KeyError(f"no plain protocol called {protocol!r}; there are {names}")
         self._call(Kind.CUSTOM, names.index(protocol), token_in, token_out, amount, limit, bid)
 
+    # Wide: any call of any protocol; all but two have defaults.
     def act(
         self,
         protocol: str,

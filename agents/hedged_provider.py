@@ -66,6 +66,7 @@ def _enter(w, me, i, my, m, p, collateral, debt):
     my.busy = chain.block + order.patience
 
 
+# Wide: both legs of a hedge, on chain and outside.
 @inner
 def _leave(w, me, i, my, m, p, collateral, debt, inside, owed):
     """Take everything out, repay and withdraw, in one transaction."""

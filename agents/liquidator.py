@@ -146,6 +146,7 @@ def _best_gain(w, me, my, d, c):
     return a_unit * price / _unit_cost(w, debt) * (1.0 + 1e-6) - 1.0
 
 
+# Wide: as `best_plan`.
 @inner
 def assess(w, me, my, m, borrower, factor, capital, d, c):
     """What liquidating a position would pay.
@@ -208,6 +209,7 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
     return Plan(worth - money, money, repaid, received, out, place, d, c, gas)
 
 
+# Wide: what a plan is measured by; a record of it would be filled for every position.
 @inner
 def best_plan(w, me, my, m, borrower, factor, capital, d, c):
     """The most profitable of all that may be repaid and of smaller parts of it.
@@ -297,6 +299,7 @@ def _sell_inventory(w, me, i, my):
     trade(w, order, place, token, chain.numeraire, amount, 0.0)
 
 
+# Long: one pass over the positions in danger, with what each liquidator has left.
 @inner
 def decide(w, me):
     """Liquidate what pays, and sell what was held long enough."""

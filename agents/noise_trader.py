@@ -33,6 +33,7 @@ LEAST = 1e-6
 _ACT, _POOL, _SIDE, _SIZE, _TAIL, _FIRST, _SECOND = range(7)
 
 
+# Long: the hottest loop of all; its parts share a dozen draws and numbers.
 @inner
 def decide(w, me):
     """Send this block's swaps."""

@@ -260,6 +260,7 @@ def swap_by_price(books, pool, sender, i, o, amount, minimum):
     return Reason.DONE, out
 
 
+# Wide: the arguments of a call, and the books.
 @kernel
 def add(books, pool, sender, token_a, token_b, amount_a, amount_b, minimum, lower, upper):
     """Add tokens for shares.

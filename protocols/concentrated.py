@@ -806,6 +806,7 @@ def swap_of_pool(books, pool, sender, i, o, amount, minimum):
     return swap(books, pool, sender, pool.tokens[i], pool.tokens[o], amount, minimum)
 
 
+# Wide: the signature of all entries, `protocols.operations`.
 @inner
 def enter_range(books, pool, sender, a, b, amount_a, amount_b, minimum, lower, upper):
     """`amm.add`: a position with as much liquidity as both amounts are enough for."""

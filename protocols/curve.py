@@ -127,6 +127,7 @@ def fill_in_proportion(books, pool, sender, amounts):
     return constant_product.add(books, pool, sender, amounts[0], amounts[1], 0.0)
 
 
+# Wide: the signature of all entries, `protocols.operations`.
 @inner
 def enter_in_proportion(books, pool, sender, a, b, amount_a, amount_b, minimum, lower, upper):
     """`amm.add` with two tokens in the pool's proportion, at most the given amounts."""
@@ -140,6 +141,7 @@ def fill_by_amounts(books, pool, sender, amounts):
     return _add_amounts(books, pool, sender, amm.reserves(books, pool), amounts, 0.0, 0.0)
 
 
+# Wide: the signature of all entries, `protocols.operations`.
 @inner
 def enter_by_amounts(books, pool, sender, a, b, amount_a, amount_b, minimum, lower, upper):
     """`amm.add` with two amounts as they are."""
@@ -156,6 +158,7 @@ def enter_by_amounts(books, pool, sender, a, b, amount_a, amount_b, minimum, low
     return _add_amounts(books, pool, sender, held, amounts, 0.0 if empty else supply, minimum)
 
 
+# Wide: the signature of all entries, `protocols.operations`.
 @inner
 def enter_either_way(books, pool, sender, a, b, amount_a, amount_b, minimum, lower, upper):
     """`amm.add` in proportion where two amounts are given, else with the one as it is."""
@@ -265,6 +268,7 @@ def nothing_for_shares(books, pool, o, shares):
     return 0.0, 0.0
 
 
+# Wide: the signature of all entries, `protocols.operations`.
 @inner
 def cannot_enter(books, pool, sender, a, b, amount_a, amount_b, minimum, lower, upper):
     """`amm.add` of a kind that nobody enters."""

@@ -439,6 +439,7 @@ def _write_off(books, market, reserves, feeds, debtor):
         store(books, total, books.storage[total] + rest * price)
 
 
+# Wide: the arguments of the call in Aave's contract, and the books.
 @kernel
 def liquidate(
     books, market, reserves, feeds, sender, borrower, debt_token, collateral_token, amount, minimum

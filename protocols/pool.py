@@ -161,6 +161,7 @@ def take_fee(books, pool, i, fee):
         transfer(books, pool.account, pool.treasury, pool.tokens[i], fee * pool.protocol_fee)
 
 
+# Wide: a swap whole, so that it is one move of the ledger.
 @kernel
 def settle_swap(books, pool, sender, i, o, amount, out, fee_in, fee_out):
     """Move the tokens of a swap, the protocol's part of its fee, and its counters.

@@ -155,6 +155,7 @@ def _shares_pools(legs, lengths):
     return False
 
 
+# Wide: as `_next_route`.
 @kernel
 def _slopes(books, pools, legs, tokens, lengths, amounts, shared, rates, bends):
     """Marginal price and its slope of each route, with the amounts of all others in."""
@@ -258,6 +259,7 @@ def split(books, pools, legs, tokens, lengths, total, amounts):
     return best
 
 
+# Wide: as `_next_route`.
 @kernel
 def _is_even(books, pools, legs, tokens, lengths, amounts, shared, rates, bends):
     """Whether all routes in use have one marginal price, and no other a better one."""
@@ -387,6 +389,7 @@ def _picked(legs, tokens, lengths, chosen, amounts, used, best):
     return legs[some], tokens[some], lengths[some], amounts[:used], best
 
 
+# Wide: the search's state is arrays; a record of them cannot be passed in a kernel.
 @kernel
 def _next_route(books, pools, legs, tokens, lengths, count, chosen, amounts, used, tried):
     """The untried route whose first unit is best once the others are in; -1: none gains."""

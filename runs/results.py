@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import numpy as np
@@ -25,6 +25,10 @@ from sim.codes import Reason
 from sim.compiled import sources_hash
 from sim.errors import ScenarioError, shortened
 from sim.prices import load_prices
+
+if TYPE_CHECKING:
+    from protocols.lending import LendingMarket
+    from protocols.pool import Pool
 
 BLOCKS, RECEIPTS, SUMMARY = "blocks.parquet", "receipts.parquet", "summary.json"
 SCENARIO, REPORT, PRICES = "scenario.toml", "report.html", "prices.parquet"
@@ -216,48 +220,9 @@ def summarise(market: Market, seconds: float | None = None) -> dict[str, Any]:
         "seconds": seconds,
         "versions": versions(),
     }
-    prices = {}
-    for name in market.venue.names:
-        column = frame.get(f"venue.{name}.price")
-        if column is not None and not column.isna().all():
-            low = int(np.nanargmin(column.to_numpy()))
-            prices[name] = {
-                "first": float(column.iloc[0]),
-                "low": float(column.iloc[low]),
-                "low_at": market.setup.time_of(int(frame["block"].iloc[low])).isoformat(),
-                "high": float(column.max()),
-                "last": float(column.iloc[-1]),
-            }
-    summary["prices"] = prices
-    summary["pools"] = {
-        name: {
-            "spot_price": pool.spot_price(),
-            "largest_imbalance": _largest(frame, f"pool.{name}.imbalance"),
-            "largest_mispricing": _largest(frame, f"pool.{name}.mispricing"),
-            "volume": float(pool.record["volume"][0]),
-            "fees": float(pool.record["fees"][0]),
-            "impermanent_loss": _last(frame, f"pool.{name}.impermanent_loss"),
-            "provider_return": _last(frame, f"pool.{name}.provider_return"),
-        }
-        for name, pool in market.pools.items()
-    }
-    summary["lending"] = {
-        name: {
-            "liquidations": lender.liquidations,
-            "liquidated": lender.liquidated_value,
-            "bad_debt": lender.bad_debt,
-            "shortfall": _last(frame, f"lending.{name}.shortfall"),
-            "highest_utilisation": {
-                token: _largest(frame, f"lending.{name}.{token}.utilisation")
-                for token in lender.tokens
-            },
-            "least_withdrawable": {
-                token: _least(frame, f"lending.{name}.{token}.withdrawable")
-                for token in lender.tokens
-            },
-        }
-        for name, lender in market.lending.items()
-    }
+    summary["prices"] = _prices(market, frame)
+    summary["pools"] = {name: _of_pool(pool, frame) for name, pool in market.pools.items()}
+    summary["lending"] = {name: _of_loans(bank, frame) for name, bank in market.lending.items()}
     if "gas.mean" in frame:
         summary["gas"] = {
             "mean": float(frame["gas.mean"].mean()),
@@ -273,6 +238,53 @@ def summarise(market: Market, seconds: float | None = None) -> dict[str, Any]:
     summary["result"] = {c: _last(frame, f"result.{c}") for c in classes if f"result.{c}" in frame}
     summary["exposure"] = nx.node_link_data(market.exposure(), edges="edges")
     return summary
+
+
+def _prices(market: Market, frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Where prices outside began, how far they went, and when they were lowest."""
+    prices = {}
+    for name in market.venue.names:
+        column = frame.get(f"venue.{name}.price")
+        if column is not None and not column.isna().all():
+            low = int(np.nanargmin(column.to_numpy()))
+            prices[name] = {
+                "first": float(column.iloc[0]),
+                "low": float(column.iloc[low]),
+                "low_at": market.setup.time_of(int(frame["block"].iloc[low])).isoformat(),
+                "high": float(column.max()),
+                "last": float(column.iloc[-1]),
+            }
+    return prices
+
+
+def _of_pool(pool: Pool, frame: pd.DataFrame) -> dict[str, float]:
+    """The figures of a pool."""
+    return {
+        "spot_price": pool.spot_price(),
+        "largest_imbalance": _largest(frame, f"pool.{pool.name}.imbalance"),
+        "largest_mispricing": _largest(frame, f"pool.{pool.name}.mispricing"),
+        "volume": float(pool.record["volume"][0]),
+        "fees": float(pool.record["fees"][0]),
+        "impermanent_loss": _last(frame, f"pool.{pool.name}.impermanent_loss"),
+        "provider_return": _last(frame, f"pool.{pool.name}.provider_return"),
+    }
+
+
+def _of_loans(bank: LendingMarket, frame: pd.DataFrame) -> dict[str, Any]:
+    """The figures of a lending market."""
+    about = f"lending.{bank.name}"
+    return {
+        "liquidations": bank.liquidations,
+        "liquidated": bank.liquidated_value,
+        "bad_debt": bank.bad_debt,
+        "shortfall": _last(frame, f"{about}.shortfall"),
+        "highest_utilisation": {
+            token: _largest(frame, f"{about}.{token}.utilisation") for token in bank.tokens
+        },
+        "least_withdrawable": {
+            token: _least(frame, f"{about}.{token}.withdrawable") for token in bank.tokens
+        },
+    }
 
 
 def _largest(frame: pd.DataFrame, name: str) -> float:

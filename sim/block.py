@@ -380,6 +380,7 @@ READY = -1
 """To `execute`, as how a call ended: it has not been carried out, but now it can be."""
 
 
+# Long: the block's one loop; its half dozen numbers would go through memory between parts.
 @kernel
 def execute(w, reason, amount_out):
     """Execute the block's transactions in order.

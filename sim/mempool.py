@@ -66,6 +66,7 @@ class Call(NamedTuple):
     action: int
 
 
+# Wide: fills a `Call` in, whose fields these are.
 @kernel
 def call(
     kind,

@@ -386,6 +386,7 @@ def quote(books, assets, numeraire, token_in, token_out, amount):
     return purchase(books, assets[a], money) if a >= 0 else np.nan
 
 
+# Wide: the arguments of a call, the books and the venue.
 @kernel
 def trade(books, assets, venue, numeraire, sender, token_in, token_out, amount, minimum):
     """Trade at the venue, moving its prices.

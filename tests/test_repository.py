@@ -297,3 +297,36 @@ def test_no_file_names_a_registry() -> None:
         if (ROOT / name).is_file() and REGISTRY.search((ROOT / name).read_text(errors="ignore"))
     ]
     assert named == []
+
+
+MOST_LINES, MOST_ARGUMENTS = 60, 8
+
+
+def outsized(path: Path) -> Iterator[tuple[str, str]]:
+    """Functions that are too long or too wide, with what must stand above each."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        told = ast.get_docstring(node, clean=False) is not None and len(node.body) > 1
+        first = node.body[1 if told else 0]
+        arguments = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
+        names = [a for a in arguments if a not in ("self", "cls")]
+        above = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+        where = f"{path.relative_to(ROOT).as_posix()}:{above}"
+        if (node.end_lineno or 0) - first.lineno + 1 > MOST_LINES:
+            yield where, "# Long: "
+        if len(names) + len(node.args.kwonlyargs) > MOST_ARGUMENTS:
+            yield where, "# Wide: "
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_is_long_or_wide_says_why(package: str) -> None:
+    """No function over 60 lines or 8 arguments without a reason beside it."""
+    silent = []
+    for path in modules(package):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for where, reason in outsized(path):
+            line = int(where.rsplit(":", 1)[1])
+            if not lines[line - 2].strip().startswith(reason):
+                silent.append((where, reason))
+    assert silent == []

@@ -87,6 +87,7 @@ def NetworkView(
     """The network as it is drawn; see `views.network_layout` and `views.network_state`."""
 
 
+# Wide: a component of the page; its arguments are its properties.
 @solara.component_vue("chart.vue")
 def ChartView(
     title: str,

@@ -53,6 +53,7 @@ MEASURES = [
 ROUNDS = 7
 
 
+# Long: one scenario, written down as data.
 def same_market(noise: int) -> Scenario:
     """The market of the plain-Mesa peer, as a scenario.
 
@@ -411,6 +412,7 @@ def ledger_swaps(kind: str, count: int) -> Callable[[], float]:
     return round_
 
 
+# Long: five peers, each with the loop that is fastest for it.
 def peer_of(kind: str, count: int) -> tuple[str, Callable[[], float]]:
     """The fastest peer from PyPI for a kind, doing comparable swaps; its name and a round.
 
