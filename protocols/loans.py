@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from protocols import lending, oracle
@@ -258,8 +260,8 @@ def audit_reserves(w):
         note_leak(w, lending.leak(w.books, w.markets[reserve.market], reserve))
 
 
-def _has_markets(w: object) -> bool:
-    return len(w.markets) > 0  # type: ignore[attr-defined]
+def _has_markets(w: Any) -> bool:
+    return len(w.markets) > 0
 
 
 register_task(Task(Stage.READ, 20, watch_debtors, _has_markets))

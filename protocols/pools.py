@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from protocols import amm, safeguards
@@ -156,17 +158,17 @@ def claim_positions(w):
             note_claim(w, owner, pool.tokens[1], second)
 
 
-def _has_pools(w: object) -> bool:
-    return len(w.pools) > 0  # type: ignore[attr-defined]
+def _has_pools(w: Any) -> bool:
+    return len(w.pools) > 0
 
 
-def _is_guarded(w: object) -> bool:
-    chain = w.chain[0]  # type: ignore[attr-defined]
+def _is_guarded(w: Any) -> bool:
+    chain = w.chain[0]
     return _has_pools(w) and bool(chain["nested"] or chain["guarded"])
 
 
-def _has_ranges(w: object) -> bool:
-    return bool(w.chain[0]["ranges"])  # type: ignore[attr-defined]
+def _has_ranges(w: Any) -> bool:
+    return bool(w.chain[0]["ranges"])
 
 
 register_task(Task(Stage.VALUE, 10, value_shares, _has_pools))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import multiprocessing
 import os
 import platform
 import shutil
@@ -183,8 +184,39 @@ def on_compilation(report: Callable[[str], None]) -> Iterator[None]:
 
     Kernels that come from the cache are not compiled and not reported.
     """
-    with event.install_listener("numba:compile", _CompileListener(report)):
-        yield
+    global _listening
+    _listening += 1
+    try:
+        with event.install_listener("numba:compile", _CompileListener(report)):
+            yield
+    finally:
+        _listening -= 1
+
+
+_listening = 0
+_SAID = "Compiling kernels, once: a first start takes up to a minute ..."
+
+
+class _Announcer(event.Listener):
+    """Says on standard error, once a process, that kernels compile, where nobody else tells.
+
+    A script would stand still for a minute otherwise. Workers are silent: their driver tells.
+    """
+
+    def __init__(self) -> None:
+        self.said = False
+
+    def on_start(self, event: Any) -> None:
+        ours = event.data["dispatcher"].py_func.__module__.split(".")[0] in _PACKAGES
+        if ours and not self.said and not _listening and multiprocessing.parent_process() is None:
+            self.said = True
+            print(_SAID, file=sys.stderr, flush=True)
+
+    def on_end(self, event: Any) -> None:
+        """Nothing to tell."""
+
+
+event.register("numba:compile", _Announcer())
 
 
 def address_of(dispatcher: Any, signature: tuple[Any, ...]) -> int:

@@ -80,3 +80,32 @@ def test_folders_that_nobody_used_for_a_month_are_removed(tmp_path: Path) -> Non
     os.utime(tmp_path / "kernels-old", (1.0, 1.0))
     compiled._forget_old(tmp_path, keep="kernels-now")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["kernels-new", "kernels-now"]
+
+
+SCRIPT = """
+from protocols.constant_product import amount_in, amount_out
+amount_out(1.0, 1.0, 1.0, 0.0)
+amount_in(1.0, 2.0, 1.0, 0.0)
+"""
+
+
+def standard_error(code: str, cache: Path) -> str:
+    environment = dict(os.environ) | {"UNDERTOW_CACHE": str(cache)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return done.stderr
+
+
+def test_a_script_says_once_that_it_compiles(tmp_path: Path) -> None:
+    told = standard_error(SCRIPT, tmp_path)
+    assert told == f"{compiled._SAID}\n"
+    assert standard_error(SCRIPT, tmp_path) == ""
+
+
+def test_who_listens_says_it_instead(tmp_path: Path) -> None:
+    assert standard_error(PROBE, tmp_path) == ""
+
+
+def test_kernels_of_others_are_their_own_affair(tmp_path: Path) -> None:
+    code = "import sim.compiled, numba\nprint(numba.njit(lambda x: x + 1)(1))"
+    assert standard_error(code, tmp_path) == ""
