@@ -90,8 +90,14 @@ def trade_by_price(books, pool, i, o, amount):
 
 
 @inner
+def relative_price_by_price(books, pool, k):
+    """The price that breakers and fees watch: the spot price."""
+    return amm.spot_price(books, pool, 0, k)
+
+
+@inner
 def relative_price_by_reserves(books, pool, k):
-    """Price of the first token in the k-th, or of the k-th, up to a constant."""
+    """The same where it is the ratio of reserves, up to a constant."""
     first, other = pool.tokens[0], pool.tokens[k]
     return books.balances[pool.account, first] / books.balances[pool.account, other]
 
@@ -385,7 +391,7 @@ class Curve:
     held: Any = shares_held
     move: Any = unmoved
     follow: Any = unled
-    relative_price: Any = relative_price_by_reserves
+    relative_price: Any = relative_price_by_price
     depth: Any = depth_by_rate
     exposure: Any = exposure_by_depth
     loss: Any = not_valued

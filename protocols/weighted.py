@@ -17,7 +17,13 @@ import math
 import numpy as np
 
 from protocols import amm, constant_product
-from protocols.curve import Curve, enter_by_amounts, enter_either_way, fill_by_amounts
+from protocols.curve import (
+    Curve,
+    enter_by_amounts,
+    enter_either_way,
+    fill_by_amounts,
+    relative_price_by_reserves,
+)
 from protocols.pool import CONSTANT_PRODUCT
 from sim.compiled import inner, kernel
 
@@ -433,6 +439,7 @@ CURVE = Curve(
     one_for_shares=one_of_pool,
     move=move_pool,
     follow=follow_pool,
+    relative_price=relative_price_by_reserves,
     loss=loss_of_pool,
     loss_since=loss_since_price,
     fair=fair_share_of_pool,
@@ -446,6 +453,7 @@ CONSTANT_PRODUCT_CURVE = Curve(
     enter=enter_either_way,
     shares_for=shares_of_pool,
     one_for_shares=one_of_pool,
+    relative_price=relative_price_by_reserves,
     loss=loss_of_two,
     loss_since=loss_since_price,
     fair=fair_share_of_pool,

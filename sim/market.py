@@ -261,9 +261,19 @@ class Market(mesa.Model):
         block.close_block(self.world)
         self._let_plain_protocols()
 
+    def prepare(self) -> None:
+        """Compile what carries out each kind of call now, so that no block waits for it.
+
+        Without it a kind is compiled when somebody first sends a call of it.
+        """
+        for kind in registry.calls():
+            self._compile_call(kind)
+
     def _now_compiled(self, place: int) -> bool:
         """Compile what carries out a call, where nobody has made one of its kind before."""
-        kind = int(self.world.mempool[place]["kind"])
+        return self._compile_call(int(self.world.mempool[place]["kind"]))
+
+    def _compile_call(self, kind: int) -> bool:
         carries_out = registry.calls().get(kind)
         if self.world.calls[kind] != 0 or carries_out is None:
             return False

@@ -210,6 +210,7 @@ class Session:
             raise ScenarioError([("block", text)])
         with on_compilation(lambda name: self.tasks.say(f"Compiling, once: {name}")):
             market = PacedMarket(setup, link.rng)
+            market.prepare()  # here it is said; a page that plays would stand still
             if link.block:
                 self.tasks.say(f"Going to block {link.block:,}")
             market.restore(actions, link.block)

@@ -93,6 +93,23 @@ def test_one_file_is_enough(folder: Path) -> None:
         setup.override({"pools.power.parameters": {"exponent": 0.5}})
 
 
+@pytest.mark.parametrize(("move", "status"), [(0.04, "done"), (0.06, "reverted")])
+def test_its_breaker_watches_its_price(folder: Path, move: float, status: str) -> None:
+    setup = Scenario.load(folder / "power.toml").override(
+        {"pools.power.breaker": {"move": 0.05}, "agents.arbitrageurs.pools": ["eth-usdc"]}
+    )
+    market = Market(setup, rng=1)
+    x, y, q = 500.0, 1.2e6, 0.1
+    # Sold until the log of the price is so much lower; the price is (y / x) ** (1 - q).
+    k, ratio = x**q + y**q, y / x * np.exp(-move / (1.0 - q))
+    after = (k / (1.0 + ratio**q)) ** (1.0 / q)
+    ann = Idle(market, {"eth": 100.0}, "ann")
+    ann.swap("power", "eth", (after - x) / 0.997)
+    market.run(1)
+    (mine,) = market.receipts().query("sender == 'ann'").to_dict("records")
+    assert (mine["status"], mine["reason"]) == (status, "done" if status == "done" else "halted")
+
+
 def test_one_file_is_enough_for_runs_and_sweeps(folder: Path) -> None:
     run = [sys.executable, "-m", "runs.cli", "run", "power.toml", "--out", "out"]
     environment = dict(os.environ) | {"PYTHONPATH": str(ROOT)}

@@ -30,6 +30,15 @@ def test_calls_are_compiled_when_one_is_made(small: Callable[..., Scenario]) -> 
     assert ann.wallet["eth"] == pytest.approx(9.0, abs=0.01)
 
 
+def test_or_all_of_them_beforehand(small: Callable[..., Scenario]) -> None:
+    market = Market(small(agents={}), rng=1)
+    market.prepare()
+    assert [k for k in Kind if not market.world.calls[k]] == [Kind.CUSTOM]
+    before = market.world.calls.copy()
+    market.prepare()
+    assert (market.world.calls == before).all()
+
+
 @pytest.mark.parametrize("kind", [Kind.SWAP, Kind.ADD_LIQUIDITY, Kind.REMOVE_LIQUIDITY])
 def test_a_call_to_a_pool_that_is_not_there(small: Callable[..., Scenario], kind: Kind) -> None:
     market = Market(small(agents={}), rng=1)

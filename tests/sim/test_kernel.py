@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from numba import typeof
-
-from sim import Market, Scenario, registry
+from sim import Market, Scenario
 from sim.codes import Kind
-from sim.compiled import address_of
 from sim.kernel import FINE, LEAK, NEGATIVE, advance, audit
 from sim.mempool import Order, add_call, send
 from sim.mempool import call as asked
@@ -35,8 +32,7 @@ def test_an_audit_sees_a_market_that_owes_more_than_it_has(lively: Callable[...,
 
 def test_the_loop_stops_when_a_buffer_is_full(lively: Callable[..., Scenario]) -> None:
     market = Market(lively(), rng=1)
-    for kind, carries_out in registry.calls().items():  # or the loop stops to compile one
-        market.world.calls[kind] = address_of(carries_out, (typeof(market.world),))
+    market.prepare()  # or the loop stops to compile a call
     made, verdict = advance(market.world, 10_000, 1, 1e-9, False)
     assert verdict == FINE
     assert 0 < made < 10_000
