@@ -40,6 +40,19 @@ beyond that, and the way back is priced by it. (Balancer's pools take no more th
 
 
 @kernel
+def worth(books, pool, values):
+    """Value of what a pool holds.
+
+    Args:
+        values: float64[tokens], of a unit of each token, numeraire.
+    """
+    total = 0.0
+    for k in range(pool.size):
+        total += books.balances[pool.account, pool.tokens[k]] * values[pool.tokens[k]]
+    return total
+
+
+@kernel
 def reserves(books, pool):
     """What a pool holds, float64[n], in its order."""
     found = np.empty(pool.size)
@@ -323,9 +336,7 @@ def first_entry(books, pool, sender, amounts):
 @kernel
 def held(books, pool, account, lower, upper):
     """What an account can give back: shares of a pool, or the liquidity of a position."""
-    if pool.ranges:
-        return ask_held(pool.held_at, books, pool, account, lower, upper)
-    return books.balances[account, pool.share]
+    return ask_held(pool.held_at, books, pool, account, lower, upper)
 
 
 @kernel

@@ -2,60 +2,9 @@
 
 from __future__ import annotations
 
-from protocols import (
-    amm,
-    bonding_curve,
-    concentrated,
-    constant_product,
-    curve,
-    custom,
-    handles,
-    insurance,
-    insurance_part,
-    interface,
-    lending,
-    loan_measures,
-    loan_part,
-    loans,
-    operations,
-    oracle,
-    oracle_part,
-    pool,
-    pool_measures,
-    pool_part,
-    pools,
-    routing,
-    safeguards,
-    stableswap,
-    vault,
-    weighted,
-)
+from importlib import import_module
 
-__all__ = [
-    "amm",
-    "bonding_curve",
-    "concentrated",
-    "constant_product",
-    "curve",
-    "custom",
-    "handles",
-    "insurance",
-    "insurance_part",
-    "interface",
-    "lending",
-    "loan_measures",
-    "loan_part",
-    "loans",
-    "operations",
-    "oracle",
-    "oracle_part",
-    "pool",
-    "pool_measures",
-    "pool_part",
-    "pools",
-    "routing",
-    "safeguards",
-    "stableswap",
-    "vault",
-    "weighted",
-]
+from protocols import __all__ as __all__
+
+for _name in __all__:
+    import_module(f"protocols.{_name}")

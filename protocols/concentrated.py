@@ -336,13 +336,19 @@ def swap(books, pool, sender, token_in, token_out, amount, minimum):
     i, o = position(pool, token_in), position(pool, token_out)
     if i < 0 or o < 0 or i == o or not amount > 0.0 or not amount < np.inf:
         return Reason.INVALID, 0.0
+    return swap_of_pool(books, pool, sender, i, o, amount, minimum)
+
+
+@inner
+def swap_of_pool(books, pool, sender, i, o, amount, minimum):
+    """`amm.swap`, along the price."""
     paid, out, fee, fine = walk(books, pool, i == 0, amount, 0.0, True)
     if not fine:
         return Reason.TOO_LONG, 0.0
     if paid < amount * (1.0 - 1e-9) or out <= 0.0:
         return Reason.EMPTY_POOL, 0.0
     # Rounding may have the curve promise a grain more than there is.
-    out = min(out, books.balances[pool.account, token_out])
+    out = min(out, books.balances[pool.account, pool.tokens[o]])
     if not out >= minimum:
         return Reason.LIMIT, 0.0
     if not settle_swap(books, pool, sender, i, o, amount, out, fee, 0.0):
@@ -800,12 +806,6 @@ def trade_of_pool(books, pool, i, o, amount):
     return walk(books, pool, i == 0, amount, 0.0, True)[1]
 
 
-@inner
-def swap_of_pool(books, pool, sender, i, o, amount, minimum):
-    """`amm.swap`."""
-    return swap(books, pool, sender, pool.tokens[i], pool.tokens[o], amount, minimum)
-
-
 # Wide: the signature of all entries, `protocols.operations`.
 @inner
 def enter_range(books, pool, sender, a, b, amount_a, amount_b, minimum, lower, upper):
@@ -833,13 +833,6 @@ def leave_range(books, pool, sender, o, liquidity, minimum, lower, upper):
     if reason == Reason.DONE and not first >= minimum:
         return Reason.LIMIT, 0.0
     return reason, second
-
-
-@inner
-def relative_price_of_pool(books, pool, k):
-    """The price that breakers and fees watch."""
-    root = books.storage[pool.extra]
-    return root * root
 
 
 @inner
@@ -897,7 +890,6 @@ CURVE = Curve(
     leave=leave_range,
     fill=cannot_fill,
     held=liquidity_of,
-    relative_price=relative_price_of_pool,
     loss=loss_of_pool,
     loss_since=loss_since_price,
     result=result_of_pool,

@@ -114,12 +114,18 @@ def depth_by_rate(books, pool, fall):
 
 @inner
 def exposure_by_depth(books, pool):
-    """`amm.exposure_to_price` from the depth near the price."""
+    """`amm.exposure_to_price` from the depth near the price, where that includes the fee."""
+    return exposure_of_depth(books, pool, 1.0 - pool.fee)
+
+
+@inner
+def exposure_of_depth(books, pool, kept):
+    """`amm.exposure_to_price`, of what a depth is, the share that trades."""
     price = amm.spot_price(books, pool, 0, 1)
     if pool.size != 2 or not price > 0.0:
         return np.nan
     small = 1e-4
-    sold = amm.depth(books, pool, small) * (1.0 - pool.fee)
+    sold = amm.depth(books, pool, small) * kept
     held = amm.reserves(books, pool)
     return sold / -math.log1p(-small) * price / (held[0] * price + held[1])
 
@@ -251,12 +257,12 @@ def shares_held(books, pool, account, lower, upper):
 def result_of_share(books, pool, values):
     """`amm.provider_result` of a share since the start."""
     supply = books.supply[pool.share]
-    held = worth = 0.0
+    held = 0.0
     for i in range(pool.size):
-        token = pool.tokens[i]
-        held += pool.start[i] * values[token]
-        worth += books.balances[pool.account, token] * values[token]
-    return worth / supply / held - 1.0 if supply > 0.0 and held > 0.0 else np.nan
+        held += pool.start[i] * values[pool.tokens[i]]
+    if not (supply > 0.0 and held > 0.0):
+        return np.nan
+    return amm.worth(books, pool, values) / supply / held - 1.0
 
 
 # What a kind may not have

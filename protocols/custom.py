@@ -94,7 +94,7 @@ class CustomProtocol(Holder):
         """Carry out a call.
 
         Args:
-            call: A record of `sim.world.CALL`: sender (row), token_in and token_out
+            call: A record of `sim.records.CALL`: sender (row), token_in and token_out
                 (columns), limit, counterparty.
             amount: Token units; what the call before gave out, if it said so.
 

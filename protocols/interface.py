@@ -6,7 +6,7 @@ Accounts, gas, receipts, wealth, the exposure network, results, report and page 
 
 Kernels and plain Python declare the same. A kernel of a call is ``kernel(w, me, call)``: `w` is
 the market (`sim.world.World`), `me` a record with a field for everything that the class names,
-`call` the call under way (`sim.world.ORDER`); it returns ``(reason, amount out)``::
+`call` the call under way (`sim.records.ORDER`); it returns ``(reason, amount out)``::
 
     @inner
     def deposit(w, me, call):
@@ -318,7 +318,7 @@ class Protocol(Holder):
         """Carry out a call in plain Python.
 
         Args:
-            call: A record of `sim.world.CALL`.
+            call: A record of `sim.records.CALL`.
             amount: Token units, or ALL.
 
         Returns:

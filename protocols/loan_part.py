@@ -14,7 +14,7 @@ from sim.codes import Reason
 from sim.errors import ScenarioError
 from sim.ledger import DEBT, FREE, PLEDGE, Ledger, begin
 from sim.names import HOLDERS
-from sim.parts import Issued, Part, register_part
+from sim.parts import Issued, Part, register_part, wider
 
 if TYPE_CHECKING:
     from sim.market import Market
@@ -65,12 +65,6 @@ def _markets(
             slot += lending_protocol.RESERVE_SLOTS
             at += 1
     return markets, reserves
-
-
-def _wider(array: Any, fill: int = 0) -> Any:
-    """A table with one more column."""
-    extra = np.full((array.shape[0], 1), fill, array.dtype)
-    return np.ascontiguousarray(np.hstack([array, extra]))
 
 
 def trim_cash(scenario: Scenario, ledger: Ledger, world: World) -> None:
@@ -172,9 +166,9 @@ class Loans(Part):
         if not len(world.markets):
             return {}
         return {
-            "debtors": _wider(world.debtors),
-            "since": _wider(world.since, -2),
-            "health": _wider(world.health),
+            "debtors": wider(world.debtors, 1),
+            "since": wider(world.since, 1, -2),
+            "health": wider(world.health, 1),
         }
 
     def fund(self, s: Scenario, ledger: Ledger, world: World) -> None:

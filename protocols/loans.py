@@ -11,7 +11,7 @@ from sim.codes import Kind, Reason
 from sim.compiled import inner, kernel
 from sim.ledger import has_left
 from sim.registry import register_call
-from sim.tasks import Stage, Task, note_leak, register_task
+from sim.tasks import Stage, Task, end_call, note_leak, register_task
 
 FLASHES = 4
 """Flash loans that one transaction may have at a time."""
@@ -20,126 +20,121 @@ FLASHES = 4
 
 
 @inner
-def _opened(w):
-    """Whether the call under way names a market; oracles that loans read now have read."""
+def _asked(w):
+    """Market, sender and token of the call under way; a market of -1 where there is none.
+
+    Oracles that loans read now have read.
+    """
     call = w.mempool[w.chain[0].call_place]
-    if not 0 <= call.protocol < w.markets.size:
-        return False
-    oracle.refresh(w.books, w.pools, w.feeds)
-    return True
+    m = np.int64(call.protocol)
+    if not 0 <= m < w.markets.size:
+        m = np.int64(-1)
+    else:
+        oracle.refresh(w.books, w.pools, w.feeds)
+    return m, np.int64(call.sender), np.int64(call.token_in)
 
 
 @inner
 def deposit(w):
     """The call DEPOSIT."""
-    if not _opened(w):
-        return
-    chain = w.chain[0]
-    call = w.mempool[chain.call_place]
-    market, sender, token = w.markets[call.protocol], np.int64(call.sender), np.int64(call.token_in)
-    reason, out = lending.deposit(w.books, market, w.reserves, sender, token, chain.call_in)
-    chain.call_reason, chain.call_in, chain.call_out = reason, out, out
+    m, sender, token = _asked(w)
+    if m >= 0:
+        amount = w.chain[0].call_in
+        reason, out = lending.deposit(w.books, w.markets[m], w.reserves, sender, token, amount)
+        end_call(w, reason, out, out)
 
 
 @inner
 def withdraw(w):
     """The call WITHDRAW."""
-    if not _opened(w):
-        return
-    chain = w.chain[0]
-    call = w.mempool[chain.call_place]
-    market, sender, token = w.markets[call.protocol], np.int64(call.sender), np.int64(call.token_in)
-    reason, out = lending.withdraw(
-        w.books, market, w.reserves, w.feeds, sender, token, chain.call_in
-    )
-    chain.call_reason, chain.call_in, chain.call_out = reason, out, out
+    m, sender, token = _asked(w)
+    if m >= 0:
+        amount = w.chain[0].call_in
+        reason, out = lending.withdraw(
+            w.books, w.markets[m], w.reserves, w.feeds, sender, token, amount
+        )
+        end_call(w, reason, out, out)
 
 
 @inner
 def borrow(w):
     """The call BORROW; its limit is the health that is to be left."""
-    if not _opened(w):
-        return
-    chain = w.chain[0]
-    call = w.mempool[chain.call_place]
-    market, sender, token = w.markets[call.protocol], np.int64(call.sender), np.int64(call.token_in)
-    reason, out = lending.borrow(
-        w.books, market, w.reserves, w.feeds, sender, token, chain.call_in, call.limit
-    )
-    if reason == Reason.DONE:
-        list_debtor(w, np.int64(call.protocol), sender)
-    chain.call_reason, chain.call_out = reason, out
+    m, sender, token = _asked(w)
+    if m >= 0:
+        amount, limit = w.chain[0].call_in, w.mempool[w.chain[0].call_place].limit
+        reason, out = lending.borrow(
+            w.books, w.markets[m], w.reserves, w.feeds, sender, token, amount, limit
+        )
+        if reason == Reason.DONE:
+            list_debtor(w, m, sender)
+        end_call(w, reason, amount, out)
 
 
 @inner
 def repay(w):
     """The call REPAY, for oneself or another."""
-    if not _opened(w):
-        return
-    chain = w.chain[0]
-    call = w.mempool[chain.call_place]
-    market, sender, token = w.markets[call.protocol], np.int64(call.sender), np.int64(call.token_in)
-    debtor = np.int64(call.counterparty) if call.counterparty >= 0 else sender
-    reason, out = lending.repay(w.books, market, w.reserves, sender, debtor, token, chain.call_in)
-    chain.call_reason, chain.call_in, chain.call_out = reason, out, out
+    m, sender, token = _asked(w)
+    if m >= 0:
+        amount, other = w.chain[0].call_in, w.mempool[w.chain[0].call_place].counterparty
+        debtor = np.int64(other) if other >= 0 else sender
+        reason, out = lending.repay(
+            w.books, w.markets[m], w.reserves, sender, debtor, token, amount
+        )
+        end_call(w, reason, out, out)
 
 
 @inner
 def liquidate(w):
     """The call LIQUIDATE."""
+    m, sender, token = _asked(w)
     chain = w.chain[0]
     call = w.mempool[chain.call_place]
-    if not _opened(w) or not 0 <= call.counterparty < w.books.balances.shape[0]:
+    if m < 0 or not 0 <= call.counterparty < w.books.balances.shape[0]:
         return
+    debtor = np.int64(call.counterparty)
     reason, out, amount = lending.liquidate(
         w.books,
-        w.markets[call.protocol],
+        w.markets[m],
         w.reserves,
         w.feeds,
-        np.int64(call.sender),
-        np.int64(call.counterparty),
-        np.int64(call.token_in),
+        sender,
+        debtor,
+        token,
         np.int64(call.token_out),
         chain.call_in,
         call.limit,
     )
-    chain.call_reason, chain.call_in, chain.call_out = reason, amount, out
+    end_call(w, reason, amount, out)
     if reason == Reason.DONE:
-        since = w.since[call.protocol, call.counterparty]
-        chain.call_possible = chain.block - max(since, 0)
+        chain.call_possible = chain.block - max(w.since[m, debtor], 0)
 
 
 @inner
 def flash_borrow(w):
     """The call FLASH_BORROW: cash for the rest of the transaction."""
-    if not _opened(w):
+    m, sender, token = _asked(w)
+    if m < 0:
         return
     chain = w.chain[0]
-    call = w.mempool[chain.call_place]
     if chain.flashes >= FLASHES:
         chain.call_reason = Reason.CAP
         return
-    m, sender, token = np.int64(call.protocol), np.int64(call.sender), np.int64(call.token_in)
     amount = chain.call_in
     reason = lending.flash_out(w.books, w.markets[m], w.reserves, sender, token, amount)
-    chain.call_reason = reason
-    if reason != Reason.DONE:
-        return
-    n = chain.flashes
-    chain.flash_market[n], chain.flash_token[n], chain.flash_amount[n] = m, token, amount
-    chain.flashes = n + 1
-    chain.call_out = amount
+    if reason == Reason.DONE:
+        n = chain.flashes
+        chain.flash_market[n], chain.flash_token[n], chain.flash_amount[n] = m, token, amount
+        chain.flashes = n + 1
+    end_call(w, reason, amount, amount if reason == Reason.DONE else 0.0)
 
 
 @inner
 def flash_repay(w):
     """The call FLASH_REPAY: all that the transaction borrowed of a token, with the fee."""
-    if not _opened(w):
-        return
-    call = w.mempool[w.chain[0].call_place]
-    m, sender, token = np.int64(call.protocol), np.int64(call.sender), np.int64(call.token_in)
-    reason, paid = _flash_repay(w, m, sender, token)
-    w.chain[0].call_reason, w.chain[0].call_in, w.chain[0].call_out = reason, paid, paid
+    m, sender, token = _asked(w)
+    if m >= 0:
+        reason, paid = _flash_repay(w, m, sender, token)
+        end_call(w, reason, paid, paid)
 
 
 @inner

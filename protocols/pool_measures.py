@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from protocols import amm
-from protocols.pools import worth_of_pool
 from sim.compiled import inner
 from sim.measures import Measure
 from sim.registry import register_measures
@@ -97,7 +96,7 @@ def pool_measure(w, n):
     if code == Pool.IMBALANCE:
         return _imbalance(w, pool)
     if code == Pool.VALUE:
-        return worth_of_pool(w, pool)
+        return amm.worth(w.books, pool, w.values)
     if code == Pool.DEPTH:  # base that must be sold for the spot price to fall
         return amm.depth(w.books, pool, c) * w.values[base]
     if code == Pool.SLIPPAGE:
@@ -118,7 +117,7 @@ def pool_measure(w, n):
     if code == Pool.HALTS:
         return float(pool.halts)
     if code == Pool.SHARE:
-        worth = worth_of_pool(w, pool)
+        worth = amm.worth(w.books, pool, w.values)
         held = w.books.balances[pool.account, pool.tokens[b]] * w.values[pool.tokens[b]]
         return held / worth if worth > 0.0 else np.nan
     if code == Pool.RETURN:
@@ -160,7 +159,7 @@ def pools_measure(w, n):
     for p in range(w.pools.size):
         pool = w.pools[p]
         if code == Pools.VALUE:
-            total += worth_of_pool(w, pool)
+            total += amm.worth(w.books, pool, w.values)
         elif code == Pools.VOLUME:
             total += pool.volume
         elif pool.size == 2 and pool.tokens[1] == numeraire and pool.balanced:

@@ -63,11 +63,12 @@ def _pools(s: Scenario, ledger: Ledger, first_slot: int) -> npt.NDArray[np.void]
     names = list(s.pools)
     for p, (name, settings) in enumerate(s.pools.items()):
         r = pools[p]
-        curve = registry.pool(settings.kind).curve
+        kind = registry.pool(settings.kind)
+        curve = kind.curve
         r["kind"] = curve.kind
         for field in ("parted", "balanced", "ranges"):
             r[field] = getattr(curve, field)
-        for n, (parameter, column) in enumerate(registry.pool(settings.kind).parameters.items()):
+        for n, (parameter, column) in enumerate(kind.parameters.items()):
             r["parameters"][n] = settings.parameters.get(parameter, column.default)
         for field, address in operations.addresses(curve).items():
             r[field] = address

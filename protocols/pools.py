@@ -12,28 +12,38 @@ from sim.codes import ALL, PREVIOUS, Kind
 from sim.compiled import inner
 from sim.measures import market_price, note_claim
 from sim.registry import register_call
-from sim.tasks import Stage, Task, register_task
+from sim.tasks import Stage, Task, end_call, register_task
 
 # Calls
 
 
 @inner
-def swap(w):
-    """The call SWAP."""
-    chain = w.chain[0]
-    call = w.mempool[chain.call_place]
+def _asked(w):
+    """Place of the pool, sender and both tokens of the call under way; a place of -1: no pool.
+
+    One width of integers everywhere, or every callee would be compiled for each.
+    """
+    call = w.mempool[w.chain[0].call_place]
     place = np.int64(call.protocol)
     if not 0 <= place < w.pools.size:
+        place = np.int64(-1)
+    return place, np.int64(call.sender), np.int64(call.token_in), np.int64(call.token_out)
+
+
+@inner
+def swap(w):
+    """The call SWAP."""
+    place, sender, token_in, token_out = _asked(w)
+    if place < 0:
         return
-    # One width of integers everywhere, or every callee would be compiled for each.
-    sender = np.int64(call.sender)
-    token_in, token_out = np.int64(call.token_in), np.int64(call.token_out)
+    chain = w.chain[0]
+    call = w.mempool[chain.call_place]
     amount = chain.call_in
     if amount == ALL:
         amount = w.books.balances[sender, token_in]
     pool = w.pools[place]
     reason, out = amm.swap(w.books, pool, sender, token_in, token_out, amount, call.limit)
-    chain.call_reason, chain.call_in, chain.call_out = reason, amount, out
+    end_call(w, reason, amount, out)
     worth = amount * w.prices[token_in]  # what a route passes on cancels out
     chain.bundle_paid += worth - out * w.prices[token_out]
     if call.amount != PREVIOUS:
@@ -43,41 +53,39 @@ def swap(w):
 @inner
 def add_liquidity(w):
     """The call ADD_LIQUIDITY."""
-    chain = w.chain[0]
-    call = w.mempool[chain.call_place]
-    place = np.int64(call.protocol)
-    if not 0 <= place < w.pools.size:
+    place, sender, token_in, token_out = _asked(w)
+    if place < 0:
         return
-    chain.call_reason, chain.call_out = amm.add(
+    call = w.mempool[w.chain[0].call_place]
+    amount = w.chain[0].call_in
+    reason, out = amm.add(
         w.books,
         w.pools[place],
-        np.int64(call.sender),
-        np.int64(call.token_in),
-        np.int64(call.token_out),
-        chain.call_in,
+        sender,
+        token_in,
+        token_out,
+        amount,
         call.second,
         call.limit,
         np.int64(call.lower),
         np.int64(call.upper),
     )
+    end_call(w, reason, amount, out)
 
 
 @inner
 def remove_liquidity(w):
     """The call REMOVE_LIQUIDITY."""
-    chain = w.chain[0]
-    call = w.mempool[chain.call_place]
-    place = np.int64(call.protocol)
-    if not 0 <= place < w.pools.size:
+    place, sender, _, token_out = _asked(w)
+    if place < 0:
         return
-    pool, sender = w.pools[place], np.int64(call.sender)
+    pool, call = w.pools[place], w.mempool[w.chain[0].call_place]
     lower, upper = np.int64(call.lower), np.int64(call.upper)
-    amount = chain.call_in
+    amount = w.chain[0].call_in
     if amount == ALL:
         amount = amm.held(w.books, pool, sender, lower, upper)
-    token_out = np.int64(call.token_out)
     reason, out = amm.remove(w.books, pool, sender, token_out, amount, call.limit, lower, upper)
-    chain.call_reason, chain.call_in, chain.call_out = reason, amount, out
+    end_call(w, reason, amount, out)
 
 
 register_call(Kind.SWAP, swap)
@@ -88,21 +96,12 @@ register_call(Kind.REMOVE_LIQUIDITY, remove_liquidity)
 
 
 @inner
-def worth_of_pool(w, pool):
-    """Value of what a pool holds, numeraire."""
-    worth = 0.0
-    for i in range(pool.size):
-        worth += w.books.balances[pool.account, pool.tokens[i]] * w.values[pool.tokens[i]]
-    return worth
-
-
-@inner
 def value_shares(w):
     """Value of a unit of each pool's share: its part of the reserves."""
     for p in range(w.pools.size):
         pool = w.pools[p]
         supply = w.books.supply[pool.share]
-        w.values[pool.share] = worth_of_pool(w, pool) / supply if supply > 0.0 else 0.0
+        w.values[pool.share] = amm.worth(w.books, pool, w.values) / supply if supply > 0.0 else 0.0
 
 
 @inner

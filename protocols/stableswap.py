@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from protocols import amm
-from protocols.curve import Curve, enter_by_amounts, fill_by_amounts
+from protocols.curve import Curve, enter_by_amounts, exposure_of_depth, fill_by_amounts
 from sim.arrays import least
 from sim.compiled import inner, kernel
 
@@ -438,14 +438,8 @@ def depth_of_pool(books, pool, fall):
 
 @inner
 def exposure_of_pool(books, pool):
-    """`amm.exposure_to_price`; as of any curve, but that the depth is without a fee."""
-    price = amm.spot_price(books, pool, 0, 1)
-    if pool.size != 2 or not price > 0.0:
-        return np.nan
-    small = 1e-4
-    sold = amm.depth(books, pool, small)
-    held = amm.reserves(books, pool)
-    return sold / -math.log1p(-small) * price / (held[0] * price + held[1])
+    """`amm.exposure_to_price`: the depth is without a fee."""
+    return exposure_of_depth(books, pool, 1.0)
 
 
 @inner

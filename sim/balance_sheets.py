@@ -115,10 +115,9 @@ def _positions(market: Market, of: npt.NDArray[np.int64], entities: int) -> Floa
     """Value of everybody's positions of concentrated liquidity, float64[entities, pools]."""
     found = np.zeros((entities, len(market.pools)))
     for p, pool in enumerate(market.pools.values()):
-        if pool.record["ranges"][0]:
-            owners, amounts = pool.owned()
-            values = market.world.values[pool.record["tokens"][0][:2]]
-            found[:, p] = np.bincount(of[owners], amounts @ values, entities)
+        owners, amounts = pool.owned()
+        values = market.world.values[pool.record["tokens"][0][:2]]
+        found[:, p] = np.bincount(of[owners], amounts @ values, entities)
     return found
 
 

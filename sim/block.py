@@ -37,7 +37,7 @@ from sim.measures import market_price
 from sim.mempool import effective_bid
 from sim.randomness import bits, normal_quantile
 from sim.registry import register_call
-from sim.tasks import Stage, run_stage
+from sim.tasks import Stage, end_call, run_stage
 
 GWEI = 1e-9
 REASONS = len(Reason)
@@ -293,7 +293,7 @@ def call_declared(w):
     address = w.actions[protocol.first + call.action].address
     reason, out = call_protocol(address, w, protocol.record, order)
     if 0 <= reason < REASONS and abs(out) < np.inf and abs(order.amount) < np.inf:
-        chain.call_reason, chain.call_in, chain.call_out = reason, order.amount, out
+        end_call(w, reason, order.amount, out)
 
 
 register_call(Kind.TRANSFER, transfer_token)

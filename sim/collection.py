@@ -20,7 +20,7 @@ def collecting_rarely() -> Iterator[None]:
     """Have the collector of cycles pass seldom while modules or kernels are loaded.
 
     What a start makes is kept, nearly all of it: each pass looks through it again and finds
-    nothing, which is a sixth of the time of a warm start. Contexts may lie in each other and
+    nothing, which is a fourteenth of the time of a warm start. Contexts may lie in each other and
     in several threads; the last that ends restores what the first found.
     """
     global _inside, _before

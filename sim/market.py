@@ -37,7 +37,7 @@ from sim.measures import (
 )
 from sim.mechanisms import cut_in_cohorts
 from sim.names import VENUE
-from sim.parts import parts
+from sim.parts import parts, wider
 from sim.randomness import generator
 from sim.receipts import ReceiptBook
 from sim.scenario import Scenario, checked_seed
@@ -553,9 +553,9 @@ class Market(mesa.Model):
             books=self.ledger.books,
             values=np.append(w.values, np.zeros(more)),
             prices=np.append(w.prices, np.zeros(more)),
-            sums=_wider(w.sums, more),
-            start=_wider(w.start, more),
-            claims=_wider(w.claims, more),
+            sums=wider(w.sums, more),
+            start=wider(w.start, more),
+            claims=wider(w.claims, more),
             claimed=np.append(w.claimed, np.zeros(more)),
         )
         protocol.market, protocol.account, protocol.slot = self, row, slot
@@ -587,12 +587,6 @@ class Market(mesa.Model):
 
 
 _READY = block.READY, 0.0
-
-
-def _wider(array: Any, more: int, fill: float = 0) -> Any:
-    """A table with more columns."""
-    extra = np.full((array.shape[0], more), fill, array.dtype)
-    return np.ascontiguousarray(np.hstack([array, extra]))
 
 
 @contextmanager

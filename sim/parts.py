@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+import numpy as np
+
 from sim.registry import load_protocols
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from sim.ledger import Ledger
@@ -83,7 +84,7 @@ class Part:
         return {}
 
     def flags(self, s: Scenario) -> dict[str, int]:
-        """Numbers of `sim.world.CHAIN` that it raises; of several parts' the greatest counts."""
+        """Numbers of `sim.records.CHAIN` that it raises; of several parts' the greatest counts."""
         return {}
 
     def widened(self, world: World) -> dict[str, Any]:
@@ -151,3 +152,9 @@ def tables() -> dict[str, Any]:
 def in_order_of_funding() -> list[Part]:
     """All parts, in the order in which they are filled."""
     return sorted(parts(), key=lambda p: p.order if p.fund_order is None else p.fund_order)
+
+
+def wider(array: Any, more: int, fill: float = 0) -> Any:
+    """A table with more columns, for `Part.widened`."""
+    extra = np.full((array.shape[0], more), fill, array.dtype)
+    return np.ascontiguousarray(np.hstack([array, extra]))

@@ -60,7 +60,6 @@ CHAIN = np.dtype(
         ("gas_cost", "f8", (KINDS,)),  # gas of each kind of call
         ("phases", "i8", (PHASES,)),  # addresses of what a block calls, `sim.kernel.Phase`
         ("call_place", "i8"),  # of the call to carry out, in the mempool
-        ("call_previous", "f8"),  # what the call before gave
         ("call_reason", "i8"),  # how it ended
         ("call_in", "f8"),
         ("call_out", "f8"),

@@ -81,17 +81,8 @@ def protocol(kind: str) -> Any:
     Raises:
         ScenarioError: If there is no such class.
     """
-    known = _protocols if kind in _protocols else protocols()
-    if kind in known:
-        return known[kind]
-    if ":" not in kind:
-        text = f"no protocol called {shown(kind)}; {did_you_mean(kind, known)}, or module:Class"
-        raise ScenarioError([("kind", text)])
-    found = _imported(kind)
-    if not _declares(found):
-        text = f"{kind!r} is no protocol; subclass protocols.interface.Protocol"
-        raise ScenarioError([("kind", text)])
-    return found
+    parent = "is no protocol; subclass protocols.interface.Protocol"
+    return _class_of(kind, "protocol", _protocols, protocols, _declares, parent)
 
 
 _pools: dict[str, type] = {}
@@ -108,23 +99,19 @@ def pools() -> Mapping[str, type]:
     return dict(_pools)
 
 
+def _curves(found: object) -> bool:
+    """Whether something has what a market asks of a class of pools."""
+    return isinstance(found, type) and hasattr(found, "curve") and hasattr(found, "spot_price")
+
+
 def pool(kind: str) -> Any:
     """A class of pools by its name, or by ``module:Class``.
 
     Raises:
         ScenarioError: If there is no such class.
     """
-    known = _pools if kind in _pools else pools()
-    if kind in known:
-        return known[kind]
-    if ":" not in kind:
-        text = f"no kind of pool called {shown(kind)}; {did_you_mean(kind, known)}, or module:Class"
-        raise ScenarioError([("kind", text)])
-    found = _imported(kind)
-    if not (isinstance(found, type) and hasattr(found, "curve") and hasattr(found, "spot_price")):
-        text = f"{kind!r} is no kind of pool; subclass protocols.handles.CurvedPool"
-        raise ScenarioError([("kind", text)])
-    return found
+    parent = "is no kind of pool; subclass protocols.handles.CurvedPool"
+    return _class_of(kind, "kind of pool", _pools, pools, _curves, parent)
 
 
 _calls: dict[int, Any] = {}
@@ -240,16 +227,40 @@ def behaviour(kind: str) -> Any:
     Raises:
         ScenarioError: If there is no such class.
     """
-    if kind in _behaviours:
-        return _behaviours[kind]
+    parent = "is not a Behaviour; subclass agents.Behaviour and declare columns"
+    return _class_of(kind, "behaviour", _behaviours, behaviours, _behaves, parent)
+
+
+def _class_of(
+    kind: str,
+    what: str,
+    registered: Mapping[str, type],
+    every: Callable[[], Mapping[str, type]],
+    fits: Callable[[object], bool],
+    parent: str,
+) -> Any:
+    """A class by its name, or by ``module:Class``.
+
+    Args:
+        kind: Either of them.
+        what: It is.
+        registered: Those that have registered.
+        every: Has the built-in ones register, and gives all.
+        fits: Whether something that was imported is one.
+        parent: What is said where it is none.
+
+    Raises:
+        ScenarioError: If there is no such class.
+    """
+    if kind in registered:
+        return registered[kind]
     if ":" in kind:
         found = _imported(kind)
-        if not _behaves(found):
-            text = f"{kind!r} is not a Behaviour; subclass agents.Behaviour and declare columns"
-            raise ScenarioError([("kind", text)])
+        if not fits(found):
+            raise ScenarioError([("kind", f"{kind!r} {parent}")])
         return found
-    known = behaviours()
+    known = every()
     if kind in known:
         return known[kind]
-    text = f"no behaviour called {shown(kind)}; {did_you_mean(kind, known)}, or module:Class"
+    text = f"no {what} called {shown(kind)}; {did_you_mean(kind, known)}, or module:Class"
     raise ScenarioError([("kind", text)])

@@ -87,6 +87,13 @@ def address_tasks(world: Any) -> None:
 
 
 @inner
+def end_call(w, reason, amount, out):
+    """Say how the call under way has ended: what it took, and what it gave."""
+    chain = w.chain[0]
+    chain.call_reason, chain.call_in, chain.call_out = reason, amount, out
+
+
+@inner
 def run_stage(w, stage):
     """Do all tasks of a stage."""
     for n in range(w.tasks.shape[1]):
@@ -100,4 +107,4 @@ def run_stage(w, stage):
 def note_leak(w, leak):
     """Say how far books are from balanced, relative; what is no number is the worst."""
     if not leak <= w.chain[0].leak:
-        w.chain[0].leak = leak
+        w.chain[0].leak = leak if leak == leak else np.inf

@@ -26,6 +26,7 @@ from sim.compiled import address_of, inner, jump, kernel
 from sim.ledger import DUST, Books, Ledger, exchange, store
 from sim.randomness import block_key, normal, normal_quantile, uniform
 from sim.registry import register_call
+from sim.tasks import end_call
 
 ONE_PER_CENT = math.log(1.01)
 YEAR = 365.25 * 86_400.0
@@ -443,7 +444,7 @@ def trade_call(w):
         amount,
         call.limit,
     )
-    chain.call_reason, chain.call_in, chain.call_out = reason, amount, out
+    end_call(w, reason, amount, out)
 
 
 register_call(Kind.VENUE, trade_call)

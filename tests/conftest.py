@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -156,3 +159,11 @@ def shared_data() -> Callable[[str], Path]:
         return SHARED / name
 
     return find
+
+
+def undertow(folder: Path, *arguments: str) -> None:
+    """Run the command from a folder outside the project, with this code; it must succeed."""
+    environment = dict(os.environ) | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    command = [sys.executable, "-m", "runs.cli", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr

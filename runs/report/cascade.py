@@ -50,7 +50,7 @@ class Generations:
         """Take the receipts of blocks that follow those taken before.
 
         Args:
-            receipts: `sim.world.RECEIPT`, in the order of execution.
+            receipts: `sim.records.RECEIPT`, in the order of execution.
             worth: Numeraire per unit of a token, by its column.
 
         Returns:

@@ -57,6 +57,15 @@ def kinds_of_protocols() -> list[str]:
     return [*sorted(registry.protocols()), TILL]
 
 
+POWER = "tests.fuzz.pools:PowerPool"
+"""A kind of pool in a module, that says its price and swap alone."""
+
+
+def kinds_of_pools() -> list[str]:
+    """All kinds of pools that come with the package, and one of somebody's own."""
+    return [*registry.pools(), POWER]
+
+
 class Draft:
     """A scenario that is being drawn.
 
@@ -179,7 +188,7 @@ class Draft:
 
     def _pool(self, name: str) -> None:
         rng = self.rng
-        kind = rng.choice(list(registry.pools()))
+        kind = rng.choice(kinds_of_pools())
         there = self.base
         if not self.fair and rng.random() < 0.25:
             there = there + [f"{pool}-share" for pool in self.supply]
@@ -212,6 +221,11 @@ class Draft:
             if token in self.supply.keys() - {own} or token.endswith("-share"):
                 amount = min(amount, 0.2 * self.supply[token.removesuffix("-share")])
             reserves[token] = amount
+        if kind == POWER and self.fair:  # its price is not the ratio of its reserves
+            first, last = inside
+            ratio = self.prices[first] / self.prices[last]
+            power = 1.0 / (1.0 - pool["parameters"]["q"])
+            reserves[last] = reserves[first] * ratio**power
         pool["reserves"] = reserves
         self._special(kind, pool, inside)
         if kind == "bonding_curve":

@@ -7,13 +7,21 @@ from typing import get_args
 
 import pytest
 
-from sim import Market, Scenario, registry
+from sim import Market, Scenario
 from sim.codes import Kind, Ordering
 from sim.errors import ScenarioError
 from sim.ledger import LedgerError
 from sim.scenario import SHOCK_KINDS, BlockSettings, Switches
 from tests.fuzz import runner
-from tests.fuzz.generator import PRICED, Draft, draw, kinds_of_agents, kinds_of_protocols, scenario
+from tests.fuzz.generator import (
+    PRICED,
+    Draft,
+    draw,
+    kinds_of_agents,
+    kinds_of_pools,
+    kinds_of_protocols,
+    scenario,
+)
 from tests.fuzz.markets import Watch
 from tests.fuzz.puppets import CALLS, Attacker, Puppet
 
@@ -38,7 +46,7 @@ def test_every_kind_of_thing_is_drawn() -> None:
     orders = {d["block"]["ordering"].upper() for d in DRAFTS}
     fees = {d["block"]["fee_market"] for d in DRAFTS}
     cut = {name for d in DRAFTS for name in d["switches"]}
-    assert pools == set(registry.pools())
+    assert pools == set(kinds_of_pools())
     assert agents == set(kinds_of_agents())
     assert protocols == set(kinds_of_protocols())
     assert shocks == set(SHOCK_KINDS)
@@ -64,9 +72,14 @@ def test_a_call_that_agents_have_is_known_to_puppets() -> None:
 
 @pytest.fixture
 def fair() -> tuple[Market, Watch]:
-    """A fair market and who watches it."""
-    market, _ = scenario(draw(random.Random("fair:1"), fair=True), Market)
-    return market, Watch(market, True)
+    """A fair market that has what the tests tamper with, and who watches it."""
+    for n in range(200):
+        market, _ = scenario(draw(random.Random(f"fair:{n}"), fair=True), Market)
+        kinds = {pool.kind for pool in market.pools.values()}
+        watch = Watch(market, True)
+        if "concentrated" in kinds and kinds & {*PRICED} and watch.supply[market.numeraire] > 1e3:
+            return market, watch
+    raise AssertionError("no market is drawn any more that has it all")
 
 
 def test_pools_of_fair_markets_start_at_the_outside_prices() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import invalidate_caches
@@ -21,6 +19,7 @@ from runs import read_study
 from sim import Market, Scenario
 from sim.errors import ScenarioError
 from sim.registry import Column
+from tests.conftest import undertow
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = re.compile(r"```(python|toml)\n(.*?)```", re.S)
@@ -111,10 +110,7 @@ def test_its_breaker_watches_its_price(folder: Path, move: float, status: str) -
 
 
 def test_one_file_is_enough_for_runs_and_sweeps(folder: Path) -> None:
-    run = [sys.executable, "-m", "runs.cli", "run", "power.toml", "--out", "out"]
-    environment = dict(os.environ) | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(run, cwd=folder, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
+    undertow(folder, "run", "power.toml", "--out", "out")
     assert "power" in (folder / "out" / "report.html").read_text(encoding="utf-8")
     summary = json.loads((folder / "out" / "summary.json").read_text())
     assert any(node["id"] == "power" for node in summary["exposure"]["nodes"])
@@ -123,11 +119,7 @@ def test_one_file_is_enough_for_runs_and_sweeps(folder: Path) -> None:
         'path = "pools.power.parameters.q"\nvalues = [0.1, 0.5]\n\n'
         '[keep]\nprice = "last(pool.power.price)"\n'
     )
-    sweep = [sys.executable, "-m", "runs.cli", "sweep", "study.toml", "--out", "swept"]
-    done = subprocess.run(
-        [*sweep, "--workers", "2"], cwd=folder, capture_output=True, text=True, env=environment
-    )
-    assert done.returncode == 0, done.stderr
+    undertow(folder, "sweep", "study.toml", "--out", "swept", "--workers", "2")
     assert read_study(folder / "swept")["status"].astype(str).tolist() == ["done"] * 2
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib import invalidate_caches
@@ -32,6 +30,7 @@ from sim import LedgerError, Market, Scenario
 from sim.codes import ALL, PREVIOUS, Reason
 from sim.errors import ScenarioError
 from sim.ledger import DEBT
+from tests.conftest import undertow
 from tests.fuzz.puppets import Till
 
 ROOT = Path(__file__).parents[2]
@@ -392,10 +391,7 @@ def test_one_file_is_enough(folder: Path) -> None:
 
 def test_one_file_is_enough_for_runs_and_sweeps(folder: Path) -> None:
     """From there, with the command; workers find the module too."""
-    run = [sys.executable, "-m", "runs.cli", "run", "cellar.toml", "--out", "out"]
-    environment = dict(os.environ) | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(run, cwd=folder, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
+    undertow(folder, "run", "cellar.toml", "--out", "out")
     page = (folder / "out" / "report.html").read_text(encoding="utf-8")
     assert "Protocol cellar" in page
     summary = json.loads((folder / "out" / "summary.json").read_text())
@@ -407,11 +403,7 @@ def test_one_file_is_enough_for_runs_and_sweeps(folder: Path) -> None:
         'path = "protocols.cellar.fee"\nvalues = [0.0, 0.01]\n\n'
         '[keep]\nworth = "last(protocol.cellar.value)"\n'
     )
-    sweep = [sys.executable, "-m", "runs.cli", "sweep", "study.toml", "--out", "swept"]
-    done = subprocess.run(
-        [*sweep, "--workers", "2"], cwd=folder, capture_output=True, text=True, env=environment
-    )
-    assert done.returncode == 0, done.stderr
+    undertow(folder, "sweep", "study.toml", "--out", "swept", "--workers", "2")
     frame = read_study(folder / "swept")
     assert frame["status"].astype(str).tolist() == ["done"] * 4
     assert (frame["worth"] == 0.0).all()

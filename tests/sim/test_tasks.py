@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 
 from sim import Market, Scenario, tasks
 from sim.compiled import inner
-from sim.tasks import ROOM, Stage, Task, address_tasks, no_tasks, register_task
+from sim.kernel import LEAK, audit
+from sim.tasks import ROOM, Stage, Task, address_tasks, no_tasks, note_leak, register_task
 
 
 @inner
@@ -46,6 +48,24 @@ def test_tasks_of_a_stage_are_done_in_order(
     market.world.claimed[0] = 3.0
     market.run(1)
     assert market.world.claimed[0] == 8.0
+
+
+@inner
+def lose_count(w):  # type: ignore[no-untyped-def]
+    note_leak(w, np.nan)
+
+
+@inner
+def be_fine(w):  # type: ignore[no-untyped-def]
+    note_leak(w, 1e-12)
+
+
+def test_a_leak_that_is_no_number_is_not_forgotten_for_a_later_one(
+    small: Callable[..., Scenario], registered: list[Task]
+) -> None:
+    register_task(Task(Stage.AUDIT, 98, lose_count, lambda w: True))
+    register_task(Task(Stage.AUDIT, 99, be_fine, lambda w: True))
+    assert audit(Market(small(agents={}), rng=1).world, 1e-9) == LEAK
 
 
 def test_a_stage_has_room_for_so_many(
