@@ -458,16 +458,16 @@ def _place(protocols: Mapping[str, Any], name: str) -> int:
 
 
 class _ColumnValue:
-    """An agent's own cell of a column, as an attribute."""
+    """An agent's own number of a column, as an attribute."""
 
-    def __init__(self, index: int) -> None:
-        self.index = index
+    def __init__(self, column: str) -> None:
+        self.column = column
 
     def __get__(self, agent: Any, owner: type) -> Any:
-        return self if agent is None else float(agent.cohort.cells[agent.row, self.index])
+        return self if agent is None else agent.cohort.number(agent.row, self.column)
 
     def __set__(self, agent: Any, value: float) -> None:
-        agent.cohort.cells[agent.row, self.index] = value
+        agent.cohort.put(self.column, value, agent.row)
 
 
 class Behaviour(MarketAgent):
@@ -515,8 +515,8 @@ class Behaviour(MarketAgent):
         several = [name for name, column in cls.columns.items() if column.count != 1]
         if several:
             raise TypeError(f"{cls.__name__}: a column is one number; {several} have a count")
-        for index, name in enumerate(cls.columns):
-            setattr(cls, name, _ColumnValue(index))
+        for name in cls.columns:
+            setattr(cls, name, _ColumnValue(name))
 
     def __init__(self, market: Market, cohort: CohortTable, row: int) -> None:
         """Stand for a row of a cohort; `populate` makes them."""

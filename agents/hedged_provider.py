@@ -30,11 +30,11 @@ from agents.intents import (
 from agents.tools import going_bid, refuel, trade_towards
 from protocols import lending
 from protocols.pool import position
+from sim.clock import look, lookers
 from sim.codes import ALL, Kind
 from sim.compiled import inner
 from sim.errors import ScenarioError
 from sim.measures import market_price
-from sim.randomness import agent_uniform
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
@@ -115,11 +115,12 @@ def decide(w, me):
     m, p, collateral, debt = me.places[0], me.places[1], me.places[2], me.places[3]
     market, pool = w.markets[m], w.pools[p]
     r = lending.reserve_at(market, w.reserves, debt)
-    for i in range(me.size):
+    for n in range(lookers(w, me)):
+        i = me.actors[n]
         my = me.rows[i]
         if my.state == GONE or chain.block < my.busy:
             continue
-        if agent_uniform(me.key, i, 0) >= my.attention:
+        if look(me, i, 0) >= my.attention:
             continue
         account = me.first + i
         shares = w.books.balances[account, pool.share]

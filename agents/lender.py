@@ -21,6 +21,7 @@ from agents.base import Behaviour, Column, token_number
 from agents.intents import OUTSIDE, THEN, Order, deposit, trade, withdraw
 from agents.tools import going_bid, refuel
 from protocols import lending
+from sim.clock import look, lookers
 from sim.codes import ALL, PREVIOUS, Kind, Reason
 from sim.compiled import inner, kernel
 from sim.errors import ScenarioError
@@ -81,9 +82,10 @@ def decide(w, me):
     premium = 0.0
     if token != chain.numeraire and w.feeds[reserve.feed].price > 0.0:
         premium = max(market_price(w, token) / w.feeds[reserve.feed].price - 1.0, 0.0)
-    for i in range(me.size):
+    for n in range(lookers(w, me)):
+        i = me.actors[n]
         my = me.rows[i]
-        if chain.block < my.busy or agent_uniform(me.key, i, 0) >= my.attention:
+        if chain.block < my.busy or look(me, i, 0) >= my.attention:
             continue
         account = me.first + i
         held = w.books.balances[account, reserve.receipt]

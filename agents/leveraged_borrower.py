@@ -22,12 +22,12 @@ from agents.tools import best_place, going_bid, refuel
 from protocols import lending
 from protocols.loans import list_debtor
 from sim import venue
+from sim.clock import bound, look, must_bound, ring
 from sim.codes import PREVIOUS, Kind, Reason
 from sim.compiled import inner, kernel
 from sim.errors import ScenarioError
 from sim.ledger import begin, transfer
 from sim.names import VENUE
-from sim.randomness import agent_uniform
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
@@ -133,11 +133,15 @@ def decide(w, me):
     _, _, cash = lending.totals(w.books, market, owing)
     # The dearest of what it may do: take out or borrow, trade, put in.
     gas = chain.gas_cost[Kind.BORROW] + chain.gas_cost[Kind.SWAP] + chain.gas_cost[Kind.DEPOSIT]
-    for i in range(me.size):
+    if must_bound(w, me):
+        for i in range(me.size):
+            bound(w, me, i, max(me.rows[i].attention, me.rows[i].alarm))
+    for n in range(ring(w, me)):
+        i = me.actors[n]
         my = me.rows[i]
         if chain.block < my.busy:
             continue
-        draw = agent_uniform(me.key, i, 0)
+        draw = look(me, i, 0)
         if draw >= max(my.attention, my.alarm):
             continue
         account = me.first + i

@@ -18,6 +18,7 @@ import numpy as np
 from agents.base import Behaviour, Column
 from agents.intents import Order, swap
 from agents.tools import find_route, going_bid, quote_at, refuel, route_gas, send_routes
+from sim.clock import ask_bounds, bound, everybody, look, must_bound, ring
 from sim.codes import Kind
 from sim.compiled import AHEAD, inner, prefetch
 from sim.measures import market_price
@@ -29,8 +30,32 @@ if TYPE_CHECKING:
 
 LEAST = 1e-6
 """Value in the numeraire below which nobody swaps."""
+LEAST_HEAT = 0.1
+"""For which bounds of chances are said, at least."""
 # Draws of an agent in a block.
 _ACT, _POOL, _SIDE, _SIZE, _TAIL, _FIRST, _SECOND = range(7)
+
+
+@inner
+def _chance(my, heat):
+    """Chance to act in a block."""
+    return my.rate * (1.0 + my.branching * heat)
+
+
+@inner
+def _ring(w, me):
+    """Find who may act; bounds are of a heat somewhat above today's, and follow it."""
+    ours = me.memory
+    heat = ours.heat
+    if ours.branching > 0.0:
+        cool = heat < 0.5 * ours.most_heat and ours.most_heat > LEAST_HEAT
+        if heat > ours.most_heat or cool:
+            ours.most_heat = max(1.3 * heat, LEAST_HEAT)
+            ask_bounds(w, me)
+    if must_bound(w, me):
+        for i in range(me.size):
+            bound(w, me, i, _chance(me.rows[i], ours.most_heat))
+    return ring(w, me)
 
 
 # Long: the hottest loop of all; its parts share a dozen draws and numbers.
@@ -44,19 +69,26 @@ def decide(w, me):
     routes = w.cohorts[me.ident].routes
     gas = chain.gas_cost[Kind.SWAP]
     # Who acts is found first and without branches, which a processor cannot foresee.
-    n = me.size
-    actors = np.empty(n + 1, np.int64)
+    rung = _ring(w, me)
+    actors = np.empty(rung + 1, np.int64)
     acted = 0
-    for i in range(n):
-        chance = me.rows[i].rate * (1.0 + me.rows[i].branching * heat)
-        actors[acted] = i
-        acted += agent_uniform(me.key, i, _ACT) < chance
+    if everybody(w, me):
+        for i in range(me.size):
+            actors[acted] = i
+            acted += agent_uniform(me.key, i, _ACT) < _chance(me.rows[i], heat)
+    else:
+        for n in range(rung):
+            if n + AHEAD < rung:
+                prefetch(me.rows, me.actors[n + AHEAD])
+            i = me.actors[n]
+            actors[acted] = i
+            acted += look(me, i, _ACT) < _chance(me.rows[i], heat)
     for j in range(acted):
         if j + AHEAD < acted:
-            soon = me.first + actors[j + AHEAD]
-            prefetch(me.rows, actors[j + AHEAD])
-            prefetch(w.books.balances, soon)
-            prefetch(w.senders, soon)
+            soon = actors[j + AHEAD]
+            prefetch(me.rows, soon)
+            prefetch(w.books.balances, me.first + soon)
+            prefetch(w.senders, me.first + soon)
         i = actors[j]
         my = me.rows[i]
         place = me.places[min(int(agent_uniform(me.key, i, _POOL) * pools), pools - 1)]
@@ -121,6 +153,7 @@ class NoiseTrader(Behaviour):
     needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
     remembers: ClassVar[Mapping[str, Column]] = {
         "heat": Column("Recent activity over what base rates alone would give", "multiple"),
+        "most_heat": Column("Heat up to which bounds of chances hold", "multiple"),
         "expected": Column("Swaps that base rates alone would give", "per block"),
         "decay": Column("Part of the heat that is left after a block", "share"),
         "branching": Column("Mean branching", "share"),

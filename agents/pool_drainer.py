@@ -27,11 +27,11 @@ from agents.intents import (
 )
 from agents.tools import affordable, gas_cost, going_bid, refuel
 from protocols import amm, lending, oracle
+from sim.clock import look, lookers
 from sim.codes import PREVIOUS, Kind, Reason
 from sim.compiled import inner
 from sim.ledger import begin, gained, undo
 from sim.measures import market_price
-from sim.randomness import agent_uniform
 
 if TYPE_CHECKING:
     from sim.scenario import AgentSettings, Scenario
@@ -88,9 +88,10 @@ def decide(w, me):
     gas = chain.gas_cost[Kind.FLASH_BORROW] + chain.gas_cost[Kind.SWAP]
     gas += chain.gas_cost[Kind.DEPOSIT] + chain.gas_cost[Kind.BORROW]
     gas += chain.gas_cost[Kind.FLASH_REPAY] + chain.gas_cost[Kind.REQUIRE]
-    for i in range(me.size):
+    for n in range(lookers(w, me)):
+        i = me.actors[n]
         my = me.rows[i]
-        if chain.block < my.busy or agent_uniform(me.key, i, 0) >= my.attention:
+        if chain.block < my.busy or look(me, i, 0) >= my.attention:
             continue
         account = me.first + i
         # The same cash is lent for the transaction and against the collateral.

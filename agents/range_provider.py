@@ -20,12 +20,12 @@ from agents.base import Behaviour, Column
 from agents.intents import THEN, Order, close_range, open_range
 from agents.tools import going_bid, refuel, trade_towards
 from protocols import concentrated
+from sim.clock import look, lookers
 from sim.codes import Kind, Reason
 from sim.compiled import inner, kernel
 from sim.errors import ScenarioError
 from sim.ledger import begin
 from sim.measures import market_price
-from sim.randomness import agent_uniform
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
@@ -91,11 +91,12 @@ def _leave(w, me, i, my):
 def decide(w, me):
     """Recentre where the price has gone too far, and leave where too much is lost."""
     chain = w.chain[0]
-    for i in range(me.size):
+    for n in range(lookers(w, me)):
+        i = me.actors[n]
         my = me.rows[i]
         if my.gone > 0.0 or chain.block < my.busy:
             continue
-        if my.attention < 1.0 and agent_uniform(me.key, i, 0) >= my.attention:
+        if look(me, i, 0) >= my.attention:
             continue
         pool = w.pools[int(my.pool)]
         price = concentrated.spot_price(w.books, pool)

@@ -12,17 +12,18 @@ from typing import ClassVar
 
 from agents.base import Behaviour, Column
 from agents.tools import trade_pool
+from sim.clock import look, lookers
 from sim.compiled import inner
 from sim.measures import market_price
-from sim.randomness import agent_uniform
 
 
 @inner
 def decide(w, me):
     """Trade back to the target where the share has left its band."""
-    for i in range(me.size):
+    for n in range(lookers(w, me)):
+        i = me.actors[n]
         my = me.rows[i]
-        if agent_uniform(me.key, i, 0) >= my.attention:
+        if look(me, i, 0) >= my.attention:
             continue
         place = me.places[i % me.places.size]
         pool = w.pools[place]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from sim.clock import NEVER, OFTEN, words
 from sim.errors import did_you_mean
 from sim.structure import Structure
 
@@ -34,6 +35,10 @@ class Cohort(Structure):
         first: Account of its first agent; agent i has account ``first + i``.
         ident: Its number.
         key: Its stream of draws in this block.
+        actors: int64[size], rows of those whom `sim.clock` has found in this block.
+        levels: uint8[size], bounds of the agents' chances to act, as `sim.clock` knows them;
+            `marks` uint64[levels, words] has a bit for each agent where its bound is often met,
+            and `found` uint64[words] for each who is found by gaps.
     """
 
     fields: ClassVar[Mapping[str, Any]] = {
@@ -42,6 +47,10 @@ class Cohort(Structure):
         "first": ("i8", 0),
         "ident": ("i8", 0),
         "key": ("u8", 0),
+        "actors": ("i8", 1),
+        "levels": ("u1", 1),
+        "marks": ("u8", 2),
+        "found": ("u8", 1),
     }
 
 
@@ -85,7 +94,7 @@ class CohortTable:
         ident: Number among the market's cohorts.
         first: Account of its first agent.
         size: Number of agents.
-        cells: float64[agents, columns], as kernels take them.
+        cells: float64[agents, columns], as kernels take them, a live view.
         memory: float64[n], what the cohort as a whole remembers.
         places: int64[n], the protocols that it knows.
     """
@@ -106,7 +115,8 @@ class CohortTable:
         self.settings = settings
         self.ident = int(record["ident"][0])
         self.first = int(record["first"][0])
-        self.cells = cells
+        self._cells = cells
+        self._record = record
         self.memory = memory
         self.places = places
         self.columns: Mapping[str, Any] = behaviour.columns
@@ -117,7 +127,7 @@ class CohortTable:
         record["me"] = self._view.address
 
     def __len__(self) -> int:
-        return int(self.cells.shape[0])
+        return int(self._cells.shape[0])
 
     def __repr__(self) -> str:
         return f"<CohortTable {self.name}: {len(self)} of {self.behaviour.__name__}>"
@@ -127,9 +137,18 @@ class CohortTable:
         """Number of agents."""
         return len(self)
 
+    # Whoever has a live view may write there without our notice. From then on bounds of chances
+    # are said anew each time that Python has had its turn.
+
+    @property
+    def cells(self) -> npt.NDArray[np.float64]:
+        """All numbers, float64[agents, columns], a live view."""
+        self._record["shown"] = self._record["stale"] = 1
+        return self._cells
+
     @property
     def rows(self) -> npt.NDArray[np.void]:
-        """The table with its columns' names: a structured view, a row per agent."""
+        """The table with its columns' names: a structured live view, a row per agent."""
         return self.cells.view(self._row).reshape(len(self))
 
     @property
@@ -141,15 +160,48 @@ class CohortTable:
         """A column, float64[agents], a live view."""
         return self.cells[:, self._index[name]]
 
+    def number(self, row: int, column: str) -> float:
+        """An agent's number."""
+        return float(self._cells[row, self._index[column]])
+
+    def put(self, column: str, values: float | npt.NDArray[np.float64], row: int = -1) -> None:
+        """Write a column, or an agent's number where a row is given."""
+        where = slice(None) if row < 0 else row
+        self._cells[where, self._index[column]] = values
+        self._record["stale"] = 1
+
+    def numbers(self, column: str) -> npt.NDArray[np.float64]:
+        """A column as it is now, float64[agents], a copy."""
+        return self._cells[:, self._index[column]].copy()
+
+    def ask_everybody(self, always: bool = True) -> None:
+        """Have every agent draw in every block whether it acts, as far as `sim.clock` finds them.
+
+        Chances are the same; only the draws are others. This is what it is compared with.
+        """
+        self._record["always"] = always
+        self._record["stale"] = 1
+
+    def opened(self) -> None:
+        """Note that the market is open: views of its opening are not used any more."""
+        self._record["shown"] = 0
+        self._record["stale"] = 1
+
     def kernel_view(self) -> Cohort:
         """The cohort as kernels take it."""
         return self._view
 
     def _kernel_view(self, record: npt.NDArray[np.void]) -> Cohort:
-        values = {n: record[n].reshape(()) for n in ("size", "first", "ident", "key")}
+        values: dict[str, Any] = {
+            n: record[n].reshape(()) for n in ("size", "first", "ident", "key")
+        }
         values["places"] = self.places
+        values["actors"] = np.zeros(len(self), np.int64)
+        values["levels"] = np.full(len(self), NEVER, np.uint8)
+        values["marks"] = np.zeros((OFTEN + 1, words(len(self))), np.uint64)
+        values["found"] = np.zeros(words(len(self)), np.uint64)
         if self._row.names:
-            values["rows"] = self.rows
+            values["rows"] = self._cells.view(self._row).reshape(len(self))
         if self._memory.names:
             values["memory"] = self.memory.view(self._memory).reshape(())
         return cohort_type(self.behaviour)(**values)

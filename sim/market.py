@@ -244,6 +244,7 @@ class Market(mesa.Model):
         self._empty_buffers()
 
     def _let_agents_decide(self) -> None:
+        self._had_its_turn()
         kernel.let_agents_decide(self.world)
         for agent in list(self._plain):
             agent.step()
@@ -340,6 +341,7 @@ class Market(mesa.Model):
         self.shocks.strike(self.block + 1)
         most = min(most, self.shocks.blocks_until_next(self.block))
         done, executed = 0, False
+        self._had_its_turn()
         while done < most:
             how = self._audit_every, self.ledger.tolerance, executed
             made, verdict = kernel.advance(self.world, most - done, *how)
@@ -356,6 +358,10 @@ class Market(mesa.Model):
             chain["stopped"] = -1
         self._raise_if(verdict)
         self._empty_buffers()
+
+    def _had_its_turn(self) -> None:
+        """Python may have written agents' numbers, where it has a view of them (`sim.clock`)."""
+        self.world.cohorts["stale"] |= self.world.cohorts["shown"]
 
     def _raise_if(self, verdict: int) -> None:
         for protocol in self.declared:
@@ -454,6 +460,8 @@ class Market(mesa.Model):
             cohort.behaviour.populate(self, cohort)
         for part in self._parts:
             part.populated(self.world)
+        for cohort in self.cohorts.values():
+            cohort.opened()
         self._address_behaviours()
         self.note_start()
 

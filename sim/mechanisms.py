@@ -44,8 +44,15 @@ def cut_in_cohorts(cohorts: Iterable[CohortTable], name: str) -> Restore:
     restores = []
     for cohort in cohorts:
         for column, value in cohort.behaviour.without.get(name, {}).items():
-            restores.append(set_now(cohort.column(column), value))
+            restores.append(_put_now(cohort, column, value))
     return all_of(restores)
+
+
+def _put_now(cohort: CohortTable, column: str, value: float) -> Restore:
+    """Set a column of a cohort; return what sets it back."""
+    before = cohort.numbers(column)
+    cohort.put(column, value)
+    return lambda: cohort.put(column, before)
 
 
 def present(setup: Scenario) -> list[str]:

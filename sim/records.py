@@ -211,6 +211,11 @@ COHORT = np.dtype(
         ("paid", "f8"),  # paid into swaps less received, numeraire at the venue's prices
         ("gas_spent", "f8"),  # since the start, numeraire
         ("routes", "i8"),  # 1: trades through the best routes of the whole network
+        ("stale", "i8"),  # 1: bounds of its agents' chances are to be said anew, `sim.clock`
+        ("always", "i8"),  # 1: all are, whatever their chances
+        ("asked", "i8"),  # agents who are asked in every block whether they act
+        ("gaps", "u8"),  # a bit for each bound that is found by gaps
+        ("shown", "i8"),  # 1: somebody in Python has a view of its numbers and may write there
     ]
 )
 

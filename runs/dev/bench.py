@@ -187,6 +187,23 @@ def a_million_agents() -> tuple[float, float]:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, rate
 
 
+def rare_traders(count: int, rate: float) -> dict[str, float]:
+    """Blocks per second of traders who swap with chance `rate` in a block, 30 % of it set off.
+
+    Median of rounds in turns: as they are found, and as each is asked in every block.
+    """
+    content = same_market(count).to_dict()
+    content["agents"]["noise"] |= {"rate": 0.7 * rate, "branching": 0.3}
+    market = Market(Scenario.from_dict(content), rng=1)
+    found: dict[str, list[float]] = {"found": [], "asked": []}
+    for _ in range(ROUNDS):
+        for name, rates in found.items():
+            market.cohorts["noise"].ask_everybody(name == "asked")
+            market.run(2)
+            rates.append(blocks_per_second(market.run, 1000 if name == "found" else 100))
+    return {name: statistics.median(rates) for name, rates in found.items()}
+
+
 def first_block(cache: str | None) -> float:
     """Seconds from the start of a new process to the first block of the calm scenario."""
     env = dict(os.environ)
@@ -538,6 +555,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", default="../shared/bench/plain_mesa.py", help="peer's file")
     parser.add_argument("--million", action="store_true", help="only the million agents")
+    parser.add_argument("--rare", action="store_true", help="only traders who act now and then")
     parser.add_argument("--sweeps", action="store_true", help="only sweeps")
     parser.add_argument("--pools", action="store_true", help="only kinds of pools")
     parser.add_argument("--cold", action="store_true", help="also the first start ever")
@@ -546,6 +564,13 @@ def main() -> None:
         memory, rate = a_million_agents()
         print(f"agents_1000000_GiB {memory:.2f} 4.00 {4.0 / memory:.2f}x")
         print(f"agents_1000000_blocks_per_s {rate:.1f} - -")
+        return
+    if options.rare:
+        for count, chance in ((1_000_000, 0.001), (10_000, 0.01)):
+            rates = rare_traders(count, chance)
+            ours, asked = rates["found"], rates["asked"]
+            name = f"blocks_per_s_{count}_traders_at_{chance}_beside_all_asked"
+            print(f"{name} {ours:,.0f} {asked:,.0f} {ours / asked:.1f}x", flush=True)
         return
     if options.sweeps or options.pools:
         print("name ours peer ratio")
@@ -565,6 +590,7 @@ def main() -> None:
             print(f"{name} {ours:,.0f} {theirs:,.0f} {ours / theirs:.1f}x", flush=True)
     # In a process of its own, so that its peak memory is only its own.
     subprocess.run([sys.executable, "-m", "runs.dev.bench", "--million"], check=True)
+    subprocess.run([sys.executable, "-m", "runs.dev.bench", "--rare"], check=True)
     warm = min(first_block(None) for _ in range(2))
     print(f"warm_start_s {warm:.2f} 3.00 {3.0 / warm:.2f}x")
     print_pools()

@@ -1,0 +1,211 @@
+"""Who acts in a block, found in time that hangs on how many do.
+
+Agents look now and then, each with a chance of its own that may change from block to block. A
+draw for every agent in every block costs most where nothing happens: of a million traders who
+act once in a thousand blocks, 999 in 1,000 draws say no.
+
+So each agent has a bound on its chance, the least power of two that is no less. Who *may* act is
+found bound by bound, and each of these acts with its chance over its bound (thinning: Lewis,
+Shedler 1979): all in all with just its chance, independently of all others and of other blocks.
+
+- Bounds of 1/2 to 1/128: 64 agents at a time. A word of random bits has each with chance 1/2,
+  and k words joined by `and` have each with chance 2 ** -k.
+- Smaller bounds: by the gaps between those who are found, which are geometric (Devroye 1986,
+  chapter X.2): a draw for each that is found, none for those between.
+
+Whom they find depends on the block, the bound and the agent's row alone. What the others' chances
+are, and how many agents come after, changes nobody's draws.
+
+A behaviour whose chance is its column `attention`::
+
+    for n in range(lookers(w, me)):
+        i = me.actors[n]
+        my = me.rows[i]
+        if look(me, i, 0) >= my.attention:
+            continue
+        ...
+
+Another one says its bounds itself, where `must_bound` asks for them, and takes `ring`. It asks
+by `ask_bounds` for new ones when its chances have risen above them. None writes `me.actors`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+
+from sim.compiled import inner
+from sim.randomness import agent_uniform, bits, block_key, uniform
+
+LEVELS = 64
+"""Bounds that there are: level k is of bound 2 ** -k."""
+WORDS = 8
+"""Levels below this one are found by words of bits, the others by gaps."""
+NEVER = 255
+"""Level of an agent whose chance is zero."""
+OFTEN = WORDS
+"""Place in ``me.marks`` of all that are found by words, in one."""
+
+BOUNDS = 2.0 ** -np.arange(LEVELS)
+"""Bound of each level, float64[LEVELS]."""
+GAPS = np.zeros(LEVELS)
+"""One over the log of the chance that a bound does not find an agent, float64[LEVELS]."""
+GAPS[1:] = 1.0 / np.log1p(-BOUNDS[1:])
+
+_ZERO, _ONE = np.uint64(0), np.uint64(1)
+_ALL = np.uint64(2**64 - 1)
+_WORD = 64
+
+
+def words(size: int) -> int:
+    """Words with a bit for each agent of a cohort."""
+    return -(-size // _WORD)
+
+
+@intrinsic
+def lowest_bit(typing_context, word):
+    """Place of the lowest bit of a word that is not zero."""
+
+    def codegen(context, builder, signature, values):
+        return builder.cttz(values[0], context.get_constant(types.boolean, True))
+
+    return types.uint64(types.uint64), codegen
+
+
+@inner
+def level_of(chance):
+    """Level of the least bound that is no less than a chance; above one it is that of one."""
+    if not chance > 0.0:
+        return NEVER
+    _, exponent = math.frexp(chance)  # chance = m 2 ** exponent, m in [1/2, 1)
+    level = -int(exponent)
+    if level < 0:
+        return 0
+    if level + 1 < LEVELS and BOUNDS[level + 1] >= chance:  # a power of two
+        return level + 1
+    return min(level, LEVELS - 1)
+
+
+@inner
+def ask_bounds(w, me):
+    """Have the bounds said anew."""
+    w.cohorts[me.ident].stale = 1
+
+
+@inner
+def must_bound(w, me):
+    """Whether bounds are to be said now, by `bound` for every agent; those that were are gone."""
+    cohort = w.cohorts[me.ident]
+    if cohort.stale == 0:
+        return False
+    cohort.stale = 0
+    cohort.asked = 0
+    cohort.gaps = _ZERO
+    for k in range(me.marks.shape[0]):
+        for j in range(me.marks.shape[1]):
+            me.marks[k, j] = _ZERO
+    return True
+
+
+@inner
+def bound(w, me, i, chance):
+    """Say what the chance of agent i does not exceed until bounds are said again."""
+    level = 0 if w.cohorts[me.ident].always == 1 else level_of(chance)
+    me.levels[i] = level
+    me.actors[i] = i
+    if level == 0:
+        w.cohorts[me.ident].asked += 1
+    if level < WORDS:
+        bit = _ONE << np.uint64(i % _WORD)
+        me.marks[level, i // _WORD] |= bit
+        if level > 0:
+            me.marks[OFTEN, i // _WORD] |= bit
+    elif level != NEVER:
+        w.cohorts[me.ident].gaps |= _ONE << np.uint64(level)
+
+
+@inner
+def _walk(me, level):
+    """Mark the agents of a level whom its bound finds by gaps."""
+    key = block_key(me.key, level)
+    i = 0
+    draw = 0
+    while True:
+        gap = math.log(uniform(key, draw)) * GAPS[level]
+        draw += 1
+        if gap >= me.size - i:
+            return
+        i += int(gap)
+        if me.levels[i] == level:
+            me.found[i // _WORD] |= _ONE << np.uint64(i % _WORD)
+        i += 1
+
+
+@inner
+def _by_words(me, key, j):
+    """Those of the j-th 64 agents whom bounds find by words of bits."""
+    often = me.marks[OFTEN, j]
+    still = _ALL
+    found = _ZERO
+    for level in range(1, WORDS):
+        still &= bits(key, j * WORDS + level)
+        found |= still & me.marks[level, j]
+        if still & often == _ZERO:
+            break
+    return found
+
+
+@inner
+def everybody(w, me):
+    """Whether every agent is asked, so that ``me.actors`` are all rows."""
+    return w.cohorts[me.ident].asked == me.size
+
+
+@inner
+def ring(w, me):
+    """Find who may act in this block.
+
+    Returns:
+        How many; the first so many of ``me.actors`` are their rows, in ascending order. Each
+        acts where its draw (`look`) is below its chance.
+    """
+    if everybody(w, me):
+        return me.size
+    levels = w.cohorts[me.ident].gaps
+    while levels != _ZERO:
+        _walk(me, np.int64(lowest_bit(levels)))
+        levels &= levels - _ONE
+    key = block_key(me.key, 0)
+    n = 0
+    for j in range(me.found.size):
+        found = me.found[j] | me.marks[0, j]
+        me.found[j] = _ZERO
+        if me.marks[OFTEN, j] != _ZERO:
+            found |= _by_words(me, key, j)
+        while found != _ZERO:
+            me.actors[n] = j * _WORD + np.int64(lowest_bit(found))
+            n += 1
+            found &= found - _ONE
+    return n
+
+
+@inner
+def look(me, i, draw):
+    """An agent's `draw`-th draw in this block, given that `ring` has found it.
+
+    Returns:
+        Uniform between 0 and the agent's bound.
+    """
+    return agent_uniform(me.key, i, draw) * BOUNDS[me.levels[i]]
+
+
+@inner
+def lookers(w, me):
+    """Find who may look in this block, of agents whose chance is their `attention`; see `ring`."""
+    if must_bound(w, me):
+        for i in range(me.size):
+            bound(w, me, i, me.rows[i].attention)
+    return ring(w, me)
