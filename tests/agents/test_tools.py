@@ -12,7 +12,10 @@ from sim import Market, Scenario
 
 def test_sales_go_where_they_bring_most(lively: Callable[..., Scenario]) -> None:
     deep = {"tokens": ["eth", "usdc"], "reserves": {"eth": 1e5, "usdc": 2e8}}
-    agents = {"borrowers": {"pools": ["eth-usdc", "deep"], "attention": 1.0, "buffer": 1.6}}
+    agents = {
+        "borrowers": {"pools": ["eth-usdc", "deep"], "attention": 1.0, "buffer": 1.6},
+        "traders": {"count": 0},  # they would make now one pool and now the other dearer
+    }
     still = {"assets": {"eth": {"process": "constant"}}}
     setup = lively(pools={"deep": deep}, agents=agents, venue=still, block={"fee_market": "off"})
     market = Market(setup, rng=1)
@@ -49,15 +52,15 @@ def test_lost_races_teach_to_race_less(lively: Callable[..., Scenario]) -> None:
     changes = {"arbitrageurs": {"count": 12, "bid_share": 0.6}, "traders": {"rate": 0.5}}
     block = {"gas_limit": 30e6}
     races = []
-    for seed in range(1, 5):  # one path alone may have its best races first
+    for seed in range(1, 9):  # one path alone may have its best races first
         market = Market(lively(agents=changes, block=block), rng=seed).run(300)
         frame = market.receipts()
         races.append(frame.query("cohort == 'arbitrageurs' and call == 0 and kind == 'swap'"))
     raced = pd.concat(races)
     early, late = (raced[raced["block"].between(a, a + 50)] for a in (1, 250))
-    won = (raced["status"] == "done").groupby(raced["block"] > 150).mean()
+    won = (raced["status"] == "done").groupby(raced["block"] > 50).mean()
     assert len(late) < 0.7 * len(early)
-    assert won[True] > won[False]
+    assert won[True] > won[False] + 0.1
     assert market.cohorts["arbitrageurs"].column("hits").max() <= 1.0
 
 
