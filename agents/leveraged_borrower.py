@@ -133,10 +133,10 @@ def decide(w, me):
     _, _, cash = lending.totals(w.books, market, owing)
     # The dearest of what it may do: take out or borrow, trade, put in.
     gas = chain.gas_cost[Kind.BORROW] + chain.gas_cost[Kind.SWAP] + chain.gas_cost[Kind.DEPOSIT]
-    if must_bound(w, me):
+    if must_bound(w, me.clock):
         for i in range(me.size):
-            bound(w, me, i, max(me.rows[i].attention, me.rows[i].alarm))
-    for n in range(ring(w, me)):
+            bound(w, me.clock, i, max(me.rows[i].attention, me.rows[i].alarm))
+    for n in range(ring(w, me.clock)):
         i = me.actors[n]
         my = me.rows[i]
         if chain.block < my.busy:

@@ -51,11 +51,11 @@ def _ring(w, me):
         cool = heat < 0.5 * ours.most_heat and ours.most_heat > LEAST_HEAT
         if heat > ours.most_heat or cool:
             ours.most_heat = max(1.3 * heat, LEAST_HEAT)
-            ask_bounds(w, me)
-    if must_bound(w, me):
+            ask_bounds(w, me.clock)
+    if must_bound(w, me.clock):
         for i in range(me.size):
-            bound(w, me, i, _chance(me.rows[i], ours.most_heat))
-    return ring(w, me)
+            bound(w, me.clock, i, _chance(me.rows[i], ours.most_heat))
+    return ring(w, me.clock)
 
 
 # Long: the hottest loop of all; its parts share a dozen draws and numbers.
@@ -72,7 +72,7 @@ def decide(w, me):
     rung = _ring(w, me)
     actors = np.empty(rung + 1, np.int64)
     acted = 0
-    if everybody(w, me):
+    if everybody(w, me.clock):
         for i in range(me.size):
             actors[acted] = i
             acted += agent_uniform(me.key, i, _ACT) < _chance(me.rows[i], heat)

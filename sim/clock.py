@@ -25,20 +25,25 @@ A behaviour whose chance is its column `attention`::
             continue
         ...
 
-Another one says its bounds itself, where `must_bound` asks for them, and takes `ring`. It asks
-by `ask_bounds` for new ones when its chances have risen above them. None writes `me.actors`.
+Another one says its bounds itself to its `me.clock`, where `must_bound` asks for them, and takes
+`ring`. It asks by `ask_bounds` for new ones when its chances have risen above them. None writes
+`me.actors`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from numba import types
 from numba.extending import intrinsic
 
 from sim.compiled import inner
 from sim.randomness import agent_uniform, bits, block_key, uniform
+from sim.structure import Structure
 
 LEVELS = 64
 """Bounds that there are: level k is of bound 2 ** -k."""
@@ -60,9 +65,48 @@ _ALL = np.uint64(2**64 - 1)
 _WORD = 64
 
 
-def words(size: int) -> int:
-    """Words with a bit for each agent of a cohort."""
-    return -(-size // _WORD)
+class Clock(Structure):
+    """What is known of the chances of a cohort's agents; of one type for all classes.
+
+    Attributes:
+        size: Agents.
+        ident: The cohort's number.
+        key: Its stream of draws in this block.
+        actors: int64[size], rows of those who have been found in this block.
+        levels: uint8[size], of the agents' bounds.
+        marks: uint64[WORDS + 1, words], a bit for each agent where its bound is large.
+        found: uint64[words], a bit for each who is found by gaps.
+    """
+
+    fields: ClassVar[Mapping[str, Any]] = {
+        "size": ("i8", 0),
+        "ident": ("i8", 0),
+        "key": ("u8", 0),
+        "actors": ("i8", 1),
+        "levels": ("u1", 1),
+        "marks": ("u8", 2),
+        "found": ("u8", 1),
+    }
+
+
+def new_clock(
+    size: int, numbers: Mapping[str, npt.NDArray[Any]], actors: npt.NDArray[np.int64]
+) -> Clock:
+    """The clock of a cohort; nobody acts before bounds are said.
+
+    Args:
+        size: Agents.
+        numbers: Its `size`, `ident` and `key`, live views.
+        actors: int64[size].
+    """
+    words = -(-size // _WORD)
+    return Clock(
+        **numbers,
+        actors=actors,
+        levels=np.full(size, NEVER, np.uint8),
+        marks=np.zeros((WORDS + 1, words), np.uint64),
+        found=np.zeros(words, np.uint64),
+    )
 
 
 @intrinsic
@@ -90,103 +134,103 @@ def level_of(chance):
 
 
 @inner
-def ask_bounds(w, me):
+def ask_bounds(w, clock):
     """Have the bounds said anew."""
-    w.cohorts[me.ident].stale = 1
+    w.cohorts[clock.ident].stale = 1
 
 
 @inner
-def must_bound(w, me):
+def must_bound(w, clock):
     """Whether bounds are to be said now, by `bound` for every agent; those that were are gone."""
-    cohort = w.cohorts[me.ident]
+    cohort = w.cohorts[clock.ident]
     if cohort.stale == 0:
         return False
     cohort.stale = 0
     cohort.asked = 0
     cohort.gaps = _ZERO
-    for k in range(me.marks.shape[0]):
-        for j in range(me.marks.shape[1]):
-            me.marks[k, j] = _ZERO
+    for k in range(clock.marks.shape[0]):
+        for j in range(clock.marks.shape[1]):
+            clock.marks[k, j] = _ZERO
     return True
 
 
 @inner
-def bound(w, me, i, chance):
+def bound(w, clock, i, chance):
     """Say what the chance of agent i does not exceed until bounds are said again."""
-    level = 0 if w.cohorts[me.ident].always == 1 else level_of(chance)
-    me.levels[i] = level
-    me.actors[i] = i
+    level = 0 if w.cohorts[clock.ident].always == 1 else level_of(chance)
+    clock.levels[i] = level
+    clock.actors[i] = i
     if level == 0:
-        w.cohorts[me.ident].asked += 1
+        w.cohorts[clock.ident].asked += 1
     if level < WORDS:
         bit = _ONE << np.uint64(i % _WORD)
-        me.marks[level, i // _WORD] |= bit
+        clock.marks[level, i // _WORD] |= bit
         if level > 0:
-            me.marks[OFTEN, i // _WORD] |= bit
+            clock.marks[OFTEN, i // _WORD] |= bit
     elif level != NEVER:
-        w.cohorts[me.ident].gaps |= _ONE << np.uint64(level)
+        w.cohorts[clock.ident].gaps |= _ONE << np.uint64(level)
 
 
 @inner
-def _walk(me, level):
+def _walk(clock, level):
     """Mark the agents of a level whom its bound finds by gaps."""
-    key = block_key(me.key, level)
+    key = block_key(clock.key, level)
     i = 0
     draw = 0
     while True:
         gap = math.log(uniform(key, draw)) * GAPS[level]
         draw += 1
-        if gap >= me.size - i:
+        if gap >= clock.size - i:
             return
         i += int(gap)
-        if me.levels[i] == level:
-            me.found[i // _WORD] |= _ONE << np.uint64(i % _WORD)
+        if clock.levels[i] == level:
+            clock.found[i // _WORD] |= _ONE << np.uint64(i % _WORD)
         i += 1
 
 
 @inner
-def _by_words(me, key, j):
+def _by_words(clock, key, j):
     """Those of the j-th 64 agents whom bounds find by words of bits."""
-    often = me.marks[OFTEN, j]
+    often = clock.marks[OFTEN, j]
     still = _ALL
     found = _ZERO
     for level in range(1, WORDS):
         still &= bits(key, j * WORDS + level)
-        found |= still & me.marks[level, j]
+        found |= still & clock.marks[level, j]
         if still & often == _ZERO:
             break
     return found
 
 
 @inner
-def everybody(w, me):
+def everybody(w, clock):
     """Whether every agent is asked, so that ``me.actors`` are all rows."""
-    return w.cohorts[me.ident].asked == me.size
+    return w.cohorts[clock.ident].asked == clock.size
 
 
 @inner
-def ring(w, me):
+def ring(w, clock):
     """Find who may act in this block.
 
     Returns:
         How many; the first so many of ``me.actors`` are their rows, in ascending order. Each
         acts where its draw (`look`) is below its chance.
     """
-    if everybody(w, me):
-        return me.size
-    levels = w.cohorts[me.ident].gaps
+    if everybody(w, clock):
+        return clock.size
+    levels = w.cohorts[clock.ident].gaps
     while levels != _ZERO:
-        _walk(me, np.int64(lowest_bit(levels)))
+        _walk(clock, np.int64(lowest_bit(levels)))
         levels &= levels - _ONE
-    key = block_key(me.key, 0)
+    key = block_key(clock.key, 0)
     n = 0
-    for j in range(me.found.size):
-        found = me.found[j] | me.marks[0, j]
-        me.found[j] = _ZERO
-        if me.marks[OFTEN, j] != _ZERO:
-            found |= _by_words(me, key, j)
+    for j in range(clock.found.size):
+        found = clock.found[j] | clock.marks[0, j]
+        clock.found[j] = _ZERO
+        if clock.marks[OFTEN, j] != _ZERO:
+            found |= _by_words(clock, key, j)
         while found != _ZERO:
-            me.actors[n] = j * _WORD + np.int64(lowest_bit(found))
+            clock.actors[n] = j * _WORD + np.int64(lowest_bit(found))
             n += 1
             found &= found - _ONE
     return n
@@ -199,13 +243,13 @@ def look(me, i, draw):
     Returns:
         Uniform between 0 and the agent's bound.
     """
-    return agent_uniform(me.key, i, draw) * BOUNDS[me.levels[i]]
+    return agent_uniform(me.key, i, draw) * BOUNDS[me.clock.levels[i]]
 
 
 @inner
 def lookers(w, me):
     """Find who may look in this block, of agents whose chance is their `attention`; see `ring`."""
-    if must_bound(w, me):
+    if must_bound(w, me.clock):
         for i in range(me.size):
-            bound(w, me, i, me.rows[i].attention)
-    return ring(w, me)
+            bound(w, me.clock, i, me.rows[i].attention)
+    return ring(w, me.clock)

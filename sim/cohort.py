@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from sim.clock import NEVER, OFTEN, words
+from sim.clock import Clock, new_clock
 from sim.errors import did_you_mean
 from sim.structure import Structure
 
@@ -36,9 +36,7 @@ class Cohort(Structure):
         ident: Its number.
         key: Its stream of draws in this block.
         actors: int64[size], rows of those whom `sim.clock` has found in this block.
-        levels: uint8[size], bounds of the agents' chances to act, as `sim.clock` knows them;
-            `marks` uint64[levels, words] has a bit for each agent where its bound is often met,
-            and `found` uint64[words] for each who is found by gaps.
+        clock: What `sim.clock` knows of the agents' chances to act.
     """
 
     fields: ClassVar[Mapping[str, Any]] = {
@@ -48,9 +46,7 @@ class Cohort(Structure):
         "ident": ("i8", 0),
         "key": ("u8", 0),
         "actors": ("i8", 1),
-        "levels": ("u1", 1),
-        "marks": ("u8", 2),
-        "found": ("u8", 1),
+        "clock": Clock,
     }
 
 
@@ -197,9 +193,8 @@ class CohortTable:
         }
         values["places"] = self.places
         values["actors"] = np.zeros(len(self), np.int64)
-        values["levels"] = np.full(len(self), NEVER, np.uint8)
-        values["marks"] = np.zeros((OFTEN + 1, words(len(self))), np.uint64)
-        values["found"] = np.zeros(words(len(self)), np.uint64)
+        known = {n: values[n] for n in ("size", "ident", "key")}
+        values["clock"] = new_clock(len(self), known, values["actors"])
         if self._row.names:
             values["rows"] = self._cells.view(self._row).reshape(len(self))
         if self._memory.names:
