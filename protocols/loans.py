@@ -167,7 +167,7 @@ for _kind, _call in (
     (Kind.FLASH_BORROW, flash_borrow),
     (Kind.FLASH_REPAY, flash_repay),
 ):
-    register_call(_kind, _call)
+    register_call(_kind, _call, of="lending")
 
 # Debtors
 

@@ -88,9 +88,9 @@ def remove_liquidity(w):
     end_call(w, reason, amount, out)
 
 
-register_call(Kind.SWAP, swap)
-register_call(Kind.ADD_LIQUIDITY, add_liquidity)
-register_call(Kind.REMOVE_LIQUIDITY, remove_liquidity)
+register_call(Kind.SWAP, swap, of="pools")
+register_call(Kind.ADD_LIQUIDITY, add_liquidity, of="pools")
+register_call(Kind.REMOVE_LIQUIDITY, remove_liquidity, of="pools")
 
 # Between blocks
 

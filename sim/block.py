@@ -297,8 +297,10 @@ def call_declared(w):
 
 
 register_call(Kind.TRANSFER, transfer_token)
-register_call(Kind.REQUIRE, require)
-register_call(Kind.PROTOCOL, call_declared)
+# It is no protocol's; receipts have always said the venue, and files keep it.
+register_call(Kind.REQUIRE, require, of="venue")
+register_call(Kind.PROTOCOL, call_declared, of="declared")
+register_call(Kind.CUSTOM, None, of="custom")
 
 
 @inner

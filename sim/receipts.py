@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sim import registry
 from sim.codes import Kind, Reason
+from sim.handles import Handle
 from sim.records import RECEIPT
 from sim.world import World
 
 if TYPE_CHECKING:
     from sim.market import Market
-
-_LENDING = (Kind.DEPOSIT, Kind.WITHDRAW, Kind.BORROW, Kind.REPAY, Kind.LIQUIDATE)
-_POOLS = (Kind.SWAP, Kind.ADD_LIQUIDITY, Kind.REMOVE_LIQUIDITY)
 
 
 class ReceiptBook:
@@ -98,21 +98,24 @@ class ReceiptBook:
         return names
 
     def _protocols(self, r: npt.NDArray[np.void]) -> npt.NDArray[np.object_]:
-        names = np.full(r.size, "venue", dtype=object)
-        for kinds, protocols in (
-            (_POOLS, [*self.market.pools]),
-            (_LENDING, [*self.market.lending]),
-            ((Kind.CUSTOM,), [p.name for p in self.market.custom]),
-            ((Kind.PROTOCOL,), [p.name for p in self.market.declared]),
-        ):
-            among = np.isin(r["kind"], kinds)
-            if among.any():
-                places = r["protocol"][among]
-                # A call may name a protocol that is not there; it was refused.
-                places = np.where(places < len(protocols), places, -1)
-                names[among] = np.array([*protocols, ""], dtype=object)[places]
-        names[r["kind"] == Kind.TRANSFER] = ""
+        """Name of what each call was sent to: its kind says which protocols its number counts."""
+        names = np.full(r.size, "", dtype=object)
+        for kind, of in registry.called().items():
+            among = r["kind"] == kind
+            if of and among.any():
+                names[among] = self._instances(of, r["protocol"][among])
         return names
+
+    def _instances(self, of: str, places: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
+        """Names of some of the handles that an attribute of the market holds."""
+        handles = getattr(self.market, of)
+        if isinstance(handles, Handle):
+            return np.full(places.size, handles.name, dtype=object)
+        held = handles.values() if isinstance(handles, Mapping) else handles
+        protocols = [handle.name for handle in held]
+        # A call may name a protocol that is not there; it was refused.
+        places = np.where(places < len(protocols), places, -1)
+        return np.array([*protocols, ""], dtype=object)[places]
 
 
 def _names(codes: type[Kind] | type[Reason]) -> npt.NDArray[np.object_]:

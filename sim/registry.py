@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module, invalidate_caches
+from types import MappingProxyType
 from typing import Any
 
 from sim.errors import ScenarioError, did_you_mean, shown
@@ -71,7 +72,17 @@ def protocols() -> Mapping[str, type]:
 
 def _declares(found: object) -> bool:
     """Whether something has what a market asks of a class of protocols."""
-    names = ("Settings", "tokens", "issues", "state", "calls", "measures", "token_names", "opens")
+    names = (
+        "Settings",
+        "tokens",
+        "issues",
+        "state",
+        "calls",
+        "measures",
+        "claims",
+        "token_names",
+        "opens",
+    )
     return isinstance(found, type) and all(hasattr(found, name) for name in names)
 
 
@@ -115,20 +126,68 @@ def pool(kind: str) -> Any:
 
 
 _calls: dict[int, Any] = {}
+_called: dict[int, str] = {}
 
 
-def register_call(kind: int, kernel: Any) -> None:
+def register_call(kind: int, kernel: Any, of: str = "") -> None:
     """Have a kind of call (`sim.codes.Kind`) carried out by a kernel ``(w)``.
 
     It reads the call at ``chain.call_place``, whose amount is in ``chain.call_in``, and writes
     how it ended into ``call_reason``, ``call_in`` and ``call_out``.
 
+    Args:
+        kind: Of the call.
+        kernel: None: it is handed to plain Python.
+        of: What its number `protocol` counts: an attribute of the market that holds handles,
+            in their order (``pools``), or a single one (``venue``). "": no protocol.
+
     Raises:
         ValueError: If another one carries it out.
     """
-    if kind in _calls:
-        raise ValueError(f"{kind!r} is carried out by {_calls[kind].py_func.__qualname__} already")
-    _calls[kind] = kernel
+    if kind in _called:
+        other = getattr(getattr(_calls.get(kind), "py_func", None), "__qualname__", "plain Python")
+        raise ValueError(f"{kind!r} is carried out by {other} already")
+    _called[kind] = of
+    if kernel is not None:
+        _calls[kind] = kernel
+
+
+def called() -> Mapping[int, str]:
+    """Of which protocols each kind of call is: an attribute of the market, or ""."""
+    load_protocols()
+    return dict(_called)
+
+
+_strikes: dict[str, Callable[[Any, Any, int], Any]] = {}
+_holding: dict[str, str] = {}
+
+
+def register_strike(
+    kind: str, strike: Callable[[Any, Any, int], Any], holds: str | None = None
+) -> None:
+    """Have a kind of shock struck by a function of `sim.shocks.Shocks`, the shock and a block.
+
+    Args:
+        kind: As a scenario says it.
+        strike: Strikes one at the start of a block that is about to be made. Where the kind
+            holds something back, it returns what lets it go.
+        holds: Field of the shock that names what it holds back; None: nothing.
+    """
+    _strikes[kind] = strike
+    if holds is not None:
+        _holding[kind] = holds
+
+
+def strike(kind: str) -> Callable[[Any, Any, int], Any]:
+    """What strikes a kind of shock."""
+    load_protocols()
+    return _strikes[kind]
+
+
+def holding() -> Mapping[str, str]:
+    """Kinds of shock that hold something back for a while, and the field that names it."""
+    load_protocols()
+    return MappingProxyType(_holding)
 
 
 _phases: dict[Any, Any] = {}

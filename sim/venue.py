@@ -23,7 +23,9 @@ from numba.np import numpy_support
 
 from sim.codes import ALL, Kind, Reason
 from sim.compiled import address_of, inner, jump, kernel
+from sim.handles import Handle
 from sim.ledger import DUST, Books, Ledger, exchange, store
+from sim.names import VENUE
 from sim.randomness import block_key, normal, normal_quantile, uniform
 from sim.registry import register_call
 from sim.tasks import end_call
@@ -447,7 +449,7 @@ def trade_call(w):
     end_call(w, reason, amount, out)
 
 
-register_call(Kind.VENUE, trade_call)
+register_call(Kind.VENUE, trade_call, of="venue")
 
 
 @inner
@@ -486,8 +488,11 @@ def bridge(
     return np.asarray(np.interp(grid, knots, np.log(prices)) + loose)
 
 
-class Venue:
+class Venue(Handle):
     """The outside venue as a person holds it."""
+
+    family = "venue"
+    name = VENUE
 
     def __init__(
         self, ledger: Ledger, assets: npt.NDArray[np.void], account: int, numeraire: int

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from sim import Market, Scenario
-from sim.codes import Reason
+from agents import MarketAgent
+from sim import Market, Scenario, registry
+from sim.codes import Kind, Reason
 from tests.agents.test_liquidator import FALL, done, hunted
 
 
@@ -29,6 +30,38 @@ def test_protocols_and_tokens_have_their_names(lively: Callable[..., Scenario]) 
     assert set(swaps["token_in"].astype(str)) == {"eth", "usdc"}
     lent = frame[frame["kind"].isin(["deposit", "withdraw", "borrow", "repay", "liquidate"])]
     assert set(lent["protocol"].astype(str)) == {"bank"}
+
+
+def test_flash_loans_name_who_lends(small: Callable[..., Scenario]) -> None:
+    cash = {"reserves": {"usdc": {"collateral": False, "cash": 1e6}}}
+    market = Market(small(agents={}, lending={"other": cash}), rng=1)
+    ann = Idle(market, {"eth": 1.0, "usdc": 100.0}, "ann")
+    for lender in ("other", "bank"):
+        with ann.transaction():
+            ann.flash_borrow(lender, "usdc", 1000.0)
+            ann.flash_repay(lender, "usdc")
+    ann.transfer("holders", "eth", 0.1)
+    ann.trade_outside("eth", "usdc", 0.1)
+    market.step()
+    frame = market.receipts()
+    found = frame.groupby("kind", observed=True)["protocol"].agg(lambda p: set(p.astype(str)))
+    assert found.to_dict() == {
+        "flash_borrow": {"other", "bank"}, "flash_repay": {"other", "bank"},
+        "transfer": {""}, "venue": {"venue"},
+    }  # fmt: skip
+    assert frame["status"].eq("done").all()
+
+
+def test_every_kind_of_call_says_whose_it_is() -> None:
+    assert set(registry.called()) == set(Kind)
+    assert registry.called()[Kind.FLASH_BORROW] == "lending"
+    assert registry.called()[Kind.TRANSFER] == ""
+    with pytest.raises(ValueError, match="is carried out by plain Python already"):
+        registry.register_call(Kind.CUSTOM, None)
+
+
+class Idle(MarketAgent):
+    """Does what the test says and nothing by itself."""
 
 
 def test_a_liquidation_says_whom(lively: Callable[..., Scenario]) -> None:
