@@ -8,19 +8,22 @@ of the same transaction, takes it all back.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.codes import Reason
+from sim.handles import NO_CLAIMS, Claims, Handle, gathered
 from sim.ledger import burn, mint, store, transfer
 
 if TYPE_CHECKING:
     from sim.market import Market
 
 
-class Holder:
+class Holder(Handle):
     """What a protocol in plain Python may do: with its own account, and its caller's.
 
     Attributes:
+        claims: What it owes that no token tells of: None, or a method that gives the
+            claims there are (`sim.handles.Claim`: owner, token, amount).
         name: Of the protocol, and of its account.
         market: Where it is, once that has added it.
         account: Row of its account.
@@ -28,12 +31,24 @@ class Holder:
         slot: Where its stored numbers begin.
     """
 
+    claims: ClassVar[Any] = None
+
     def __init__(self, name: str) -> None:
         """Name it; the market gives it its account, tokens and slots."""
         self.name = name
         self.market: Market
         self.account = self.caller = -1
         self.slot = -1
+
+    def owed(self) -> Claims:
+        """What it owes that no token tells of, as it stands.
+
+        Raises:
+            ValueError: If a claim is of nobody, of no token, or no number of 0 or more.
+        """
+        if self.claims is None:
+            return NO_CLAIMS
+        return gathered(self.market.ledger, self.claims(), self.name)
 
     def pay(self, source: int | str, target: int | str, token: int | str, amount: float) -> bool:
         """Move an amount between accounts; False where the source does not hold it.
@@ -85,6 +100,7 @@ class CustomProtocol(Holder):
     `protocols.interface.Protocol`.
     """
 
+    family = "custom"
     tokens: Sequence[str] = ()
     """Names of the tokens that it issues."""
     slots: int = 0

@@ -14,6 +14,7 @@ from protocols import amm, bonding_curve, concentrated, safeguards, stableswap, 
 from protocols.curve import Curve
 from protocols.pool import MOST_PARAMETERS, Pool
 from sim import registry
+from sim.handles import Claims
 
 
 class CurvedPool(Pool):
@@ -187,17 +188,14 @@ class ConcentratedPool(CurvedPool):
         lower = concentrated.spaced(record, float(lower_price), False)
         return int(lower), int(concentrated.spaced(record, float(upper_price), True))
 
-    def owned(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        """What all positions hold, fees included.
-
-        Returns:
-            (owners int64[n], rows of the ledger; amounts float64[n, 2], token units).
-        """
+    def owed(self) -> Claims:
+        """What all positions hold, fees included; a row for each, in both tokens."""
         books, record = self.ledger.books, self.record[0]
         count = int(concentrated.places(books, record))
         owners, amounts = np.zeros(count, np.int64), np.zeros((count, 2))
         concentrated.list_tokens(books, record, owners, amounts)
-        return owners[owners >= 0], amounts[owners >= 0]
+        tokens = self.record["tokens"][0][:2].astype(np.int64)
+        return Claims(owners[owners >= 0], tokens, amounts[owners >= 0])
 
     def positions(self) -> pd.DataFrame:
         """All positions: owner, prices, liquidity, and what they hold, fees included."""

@@ -17,6 +17,7 @@ pools' fees (Nexus Mutual and Aave's safety module are of this kind).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from protocols.amm import spot_price
 from protocols.lending import DEPOSITOR_LOSS_VALUE, SUPPLY_INDEX, enrich, reserve_at
 from protocols.pool import COUNTERS, MOST_TOKENS, position
 from sim.compiled import inner, kernel
+from sim.handles import Handle
 from sim.ledger import begin, transfer
 from sim.measures import Measure
 from sim.registry import register_measures
@@ -74,6 +76,61 @@ def records(scenario: Scenario, ledger: Ledger) -> npt.NDArray[np.void]:
             row["deductible"], row["window"] = settings.deductible, settings.window
             rows.append(row)
     return np.array(rows, FUND)
+
+
+class InsuranceFund(Handle):
+    """An insurance fund as a person holds it.
+
+    Attributes:
+        covers: Names of what it covers, as in the scenario.
+    """
+
+    family = "account"
+
+    def __init__(
+        self, name: str, ledger: Ledger, rows: npt.NDArray[np.void], covers: Sequence[str]
+    ) -> None:
+        """Hold a fund.
+
+        Args:
+            name: As in the scenario.
+            ledger: The books.
+            rows: FUND[n], a view of the rows of all that it covers.
+            covers: Their names, in the same order.
+        """
+        self.name = name
+        self.ledger = ledger
+        self.account = ledger.account(name)
+        self.covers = tuple(covers)
+        self._rows = rows
+
+    def __repr__(self) -> str:
+        return f"<InsuranceFund {self.name}: {self.balance:.6g} {self.token}>"
+
+    @property
+    def label(self) -> str:
+        """What it is, in words."""
+        return "insurance fund"
+
+    @property
+    def token(self) -> str:
+        """Name of the token that it pays in."""
+        return self.ledger.tokens[int(self._rows["token"][0])]
+
+    @property
+    def balance(self) -> float:
+        """What it has left to pay with, token units."""
+        return self.ledger.balance(self.account, self.token)
+
+    @property
+    def claimed(self) -> float:
+        """What it was asked for since the start, in the numeraire."""
+        return float(self._rows["claimed"].sum())
+
+    @property
+    def paid(self) -> float:
+        """What it has paid since the start, in the numeraire."""
+        return float(self._rows["paid"].sum())
 
 
 @kernel

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from protocols.insurance import FUND, records
+from protocols.insurance import FUND, InsuranceFund, records
 from sim.ledger import Ledger
 from sim.mechanisms import Restore, all_of, set_now
 from sim.parts import Part, register_part
 
 if TYPE_CHECKING:
+    from sim.market import Market
     from sim.scenario import Scenario
     from sim.world import World
 
@@ -42,6 +43,15 @@ class Insurance(Part):
         """Give each its money."""
         for fund, insurance in s.insurance.items():
             ledger.mint(fund, insurance.token, insurance.funds)
+
+    def handles(self, market: Market, slot: int) -> dict[str, Any]:
+        """`Market.insurance`."""
+        found, first = {}, 0
+        for name, settings in market.setup.insurance.items():
+            rows = market.world.funds[first : first + len(settings.covers)]
+            found[name] = InsuranceFund(name, market.ledger, rows, settings.covers)
+            first += len(settings.covers)
+        return {"insurance": found}
 
     def works(self, s: Scenario) -> dict[str, bool]:
         """Whether a fund could pay."""

@@ -1,7 +1,8 @@
 """What a kind of protocol declares of itself, so that nothing else has to know it.
 
 A kind is a class in one file: its settings, what it stores, the tokens that it issues and how
-they are valued, its calls, what happens between blocks, its own audit and its measures.
+they are valued, its calls, what happens between blocks, its own audit, its measures, and what it
+owes or depends on that is no token.
 Accounts, gas, receipts, wealth, the exposure network, results, report and page follow from that.
 
 Kernels and plain Python declare the same. A kernel of a call is ``kernel(w, me, call)``: `w` is
@@ -35,8 +36,10 @@ from protocols.custom import Holder
 from sim import registry
 from sim.codes import ALL, Reason
 from sim.compiled import kernel
-from sim.declared import address, is_kernel, leak_of
+from sim.declared import address, claims_on, is_kernel, leak_of
+from sim.handles import Claim, Claims, Exposure
 from sim.ledger import FREE, LedgerError, begin, store
+from sim.measures import note_claim
 
 if TYPE_CHECKING:
     from sim.market import Market
@@ -171,6 +174,13 @@ class Protocol(Holder):
         leak: A kernel ``(w, me) -> float``, or a method, that says how far its own books are
             from balanced, relative; the audit stops a run where that exceeds rounding.
         measures: What the results say of it, beside the value of what it holds.
+        claims: What it owes that no token tells of: a kernel ``(w, me)`` that notes each claim
+            (``note_claim(w, owner, token, amount)``: a row, a column, token units), or a method
+            that gives a `Claim` for each; for the latter a run is stepped through in Python. A
+            claim counts in its owner's wealth, and is a ``claim`` in the exposure network.
+        exposures: A method that gives an `Exposure` for each that no token or claim tells of.
+        channels: Reasons for those, beside `sim.exposure.CHANNELS`.
+        traded: A method that tells what anybody can trade against; see `sim.handles.Handle`.
         charts: Names of measures that a report draws together, by the chart's title.
         settings: Its own, checked.
         name: Of the protocol, and of its account.
@@ -183,6 +193,7 @@ class Protocol(Holder):
     calls: ClassVar[Sequence[Call]] = ()
     between_blocks: ClassVar[Any] = None
     leak: ClassVar[Any] = None
+    claims: ClassVar[Any] = None
     measures: ClassVar[Sequence[Measure]] = ()
     charts: ClassVar[Mapping[str, Sequence[str]]] = {}
 
@@ -204,6 +215,11 @@ class Protocol(Holder):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
+
+    @property
+    def label(self) -> str:
+        """What it is, in words: the name of its class."""
+        return type(self).__name__
 
     # As the market opens it
 
@@ -286,6 +302,16 @@ class Protocol(Holder):
     def held(self, token: str) -> float:
         """What its account holds of a token that the class names."""
         return self.market.ledger.balance(self.account, self.token(token))
+
+    def owed(self) -> Claims:
+        """What it owes that no token tells of, as it stands.
+
+        Raises:
+            ValueError: If a claim is of nobody, of no token, or no number of 0 or more.
+        """
+        if self.claims is not None and is_kernel(self.claims):
+            return claims_on(self.market, self.number)
+        return super().owed()
 
     def audit(self, tolerance: float = 1e-9) -> float:
         """Check its own books.
@@ -428,6 +454,8 @@ def register(kind: str) -> Callable[[type[Protocol]], type[Protocol]]:
 __all__ = [
     "ALL",
     "Call",
+    "Claim",
+    "Exposure",
     "Measure",
     "Order",
     "Part",
@@ -436,6 +464,7 @@ __all__ = [
     "Reason",
     "Settings",
     "Token",
+    "note_claim",
     "read",
     "register",
     "write",

@@ -18,7 +18,7 @@ receives it as receipts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ import pandas as pd
 
 from sim.codes import ALL, Reason
 from sim.compiled import kernel
+from sim.handles import Exposure, Handle
 from sim.ledger import DUST, Ledger, LedgerError, burn, mint, seize, store, transfer
 
 YEAR = 365.0 * 86_400.0
@@ -552,8 +553,10 @@ def accrue(books, market, reserves, seconds):
         books.supply[reserve.receipt] += units
 
 
-class LendingMarket:
+class LendingMarket(Handle):
     """A lending market as a person holds it, reading the arrays that the kernels write."""
+
+    family = "lending"
 
     def __init__(
         self,
@@ -563,6 +566,7 @@ class LendingMarket:
         reserves: npt.NDArray[np.void],
         feeds: npt.NDArray[np.void],
         debtors: npt.NDArray[np.int64],
+        oracles: Sequence[str] = (),
     ) -> None:
         """Hold a market.
 
@@ -573,8 +577,12 @@ class LendingMarket:
             reserves: RESERVE[n], of all markets.
             feeds: FEED[n], of all oracles.
             debtors: int64[accounts], rows of the accounts that may have debts.
+            oracles: Names of the feeds in the exposure network; without them it tells of no
+                exposure to them.
         """
         self.name = name
+        self.account = int(record["account"][0])
+        self._oracles = oracles
         self.ledger = ledger
         self.record = record
         self._all = reserves
@@ -586,6 +594,20 @@ class LendingMarket:
 
     def __repr__(self) -> str:
         return f"<LendingMarket {self.name}: {', '.join(self._index)}>"
+
+    @property
+    def label(self) -> str:
+        """What it is, in words."""
+        return "lending market"
+
+    def exposures(self) -> Iterator[Exposure]:
+        """It values collateral by oracles."""
+        for token in self.tokens if self._oracles else ():
+            reserve = self.reserve(token)
+            feed = int(reserve["feed"])
+            if reserve["collateral"]:
+                worth = self.deposits(token) * float(self._feeds[feed]["price"])
+                yield Exposure(self.name, self._oracles[feed], worth, "price")
 
     @property
     def tokens(self) -> tuple[str, ...]:

@@ -10,15 +10,18 @@ import numpy.typing as npt
 
 from protocols import lending as lending_protocol
 from protocols.loans import watch_debtors
-from sim.codes import Reason
+from protocols.oracle import node_of
+from sim.codes import ALL, Kind, Reason
 from sim.errors import ScenarioError
 from sim.ledger import DEBT, FREE, PLEDGE, Ledger, begin
 from sim.names import HOLDERS
 from sim.parts import Issued, Part, register_part, wider
+from sim.registry import register_strike
 
 if TYPE_CHECKING:
     from sim.market import Market
     from sim.scenario import Scenario
+    from sim.shocks import Shocks
     from sim.world import World
 
 AMPLE = 1e10
@@ -219,10 +222,11 @@ class Loans(Part):
     def handles(self, market: Market, slot: int) -> dict[str, Any]:
         """`Market.lending`."""
         w, ledger = market.world, market.ledger
+        oracles = [node_of(name) for name in market.setup.oracles]
         return {
             "lending": {
                 name: lending_protocol.LendingMarket(
-                    name, ledger, w.markets[m : m + 1], w.reserves, w.feeds, w.debtors[m]
+                    name, ledger, w.markets[m : m + 1], w.reserves, w.feeds, w.debtors[m], oracles
                 )
                 for m, name in enumerate(market.setup.lending)
             }
@@ -234,4 +238,19 @@ class Loans(Part):
             lender.watch(market.world.debtors[m])
 
 
+def _withdraw(shocks: Shocks, shock: Any, block: int) -> None:
+    """Depositors take a part of what they have deposited out of a lending market."""
+    market = shocks.market
+    lender = market.lending[shock.lending]
+    reserve = lender.reserve(shock.token)
+    m = list(market.lending).index(shock.lending)
+    index = lender.supply_index(shock.token)
+    column, token = int(reserve["receipt"]), int(reserve["token"])
+    for row in shocks.holders(shock.agents, column):
+        held = float(market.ledger.balances[row, column])
+        amount = ALL if shock.share >= 1.0 else held * index * shock.share
+        shocks.send(block, row, Kind.WITHDRAW, m, token, token, amount)
+
+
 register_part(Loans())
+register_strike("withdrawal", _withdraw)

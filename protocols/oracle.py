@@ -10,6 +10,7 @@ block-end prices over a window, as Uniswap v2's cumulative price gives it.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +18,10 @@ import numpy as np
 from protocols import amm
 from protocols.pool import MOST_TOKENS, position
 from sim.compiled import inner, kernel
+from sim.handles import Exposure, Handle
 from sim.ledger import Ledger
 from sim.measures import Measure
+from sim.names import VENUE as VENUE_NAME
 from sim.registry import register_measures
 from sim.tasks import Stage, Task, register_task
 
@@ -171,14 +174,31 @@ def _measures(market: Market, trade_size: float) -> list[Measure]:
 register_measures(20, _measures)
 
 
-class Oracle:
-    """A feed as a person holds it."""
+def node_of(name: str) -> str:
+    """Name of an oracle among all protocols."""
+    return f"oracle:{name}"
 
-    def __init__(self, name: str, ledger: Ledger, record: np.ndarray) -> None:
-        """Hold a feed; `record` is FEED[1], a view of the market's feeds."""
+
+class Oracle(Handle):
+    """A feed as a person holds it. It has no account: it owns and owes nothing."""
+
+    family = "oracle"
+
+    def __init__(
+        self, name: str, ledger: Ledger, record: np.ndarray, pools: Sequence[str] = ()
+    ) -> None:
+        """Hold a feed.
+
+        Args:
+            name: As in the scenario.
+            ledger: The books.
+            record: FEED[1], a view of the market's feeds.
+            pools: Names of all pools, in the order in which feeds count them.
+        """
         self.name = name
         self.ledger = ledger
         self.record = record
+        self._pools = pools
 
     def __repr__(self) -> str:
         return f"<Oracle {self.name}: {self.token} at {self.price:.6g}>"
@@ -201,6 +221,22 @@ class Oracle:
             return None
         in_pool = feed["source"] in (POOL_SPOT, POOL_TWAP, SHARE)
         return int(feed["pool"]) if in_pool and not feed["exogenous"] else -1
+
+    @property
+    def node(self) -> str:
+        """``oracle:NAME``: an oracle may be called like a pool, and often like its token."""
+        return node_of(self.name)
+
+    @property
+    def label(self) -> str:
+        """What it is, in words."""
+        return f"oracle of {self.token}"
+
+    def exposures(self) -> Iterator[Exposure]:
+        """On what it reads hangs all that others value by it."""
+        if (place := self.reads) is not None:
+            read = self._pools[place] if place >= 0 else VENUE_NAME
+            yield Exposure(self.node, read, None, "source")
 
     @property
     def updated(self) -> int:

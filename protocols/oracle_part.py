@@ -8,15 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols import oracle as oracle_protocol
+from sim.codes import NEVER
 from sim.errors import ScenarioError
 from sim.ledger import Ledger
 from sim.mechanisms import Restore, all_of, set_now
 from sim.parts import Part, register_part
+from sim.registry import register_strike
 from sim.scenario import oracle_quote_token
 
 if TYPE_CHECKING:
     from sim.market import Market
     from sim.scenario import Scenario
+    from sim.shocks import Shocks
     from sim.world import World
 
 MOVED_BY_AGENTS = (oracle_protocol.VENUE, oracle_protocol.POOL_SPOT, oracle_protocol.POOL_TWAP)
@@ -104,10 +107,10 @@ class Oracles(Part):
 
     def handles(self, market: Market, slot: int) -> dict[str, Any]:
         """`Market.oracles`."""
-        w, ledger = market.world, market.ledger
+        w, ledger, pools = market.world, market.ledger, tuple(market.setup.pools)
         return {
             "oracles": {
-                name: oracle_protocol.Oracle(name, ledger, w.feeds[f : f + 1])
+                name: oracle_protocol.Oracle(name, ledger, w.feeds[f : f + 1], pools)
                 for f, name in enumerate(market.setup.oracles)
             }
         }
@@ -118,4 +121,16 @@ class Oracles(Part):
         return {"oracle_reads_market": any(source in MOVED_BY_AGENTS for source in sources)}
 
 
+def _freeze(shocks: Shocks, shock: Any, block: int) -> Restore:
+    """Let an oracle publish nothing."""
+    record = shocks.market.oracles[shock.oracle].record
+    record["frozen_until"] = NEVER
+
+    def thaw() -> None:
+        record["frozen_until"] = shocks.market.block + 1
+
+    return thaw
+
+
 register_part(Oracles())
+register_strike("oracle_freeze", _freeze, holds="oracle")

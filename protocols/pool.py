@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sim.compiled import kernel
+from sim.handles import Handle
 from sim.ledger import Ledger, exchange, raise_three, store, transfer
 
 MOST_TOKENS = 8
@@ -184,12 +185,13 @@ def settle_swap(books, pool, sender, i, o, amount, out, fee_in, fee_out):
     return True
 
 
-class Pool:
+class Pool(Handle):
     """A pool as a person holds it, reading the arrays that the kernels write.
 
     A kind of pool subclasses this and gives `spot_price` and `quote`.
     """
 
+    family = "pool"
     kind = ""
 
     def __init__(
@@ -206,6 +208,7 @@ class Pool:
         self.name = name
         self.ledger = ledger
         self.record = record
+        self.account = int(record["account"][0])
         self.tokens = tuple(tokens)
 
     def __repr__(self) -> str:
@@ -257,13 +260,14 @@ class Pool:
         """Let the limits of its breaker count from a block on."""
         raise NotImplementedError
 
-    def owned(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        """What claims that are no tokens hold, where there are any.
+    @property
+    def label(self) -> str:
+        """What it is, in words."""
+        return f"{self.kind.replace('_', ' ')} pool".strip()
 
-        Returns:
-            (owners int64[n], rows of the ledger; amounts float64[n, 2], token units).
-        """
-        return np.zeros(0, np.int64), np.zeros((0, 2))
+    def traded(self) -> dict[str, float]:
+        """Its reserves."""
+        return self.reserves
 
     def positions(self) -> pd.DataFrame:
         """Its positions between two prices, where it has any."""

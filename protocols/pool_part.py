@@ -11,17 +11,19 @@ import numpy.typing as npt
 from protocols import amm, concentrated, operations, safeguards
 from protocols.pool import COUNTERS, MOST_TOKENS, POOL
 from sim import registry
-from sim.codes import NEVER, Reason
+from sim.codes import NEVER, Kind, Reason
 from sim.errors import ScenarioError
 from sim.ledger import FREE, Ledger, begin
 from sim.mechanisms import Restore, set_now
 from sim.names import HOLDERS, TREASURY, share_name
 from sim.parts import Issued, Part, register_part
+from sim.registry import register_strike
 from sim.scenario import order_of_funding
 
 if TYPE_CHECKING:
     from sim.market import Market
     from sim.scenario import PoolSettings, Scenario
+    from sim.shocks import Shocks
     from sim.world import World
 
 
@@ -272,6 +274,13 @@ class Pools(Part):
             }
         }
 
+    def sale(self, market: Market, name: str, token: str) -> tuple[Kind, int, str] | None:
+        """A swap for the pool's other token, the first of several."""
+        if name not in market.pools:
+            return None
+        other = next(t for t in market.pools[name].tokens if t != token)
+        return Kind.SWAP, list(market.pools).index(name), other
+
     def works(self, s: Scenario) -> dict[str, bool]:
         """Breakers, and links between several pools."""
         return {
@@ -280,4 +289,42 @@ class Pools(Part):
         }
 
 
+def _halt(shocks: Shocks, shock: Any, block: int) -> Restore:
+    """Let a pool trade no more."""
+    pool = shocks.market.pools[shock.pool]
+    record = pool.record
+    until = int(record["halted_until"][0]) if record["halted"][0] else 0
+    record["halted"], record["halted_until"] = 1, NEVER
+
+    def resume() -> None:
+        block = shocks.market.block + 1
+        record["halted_until"] = until
+        if until <= block or not record["guarded"][0]:  # no breaker holds it any longer
+            record["halted"] = 0
+            pool.begin_window(block)
+
+    return resume
+
+
+def _exit(shocks: Shocks, shock: Any, block: int) -> None:
+    """Holders of a pool's share, or of positions in it, take a part of it out."""
+    market = shocks.market
+    pool = market.pools[shock.pool]
+    column = market.ledger.token(pool.share)
+    p = list(market.pools).index(shock.pool)
+    if pool.record["ranges"][0]:
+        for position in pool.positions().to_dict("records"):
+            row = market.ledger.account(str(position["owner"]))
+            if shock.agents is None or row in market.cohorts[shock.agents].accounts():
+                ticks = int(position["lower_tick"]), int(position["upper_tick"])
+                amount = float(position["liquidity"]) * shock.share
+                shocks.send(block, row, Kind.REMOVE_LIQUIDITY, p, column, column, amount, ticks)
+        return
+    for row in shocks.holders(shock.agents, column):
+        shares = float(market.ledger.balances[row, column]) * shock.share
+        shocks.send(block, row, Kind.REMOVE_LIQUIDITY, p, column, column, shares)
+
+
 register_part(Pools())
+register_strike("pool_halt", _halt, holds="pool")
+register_strike("provider_exit", _exit)

@@ -2,8 +2,9 @@
 
 Nobody declares a balance sheet. What an account holds is its asset, or its debt where the
 token is one; what is out of a token is what its issuer owes those who hold it, or what they
-owe the issuer. So every claim is one party's asset and another's liability, and the equities
-of all sum to the value of the base tokens, which nobody owes.
+owe the issuer. Claims that are no tokens are told by the protocol that owes them. So every claim
+is one party's asset and another's liability, and the equities of all sum to the value of the
+base tokens, which nobody owes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sim.measures import value_tokens
+from sim.names import VENUE
 
 if TYPE_CHECKING:
     from sim.market import Market
@@ -31,20 +33,22 @@ class Entities:
 
     Attributes:
         names: Protocols, the venue, groups, other accounts; each once.
-        kinds: pool, lending, protocol (one that declares itself), custom (one that joined an
-            open market), venue, cohort, account (one of the market's own: producer,
-            holders, treasuries, insurance funds) or agent, of each.
+        kinds: Of a protocol its family (`sim.handles.Handle.family`), venue, cohort, account
+            (one of the market's own: producer, holders, treasuries, ...) or agent, of each.
         groups: Group that an agent is of; "" for all others.
         worth: float64[entities, tokens], value of what each holds; a debt's is negative.
-        positions: float64[entities, pools], value of each one's positions of concentrated
-            liquidity, which are no tokens.
+        owing: Protocols that owe claims that are no tokens.
+        claims: float64[entities, owing], value of each one's claims on them.
+        of: int64[accounts], the entity that each account is in.
     """
 
     names: list[str]
     kinds: list[str]
     groups: list[str]
     worth: Floats
-    positions: Floats
+    owing: list[str]
+    claims: Floats
+    of: npt.NDArray[np.int64]
 
 
 def read_entities(market: Market, by: str = GROUP) -> Entities:
@@ -66,8 +70,9 @@ def read_entities(market: Market, by: str = GROUP) -> Entities:
     holdings[entity[single]] = balances[first[single]]
     for i in np.flatnonzero(~single):  # the accounts of a group are a run of rows
         holdings[entity[i]] = balances[first[i] : first[i] + count[i]].sum(axis=0)
-    positions = _positions(market, of, len(names))
-    return Entities(names, kinds, groups, holdings * market.world.values, positions)
+    owing, claims = _claims(market, of, len(names))
+    worth = holdings * market.world.values
+    return Entities(names, kinds, groups, worth, owing, claims, of)
 
 
 def _members(
@@ -87,21 +92,18 @@ def _members(
         names.append(name)
         kinds.append(kind)
 
-    for kind, some in (("pool", market.pools), ("lending", market.lending)):
-        for name in some:
-            add(name, kind, ledger.account(name))
-    for protocol in market.declared:
-        add(protocol.name, "protocol", protocol.account)
-    for protocol in market.custom:
-        add(protocol.name, "custom", protocol.account)
-    add("venue", "venue", ledger.account("venue"))
+    special = frozenset(market.special_accounts)
+    for handle in market.protocols.values():
+        if handle.account >= 0 and handle.name not in special:
+            add(handle.name, handle.family, handle.account)
+    add(VENUE, market.venue.family, market.venue.account)
     for name, cohort in market.cohorts.items():
         rows = slice(cohort.first, cohort.first + len(cohort))
         inside[rows] = name
         if by == GROUP:
             add(name, "cohort", rows)
     for name in market.special_accounts:
-        if name != "venue":
+        if name != VENUE:
             add(name, "account", ledger.account(name))
     rest = np.flatnonzero(of < 0)
     of[rest] = len(names) + np.arange(rest.size)
@@ -111,20 +113,22 @@ def _members(
     return names, kinds, groups, of
 
 
-def _positions(market: Market, of: npt.NDArray[np.int64], entities: int) -> Floats:
-    """Value of everybody's positions of concentrated liquidity, float64[entities, pools]."""
-    found = np.zeros((entities, len(market.pools)))
-    for p, pool in enumerate(market.pools.values()):
-        owners, amounts = pool.owned()
-        values = market.world.values[pool.record["tokens"][0][:2]]
-        found[:, p] = np.bincount(of[owners], amounts @ values, entities)
-    return found
+def _claims(market: Market, of: npt.NDArray[np.int64], entities: int) -> tuple[list[str], Floats]:
+    """Who owes claims that are no tokens, and everybody's, float64[entities, of those]."""
+    owing, columns = [], []
+    for handle in market.protocols.values():
+        owners, tokens, amounts = handle.owed()
+        if owners.size:
+            owing.append(handle.name)
+            worth = amounts @ market.world.values[tokens]
+            columns.append(np.bincount(of[owners], worth, entities))
+    return owing, np.column_stack(columns) if columns else np.zeros((entities, 0))
 
 
 def assets_and_liabilities(market: Market, entities: Entities) -> tuple[Floats, Floats]:
     """What everybody owns and what they owe, float64[entities] each, in the numeraire."""
     row = {name: e for e, name in enumerate(entities.names)}
-    assets = entities.worth.clip(min=0.0).sum(axis=1) + entities.positions.sum(axis=1)
+    assets = entities.worth.clip(min=0.0).sum(axis=1) + entities.claims.sum(axis=1)
     liabilities = -entities.worth.clip(max=0.0).sum(axis=1)
     out = entities.worth.sum(axis=0)
     for token, issuer in enumerate(market.ledger.issuers.values()):
@@ -132,8 +136,8 @@ def assets_and_liabilities(market: Market, entities: Entities) -> tuple[Floats, 
             liabilities[row[issuer]] += out[token]
         elif issuer:
             assets[row[issuer]] -= out[token]
-    for p, name in enumerate(market.pools):
-        liabilities[row[name]] += entities.positions[:, p].sum()
+    for n, name in enumerate(entities.owing):
+        liabilities[row[name]] += entities.claims[:, n].sum()
     return assets, liabilities
 
 

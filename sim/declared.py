@@ -24,8 +24,9 @@ from sim.compiled import (
     returns,
 )
 from sim.errors import ScenarioError
+from sim.handles import Claims, tabled
 from sim.ledger import DEBT, Ledger, begin
-from sim.measures import holdings_worth
+from sim.measures import CLAIM, LISTING, holdings_worth, note_claim
 from sim.parts import Issued, Part, register_part
 from sim.records import ACTION, ISSUE, ORDER, PROTOCOL
 from sim.tasks import Stage, Task, note_leak, register_task
@@ -78,6 +79,70 @@ def _value_of_issue(w, issue):
     return price if price < np.inf else 0.0  # of so little of it that a unit's is no number
 
 
+@inner
+def claim_declared(w):
+    """What they owe that is no token: of kernels by asking, of plain Python as last noted."""
+    for p in range(w.claimers.size):
+        if w.claimers[p] != 0:
+            let_protocol(w.claimers[p], w, w.protocols[p].record)
+    for n in range(w.noted.size):
+        claim = w.noted[n]
+        if claim.amount > 0.0:
+            note_claim(w, claim.owner, claim.token, claim.amount)
+
+
+@kernel
+def _list_claims(w, n):
+    """List the claims on the n-th protocol in `World.listed`. Returns how many there are."""
+    w.listed[0].owner = 0
+    w.chain[0].claimant = LISTING
+    let_protocol(w.claimers[n], w, w.protocols[n].record)
+    return w.listed[0].owner
+
+
+def claims_on(market: Market, n: int) -> Claims:
+    """Claims on the n-th protocol that its kernel notes."""
+    world = market.world
+    count = int(_list_claims(world, n))
+    if count >= world.listed.size:
+        world = market.world = world._replace(listed=np.zeros(2 * count + 1, CLAIM))
+        _list_claims(world, n)
+    found = world.listed[1 : count + 1]
+    found = found[(found["owner"] >= 0) & (found["amount"] > 0.0)]
+    return tabled(found["owner"], found["token"], found["amount"])
+
+
+def claimants(market: Market) -> list[Any]:
+    """Protocols that tell their claims in plain Python."""
+    every = (*market.declared, *market.custom)
+    return [p for p in every if p.claims is not None and not is_kernel(p.claims)]
+
+
+def note_claims(market: Market, protocols: Sequence[Any]) -> None:
+    """Have kernels know what some protocols owe now that tell it in plain Python.
+
+    Raises:
+        ValueError: If a claim makes no sense.
+    """
+    tables = [protocol.owed() for protocol in protocols]
+    size = sum(table.amounts.size for table in tables)
+    world = market.world
+    if size > world.noted.size:
+        world = market.world = world._replace(noted=np.zeros(2 * size, CLAIM))
+    at = 0
+    for owners, tokens, amounts in tables:
+        part = world.noted[at : at + amounts.size]
+        part["owner"] = np.repeat(owners, tokens.size)
+        part["token"] = np.tile(tokens, owners.size)
+        part["amount"] = amounts.ravel()
+        at += amounts.size
+    world.noted["amount"][at:] = 0.0
+
+
+def _has_claims(w: Any) -> bool:
+    return len(w.claimers) > 0 or len(w.noted) > 0
+
+
 def _has_declared(w: Any) -> bool:
     return len(w.protocols) > 0
 
@@ -85,6 +150,7 @@ def _has_declared(w: Any) -> bool:
 register_task(Task(Stage.CLOSE, 20, let_declared, _has_declared))
 register_task(Task(Stage.AUDIT, 20, audit_declared, _has_declared))
 register_task(Task(Stage.VALUE, 30, value_issues, _has_declared))
+register_task(Task(Stage.CLAIM, 20, claim_declared, _has_claims))
 
 
 def issued(scenario: Scenario) -> dict[str, tuple[str, int]]:
@@ -125,7 +191,12 @@ def records(scenario: Scenario, ledger: Ledger, first_slot: int) -> dict[str, An
             sign = -1.0 if token.right == DEBT else 1.0
             issues.append((ledger.token(full[token.name]), r["account"], of, at, sign))
         slot += len(cls.state)
+    told = [cls.claims for cls in classes if cls.claims is not None]
+    kernels = [claims for claims in told if is_kernel(claims)]
     return {
+        "claimers": np.zeros(len(classes) if kernels else 0, np.int64),
+        "listed": np.zeros(64, CLAIM),
+        "noted": np.zeros(64 if len(told) > len(kernels) else 0, CLAIM),
         "protocols": protocols,
         "actions": actions,
         "issues": np.array(issues, ISSUE) if issues else np.zeros(0, ISSUE),
@@ -177,8 +248,15 @@ def address_all(world: World, protocols: Sequence[Any]) -> None:
             if function is not None and is_kernel(function):
                 column = "between" if field == "between_blocks" else "leak"
                 r[column] = address(world, protocol, function, field)
+        if is_kernel(type(protocol).claims):
+            noting = address(world, protocol, type(protocol).claims, "claims")
+            world.claimers[protocol.number] = noting
     between = (type(protocol).between_blocks for protocol in protocols)
     world.chain[0]["plain_between"] = any(f is not None and not is_kernel(f) for f in between)
+
+
+_NOTHING = ("between_blocks", "claims")
+"""Kernels that return nothing."""
 
 
 def address(world: World, protocol: Any, function: Any, what: str) -> int:
@@ -190,7 +268,7 @@ def address(world: World, protocol: Any, function: Any, what: str) -> int:
     me = numpy_support.from_dtype(protocol.record.dtype)
     calls = {call.function: call for call in protocol.calls}
     signature: tuple[Any, ...] = (typeof(world), me)
-    wanted: Any = types.none if what == "between_blocks" else types.float64
+    wanted: Any = types.none if what in _NOTHING else types.float64
     if function in calls:
         signature, wanted = (*signature, numpy_support.from_dtype(ORDER)), OUTCOME
     found = returns(function, signature)
@@ -241,6 +319,9 @@ class Declared(Part):
         "actions": (ACTION, 1),
         "issues": (ISSUE, 1),
         "order": (ORDER, 1),
+        "claimers": ("i8", 1),  # by protocol, addresses of what notes claims on it, 0: nothing
+        "noted": (CLAIM, 1),  # what is claimed of plain Python, as last noted
+        "listed": (CLAIM, 1),  # see `sim.measures.list_claim`
     }
 
     def accounts(self, s: Scenario) -> list[str]:

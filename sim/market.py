@@ -23,6 +23,7 @@ from sim.collector import BlockCollector
 from sim.compiled import address_of, on_compilation
 from sim.errors import ScenarioError
 from sim.exposure import exposure_network
+from sim.handles import Handle
 from sim.ledger import Ledger, LedgerError, undo
 from sim.measures import (
     add_claims,
@@ -42,6 +43,7 @@ from sim.randomness import generator
 from sim.receipts import ReceiptBook
 from sim.scenario import Scenario, checked_seed
 from sim.shocks import Shocks
+from sim.tasks import address_tasks
 from sim.venue import Venue
 
 if TYPE_CHECKING:
@@ -61,21 +63,28 @@ _CELLS_A_BLOCK = 32_768
 
 
 class Market(mesa.Model):
-    """A network of pools and lending markets, its agents, and the world outside.
+    """A network of protocols, its agents, and the world outside.
 
     Attributes:
         setup: The scenario, fully resolved.
         seed_number: The seed of every stream of draws.
         ledger: Everything of value.
+        protocols: The handle of every protocol (`sim.handles.Handle`): of each section of the
+            scenario, those that joined the open market, and the venue outside. Keys are names
+            of nodes of the exposure network: a protocol's own name, which is its account's
+            and so no other's; ``oracle:NAME`` of an oracle, which has no account and may be
+            called like anything else.
         venue: The outside venue.
-        pools: Pools by name.
-        lending: Lending markets by name.
-        protocols: All protocols by name: these, and those that declare themselves.
-        oracles: Oracles by name.
+        pools: A view of `protocols`: pools by name.
+        lending: Likewise what lends.
+        oracles: Likewise oracles, by their own names, without ``oracle:``.
+        declared: Likewise those that declare themselves, in the scenario's order.
+        custom: Likewise those that joined the open market, in their order.
         cohorts: Groups of agents by name, their numbers in tables.
         datacollector: A row of measures per collected block.
     """
 
+    protocols: dict[str, Any]  # handles, with methods of their own
     pools: dict[str, Pool]
     lending: dict[str, LendingMarket]
     oracles: dict[str, Oracle]
@@ -118,6 +127,7 @@ class Market(mesa.Model):
         )
         self.world = build.build_world(setup, self.ledger, layout, self.seed_number)
         self.special_accounts = list(layout.special)
+        self.custom: list[CustomProtocol] = []
         self._hold_protocols()
         build.fund(setup, self.ledger, self.world)
         declared.start_all(self.declared)
@@ -128,7 +138,6 @@ class Market(mesa.Model):
             part.valued(self.world)
         self.cohorts = self._gather_cohorts()
         self._plain: list[MarketAgent] = []
-        self.custom: list[CustomProtocol] = []
         self._begin()
         self.receipt_book = ReceiptBook(self)
         self.measures = chosen(catalogue(self, setup.measures.trade_size), setup.measures.keep)
@@ -143,8 +152,7 @@ class Market(mesa.Model):
     def __repr__(self) -> str:
         return (
             f"<Market {self.setup.title!r}: block {self.block} of {self.setup.blocks}, "
-            f"{len(self.agents)} agents, {len(self.pools)} pools, "
-            f"{len(self.lending)} lending markets>"
+            f"{len(self.agents)} agents, {len(self.protocols)} protocols>"
         )
 
     # What there is
@@ -167,6 +175,7 @@ class Market(mesa.Model):
     def wealth(self, account: str | int) -> float:
         """Value of all that an account holds less what it owes, in the numeraire."""
         value_tokens(self.world)
+        self._note_claims()
         row = self.ledger.account(account)
         holdings = self.ledger.balances[row].copy()
         add_claims(self.world, row, holdings)
@@ -181,7 +190,8 @@ class Market(mesa.Model):
 
         Args:
             by: "group", or "account" for a node for each agent.
-            channels: Of claim, debt, price, source and common, those to keep; default: all.
+            channels: Of claim, debt, price, source, common and those that protocols
+                declare, the ones to keep; default: all.
 
         Returns:
             Edges with their channel as key and their weight in the numeraire, nodes with
@@ -239,6 +249,7 @@ class Market(mesa.Model):
         self._let_agents_decide()
         self._execute()
         kernel.close(self.world)
+        self._note_claims()
         kernel.take_measures(self.world)
         self._audit()
         self._empty_buffers()
@@ -287,6 +298,11 @@ class Market(mesa.Model):
             for protocol in self.declared:
                 protocol.after_block()
 
+    def _note_claims(self) -> None:
+        """Have kernels know what is claimed of protocols that tell it in plain Python."""
+        if self._claimants:
+            declared.note_claims(self, self._claimants)
+
     def _audit(self) -> None:
         if self.block % self._audit_every == 0:
             self._raise_if(kernel.audit(self.world, self.ledger.tolerance))
@@ -334,7 +350,8 @@ class Market(mesa.Model):
 
     def _make_blocks(self, most: int) -> None:
         """Make some blocks: in the compiled loop where nothing needs Python, else one by one."""
-        if self._plain or self.datacollector.reporters or self._mesa_events():
+        plain = self._plain or self._claimants or self.datacollector.reporters
+        if plain or self._mesa_events():
             for _ in range(most):
                 self.step()
             return
@@ -404,18 +421,40 @@ class Market(mesa.Model):
     # Making it
 
     def _hold_protocols(self) -> None:
+        """Make the handles of all protocols: one table, and the parts' views of it."""
         w, s = self.world, self.setup
+        self.protocols = {}
         self.venue = Venue(
             self.ledger, w.assets, self.ledger.account(VENUE), int(w.chain[0]["numeraire"])
         )
         for part, slot in build.first_slots(s).items():
-            for name, handles in part.handles(self, slot).items():
-                setattr(self, name, handles)
+            for view, handles in part.handles(self, slot).items():
+                setattr(self, view, handles)
+                for handle in handles.values() if isinstance(handles, Mapping) else handles:
+                    if isinstance(handle, Handle):
+                        self.protocols[handle.node] = handle
+        self.protocols[self.venue.node] = self.venue
+        self._claimants = declared.claimants(self)
 
-    @property
-    def protocols(self) -> dict[str, Any]:
-        """The handle of every protocol, by name."""
-        return {**self.pools, **self.lending, **{p.name: p for p in self.declared}}
+    def sale(self, name: str, token: str) -> tuple[Kind, int, str]:
+        """How to sell a token at the venue or a protocol.
+
+        Args:
+            name: Of either.
+            token: What is sold, by name.
+
+        Returns:
+            Kind of the call, number of the protocol, and name of the token that it gives.
+
+        Raises:
+            ValueError: If nothing of that name buys anything.
+        """
+        if name == VENUE:
+            return Kind.VENUE, 0, self.numeraire
+        for part in self._parts:
+            if found := part.sale(self, name, token):
+                return found
+        raise ValueError(f"{name!r} buys nothing; name the venue or a pool")
 
     def _plain_measures(self, patterns: Sequence[str]) -> dict[str, Callable[[Any], float]]:
         """Measures that protocols declare in plain Python, as far as they are kept."""
@@ -467,6 +506,7 @@ class Market(mesa.Model):
 
     def note_start(self) -> None:
         """Make what everybody holds now the start that losses and results are counted from."""
+        self._note_claims()
         w = self.world
         value_tokens(w)
         sum_classes(w)
@@ -549,6 +589,8 @@ class Market(mesa.Model):
         Raises:
             ValueError: If its name or one of its tokens' is taken.
         """
+        if protocol.node in self.protocols:
+            raise ValueError(f"a protocol is called {protocol.node!r} already")
         row = self._open_row(protocol.name)
         w = self.world
         slot = w.books.storage.size
@@ -568,7 +610,12 @@ class Market(mesa.Model):
         )
         protocol.market, protocol.account, protocol.slot = self, row, slot
         self.custom.append(protocol)
+        self.protocols[protocol.node] = protocol
         self.world.chain[0]["customs"] = len(self.custom)
+        self._claimants = declared.claimants(self)
+        if protocol.claims is not None:
+            self._note_claims()
+            address_tasks(self.world)
 
     def _call_plain(self, place: int) -> tuple[int, float]:
         """Let a protocol in plain Python carry out its call."""

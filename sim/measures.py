@@ -48,9 +48,8 @@ def ask_measure(typing_context, address, world, number):
 def value_tokens(w):
     """Value every token in the numeraire, at the venue's prices.
 
-    A share is worth its part of the reserves, a receipt its deposit, a debt token
-    what is owed, negatively. Several passes, so that pools may hold shares of pools that
-    do, and a receipt be of shares.
+    What a protocol issues it values itself (`sim.tasks.Stage.VALUE`), a debt negatively.
+    Several passes, so that a token may stand for others that stand for others.
     """
     w.values[:] = 0.0
     w.values[w.chain[0].numeraire] = 1.0
@@ -90,6 +89,24 @@ def sum_classes(w):
     return sound
 
 
+LISTING = -2
+"""As ``chain.claimant``: claims are written into `World.listed`, each by itself."""
+CLAIM = np.dtype([("owner", "i8"), ("token", "i8"), ("amount", "f8")])
+"""A claim that is no token: row, column and token units."""
+
+
+@inner
+def list_claim(listed, owner, token, amount):
+    """Write a claim into a list, CLAIM[n], whose first row counts how many there are.
+
+    What there is no room for is counted alone.
+    """
+    n = listed[0].owner + 1
+    listed[0].owner = n
+    if n < listed.size:
+        listed[n].owner, listed[n].token, listed[n].amount = owner, token, amount
+
+
 @kernel
 def sum_claims(w):
     """Sum claims that are no tokens, by the class of their owners.
@@ -119,6 +136,9 @@ def note_claim(w, owner, token, amount):
     if claimant >= 0:
         if owner == claimant:
             w.claimed[token] += amount
+        return
+    if claimant == LISTING:
+        list_claim(w.listed, owner, token, amount)
         return
     classes = w.cohorts.size
     if 0 <= owner < w.claims.shape[0] - classes:

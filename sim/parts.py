@@ -16,6 +16,7 @@ from sim.registry import load_protocols
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from sim.codes import Kind
     from sim.ledger import Ledger
     from sim.market import Market
     from sim.scenario import Scenario
@@ -119,11 +120,28 @@ class Part:
     # What people hold
 
     def handles(self, market: Market, slot: int) -> dict[str, Any]:
-        """Attributes of the market: handles by name, or a list of them."""
+        """Attributes of the market: handles by name, or a list of them.
+
+        What is a `sim.handles.Handle` is in `Market.protocols`, too.
+        """
         return {}
 
     def widened_handles(self, market: Market) -> None:
         """Let handles look at arrays that have grown."""
+
+    def sale(self, market: Market, name: str, token: str) -> tuple[Kind, int, str] | None:
+        """How to sell a token at one of its protocols.
+
+        Args:
+            market: Any.
+            name: Of a protocol, its own or not.
+            token: Name of what is sold.
+
+        Returns:
+            Kind of the call, the protocol's number, and name of the token that it gives; None
+            of a protocol that is not its own.
+        """
+        return None
 
     def works(self, s: Scenario) -> dict[str, bool]:
         """Whether its mechanisms work in a scenario and can be cut, by the switch's name."""

@@ -27,13 +27,13 @@ class World(Structure):
         assets: ASSET[n] of the venue; `cholesky` float64[n, n] correlates them and
             `paths` float64[rows, blocks + 1] are log prices that are replayed.
         pools: POOL[n].
-        markets: MARKET[n], lending markets; `reserves` RESERVE[n] of all of them.
-        feeds: FEED[n], oracles; `rings` float64[n, length] is their memory.
+        markets: MARKET[n]; `reserves` RESERVE[n] of all of them.
+        feeds: FEED[n]; `rings` float64[n, length] is their memory.
         debtors: int64[markets, accounts], rows that may have a debt;
             `since` int64[markets, accounts], block since which an account can be
             liquidated, -1 while it cannot, -2 where it is not listed.
         health: float64[markets, accounts], health factors in the order of
-            `debtors`, as of this block's oracle prices.
+            `debtors`, as of this block's feeds.
         senders: SENDER[accounts].
         mempool: CALL[n]; `queue` int64[n] and `keys` uint64[2, n] order it.
         receipts: RECEIPT[n].
@@ -52,6 +52,9 @@ class World(Structure):
             `start_worth` float64[classes] its value then.
         protocols: PROTOCOL[n], those that declare themselves; `actions` ACTION[n] are their
             calls and `issues` ISSUE[n] their tokens; `order` ORDER[1] is the call under way.
+        claimers: int64[protocols] or none, addresses of what notes claims on each that are no
+            tokens, 0: nothing; `noted` CLAIM[n] those told in plain Python, `listed` CLAIM[n]
+            room to list those on one protocol (`sim.measures.list_claim`).
         calls: int64[kinds], addresses of what carries out each kind of call; 0: not compiled.
         tasks: int64[stages, n], addresses of what protocols do by themselves, `sim.tasks`.
         claimed: float64[tokens], claims of ``chain.claimant``.
@@ -128,6 +131,9 @@ class World(Structure):
     actions: npt.NDArray[np.void]
     issues: npt.NDArray[np.void]
     order: npt.NDArray[np.void]
+    claimers: npt.NDArray[np.int64]
+    noted: npt.NDArray[np.void]
+    listed: npt.NDArray[np.void]
     calls: npt.NDArray[np.int64]
     tasks: npt.NDArray[np.int64]
     claimed: npt.NDArray[np.float64]

@@ -50,11 +50,13 @@ def kinds_of_agents() -> list[str]:
 
 TILL = "tests.fuzz.puppets:Till"
 """A kind in plain Python, from a module."""
+LOCKER = "tests.fuzz.puppets:Locker"
+"""A compiled kind that owes what no token tells of."""
 
 
 def kinds_of_protocols() -> list[str]:
-    """All kinds that declare themselves and come with the package, and one in plain Python."""
-    return [*sorted(registry.protocols()), TILL]
+    """All kinds that declare themselves and come with the package, and two of somebody's own."""
+    return [*sorted(registry.protocols()), TILL, LOCKER]
 
 
 POWER = "tests.fuzz.pools:PowerPool"

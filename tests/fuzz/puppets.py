@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,9 +18,22 @@ import numpy as np
 from agents.base import Behaviour, Column, MarketAgent
 from protocols import lending
 from protocols.custom import CustomProtocol
-from protocols.interface import Call, Measure, Order, Protocol, Rate, Settings, Token
+from protocols.interface import (
+    Call,
+    Exposure,
+    Measure,
+    Order,
+    Protocol,
+    Rate,
+    Settings,
+    Token,
+    note_claim,
+    read,
+    write,
+)
 from sim.codes import ALL, PREVIOUS, Kind, Reason
 from sim.compiled import kernel
+from sim.ledger import transfer
 from sim.market import Market
 from sim.mempool import Call as Asked
 from sim.mempool import Order as Terms
@@ -498,6 +511,63 @@ class Rogue(CustomProtocol):
         out = rng.choice(NUMBERS) if rng.random() < self.hostile else amount
         done = rng.random() < 0.8
         return (Reason.DONE if done else rng.choice(list(Reason))), out
+
+
+class LockerSettings(Settings):
+    """What a locker keeps."""
+
+    coin: str
+
+
+@kernel
+def lock(w, me, call):
+    """Keep coins in the caller's name, while it is free or the caller's."""
+    kept = read(w, me.kept)
+    if call.token_in != me.coin or (kept > 0.0 and read(w, me.owner) != call.sender):
+        return Reason.INVALID, 0.0
+    if not transfer(w.books, call.sender, me.account, me.coin, call.amount):
+        return Reason.INSUFFICIENT_BALANCE, 0.0
+    if not (write(w, me.owner, call.sender) and write(w, me.kept, kept + call.amount)):
+        return Reason.TOO_LONG, 0.0
+    return Reason.DONE, call.amount
+
+
+@kernel
+def unlock(w, me, call):
+    """Give all of them back."""
+    kept = read(w, me.kept)
+    if not kept > 0.0 or read(w, me.owner) != call.sender:
+        return Reason.INVALID, 0.0
+    if not transfer(w.books, me.account, call.sender, me.coin, kept):
+        return Reason.INVALID, 0.0
+    return (Reason.DONE if write(w, me.kept, 0.0) else Reason.TOO_LONG), kept
+
+
+@kernel
+def locked(w, me):
+    """Note whose coins it keeps."""
+    note_claim(w, int(read(w, me.owner)), me.coin, read(w, me.kept))
+
+
+class Locker(Protocol):
+    """Keeps coins for one account at a time, and no token tells whose they are."""
+
+    Settings = LockerSettings
+    tokens = ("coin",)
+    state: ClassVar[Mapping[str, str]] = {"owner": "Row of an account", "kept": "Its coins"}
+    calls = (
+        Call("lock", lock, gas=70_000.0, pays="coin", gives="coin"),
+        Call("unlock", unlock, gas=60_000.0, pays="coin", gives="coin"),
+    )
+    claims = locked
+    channels = ("trust",)
+
+    def exposures(self) -> Iterator[Exposure]:
+        """Whom it keeps for trusts it; and it watches what the coin is worth outside."""
+        worth = self.value("kept") * abs(self.market.price(self.settings.coin))  # type: ignore[attr-defined]
+        owner = self.market.ledger.accounts[int(self.value("owner"))]
+        yield Exposure(owner, self.name, worth, "trust")
+        yield Exposure(self.name, "venue", worth, "price")
 
 
 class TillSettings(Settings):

@@ -8,14 +8,18 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib import invalidate_caches
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import pytest
+from pydantic import create_model
 
 from agents import MarketAgent
+from protocols.custom import CustomProtocol
 from protocols.interface import (
     Call,
+    Claim,
+    Exposure,
     Measure,
     Order,
     Part,
@@ -24,14 +28,16 @@ from protocols.interface import (
     Settings,
     Token,
     check_declaration,
+    note_claim,
 )
 from runs import read_study
 from sim import LedgerError, Market, Scenario
 from sim.codes import ALL, PREVIOUS, Reason
+from sim.compiled import inner
 from sim.errors import ScenarioError
 from sim.ledger import DEBT
 from tests.conftest import undertow
-from tests.fuzz.puppets import Till
+from tests.fuzz.puppets import Locker, Till
 
 ROOT = Path(__file__).parents[2]
 TILL = "tests.fuzz.puppets:Till"
@@ -338,6 +344,263 @@ def test_a_base_needs_nothing() -> None:
     assert Part() == Part() and Protocol.token_names("x") == []
 
 
+# What no token tells
+
+
+class PlainSafe(Protocol):
+    """The guide's safe in plain Python; it also tells who relies on it."""
+
+    Settings = create_model("SafeSettings", __base__=Settings, asset=(str, ...), oracle=(str, ...))
+    tokens = ("asset",)
+    state = {"owner": "Row of an account", "kept": "Token units"}  # noqa: RUF012
+    channels = ("cover",)
+    told: ClassVar[list[Exposure]] = []
+
+    def put_in(self, call: Order) -> tuple[Reason, float]:
+        """Keep an amount."""
+        if not self.pay(call.sender, self.name, call.token_in, call.amount):
+            return Reason.INSUFFICIENT_BALANCE, 0.0
+        self.put("owner", call.sender)
+        self.put("kept", self.value("kept") + call.amount)
+        return Reason.DONE, call.amount
+
+    def take_out(self, call: Order) -> tuple[Reason, float]:
+        """Give all back."""
+        kept = self.value("kept")
+        if call.sender != self.value("owner") or not self.put("kept", 0.0):
+            return Reason.INVALID, 0.0
+        paid = self.pay(self.name, call.sender, self.token("asset"), kept)
+        return (Reason.DONE if paid else Reason.INVALID), kept
+
+    def claims(self) -> Iterator[Claim]:
+        """What it owes."""
+        yield Claim(int(self.value("owner")), self.token("asset"), self.value("kept"))
+
+    def exposures(self) -> Iterator[Exposure]:
+        """As the guide's, and what a test wants."""
+        price = self.market.price("eth")
+        yield Exposure(self.name, "oracle:eth", self.value("kept") * price, "price")
+        yield from self.told
+
+    calls = (Call("put_in", put_in), Call("take_out", take_out))
+
+
+@pytest.fixture(params=["compiled", "plain"])
+def safe(
+    request: pytest.FixtureRequest, small: Callable[..., Scenario], tmp_path: Path
+) -> Iterator[Callable[..., Market]]:
+    """Opens markets with a safe called `own`: the guide's, or one in plain Python."""
+    kind, name = f"{__name__}:PlainSafe", "safe_of_the_guide"
+    if request.param == "compiled":
+        text = (ROOT / "docs" / "new_protocol.md").read_text(encoding="utf-8")
+        (tmp_path / f"{name}.py").write_text(BLOCKS.findall(text)[-1][1])
+        sys.path.append(str(tmp_path))
+        invalidate_caches()
+        kind = f"{name}:Safe"
+    table = {"own": {"kind": kind, "asset": "eth", "oracle": "eth"}}
+    yield lambda **more: Market(small(protocols=table, **more), rng=1)
+    sys.modules.pop(name, None)
+    sys.path[:] = [p for p in sys.path if p != str(tmp_path)]
+
+
+def base_tokens(market: Market) -> float:
+    """Value of all base tokens but the venue's."""
+    ledger, worth = market.ledger, 0.0
+    for token in (t for t, issuer in ledger.issuers.items() if not issuer):
+        held = ledger.balances[:, ledger.token(token)].sum() - ledger.balance("venue", token)
+        worth += held * market.price(token)
+    return worth
+
+
+def test_what_no_token_tells_counts_in_wealth_and_equities(safe: Callable[..., Market]) -> None:
+    idlers = {"kind": "tests.fuzz.puppets:Idler", "count": 2, "wallet": {"eth": 3.0}}
+    market = safe(agents={"idlers": idlers}, measures={"every": 1})
+    group = market.cohorts["idlers"]
+    ann = Idle(market, {"eth": 10.0}, "ann")
+    before = ann.wealth
+    ann.act("own", "put_in", 4.0)
+    market.run(2)
+    worth = 4.0 * market.price("eth")
+    assert ann.wallet == {"eth": 6.0} and ann.wealth == pytest.approx(before, rel=1e-12)
+    for by in ("group", "account"):
+        found = market.balance_sheets(by).set_index("entity")
+        assert found.at["ann", "equity"] == pytest.approx(ann.wealth, rel=1e-12)
+        assert found.at["own", "assets"] == found.at["own", "liabilities"] == worth
+        assert found.at["own", "kind"] == "protocol"
+        total = found["equity"].drop("venue").sum()
+        assert total == pytest.approx(base_tokens(market), rel=1e-12)
+    own = market.protocols["own"]
+    owed = own.owed()
+    assert (owed.owners.tolist(), owed.amounts.tolist()) == ([ann.account], [[4.0]])
+    # It is another's: the group's wealth has it from then on, and a gain against holding.
+    own.put("owner", float(group.first + 1))
+    market.run(1)
+    last = market.datacollector.get_model_vars_dataframe().iloc[-1]
+    assert last["wealth.idlers"] == pytest.approx(6.0 * market.price("eth") + worth, rel=1e-12)
+    assert last["result.idlers"] == pytest.approx(worth, rel=1e-12)
+    sheets = market.balance_sheets().set_index("entity")
+    assert sheets.at["idlers", "equity"] == pytest.approx(last["wealth.idlers"], rel=1e-12)
+    edge = market.exposure()["idlers"]["own"]["claim"]
+    assert edge["weight"] == pytest.approx(worth, rel=1e-12)
+    assert market.exposure(by="account").nodes["idlers-1"]["group"] == "idlers"
+    assert market.exposure(by="account").has_edge("idlers-1", "own", "claim")
+
+
+def test_what_is_taken_out_is_claimed_no_more(safe: Callable[..., Market]) -> None:
+    market = safe()
+    ann = Idle(market, {"eth": 10.0}, "ann")
+    before = ann.wealth
+    ann.act("own", "put_in", 4.0)
+    with ann.transaction():  # fails at its end: nothing of it has happened
+        ann.act("own", "put_in", 5.0)
+        ann.swap("eth-usdc", "eth", 1e6)
+    market.run(1)
+    assert ann.wealth == pytest.approx(before, rel=1e-12)
+    assert market.protocols["own"].owed().amounts.tolist() == [[4.0]]
+    ann.act("own", "take_out", 1.0)
+    market.run(1)
+    assert ann.wallet == {"eth": 10.0} and ann.wealth == pytest.approx(before, rel=1e-12)
+    assert not market.exposure(channels=["claim"]).in_edges("own")
+
+
+def test_both_are_the_same_to_the_bit(small: Callable[..., Scenario]) -> None:
+    """Claims noted by a kernel in the compiled loop, or told in Python block by block."""
+    frames = []
+    for kind in ("tests.fuzz.puppets:Locker", f"{__name__}:PlainLocker"):
+        market = Market(small(protocols={"own": {"kind": kind, "coin": "eth"}}), rng=1)
+        idle = Idle(market, {"eth": 10.0}, "ann")
+        idle.act("own", "lock", 4.0)
+        market.release(idle)
+        market.world.senders["retired"][idle.account] = 0
+        market.run(30)
+        frames.append(market.datacollector.get_model_vars_dataframe())
+        assert idle.wealth == 10.0 * market.price("eth")
+    pd.testing.assert_frame_equal(*frames, check_exact=True)
+
+
+class PlainLocker(Locker):
+    """Tells in plain Python what it owes, and does the rest in kernels."""
+
+    def claims(self) -> Iterator[Claim]:
+        """What it owes."""
+        yield Claim(int(self.value("owner")), self.token("coin"), self.value("kept"))
+
+
+def test_exposures_that_it_tells_are_edges_with_their_channel(safe: Callable[..., Market]) -> None:
+    market = safe(oracles={"eth": {"source": "pool_spot", "pool": "eth-usdc"}})
+    ann = Idle(market, {"eth": 10.0}, "ann")
+    trusted = market.exposure()["oracle:eth"]["eth-usdc"]["source"]["weight"] if (
+        market.lending["bank"].deposits("eth") > 0.0
+    ) else 0.0  # fmt: skip
+    ann.act("own", "put_in", 4.0)
+    market.run(2)
+    graph, worth = market.exposure(), 4.0 * market.oracles["eth"].price
+    assert graph["own"]["oracle:eth"]["price"]["weight"] == pytest.approx(worth)
+    # What hangs on the oracle hangs on what it reads.
+    assert graph["oracle:eth"]["eth-usdc"]["source"]["weight"] == pytest.approx(trusted + worth)
+    assert set(market.exposure(channels=["price"]).edges(keys=True)) == {
+        ("own", "oracle:eth", "price")
+    }
+
+
+def test_own_channels_are_known_where_they_are_declared(
+    safe: Callable[..., Market], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market = safe(agents={"idlers": {"kind": "tests.fuzz.puppets:Idler", "count": 2}})
+    if not market.protocols["own"].channels:
+        with pytest.raises(ValueError, match="unknown channel 'cover'"):
+            market.exposure(channels=["cover"])
+        return
+    told = [Exposure("idlers-0", "own", 5.0, "cover"), Exposure("idlers-1", "own", 7.0, "cover")]
+    monkeypatch.setattr(PlainSafe, "told", told)
+    assert market.exposure(channels="cover")["idlers"]["own"]["cover"]["weight"] == 12.0
+    each = market.exposure(by="account", channels=["cover"])
+    assert each["idlers-1"]["own"]["cover"]["weight"] == 7.0
+    for edge, words in (
+        (Exposure("own", "venue", 1.0, "love"), "own tells of an exposure by 'love'; list it"),
+        (Exposure("own", "nobody", 1.0, "cover"), "names 'nobody', which is no protocol or acc"),
+    ):
+        monkeypatch.setattr(PlainSafe, "told", [edge])
+        with pytest.raises(ValueError, match=words):
+            market.exposure()
+
+
+def test_one_that_joins_an_open_market_may_owe_too(small: Callable[..., Scenario]) -> None:
+    market = Market(small(), rng=1)
+    ann = Idle(market, {"eth": 10.0}, "ann")
+    before = ann.wealth
+    market.add_protocol(Cloakroom("room"))
+    ann.call("room", "eth", "eth", 4.0)
+    market.run(1)
+    assert ann.wealth == pytest.approx(before, rel=1e-12)
+    found = market.balance_sheets().set_index("entity")
+    assert found.at["room", "equity"] == pytest.approx(0.0, abs=1e-9)
+    assert found["equity"].drop("venue").sum() == pytest.approx(base_tokens(market), rel=1e-12)
+    graph = market.exposure()
+    assert graph["ann"]["room"]["claim"]["weight"] == pytest.approx(4.0 * market.price("eth"))
+    # Somebody can sell ether there, as in the pool.
+    assert graph["room"]["eth-usdc"]["common"]["weight"] == pytest.approx(8000.0)
+
+
+class Cloakroom(CustomProtocol):
+    """Keeps ether for whoever came last."""
+
+    slots = 2
+
+    def perform(self, call: Any, amount: float) -> tuple[Reason, float]:
+        """Take it, and note whose it is."""
+        self.store(0, float(call["sender"]))
+        self.store(1, self.stored(1) + amount)
+        paid = self.pay(int(call["sender"]), self.name, "eth", amount)
+        return (Reason.DONE if paid else Reason.INSUFFICIENT_BALANCE), amount
+
+    def claims(self) -> list[Claim]:
+        """What it owes."""
+        return [Claim(int(self.stored(0)), "eth", self.stored(1))]
+
+    def traded(self) -> dict[str, float]:
+        """What it has."""
+        return {"eth": self.stored(1)}
+
+
+def test_many_claims_are_told(small: Callable[..., Scenario]) -> None:
+    """More than there is room for at first, in kernels and in plain Python."""
+    kinds = {n: {"kind": f"{__name__}:{n}", "coin": "eth"} for n in ("Crowd", "PlainCrowd")}
+    market = Market(small(agents={}, protocols=kinds), rng=1)
+    many = [Idle(market, {}, f"a{n}") for n in range(200)]
+    for crowd in kinds:
+        owed = market.protocols[crowd].owed()
+        assert owed.amounts.shape == (len(market.ledger.accounts), 1)
+        assert owed.amounts.sum() == len(market.ledger.accounts)
+    assert many[150].wealth == pytest.approx(2.0 * market.price("eth"))
+    assert market.balance_sheets()["equity"].sum() == pytest.approx(
+        base_tokens(market) + market.wealth("venue") - 2.0 * market.price("eth"), rel=1e-12
+    )
+
+
+@inner
+def of_everybody(w, me):
+    """A coin for everybody."""
+    for row in range(w.books.balances.shape[0]):
+        note_claim(w, row, me.coin, 1.0)
+
+
+class Crowd(Protocol):
+    """Owes everybody a coin."""
+
+    Settings = CoinSettings
+    tokens = ("coin",)
+    claims = of_everybody
+
+
+class PlainCrowd(Crowd):
+    """The same in plain Python."""
+
+    def claims(self) -> list[Claim]:
+        """A coin for everybody."""
+        return [Claim(row, "eth", 1.0) for row in range(len(self.market.ledger.accounts))]
+
+
 # From one file in a folder of somebody's
 
 
@@ -348,7 +611,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     found = {"python": [], "toml": []}
     for language, code in BLOCKS.findall(text):
         found[language].append(code)
-    compiled, plain = found["python"]
+    compiled, plain, _ = found["python"]
     module = f"cellar_{request.param.lower()}_{tmp_path.parent.name.replace('-', '_')}"
     (tmp_path / f"{module}.py").write_text(compiled if request.param == "Cellar" else plain)
     (scenario,) = found["toml"]
