@@ -1,19 +1,25 @@
-"""Shocks from outside: all that a scenario may say about the future."""
+"""Shocks from outside: all that a scenario may say about the future.
+
+What strikes the market itself is here; kinds of protocol register what strikes them
+(`sim.registry.register_strike`).
+"""
 
 from __future__ import annotations
 
 import math
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sim.codes import ALL, NEVER, Kind
+from sim import registry
+from sim.codes import NEVER, Kind
 from sim.mechanisms import cut_in_cohorts, cut_in_world, nothing
 from sim.mempool import Call, Order, send
 from sim.names import HOLDERS
+from sim.registry import register_strike
 from sim.venue import depth_units
 
 if TYPE_CHECKING:
@@ -21,12 +27,7 @@ if TYPE_CHECKING:
 
 TOP_BID = 1e6
 """Gwei per gas that a shock's own transactions bid, which puts them first."""
-HOLDING = {
-    "mechanism_cut": "mechanism",
-    "oracle_freeze": "oracle",
-    "agents_stop": "agents",
-    "pool_halt": "pool",
-}
+HOLDING: Mapping[str, str] = registry.holding()
 """Kinds of shock that hold something back for a while, and the field that names it."""
 
 
@@ -93,7 +94,7 @@ class Shocks:
         """Take a shock back at the start of the next block, as if it were to last until there.
 
         Args:
-            shock: One that holds something back: a mechanism, an oracle, a group, a pool.
+            shock: One that holds something back, as kinds of `HOLDING` do.
 
         Raises:
             ValueError: If it is of another kind.
@@ -131,16 +132,16 @@ class Shocks:
             shock: A shock as a scenario states it (`sim.scenario.Shock`).
             block: The block about to be made.
         """
-        act = getattr(self, f"_{shock.kind}")
+        strike = registry.strike(shock.kind)
         held = held_by(shock)
         if held is None:
-            act(shock, block)
+            strike(self, shock, block)
             return
         # What two shocks hold back works again when the later of them is over.
         if held in self.holds:
             self.holds[held].count += 1
         else:
-            self.holds[held] = _Hold(1, act(shock))
+            self.holds[held] = _Hold(1, strike(self, shock, block))
         self.ending.append((block + shock.blocks, shock))
 
     def _let_go(self, shock: Any) -> None:
@@ -152,151 +153,30 @@ class Shocks:
             del self.holds[held]
             hold.restore()
 
-    def _price_jump(self, shock: Any, block: int) -> None:
-        asset = self._asset(shock.asset)
-        asset["x"] += math.log1p(shock.size)
-        asset["anchor"] += math.log1p(shock.size)
+    def holders(self, group: str | None, token: int | str) -> list[int]:
+        """Accounts that hold a token.
 
-    def _asset(self, name: str) -> Any:
-        return self.market.venue.asset(name)
+        Args:
+            group: Of agents; None: everybody but protocols.
+            token: Name or column.
 
-    def _depth_loss(self, shock: Any, block: int) -> None:
-        asset = self._asset(shock.asset)
-        asset["depth_multiple"] = max(1.0 - shock.share, 1e-9)
-        asset["depth_until"] = block + shock.blocks
-        asset["units"] = depth_units(asset, block)
-
-    def _gas_surge(self, shock: Any, block: int) -> None:
-        chain = self.market.world.chain[0]
-        chain["surge"] = shock.multiple
-        chain["surge_until"] = block + shock.blocks
-
-    # What is held back; each returns what lets it go
-
-    def _oracle_freeze(self, shock: Any) -> Callable[[], None]:
-        record = self.market.oracles[shock.oracle].record
-        record["frozen_until"] = NEVER
-
-        def thaw() -> None:
-            record["frozen_until"] = self.market.block + 1
-
-        return thaw
-
-    def _pool_halt(self, shock: Any) -> Callable[[], None]:
-        pool = self.market.pools[shock.pool]
-        record = pool.record
-        until = int(record["halted_until"][0]) if record["halted"][0] else 0
-        record["halted"], record["halted_until"] = 1, NEVER
-
-        def resume() -> None:
-            block = self.market.block + 1
-            record["halted_until"] = until
-            if until <= block or not record["guarded"][0]:  # no breaker holds it any longer
-                record["halted"] = 0
-                pool.begin_window(block)
-
-        return resume
-
-    def _agents_stop(self, shock: Any) -> Callable[[], None]:
+        Returns:
+            Rows of the ledger, in their order.
+        """
         market = self.market
-        cohort = market.cohorts[shock.agents]
-        record = market.world.cohorts[cohort.ident]
-        address = int(record["address"])
-        plain = [a for a in market._plain if getattr(a, "cohort", None) is cohort]
-        record["address"] = 0
-        for agent in plain:
-            market._plain.remove(agent)
-
-        def resume() -> None:
-            record["address"] = address
-            for agent in plain:
-                market.join(agent)
-
-        return resume
-
-    def _mechanism_cut(self, shock: Any) -> Callable[[], None]:
-        market = self.market
-        if not getattr(market.setup.switches, shock.mechanism):
-            return nothing  # it is cut from the start, and stays so
-        in_world = cut_in_world(market.world, shock.mechanism)
-        in_cohorts = cut_in_cohorts(market.cohorts.values(), shock.mechanism)
-
-        def restore() -> None:
-            in_world()
-            in_cohorts()
-
-        return restore
-
-    def _whale_sale(self, shock: Any, block: int) -> None:
-        """Mint the whale's part of this block and sell it for the numeraire or the other token."""
-        market = self.market
-        whale = market.ledger.account(HOLDERS)
-        amount = shock.amount / shock.blocks
-        market.ledger.mint(whale, shock.token, amount)
-        self._comes_from_outside(shock.token, amount)
-        token = market.ledger.token(shock.token)
-        if shock.target == "venue":
-            numeraire = int(market.world.chain[0]["numeraire"])
-            self._send(block, whale, Kind.VENUE, 0, token, numeraire, amount)
-        else:
-            pool = market.pools[shock.target]
-            other = next(t for t in pool.tokens if t != shock.token)
-            p = list(market.pools).index(shock.target)
-            self._send(block, whale, Kind.SWAP, p, token, market.ledger.token(other), amount)
-
-    def _comes_from_outside(self, token: str, amount: float) -> None:
-        """Count what a shock brings in as held from the start, so that it is nobody's gain."""
-        world = self.market.world
-        row = len(self.market.cohorts) + self.market.special_accounts.index(HOLDERS)
-        world.start[row, self.market.ledger.token(token)] += amount
-        world.start_worth[row] += amount * self.market.price(token)
-
-    def _provider_exit(self, shock: Any, block: int) -> None:
-        """Holders of a pool's share take a part of what they hold out of it."""
-        market = self.market
-        pool = market.pools[shock.pool]
-        column = market.ledger.token(pool.share)
-        p = list(market.pools).index(shock.pool)
-        if pool.record["ranges"][0]:
-            for position in pool.positions().to_dict("records"):
-                row = market.ledger.account(str(position["owner"]))
-                if shock.agents is None or row in market.cohorts[shock.agents].accounts():
-                    ticks = int(position["lower_tick"]), int(position["upper_tick"])
-                    amount = float(position["liquidity"]) * shock.share
-                    self._send(block, row, Kind.REMOVE_LIQUIDITY, p, column, column, amount, ticks)
-            return
-        for row in self._holders(shock.agents, column):
-            shares = float(market.ledger.balances[row, column]) * shock.share
-            self._send(block, row, Kind.REMOVE_LIQUIDITY, p, column, column, shares)
-
-    def _withdrawal(self, shock: Any, block: int) -> None:
-        """Depositors take a part of what they have deposited out of a lending market."""
-        market = self.market
-        lender = market.lending[shock.lending]
-        reserve = lender.reserve(shock.token)
-        m = list(market.lending).index(shock.lending)
-        index = lender.supply_index(shock.token)
-        column = int(reserve["receipt"])
-        for row in self._holders(shock.agents, column):
-            held = float(market.ledger.balances[row, column])
-            amount = ALL if shock.share >= 1.0 else held * index * shock.share
-            token = int(reserve["token"])
-            self._send(block, row, Kind.WITHDRAW, m, token, token, amount)
-
-    def _holders(self, cohort: str | None, column: int) -> list[int]:
-        """Accounts of a cohort (None: of everybody but protocols) that hold a token."""
-        market = self.market
-        held = market.ledger.balances[:, column] > 0.0
-        if cohort is not None:
+        held = market.ledger.balances[:, market.ledger.token(token)] > 0.0
+        if group is not None:
             rows = np.zeros_like(held)
-            rows[market.cohorts[cohort].accounts()] = True
+            rows[market.cohorts[group].accounts()] = True
             held &= rows
         else:
-            for name in (*market.pools, *market.lending):
-                held[market.ledger.account(name)] = False
+            for handle in market.protocols.values():
+                if handle.account >= 0:
+                    held[handle.account] = False
         return [int(row) for row in np.flatnonzero(held)]
 
-    def _send(
+    # Wide: what a call asks for, as `sim.mempool.Call` has it.
+    def send(
         self,
         block: int,
         sender: int,
@@ -307,7 +187,18 @@ class Shocks:
         amount: float,
         ticks: tuple[int, int] = (0, 0),
     ) -> None:
-        """Send a transaction that takes no gas from the agents' blocks."""
+        """Send a transaction that takes no gas from the agents' blocks, and comes first.
+
+        Args:
+            block: The block about to be made.
+            sender: Row of the account in whose name it is sent.
+            kind: Of its call.
+            protocol: As `kind` counts them (`sim.registry.register_call`).
+            token_in: Column.
+            token_out: Column.
+            amount: Token units of `token_in`, or ALL.
+            ticks: Lower and upper one, of a position.
+        """
         market = self.market
         chain = market.world.chain[0]
         chain["block"] += 1  # it arrives in the block about to be made
@@ -320,3 +211,84 @@ class Shocks:
         send(market.world, Order(sender, cohort, TOP_BID, patience), asked, np.inf)
         market.world.mempool[int(chain["bundle_head"])]["gas"] = 0.0
         chain["block"] -= 1
+
+    def comes_from_outside(self, token: str, amount: float) -> None:
+        """Count what a shock brings in as held from the start, so that it is nobody's gain."""
+        world = self.market.world
+        row = len(self.market.cohorts) + self.market.special_accounts.index(HOLDERS)
+        world.start[row, self.market.ledger.token(token)] += amount
+        world.start_worth[row] += amount * self.market.price(token)
+
+
+# What strikes the market itself
+
+
+def _price_jump(shocks: Shocks, shock: Any, block: int) -> None:
+    asset: Any = shocks.market.venue.asset(shock.asset)
+    asset["x"] += math.log1p(shock.size)
+    asset["anchor"] += math.log1p(shock.size)
+
+
+def _depth_loss(shocks: Shocks, shock: Any, block: int) -> None:
+    asset: Any = shocks.market.venue.asset(shock.asset)
+    asset["depth_multiple"] = max(1.0 - shock.share, 1e-9)
+    asset["depth_until"] = block + shock.blocks
+    asset["units"] = depth_units(asset, block)
+
+
+def _gas_surge(shocks: Shocks, shock: Any, block: int) -> None:
+    chain = shocks.market.world.chain[0]
+    chain["surge"] = shock.multiple
+    chain["surge_until"] = block + shock.blocks
+
+
+def _agents_stop(shocks: Shocks, shock: Any, block: int) -> Callable[[], None]:
+    market = shocks.market
+    cohort = market.cohorts[shock.agents]
+    record = market.world.cohorts[cohort.ident]
+    address = int(record["address"])
+    plain = [a for a in market._plain if getattr(a, "cohort", None) is cohort]
+    record["address"] = 0
+    for agent in plain:
+        market._plain.remove(agent)
+
+    def resume() -> None:
+        record["address"] = address
+        for agent in plain:
+            market.join(agent)
+
+    return resume
+
+
+def _mechanism_cut(shocks: Shocks, shock: Any, block: int) -> Callable[[], None]:
+    market = shocks.market
+    if not getattr(market.setup.switches, shock.mechanism):
+        return nothing  # it is cut from the start, and stays so
+    in_world = cut_in_world(market.world, shock.mechanism)
+    in_cohorts = cut_in_cohorts(market.cohorts.values(), shock.mechanism)
+
+    def restore() -> None:
+        in_world()
+        in_cohorts()
+
+    return restore
+
+
+def _whale_sale(shocks: Shocks, shock: Any, block: int) -> None:
+    """Mint the whale's part of this block and sell it where the shock says."""
+    market = shocks.market
+    whale = market.ledger.account(HOLDERS)
+    amount = shock.amount / shock.blocks
+    market.ledger.mint(whale, shock.token, amount)
+    shocks.comes_from_outside(shock.token, amount)
+    kind, protocol, other = market.sale(shock.target, shock.token)
+    tokens = market.ledger.token(shock.token), market.ledger.token(other)
+    shocks.send(block, whale, kind, protocol, *tokens, amount)
+
+
+register_strike("price_jump", _price_jump)
+register_strike("depth_loss", _depth_loss)
+register_strike("gas_surge", _gas_surge)
+register_strike("whale_sale", _whale_sale)
+register_strike("agents_stop", _agents_stop, holds="agents")
+register_strike("mechanism_cut", _mechanism_cut, holds="mechanism")

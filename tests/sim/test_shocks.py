@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim import Market, Scenario
+from sim import Market, Scenario, registry
+from sim.codes import Kind
+from sim.scenario import SHOCK_KINDS
+from sim.shocks import HOLDING
 
 
 def shocked(make: Callable[..., Scenario], blocks: int, *shocks: dict[str, Any]) -> Market:
@@ -17,6 +20,35 @@ def shocked(make: Callable[..., Scenario], blocks: int, *shocks: dict[str, Any])
 
 def column(market: Market, name: str) -> np.ndarray:
     return market.datacollector.get_model_vars_dataframe()[name].to_numpy()
+
+
+def test_every_kind_of_shock_has_what_strikes_it() -> None:
+    for kind in SHOCK_KINDS:
+        assert callable(registry.strike(kind))
+    assert set(HOLDING) < set(SHOCK_KINDS)
+
+
+def test_what_protocols_hold_stays_where_everybody_leaves(small: Callable[..., Scenario]) -> None:
+    shocks = [
+        {"kind": "provider_exit", "pool": "eth-usdc", "share": 1.0, "block": 2},
+        {"kind": "withdrawal", "lending": "bank", "token": "usdc", "share": 1.0, "block": 2},
+    ]
+    own = {"v": {"kind": "vault", "asset": "eth"}}
+    market = Market(small(agents={}, protocols=own, shocks=shocks), rng=1)
+    for token in ("eth-usdc-share", "bank-usdc"):
+        market.ledger.transfer("holders", "v", token, 5.0)
+    market.run(3)
+    assert set(market.receipts()["sender"].astype(str)) == {"holders"}
+    assert market.ledger.balance("v", "eth-usdc-share") == 5.0
+    assert market.ledger.balance("v", "bank-usdc") == 5.0
+
+
+def test_a_sale_needs_somebody_who_buys(small: Callable[..., Scenario]) -> None:
+    market = Market(small(), rng=1)
+    assert market.sale("venue", "eth") == (Kind.VENUE, 0, "usdc")
+    assert market.sale("eth-usdc", "usdc") == (Kind.SWAP, 0, "eth")
+    with pytest.raises(ValueError, match="'bank' buys nothing"):
+        market.sale("bank", "eth")
 
 
 def test_a_price_jumps_in_its_block(small: Callable[..., Scenario]) -> None:
