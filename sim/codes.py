@@ -21,7 +21,7 @@ class Kind(IntEnum):
     CUSTOM = 10
     """Handed to a protocol written in plain Python."""
     FLASH_BORROW = 11
-    """Cash of a lending market that the same transaction gives back, with a fee."""
+    """Cash that the same transaction gives back, with a fee."""
     FLASH_REPAY = 12
     REQUIRE = 13
     """Fails unless the transaction has gained so much of a token until here."""
@@ -40,7 +40,7 @@ class Reason(IntEnum):
     """The position would end below the health that is required."""
     NOT_LIQUIDATABLE = 4
     NO_CASH = 5
-    """The lending market has lent out what is asked for."""
+    """What is asked for is not there: it is lent out."""
     CAP = 6
     NOT_COLLATERAL = 7
     NOT_BORROWABLE = 8

@@ -30,7 +30,7 @@ def move_outside_prices(w):
 
 @kernel
 def read(w):
-    """Let oracles read their sources, and see what is in danger."""
+    """Let protocols read prices, and see what is in danger."""
     run_stage(w, Stage.READ)
 
 

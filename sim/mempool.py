@@ -40,7 +40,7 @@ class Call(NamedTuple):
 
     Attributes:
         kind: A `Kind`.
-        protocol: Index of the pool or lending market (`Kind` says which).
+        protocol: Index among those whose call it is (`sim.registry.register_call`).
         token_in: Token paid, deposited, withdrawn, borrowed, repaid (then the debt's).
         token_out: Token received (of a liquidation: the collateral).
         amount: Units of `token_in`, or PREVIOUS or ALL.
@@ -48,7 +48,7 @@ class Call(NamedTuple):
             liquidation, shares of an entry, health factor after a borrowing.
         counterparty: Account of the borrower, or of a transfer's receiver; -1: none.
         second: Amount of `token_out`, of an entry.
-        lower: Lower tick of a position of concentrated liquidity.
+        lower: Lower tick of a position between two prices.
         upper: Its upper tick.
         action: Of a protocol that declares itself: which of its calls.
     """

@@ -73,7 +73,7 @@ CHAIN = np.dtype(
         ("ask_cost", "f8"),  # of a swap, in units of `ask_out`
         ("routes", "i8"),  # found
         ("route_out", "f8"),  # what they give together
-        ("flashes", "i8"),  # flash loans of the transaction under way
+        ("flashes", "i8"),  # borrowed for the transaction under way, and not given back yet
         ("flash_market", "i8", (4,)),
         ("flash_token", "i8", (4,)),
         ("flash_amount", "f8", (4,)),
@@ -81,8 +81,8 @@ CHAIN = np.dtype(
         ("interconnected", "i8"),  # 1: agents use several pools
         ("bundle_traded", "f8"),  # by swaps of the transaction under way, numeraire
         ("bundle_paid", "f8"),  # paid into them less received, numeraire
-        ("guarded", "i8"),  # 1: a pool has safeguards, or something is insured
-        ("ranges", "i8"),  # pools of concentrated liquidity
+        ("guarded", "i8"),  # 1: something is guarded at fresh values (`Stage.GUARD`)
+        ("ranges", "i8"),  # protocols with positions that are no tokens
         ("stopped", "i8"),  # place of the call that waits for Python; -1: the block is executed
         ("plain_between", "i8"),  # 1: a protocol does something in Python between blocks
     ]

@@ -22,9 +22,9 @@ class Stage(IntEnum):
     """When a task is done."""
 
     READ = 0
-    """Before agents decide: oracles read, what is watched is looked at."""
+    """Before agents decide: prices are read, what is watched is looked at."""
     PLEDGES = 1
-    """After a call in which a receipt that may secure a loan has left an account."""
+    """After a call in which a token that may secure a debt has left an account."""
     CLOSE = 2
     """After the block's execution: interest, fees, movements."""
     GUARD = 3
