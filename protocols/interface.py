@@ -429,6 +429,10 @@ def check_declaration(cls: type[Protocol]) -> None:
         for name in (call.pays, call.gives):
             if name and name not in (*cls.tokens, *issued):
                 wrong(f"{call.name} pays or gives {name!r}, which it does not know")
+    if cls.claims is not None and not callable(cls.claims):
+        wrong("claims must be a kernel (w, me), or a method that gives a Claim for each")
+    if isinstance(cls.channels, str) or not all(c.isidentifier() for c in cls.channels):
+        wrong(f"channels are {cls.channels!r}; give a tuple of names of letters, digits and _")
     if len({is_kernel(call.function) for call in cls.calls}) > 1:
         wrong("some calls are kernels and some are not; make them all alike")
     for measure in cls.measures:

@@ -54,8 +54,8 @@ class Exposure(NamedTuple):
         source: Who loses: a `Handle.node`, or the name of any account.
         target: If this one fails.
         weight: What the source can lose, numeraire. None: as much as others value by the
-            source, which is the sum of the ``price`` edges into it; so an oracle passes on
-            what hangs on it.
+            source, which is the sum of the ``price`` edges into it: who publishes prices
+            passes on what hangs on them.
         channel: Why: one of `sim.exposure.CHANNELS`, or of the handle's own `Handle.channels`.
     """
 

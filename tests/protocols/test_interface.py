@@ -289,6 +289,9 @@ def test_a_resolved_scenario_makes_the_same_market(small: Callable[..., Scenario
         ({"calls": (Call("a", Till.put_in, pays="gold"),)}, "does not know"),
         ({"measures": (Measure("m", "", "", "price"),)}, "not in its state"),
         ({"charts": {"Chart": ("price",)}}, "no measure"),
+        ({"claims": {"ann": 5.0}}, "claims must be a kernel"),
+        ({"channels": "cover"}, "give a tuple of names"),
+        ({"channels": ("a b",)}, "give a tuple of names"),
     ],
 )
 def test_a_contradiction_is_told_where_the_class_is_made(
@@ -489,15 +492,12 @@ class PlainLocker(Locker):
 def test_exposures_that_it_tells_are_edges_with_their_channel(safe: Callable[..., Market]) -> None:
     market = safe(oracles={"eth": {"source": "pool_spot", "pool": "eth-usdc"}})
     ann = Idle(market, {"eth": 10.0}, "ann")
-    trusted = market.exposure()["oracle:eth"]["eth-usdc"]["source"]["weight"] if (
-        market.lending["bank"].deposits("eth") > 0.0
-    ) else 0.0  # fmt: skip
     ann.act("own", "put_in", 4.0)
     market.run(2)
     graph, worth = market.exposure(), 4.0 * market.oracles["eth"].price
     assert graph["own"]["oracle:eth"]["price"]["weight"] == pytest.approx(worth)
     # What hangs on the oracle hangs on what it reads.
-    assert graph["oracle:eth"]["eth-usdc"]["source"]["weight"] == pytest.approx(trusted + worth)
+    assert graph["oracle:eth"]["eth-usdc"]["source"]["weight"] == pytest.approx(worth)
     assert set(market.exposure(channels=["price"]).edges(keys=True)) == {
         ("own", "oracle:eth", "price")
     }
