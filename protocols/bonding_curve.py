@@ -12,16 +12,46 @@ raises the price for those who stay.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from protocols import amm
 from protocols.curve import Curve, cannot_enter, cannot_fill, cannot_leave, no_number
 from protocols.pool import count_swap, take_fee
+from protocols.pool_settings import PoolSettings
 from protocols.weighted import loss_since_price
 from sim.codes import Reason
 from sim.compiled import inner, kernel
+from sim.distribution import Positive
+from sim.errors import Problem
 from sim.ledger import burn, mint, store_balance, store_supply, transfer
+
+
+class BondingCurveSettings(PoolSettings):
+    """A bonding curve."""
+
+    kind: Literal["bonding_curve"] = "bonding_curve"
+    ratio: Annotated[float, Field(ge=0.01, le=1.0)] = Field(
+        0.5, description="Reserve over what all tokens are worth at its price."
+    )
+    supply: Positive | None = Field(None, description="Tokens that holders have at the start.")
+
+    def problems_of_share(self, own: str) -> list[Problem]:
+        """Whether its own share is the first of its tokens, and some are out."""
+        found: list[Problem] = []
+        if self.tokens[0] != own:
+            text = f"begin with {self.tokens[0]!r}; the first is what it issues, {own!r}"
+            found.append(("tokens", text))
+        if self.supply is None:
+            found.append(("supply", "is missing; say how many tokens are out at first"))
+        return found
+
+    def write(self, record: Any, pools: Mapping[str, PoolSettings]) -> None:
+        """Write its ratio."""
+        record["ratio"] = self.ratio
 
 
 @kernel

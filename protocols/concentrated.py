@@ -17,14 +17,21 @@ with a count for each 256 of them, so the next one with liquidity is found by a 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from protocols.curve import Curve, cannot_fill
 from protocols.pool import position, settle_swap
+from protocols.pool_settings import PoolSettings
 from protocols.weighted import loss_since_price
 from sim.codes import Reason
 from sim.compiled import inner, kernel
+from sim.distribution import Positive
+from sim.errors import Problem
+from sim.fields import Table
 from sim.ledger import DUST, store, transfer
 
 LOG_BASE = math.log1p(1e-4)  # of 1.0001, which itself is no float
@@ -44,6 +51,61 @@ OWNER, LOWER, UPPER, AMOUNT, INSIDE_0, INSIDE_1, OWED_0, OWED_1, ENTRY = range(9
 POSITION_SLOTS = 9
 ENTRIES = 2
 """Entries of the index of positions, for each that there is room for."""
+
+
+class RangeSettings(Table):
+    """A position that outside holders have in a pool of concentrated liquidity at the start."""
+
+    lower: Positive = Field(description="Its lower price, multiple of the price at the start.")
+    upper: Positive = Field(description="Its upper price, multiple of the price at the start.")
+    share: Positive = Field(1.0, description="Of the value; only the ratio of shares counts.")
+
+
+class ConcentratedSettings(PoolSettings):
+    """A pool of concentrated liquidity."""
+
+    kind: Literal["concentrated"] = "concentrated"
+    tick_spacing: Annotated[int, Field(ge=1, le=16_384)] = Field(
+        60, description="Ticks between two that may hold liquidity."
+    )
+    price_span: Annotated[float, Field(gt=1.0, le=1e15)] = Field(
+        10_000.0,
+        description="Prices it allows, from the first one over this to it times this.",
+    )
+    ranges: list[RangeSettings] = Field(
+        default=[], description="Positions at the start; none: one over all prices."
+    )
+    positions: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        256, description="Room for so many, beside those of its providers."
+    )
+
+    def problems(self, name: str) -> list[Problem]:
+        """Whether the positions at the start are ranges of prices that the pool allows."""
+        found = super().problems(name)
+        for i, prices in enumerate(self.ranges):
+            if prices.lower >= prices.upper:
+                text = f"{prices.upper:g} is not above lower ({prices.lower:g}); raise it"
+                found.append((f"ranges.{i}.upper", text))
+            elif prices.lower < 1.0 / self.price_span or prices.upper > self.price_span:
+                text = "leaves the prices that the pool allows; raise price_span "
+                found.append((f"ranges.{i}", f"{text}({self.price_span:g})"))
+        return found
+
+    def ticks(self) -> tuple[int, int]:
+        """(lowest tick in units of the spacing, number of ticks) that its prices allow."""
+        first = self.reserves[self.tokens[1]] / self.reserves[self.tokens[0]]
+        spans = (1 / self.price_span, self.price_span)
+        ends = [math.log(first * span) / LOG_BASE for span in spans]
+        low, high = (min(max(end, -MOST_TICK), MOST_TICK) for end in ends)
+        lowest, highest = math.floor(low / self.tick_spacing), math.ceil(high / self.tick_spacing)
+        most = MOST_TICK // self.tick_spacing
+        lowest, highest = max(lowest, -most), min(highest, most)
+        return lowest, highest - lowest + 1
+
+    def write(self, record: Any, pools: Mapping[str, PoolSettings]) -> None:
+        """Write where its ticks are."""
+        record["spacing"] = self.tick_spacing
+        record["lowest"], record["width"] = self.ticks()
 
 
 # Mathematics

@@ -9,13 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from protocols.pool_settings import PoolSettings
 from sim.codes import Reason
 from sim.compiled import inner, kernel
 from sim.ledger import mint, transfer
+
+
+class ConstantProductSettings(PoolSettings):
+    """A constant-product pool."""
+
+    kind: Literal["constant_product"] = "constant_product"
 
 
 @kernel

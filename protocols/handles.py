@@ -10,9 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from protocols import amm, bonding_curve, concentrated, safeguards, stableswap, weighted
+from protocols import (
+    amm,
+    bonding_curve,
+    concentrated,
+    constant_product,
+    safeguards,
+    stableswap,
+    weighted,
+)
 from protocols.curve import Curve
 from protocols.pool import MOST_PARAMETERS, Pool
+from protocols.pool_settings import OwnPoolSettings, PoolSettings
 from sim import registry
 from sim.handles import Claims
 
@@ -22,12 +31,15 @@ class CurvedPool(Pool):
 
     Attributes:
         curve: Kernels that answer for the kind.
+        Settings: What a scenario says of a pool of the kind; without one of its own, what all
+            kinds share, and `parameters`.
         parameters: Numbers of its own that a scenario sets in ``[pools.NAME.parameters]``;
             kernels read ``pool.parameters`` in this order, eight at most.
         most_tokens: How many tokens a pool of the kind may have.
     """
 
     curve: ClassVar[Curve]
+    Settings: ClassVar[type[PoolSettings]] = OwnPoolSettings
     parameters: ClassVar[Mapping[str, registry.Column]] = {}
     most_tokens: ClassVar[int] = 2
 
@@ -125,6 +137,7 @@ class ConstantProductPool(CurvedPool):
     """A constant-product pool as a person holds it."""
 
     kind = "constant_product"
+    Settings = constant_product.ConstantProductSettings
     curve = weighted.CONSTANT_PRODUCT_CURVE
 
 
@@ -132,6 +145,7 @@ class WeightedPool(CurvedPool):
     """A weighted pool as a person holds it."""
 
     kind = "weighted"
+    Settings = weighted.WeightedSettings
     curve = weighted.CURVE
     most_tokens = 8
 
@@ -145,6 +159,7 @@ class StableSwapPool(CurvedPool):
     """A StableSwap pool as a person holds it."""
 
     kind = "stableswap"
+    Settings = stableswap.StableSwapSettings
     curve = stableswap.CURVE
     most_tokens = 8
 
@@ -163,6 +178,7 @@ class ConcentratedPool(CurvedPool):
     """A pool of concentrated liquidity as a person holds it."""
 
     kind = "concentrated"
+    Settings = concentrated.ConcentratedSettings
     curve = concentrated.CURVE
 
     @property
@@ -218,6 +234,7 @@ class BondingCurvePool(CurvedPool):
     """A bonding curve as a person holds it."""
 
     kind = "bonding_curve"
+    Settings = bonding_curve.BondingCurveSettings
     curve = bonding_curve.CURVE
 
     @property

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from protocols.insurance import FUND, InsuranceFund, records
+from protocols.insurance_settings import InsuranceSettings, check_funds
+from sim.errors import Problem
 from sim.ledger import Ledger
 from sim.mechanisms import Restore, all_of, set_now
 from sim.parts import Part, register_part
 
 if TYPE_CHECKING:
     from sim.market import Market
-    from sim.scenario import Scenario
+    from sim.scenario import Content, Scenario
     from sim.world import World
 
 
@@ -23,11 +25,19 @@ class Insurance(Part):
     """``[insurance]``."""
 
     order = 40
+    section = "insurance"
+    settings = InsuranceSettings
+    what = "insurance fund"
+    switches = {"insurance": "Insurance funds pay."}  # noqa: RUF012
     tables = {"funds": (FUND, 1)}  # noqa: RUF012
     fund_order = 15
     cuts = {"insurance": _cut_cover}  # noqa: RUF012
 
-    def special(self, s: Scenario) -> list[str]:
+    def check(self, s: Content, tokens: list[str], base: list[str]) -> list[Problem]:
+        """Whether they cover what can be covered."""
+        return check_funds(s, base)
+
+    def special(self, s: Content) -> list[str]:
         """One for each fund."""
         return list(s.insurance)
 

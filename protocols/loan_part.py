@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols import lending as lending_protocol
+from protocols.loan_settings import LendingSettings, check_group, check_markets, warnings
 from protocols.loans import watch_debtors
 from protocols.oracle import node_of
 from sim.codes import ALL, Kind, Reason
-from sim.errors import ScenarioError
+from sim.errors import Problem, ScenarioError
 from sim.ledger import DEBT, FREE, PLEDGE, Ledger, begin
 from sim.names import HOLDERS
 from sim.parts import Issued, Part, register_part, wider
@@ -20,7 +21,7 @@ from sim.registry import register_strike
 
 if TYPE_CHECKING:
     from sim.market import Market
-    from sim.scenario import Scenario
+    from sim.scenario import AgentSettings, Content, Scenario
     from sim.shocks import Shocks
     from sim.world import World
 
@@ -120,6 +121,9 @@ class Loans(Part):
     """``[lending]``."""
 
     order = 20
+    section = "lending"
+    settings = LendingSettings
+    word, what = "lending", "lending market"
     tables = {  # noqa: RUF012
         "markets": (lending_protocol.MARKET, 1),
         "reserves": (lending_protocol.RESERVE, 1),
@@ -128,15 +132,28 @@ class Loans(Part):
         "health": ("f8", 2),
     }
 
-    def special(self, s: Scenario) -> list[str]:
+    def check(self, s: Content, tokens: list[str], base: list[str]) -> list[Problem]:
+        """Whether the reserves make sense."""
+        return check_markets(s, tokens, base)
+
+    def check_group(self, s: Content, field: str, group: AgentSettings) -> list[Problem]:
+        """Whether its market is there, and lends what it uses."""
+        base = [s.venue.numeraire, *s.venue.assets]
+        return check_group(field, s.lending, group, base)
+
+    def warnings(self, s: Content) -> list[Problem]:
+        """Thresholds at which liquidations leave bad debt."""
+        return warnings(s.lending)
+
+    def special(self, s: Content) -> list[str]:
         """Treasuries."""
         return [_treasury(market) for market in s.lending]
 
-    def accounts(self, s: Scenario) -> list[str]:
+    def accounts(self, s: Content) -> list[str]:
         """One for each market."""
         return list(s.lending)
 
-    def issues(self, s: Scenario) -> list[Issued]:
+    def issues(self, s: Content) -> list[Issued]:
         """A receipt and a debt for each reserve."""
         found = []
         for market, settings in s.lending.items():

@@ -8,17 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols import oracle as oracle_protocol
+from protocols.oracle_settings import OracleSettings, check_oracles, oracle_quote_token
 from sim.codes import NEVER
-from sim.errors import ScenarioError
+from sim.errors import Problem, ScenarioError
 from sim.ledger import Ledger
 from sim.mechanisms import Restore, all_of, set_now
 from sim.parts import Part, register_part
 from sim.registry import register_strike
-from sim.scenario import oracle_quote_token
 
 if TYPE_CHECKING:
     from sim.market import Market
-    from sim.scenario import Scenario
+    from sim.scenario import Content, Scenario
     from sim.shocks import Shocks
     from sim.world import World
 
@@ -79,8 +79,19 @@ class Oracles(Part):
     """``[oracles]``."""
 
     order = 30
+    section = "oracles"
+    settings = OracleSettings
+    word, what = "oracle", "oracle"
+    switches = {  # noqa: RUF012
+        "oracle_reads_market": "Oracles read prices that agents move; off: the venue's without "
+        "impact."
+    }
     tables = {"feeds": (oracle_protocol.FEED, 1), "rings": ("f8", 2)}  # noqa: RUF012
     cuts = {"oracle_reads_market": _cut_readings}  # noqa: RUF012
+
+    def check(self, s: Content, tokens: list[str], base: list[str]) -> list[Problem]:
+        """Whether each can read what it should."""
+        return check_oracles(s, tokens, base)
 
     def arrays(self, s: Scenario, ledger: Ledger, slot: int) -> dict[str, Any]:
         """Feeds, and their memory."""

@@ -9,39 +9,34 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols import amm, concentrated, operations, safeguards
+from protocols.bonding_curve import BondingCurveSettings
+from protocols.concentrated import ConcentratedSettings
 from protocols.pool import COUNTERS, MOST_TOKENS, POOL
+from protocols.pool_settings import (
+    AnyPool,
+    PoolSettings,
+    check_group,
+    check_pools,
+    order_of_funding,
+)
 from sim import registry
 from sim.codes import NEVER, Kind, Reason
-from sim.errors import ScenarioError
+from sim.errors import Problem, ScenarioError
 from sim.ledger import FREE, Ledger, begin
 from sim.mechanisms import Restore, set_now
 from sim.names import HOLDERS, TREASURY, share_name
 from sim.parts import Issued, Part, register_part
 from sim.registry import register_strike
-from sim.scenario import order_of_funding
 
 if TYPE_CHECKING:
     from sim.market import Market
-    from sim.scenario import PoolSettings, Scenario
+    from sim.scenario import AgentSettings, Content, Scenario
     from sim.shocks import Shocks
     from sim.world import World
 
 
 _SLOTS = COUNTERS * MOST_TOKENS
 """Numbers that each pool keeps, beside those of its kind."""
-
-
-def _tick_row(pool: PoolSettings) -> tuple[int, int]:
-    """(lowest tick in units of the spacing, number of ticks) that a pool's prices allow."""
-    first = pool.reserves[pool.tokens[1]] / pool.reserves[pool.tokens[0]]
-    ends = [
-        math.log(first * m) / concentrated.LOG_BASE for m in (1 / pool.price_span, pool.price_span)
-    ]
-    low, high = (min(max(end, -concentrated.MOST_TICK), concentrated.MOST_TICK) for end in ends)
-    lowest, highest = math.floor(low / pool.tick_spacing), math.ceil(high / pool.tick_spacing)
-    most = concentrated.MOST_TICK // pool.tick_spacing
-    lowest, highest = max(lowest, -most), min(highest, most)
-    return lowest, highest - lowest + 1
 
 
 def _capacity(s: Scenario, name: str) -> int:
@@ -54,24 +49,21 @@ def _capacity(s: Scenario, name: str) -> int:
 
 
 def _range_slots(s: Scenario, name: str) -> int:
-    if s.pools[name].kind != "concentrated":
+    settings = s.pools[name]
+    if not isinstance(settings, ConcentratedSettings):
         return 0
-    return concentrated.slots(_tick_row(s.pools[name])[1], _capacity(s, name))
+    return concentrated.slots(settings.ticks()[1], _capacity(s, name))
 
 
 def _pools(s: Scenario, ledger: Ledger, first_slot: int) -> npt.NDArray[np.void]:
     pools = np.zeros(len(s.pools), POOL)
     extra = first_slot + len(s.pools) * _SLOTS
-    names = list(s.pools)
     for p, (name, settings) in enumerate(s.pools.items()):
         r = pools[p]
-        kind = registry.pool(settings.kind)
-        curve = kind.curve
+        curve = registry.pool(settings.kind).curve
         r["kind"] = curve.kind
         for field in ("parted", "balanced", "ranges"):
             r[field] = getattr(curve, field)
-        for n, (parameter, column) in enumerate(kind.parameters.items()):
-            r["parameters"][n] = settings.parameters.get(parameter, column.default)
         for field, address in operations.addresses(curve).items():
             r[field] = address
         r["account"] = ledger.account(name)
@@ -82,32 +74,13 @@ def _pools(s: Scenario, ledger: Ledger, first_slot: int) -> npt.NDArray[np.void]
         r["tokens"][: len(settings.tokens)] = [ledger.token(t) for t in settings.tokens]
         r["fee"] = settings.fee
         r["protocol_fee"] = settings.protocol_fee
-        first = settings.shares_of_value()
-        target = settings.target_weights or {}
-        for i, token in enumerate(settings.tokens):
-            r["first_weights"][i] = r["weights"][i] = first[token]
-            r["target_weights"][i] = target.get(token, first[token]) / (sum(target.values()) or 1.0)
-        if settings.weight_rule is not None:
-            r["rule_strength"] = settings.weight_rule.strength
-            r["rule_memory"] = settings.weight_rule.memory
-            r["lowest_weight"] = settings.weight_rule.lowest
-        r["amplification"] = r["first_amplification"] = settings.amplification
-        r["target_amplification"] = settings.target_amplification or settings.amplification
-        r["moves_from"], r["moves_until"] = settings.moves_from, settings.moves_until
-        r["fee_multiplier"] = settings.fee_multiplier
-        r["rate_pools"] = -1
-        r["rates"] = 1.0
-        for i, token in enumerate(settings.tokens):
-            r["rates"][i] = (settings.rates or {}).get(token, 1.0)
-            base = token.removesuffix("-share")
-            if settings.kind == "stableswap" and base in names and token == share_name(base):
-                r["rate_pools"][i] = names.index(base) if s.pools[base].kind == "stableswap" else -1
-        r["ratio"] = settings.ratio
-        if settings.kind == "concentrated":
-            r["extra"], r["spacing"] = extra, settings.tick_spacing
-            r["lowest"], r["width"] = _tick_row(settings)
-            r["capacity"] = _capacity(s, name)
-            extra += _range_slots(s, name)
+        shares = list(settings.shares_of_value().values())
+        for field in ("first_weights", "weights", "target_weights"):
+            r[field][: len(shares)] = shares
+        settings.write(r, s.pools)
+        if slots := _range_slots(s, name):
+            r["extra"], r["capacity"] = extra, _capacity(s, name)
+            extra += slots
         _guard(settings, r)
     return pools
 
@@ -140,10 +113,10 @@ def _fund_pool(s: Scenario, ledger: Ledger, world: World, p: int, holders: int) 
             text = f"holds {amount:g} {token}, of which holders have {left:g} left; lower it"
             raise ScenarioError([(f"pools.{name}.reserves.{token}", text)])
     begin(ledger.books)
-    if settings.kind == "concentrated":
+    if isinstance(settings, ConcentratedSettings):
         _fund_ranges(settings, ledger, pool, name, holders)
         return
-    if settings.kind == "bonding_curve":
+    if isinstance(settings, BondingCurveSettings):
         money = settings.tokens[1]
         ledger.transfer(holders, name, money, settings.reserves[money])
         ledger.mint(holders, share_name(name), settings.supply or 0.0)
@@ -157,7 +130,7 @@ def _fund_pool(s: Scenario, ledger: Ledger, world: World, p: int, holders: int) 
 
 
 def _fund_ranges(
-    settings: PoolSettings, ledger: Ledger, pool: Any, name: str, holders: int
+    settings: ConcentratedSettings, ledger: Ledger, pool: Any, name: str, holders: int
 ) -> None:
     """Open the positions that outside holders have in a concentrated pool at the start."""
     base, quote = (settings.reserves[token] for token in settings.tokens)
@@ -205,14 +178,30 @@ class Pools(Part):
     """``[pools]``."""
 
     order = 10
+    section = "pools"
+    settings = AnyPool
+    word, what = "pool", "pool"
+    switches = {"breakers": "Circuit breakers of pools act."}  # noqa: RUF012
     cuts = {"breakers": _cut_breakers}  # noqa: RUF012
     tables = {"pools": (POOL, 1)}  # noqa: RUF012
 
-    def accounts(self, s: Scenario) -> list[str]:
+    def check(self, s: Content, tokens: list[str], base: list[str]) -> list[Problem]:
+        """Whether each makes sense, and what they hold of each other."""
+        return check_pools(s, tokens, base)
+
+    def check_group(self, s: Content, field: str, group: AgentSettings) -> list[Problem]:
+        """Whether the pools that it uses are there, and of kinds that it knows."""
+        return check_group(field, s.pools, group)
+
+    def places(self, s: Content) -> dict[str, list[str]]:
+        """All of them."""
+        return {name: pool.tokens for name, pool in s.pools.items()}
+
+    def accounts(self, s: Content) -> list[str]:
         """One for each pool."""
         return list(s.pools)
 
-    def issues(self, s: Scenario) -> list[Issued]:
+    def issues(self, s: Content) -> list[Issued]:
         """Shares."""
         return [Issued(share_name(pool), pool, FREE) for pool in s.pools]
 
@@ -226,14 +215,10 @@ class Pools(Part):
 
     def flags(self, s: Scenario) -> dict[str, int]:
         """Whether there are positions, safeguards, or tokens that others issue."""
-        guarded = any(
-            p.breaker or p.volatility_fee or p.imbalance_fee or p.weight_rule
-            for p in s.pools.values()
-        )
         base = {s.venue.numeraire, *s.venue.assets}
         return {
             "ranges": sum(registry.pool(pool.kind).curve.ranges for pool in s.pools.values()),
-            "guarded": int(guarded),
+            "guarded": int(any(pool.guarded for pool in s.pools.values())),
             "nested": int(any(set(pool.tokens) - base for pool in s.pools.values())),
         }
 

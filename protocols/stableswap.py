@@ -13,17 +13,70 @@ imbalance (`dynamic_fee`, as in StableSwap-NG).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from protocols import amm
 from protocols.curve import Curve, enter_by_amounts, exposure_of_depth, fill_by_amounts
+from protocols.pool_settings import MovingSettings, PoolSettings
 from sim.arrays import least
 from sim.compiled import inner, kernel
+from sim.distribution import Positive
+from sim.errors import Problem
+from sim.fields import reach
+from sim.names import share_name
 
 ROUNDS = 255
 """Steps of Newton's method at most, as in the contracts; five or six are the rule."""
 _CLOSE = 1e-16
+
+
+class StableSwapSettings(MovingSettings):
+    """A StableSwap pool."""
+
+    kind: Literal["stableswap"] = "stableswap"
+    rates: dict[str, Positive] | None = Field(
+        None, description="Worth of a unit of a token beside the others'."
+    )
+    amplification: Annotated[float, Field(gt=0.0, le=1e6)] = Field(
+        100.0,
+        description="A as in the contracts.",
+        json_schema_extra=reach("A", 1.0, 5000.0, log=True),
+    )
+    target_amplification: Annotated[float, Field(gt=0.0, le=1e6)] | None = Field(
+        None, description="Towards which it ramps."
+    )
+    fee_multiplier: Annotated[float, Field(ge=1.0, le=1000.0)] = Field(
+        1.0, description="Of the fee, far from balance."
+    )
+
+    @property
+    def target(self) -> tuple[str, Any]:
+        """A."""
+        return "target_amplification", self.target_amplification
+
+    def problems(self, name: str) -> list[Problem]:
+        """Whether rates are those of its tokens."""
+        found = super().problems(name)
+        if self.rates is not None and not set(self.rates) <= set(self.tokens):
+            text = f"must be of {' and '.join(self.tokens)}, not {' and '.join(self.rates)}"
+            found.append(("rates", text))
+        return found
+
+    def write(self, record: Any, pools: Mapping[str, PoolSettings]) -> None:
+        """Write A, and what each token is worth beside the others: of a pool's share, by it."""
+        super().write(record, pools)
+        record["amplification"] = record["first_amplification"] = self.amplification
+        record["target_amplification"] = self.target_amplification or self.amplification
+        record["fee_multiplier"] = self.fee_multiplier
+        record["rates"], record["rate_pools"] = 1.0, -1
+        bases = {share_name(p): n for n, p in enumerate(pools) if pools[p].kind == self.kind}
+        for i, token in enumerate(self.tokens):
+            record["rates"][i] = (self.rates or {}).get(token, 1.0)
+            record["rate_pools"][i] = bases.get(token, -1)
 
 
 @kernel

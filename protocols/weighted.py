@@ -13,8 +13,11 @@ pool), or by a rule that follows prices (temporal function market making).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from protocols import amm, constant_product
 from protocols.curve import (
@@ -25,7 +28,91 @@ from protocols.curve import (
     relative_price_by_reserves,
 )
 from protocols.pool import CONSTANT_PRODUCT
+from protocols.pool_settings import MovingSettings, PoolSettings
 from sim.compiled import inner, kernel
+from sim.distribution import Positive
+from sim.errors import Problem
+from sim.fields import Table
+
+LEAST_WEIGHT = 1e-4
+"""Share of a pool's value; amounts are taken to the power of one weight over another."""
+
+
+class WeightRule(Table):
+    """Weights that follow prices: each in proportion to exp(strength x its recent return)."""
+
+    strength: Annotated[float, Field(ge=-100.0, le=100.0)] = Field(
+        description="Per unit of log return; positive: momentum, negative: against it."
+    )
+    memory: Annotated[float, Field(ge=1.0, le=1e9)] = Field(
+        300.0, description="Time over which returns count, blocks."
+    )
+    lowest: Annotated[float, Field(ge=0.0, lt=0.5)] = Field(
+        0.05, description="Weight below which none falls."
+    )
+
+
+class WeightedSettings(MovingSettings):
+    """A weighted pool."""
+
+    kind: Literal["weighted"] = "weighted"
+    weights: dict[str, Positive] | None = Field(
+        None, description="By token; only their ratio counts."
+    )
+    target_weights: dict[str, Positive] | None = Field(
+        None, description="Towards which they move: liquidity bootstrapping."
+    )
+    weight_rule: WeightRule | None = None
+
+    @property
+    def guarded(self) -> bool:
+        """Whether it changes between two blocks with what has happened, as by its rule."""
+        return super().guarded or self.weight_rule is not None
+
+    @property
+    def target(self) -> tuple[str, Any]:
+        """Weights."""
+        return "target_weights", self.target_weights
+
+    def shares_of_value(self) -> dict[str, float]:
+        """Weights at the start, which sum to one, by token."""
+        return self._normal(self.weights)
+
+    def _normal(self, weights: Mapping[str, float] | None) -> dict[str, float]:
+        given = weights or dict.fromkeys(self.tokens, 1.0)
+        total = sum(given.values())
+        return {token: given.get(token, 1.0) / total for token in self.tokens}
+
+    def problems(self, name: str) -> list[Problem]:
+        """Whether weights, and the rule that they follow, leave each token some."""
+        found = super().problems(name)
+        for field in ("weights", "target_weights"):
+            given = getattr(self, field)
+            if given is not None and set(given) != set(self.tokens):
+                text = f"must be of {' and '.join(self.tokens)}, not {' and '.join(given)}"
+                found.append((field, text))
+            elif given is not None and min(given.values()) < LEAST_WEIGHT * sum(given.values()):
+                text = f"make one of them less than {LEAST_WEIGHT:g} of all; raise it"
+                found.append((field, text))
+        if self.weight_rule is not None:
+            if self.weight_rule.lowest * len(self.tokens) >= 1.0:
+                text = f"{self.weight_rule.lowest:g} leaves nothing to move among "
+                found.append(("weight_rule.lowest", f"{text}{len(self.tokens)} tokens; lower it"))
+            if self.target_weights is not None:
+                text = "cannot stand beside target_weights; give one of them"
+                found.append(("weight_rule", text))
+        return found
+
+    def write(self, record: Any, pools: Mapping[str, PoolSettings]) -> None:
+        """Write where the weights move to, and their rule."""
+        super().write(record, pools)
+        if self.target_weights is not None:
+            target = self._normal(self.target_weights)
+            record["target_weights"][: len(target)] = list(target.values())
+        if self.weight_rule is not None:
+            record["rule_strength"] = self.weight_rule.strength
+            record["rule_memory"] = self.weight_rule.memory
+            record["lowest_weight"] = self.weight_rule.lowest
 
 
 @kernel

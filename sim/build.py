@@ -14,8 +14,15 @@ from sim.codes import MOST_ROUTES, FeeMarket, Kind, Ordering, Reason
 from sim.ledger import Ledger
 from sim.measures import MEASURE
 from sim.mechanisms import cut_in_world
-from sim.names import HOLDERS, PRODUCER, TREASURY, VENUE
-from sim.parts import Part, in_order_of_funding, parts
+from sim.names import PRODUCER, VENUE
+from sim.parts import (
+    Part,
+    common_accounts,
+    in_order_of_funding,
+    issued_tokens,
+    parts,
+    special_accounts,
+)
 from sim.prices import read_prices
 from sim.randomness import generator, stream_key, stream_keys
 from sim.records import CALL, CHAIN, COHORT, RECEIPT, ROUTE, SENDER
@@ -35,17 +42,16 @@ class Layout:
 
     def __init__(self, scenario: Scenario) -> None:
         """Lay out a scenario."""
-        s, every = scenario, parts()
-        self.special = [VENUE, PRODUCER, HOLDERS, TREASURY]
-        self.special += [name for part in every for name in part.special(s)]
-        names = [*self.special, *(name for part in every for name in part.accounts(s))]
+        s = scenario
+        self.special = special_accounts(s)
+        names = common_accounts(s)
         self.first: dict[str, int] = {}
         for cohort, settings in s.agents.items():
             self.first[cohort] = len(names)
             names += [f"{cohort}-{i}" for i in range(settings.count)]
         self.accounts = names
         self.tokens = [s.venue.numeraire, *s.venue.assets]
-        issued = [each for part in every for each in part.issues(s)]
+        issued = issued_tokens(s)
         self.tokens += [each.token for each in issued]
         self.issuers = {each.token: each.issuer for each in issued}
         self.rights = {each.token: each.right for each in issued}

@@ -33,7 +33,7 @@ from sim.tasks import Stage, Task, note_leak, register_task
 
 if TYPE_CHECKING:
     from sim.market import Market
-    from sim.scenario import Scenario
+    from sim.scenario import Content, Scenario
     from sim.world import World
 
 
@@ -153,11 +153,14 @@ register_task(Task(Stage.VALUE, 30, value_issues, _has_declared))
 register_task(Task(Stage.CLAIM, 20, claim_declared, _has_claims))
 
 
-def issued(scenario: Scenario) -> dict[str, tuple[str, int]]:
+def issued(scenario: Content) -> dict[str, tuple[str, int]]:
     """Tokens that the protocols of a scenario issue: (issuer, right) by name, in their order."""
     found = {}
     for name, table in scenario.protocols.items():
-        cls = registry.protocol(table.kind)
+        try:
+            cls = registry.protocol(table.kind)
+        except ScenarioError:  # told where the whole is checked
+            continue
         for token, full in zip(cls.issues, cls.token_names(name), strict=True):
             found[full] = (name, int(token.right))
     return found
@@ -324,11 +327,11 @@ class Declared(Part):
         "listed": (CLAIM, 1),  # see `sim.measures.list_claim`
     }
 
-    def accounts(self, s: Scenario) -> list[str]:
+    def accounts(self, s: Content) -> list[str]:
         """One for each protocol."""
         return list(s.protocols)
 
-    def issues(self, s: Scenario) -> list[Issued]:
+    def issues(self, s: Content) -> list[Issued]:
         """Tokens of all of them, in their order."""
         return [Issued(token, *rest) for token, rest in issued(s).items()]
 

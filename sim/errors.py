@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+Problem = tuple[str, str]
+"""A dotted field, and what is wrong with it."""
+
 
 class ScenarioError(ValueError):
     """A scenario that cannot be run.
@@ -13,7 +16,7 @@ class ScenarioError(ValueError):
         problems: (dotted field, what is wrong and what to do), all that were found.
     """
 
-    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, problems: Sequence[Problem]) -> None:
         """Report problems, a line each."""
         self.problems = [
             (shortened(f, 200) if f.strip() or not f else repr(f), shortened(t, 4000))
@@ -21,7 +24,7 @@ class ScenarioError(ValueError):
         ]
         super().__init__("\n".join(f"{field}: {text}" for field, text in self.problems))
 
-    def __reduce__(self) -> tuple[type[ScenarioError], tuple[list[tuple[str, str]]]]:
+    def __reduce__(self) -> tuple[type[ScenarioError], tuple[list[Problem]]]:
         """Go through a pickle whole, as from a worker's process to its driver."""
         return type(self), (self.problems,)
 
@@ -60,3 +63,18 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word[:LONGEST_SHOWN], names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}known: {', '.join(names)}"
+
+
+def unknown(field: str, name: str | None, names: Iterable[str], what: str) -> list[Problem]:
+    """The problem of a name that is none of those there, if it is given at all.
+
+    Args:
+        field: Where it stands.
+        name: As given.
+        names: Those there.
+        what: What it should be the name of.
+    """
+    names = list(names)
+    if name is None or name in names:
+        return []
+    return [(field, f"unknown {what} {name!r}; {did_you_mean(name, names)}")]

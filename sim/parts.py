@@ -1,7 +1,7 @@
-"""Parts of a market: what each section of a scenario brings to its arrays and to its start.
+"""Parts of a market: what each section of a scenario says, and brings to its arrays and its start.
 
-The market opens by asking every part in turn and knows none of them. A part is a stateless
-object; protocols register theirs here.
+A scenario is checked and a market opens by asking every part in turn, and both know none of them.
+A part is a stateless object; protocols register theirs here.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from sim.names import HOLDERS, PRODUCER, TREASURY, VENUE
 from sim.registry import load_protocols
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from sim.codes import Kind
+    from sim.errors import Problem
     from sim.ledger import Ledger
     from sim.market import Market
-    from sim.scenario import Scenario
+    from sim.scenario import AgentSettings, Content, Scenario
     from sim.world import World
 
 
@@ -41,12 +43,24 @@ class Part:
     """Base of parts; each brings only what it has.
 
     Attributes:
+        section: Name of its table in a scenario, whose entries are named tables; empty where it
+            has none. It must register before `sim.scenario` is imported, as those do that
+            `sim.registry.load_protocols` imports.
+        settings: Model of an entry, or an annotated one (`sim.fields.ByKind`).
+        word: Field by which shocks, and whatever else refers to an entry, name it, if any does.
+        what: An entry, in words.
+        switches: What works with each switch of mechanisms that it brings, by the switch's name.
         order: Of its accounts, tokens and slots among those of other parts.
         fund_order: Of what it starts with; default: `order`.
         cuts: What a mechanism's switch stops in its arrays: takes the world, and returns what
             lets it work again, by the name of the switch.
     """
 
+    section: ClassVar[str] = ""
+    settings: ClassVar[Any] = None
+    word: ClassVar[str] = ""
+    what: ClassVar[str] = ""
+    switches: ClassVar[Mapping[str, str]] = {}
     order: ClassVar[int] = 0
     fund_order: ClassVar[int | None] = None
     cuts: ClassVar[Mapping[str, Callable[[World], Callable[[], None]]]] = {}
@@ -54,17 +68,53 @@ class Part:
     tables: ClassVar[Mapping[str, Any]] = {}
     """Its fields of the `World`: (dtype, number of dimensions) by name."""
 
+    # What a scenario says
+
+    def check(self, s: Content, tokens: list[str], base: list[str]) -> list[Problem]:
+        """What no field can see by itself: names that are not there, contradictions.
+
+        Args:
+            s: All of the scenario.
+            tokens: All that there are.
+            base: Those that the venue trades.
+
+        Returns:
+            Problems by dotted field of the scenario.
+        """
+        return []
+
+    def check_group(self, s: Content, field: str, group: AgentSettings) -> list[Problem]:
+        """Whether a group of agents names what is there, and of kinds that it knows.
+
+        Args:
+            s: All of the scenario.
+            field: Of the group.
+            group: Its settings; there is such a kind of agents.
+
+        Returns:
+            Problems by dotted field of the scenario.
+        """
+        return []
+
+    def warnings(self, s: Content) -> list[Problem]:
+        """What may be run but is unwise, by dotted field of the scenario."""
+        return []
+
+    def places(self, s: Content) -> dict[str, list[str]]:
+        """Where tokens can be sold: the tokens of each place, by its name."""
+        return {}
+
     # Layout
 
-    def special(self, s: Scenario) -> list[str]:
+    def special(self, s: Content) -> list[str]:
         """Accounts whose wealth the results tell of, beside the groups'."""
         return []
 
-    def accounts(self, s: Scenario) -> list[str]:
+    def accounts(self, s: Content) -> list[str]:
         """Accounts of its protocols."""
         return []
 
-    def issues(self, s: Scenario) -> list[Issued]:
+    def issues(self, s: Content) -> list[Issued]:
         """Tokens that its protocols issue."""
         return []
 
@@ -160,6 +210,36 @@ def parts() -> list[Part]:
     """All parts, in their order."""
     load_protocols()
     return sorted(_parts, key=lambda part: part.order)
+
+
+def sections() -> list[Part]:
+    """Parts that have a section of a scenario, in the order of the sections."""
+    return [part for part in parts() if part.section]
+
+
+def named(s: Content) -> dict[str, tuple[list[str], str]]:
+    """What can be referred to in sections: (names that there are, what they are of) by word."""
+    return {p.word: (list(getattr(s, p.section)), p.what) for p in sections() if p.word}
+
+
+def places(s: Content) -> dict[str, list[str]]:
+    """Where tokens can be sold on the chain: the tokens of each place, by its name."""
+    return {name: tokens for part in parts() for name, tokens in part.places(s).items()}
+
+
+def special_accounts(s: Content) -> list[str]:
+    """Accounts whose wealth the results tell of, beside the groups'."""
+    return [VENUE, PRODUCER, HOLDERS, TREASURY, *(n for part in parts() for n in part.special(s))]
+
+
+def common_accounts(s: Content) -> list[str]:
+    """All accounts but the agents', in the ledger's order; the special ones come first."""
+    return [*special_accounts(s), *(name for part in parts() for name in part.accounts(s))]
+
+
+def issued_tokens(s: Content) -> list[Issued]:
+    """Tokens that are issued, in the ledger's order."""
+    return [each for part in parts() for each in part.issues(s)]
 
 
 def tables() -> dict[str, Any]:

@@ -112,7 +112,8 @@ def pools() -> Mapping[str, type]:
 
 def _curves(found: object) -> bool:
     """Whether something has what a market asks of a class of pools."""
-    return isinstance(found, type) and hasattr(found, "curve") and hasattr(found, "spot_price")
+    names = ("curve", "Settings", "spot_price")
+    return isinstance(found, type) and all(hasattr(found, name) for name in names)
 
 
 def pool(kind: str) -> Any:
@@ -123,6 +124,25 @@ def pool(kind: str) -> Any:
     """
     parent = "is no kind of pool; subclass protocols.handles.CurvedPool"
     return _class_of(kind, "kind of pool", _pools, pools, _curves, parent)
+
+
+_shocks: dict[str, type] = {}
+
+
+def register_shock(kind: str, settings: type) -> None:
+    """Make a kind of shock known by a name that scenarios use.
+
+    Args:
+        kind: The name.
+        settings: Its `sim.fields.ShockSettings`, whose field `kind` is that name alone.
+    """
+    _shocks[kind] = settings
+
+
+def shocks() -> Mapping[str, type]:
+    """Settings of all kinds of shock that protocols bring, by name."""
+    load_protocols()
+    return dict(_shocks)
 
 
 _calls: dict[int, Any] = {}

@@ -229,15 +229,15 @@ def test_an_import_against_the_order_of_the_rooms_is_seen(line: str, found: str 
     [
         ("from sim.scenario.model import Scenario", "model"),
         ("from sim.scenario import Scenario", "sim.scenario.Scenario"),
-        ("from sim.scenario.fields import Table", None),
+        ("from sim.scenario.block import BlockSettings", None),
         ("from sim.errors import shown", None),
     ],
 )
 def test_an_import_against_the_order_within_a_scenario_is_seen(
     line: str, found: str | None
 ) -> None:
-    expected = [("pools.py", found)] if found else []
-    assert crossings({"pools.py": line}, rooms(SCENARIO), SCENARIO) == expected
+    expected = [("venue.py", found)] if found else []
+    assert crossings({"venue.py": line}, rooms(SCENARIO), SCENARIO) == expected
 
 
 def test_every_module_of_runs_has_a_test_in_the_same_room() -> None:

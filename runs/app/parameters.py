@@ -1,7 +1,7 @@
 """What of a scenario can be turned in the browser, read off its schema.
 
 A parameter has a dotted path, a unit and the values that researchers try
-(`sim.scenario.reach`); the field's own limits are checked by the scenario itself, and
+(`sim.fields.reach`); the field's own limits are checked by the scenario itself, and
 what it says is shown beside the field.
 """
 
@@ -11,7 +11,7 @@ import difflib
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -19,9 +19,12 @@ from pydantic.fields import FieldInfo
 from sim import Scenario, registry
 from sim.distribution import MOST
 from sim.errors import ScenarioError, shown
+from sim.fields import tables_in
 from sim.mechanisms import present
+from sim.names import VENUE
+from sim.parts import named, places, sections
 from sim.registry import Column
-from sim.scenario import OF_KIND, SHOCK_KINDS, Shock, Switches
+from sim.scenario import SHOCKS_BY_KIND, Switches
 
 _MAIN = {
     "constant": ("value",),
@@ -80,31 +83,17 @@ def parameters(setup: Scenario) -> list[Parameter]:
     found += _of_table(setup.block.outside, "block.outside", "Block and gas")
     for name, asset in setup.venue.assets.items():
         found += _of_table(asset, f"venue.assets.{name}", f"Outside venue: {name}")
-    for name, pool in setup.pools.items():
-        section, path = f"Pool {name}", f"pools.{name}"
-        text = "All its reserves, multiple of the scenario's."
-        size = (f"{path}.reserves.*", section, "size", text, "times", "number", 1.0)
-        found.append(Parameter(*size, 0.1, 10.0, True))
-        foreign = {field for field, kind in OF_KIND.items() if kind != pool.kind}
-        found += (p for p in _of_table(pool, path, section) if p.label not in foreign)
-        if pool.breaker is not None:
-            found += _of_table(pool.breaker, f"{path}.breaker", section)
-    for name, lender in setup.lending.items():
-        found += _of_table(lender, f"lending.{name}", f"Lending {name}")
-        for token, reserve in lender.reserves.items():
-            path = f"lending.{name}.reserves.{token}"
-            found += _of_table(reserve, path, f"Lending {name}: {token}")
-    for name, oracle in setup.oracles.items():
-        found += _of_table(oracle, f"oracles.{name}", f"Oracle {name}")
-    for name, fund in setup.insurance.items():
-        found += _of_table(fund, f"insurance.{name}", f"Insurance {name}")
+    for part in sections():
+        for name, settings in getattr(setup, part.section).items():
+            heading = f"{part.what.capitalize()} {name}"
+            found += _of_entry(settings, f"{part.section}.{name}", heading)
     for name, group in setup.agents.items():
         path, section = f"agents.{name}", f"Agents: {name}"
         found += (p for p in _of_table(group, path, section) if p.label != "neighbours")
         columns: Mapping[str, Column] = registry.behaviour(group.kind).columns
         for column, drawn in group.columns.items():
-            for part in _MAIN.get(drawn.distribution, ()):
-                found.append(_of_column(columns[column], drawn, part, path, section, column))
+            for main in _MAIN.get(drawn.distribution, ()):
+                found.append(_of_column(columns[column], drawn, main, path, section, column))
     for name, field in Switches.model_fields.items():
         value = getattr(setup.switches, name)
         text = field.description or ""
@@ -112,6 +101,27 @@ def parameters(setup: Scenario) -> list[Parameter]:
             Parameter(f"switches.{name}", "Mechanisms", _spoken(name), text, "", "switch", value)
         )
     return found
+
+
+def _of_entry(table: BaseModel, path: str, section: str) -> Iterator[Parameter]:
+    """What can be turned in an entry of a section, and in the tables within it."""
+    yield from _multiplied(table, path, section)
+    yield from _of_table(table, path, section)
+    for inside, settings in tables_in(table):
+        _, _, name = inside.partition(".")
+        heading = f"{section}: {name}" if name else section
+        yield from _of_entry(settings, f"{path}.{inside}", heading)
+
+
+def _multiplied(table: BaseModel, path: str, section: str) -> Iterator[Parameter]:
+    """Tables of numbers that are turned as one."""
+    for name, field in type(table).model_fields.items():
+        extra = field.json_schema_extra
+        label = extra.get("multiplied") if isinstance(extra, dict) else None
+        if isinstance(label, str):
+            text = f"All its {_spoken(name)}, multiple of the scenario's."
+            whole = (f"{path}.{name}.*", section, label, text, "times", "number", 1.0)
+            yield Parameter(*whole, 0.1, 10.0, True)
 
 
 def _of_table(table: BaseModel, path: str, section: str) -> Iterator[Parameter]:
@@ -290,12 +300,10 @@ def _form_field(setup: Scenario, name: str, field: FieldInfo) -> dict[str, Any]:
     names: dict[str, list[str]] = {
         "asset": list(setup.venue.assets),
         "token": [*setup.venue.assets, setup.venue.numeraire],
-        "pool": list(setup.pools),
-        "oracle": list(setup.oracles),
-        "lending": list(setup.lending),
         "agents": list(setup.agents),
-        "target": ["venue", *setup.pools],
+        "target": [VENUE, *places(setup)],
         "mechanism": present(setup),
+        **{word: there for word, (there, _) in named(setup).items()},
     }
     optional = not field.is_required() and field.default is None
     found: dict[str, Any] = {"name": name, "label": _spoken(name), "doc": field.description or ""}
@@ -311,10 +319,6 @@ def _form_field(setup: Scenario, name: str, field: FieldInfo) -> dict[str, Any]:
 
 _FIRST = {"size": -0.2, "amount": 100.0, "share": 0.5, "multiple": 5.0, "blocks": 50}
 """What a form begins with: a shock that shows."""
-
-SHOCKS_BY_KIND: dict[str, type[BaseModel]] = dict(
-    zip(SHOCK_KINDS, get_args(get_args(Shock)[0]), strict=True)
-)
 
 
 def _first_line(model: type[BaseModel]) -> str:

@@ -12,9 +12,10 @@ from pydantic import BaseModel
 from runs.study.reductions import PLAIN, WITH_NUMBER
 from runs.study.study import Study
 from sim import Market, Scenario
+from sim.fields import by_kind
 from sim.measures import Measure
 from sim.registry import Column, behaviours
-from sim.scenario import Shock, model_of
+from sim.scenario import SHOCKS_BY_KIND, model_of
 
 HEAD = """# Measures
 
@@ -98,19 +99,37 @@ further: `volatility`, `drift`, `jump_rate` and `blocks` are held against each o
 """
 
 
-def _described(model: type[BaseModel], path: str) -> list[str]:
-    """A heading, a line of what it is, and a row per field; then the tables inside."""
-    lines = [f"\n## {path}\n" if path else "\n## At the top\n"]
+def _described(
+    model: type[BaseModel], path: str, told: Collection[str] = frozenset(), kind: str = ""
+) -> list[str]:
+    """A heading, a line of what it is, and a row per field; then the tables inside.
+
+    Args:
+        model: What is described.
+        path: Where it stands.
+        told: Fields that are told elsewhere; of what has no others there is nothing to tell.
+        kind: Of which alone it is.
+    """
+    if set(model.model_fields) <= set(told):
+        return []
+    heading = f'{path}: kind = "{kind}"' if kind else path
+    lines = [f"\n## {heading or 'At the top'}\n"]
     if path and model.__doc__:
         lines.append(" ".join(model.__doc__.split()) + "\n")
     lines += ["| field | default | what |", "|---|---|---|"]
     inside: list[str] = []
     for name, field in model.model_fields.items():
+        if name in told:
+            continue
         nested = model_of(field.annotation)
         if nested is not None and name != "shocks":
             many = get_origin(field.annotation) is dict
             below = f"{path}.{name}" if path else name
-            inside += _described(nested, f"{below}.<name>" if many else below)
+            below = f"{below}.<name>" if many else below
+            inside += _described(nested, below)
+            if (kinds := by_kind(field.annotation)) is not None:
+                for kind, own in kinds.all().items():
+                    inside += _described(own, below, set(nested.model_fields), kind)
             continue
         if name in ("columns", "shocks"):
             continue
@@ -138,9 +157,8 @@ def _kind(annotation: Any) -> str:
 def scenarios() -> str:
     """The document of all fields of a scenario."""
     lines = _described(Scenario, "")
-    for shock in get_args(get_args(Shock)[0]):
-        name = get_args(shock.model_fields["kind"].annotation)[0]
-        lines += _described(shock, f'shocks: kind = "{name}"')
+    for name, shock in SHOCKS_BY_KIND.items():
+        lines += _described(shock, "shocks", kind=name)
     return SCENARIOS + "\n".join(lines) + "\n"
 
 

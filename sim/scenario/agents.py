@@ -16,7 +16,7 @@ from pydantic import (
 from sim import registry
 from sim.distribution import Distribution, NotNegative
 from sim.errors import ScenarioError
-from sim.scenario.fields import Line, Switch, reach
+from sim.fields import Line, Switch, reach
 
 MOST_AGENTS = 1_000_000
 """In a group; each has an account, a row of numbers and an object."""

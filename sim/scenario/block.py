@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sim.distribution import NotNegative, Positive
-from sim.scenario.fields import Exponent, Period, Share, Table, reach
+from sim.fields import Exponent, Period, Share, Table, reach
 
 
 class GasCosts(Table):

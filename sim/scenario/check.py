@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import suppress
 
-from sim import registry
-from sim.errors import ScenarioError
+from sim.errors import Problem, unknown
+from sim.fields import LAST_START, LAST_YEAR, ShockSettings, time_in_blocks
+from sim.names import VENUE
+from sim.parts import common_accounts, issued_tokens, named, places, sections
 from sim.scenario.check_agents import check_group, check_protocols
-from sim.scenario.check_lending import check_markets, check_oracle
-from sim.scenario.check_pools import check_circle, check_fund, check_pool
 from sim.scenario.check_venue import check_venue
 from sim.scenario.content import Content
-from sim.scenario.fields import LAST_START, LAST_YEAR, time_in_blocks
-from sim.scenario.problems import Problem, unknown
-from sim.scenario.shocks import Shock, WhaleSale, Withdrawal
 
 MOST_CELLS = 400_000_000
 """Of the ledger, a number for every account and token: three gigabytes."""
@@ -25,19 +21,13 @@ def check(s: Content) -> list[Problem]:
     """All that pydantic cannot see: names that do not exist, numbers that contradict each other."""
     base = [s.venue.numeraire, *s.venue.assets]
     found = check_protocols(s, base)
-    tokens = [*base, *_issued(s)]
+    tokens = [*base, *(each.token for each in issued_tokens(s))]
     found += _check_names(s, tokens)
     found += _check_time(s)
     found += unknown("block.gas_token", s.block.gas_token, base, "token")
     found += check_venue(s)
-    for name, pool in s.pools.items():
-        found += check_pool(s, name, pool, tokens, base)
-    found += check_circle(s)
-    for name, fund in s.insurance.items():
-        found += check_fund(s, name, fund, base)
-    for name, oracle in s.oracles.items():
-        found += check_oracle(s, name, oracle, tokens, base)
-    found += check_markets(s, tokens, base)
+    for part in sections():
+        found += part.check(s, tokens, base)
     for name, group in s.agents.items():
         found += check_group(s, name, group, base)
     for i, shock in enumerate(s.shocks):
@@ -45,22 +35,10 @@ def check(s: Content) -> list[Problem]:
     return found
 
 
-def _issued(s: Content) -> list[str]:
-    """The tokens that pools, lending markets and protocols issue."""
-    issued = [f"{pool}-share" for pool in s.pools]
-    for name, lender in s.lending.items():
-        issued += [f"{name}-{t}{end}" for t in lender.reserves for end in ("", "-debt")]
-    for name, declared in s.protocols.items():
-        with suppress(ScenarioError):
-            issued += registry.protocol(declared.kind).token_names(name)
-    return issued
-
-
 def _check_names(s: Content, tokens: list[str]) -> list[Problem]:
     """Whether each name is one thing's, and the ledger has room for all of them."""
     found: list[Problem] = []
-    names = ["venue", "producer", "holders", "treasury", *s.pools, *s.lending, *s.insurance]
-    names += [*(f"{name}-treasury" for name in s.lending), *s.protocols]
+    names = common_accounts(s)
     for name in _twice([*names, *s.agents]):
         found.append((name, "two things are called so; rename one"))
     for name in _twice(tokens):
@@ -94,7 +72,7 @@ def _check_time(s: Content) -> list[Problem]:
     return []
 
 
-def _check_shock(s: Content, field: str, shock: Shock, base: list[str]) -> list[Problem]:
+def _check_shock(s: Content, field: str, shock: ShockSettings, base: list[str]) -> list[Problem]:
     """Whether a shock strikes something that is there, after the start."""
     found: list[Problem] = []
     if shock.at is not None and time_in_blocks(shock.at, s.start, s.block.seconds) < 0.0:
@@ -102,18 +80,10 @@ def _check_shock(s: Content, field: str, shock: Shock, base: list[str]) -> list[
     targets: dict[str, tuple[Iterable[str], str]] = {
         "asset": (s.venue.assets, "asset"),
         "token": (base, "token"),
-        "pool": (s.pools, "pool"),
-        "oracle": (s.oracles, "oracle"),
-        "lending": (s.lending, "lending market"),
         "agents": (s.agents, "group of agents"),
-        "target": (["venue", *s.pools], "place to sell"),
+        "target": ([VENUE, *places(s)], "place to sell"),
+        **named(s),
     }
     for attribute, (there, what) in targets.items():
         found += unknown(f"{field}.{attribute}", getattr(shock, attribute, None), there, what)
-    if isinstance(shock, WhaleSale) and shock.target in s.pools:
-        held = s.pools[shock.target].tokens
-        found += unknown(f"{field}.token", shock.token, held, "token of the pool")
-    if isinstance(shock, Withdrawal) and shock.lending in s.lending:
-        lent = s.lending[shock.lending].reserves
-        found += unknown(f"{field}.token", shock.token, lent, "reserve")
-    return found
+    return found + [(f"{field}.{at}", text) for at, text in shock.problems(s)]

@@ -7,10 +7,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from sim import registry
-from sim.errors import ScenarioError, did_you_mean
+from sim.errors import Problem, ScenarioError, did_you_mean, unknown
+from sim.names import VENUE
+from sim.parts import places, sections
 from sim.scenario.agents import AgentSettings
 from sim.scenario.content import Content
-from sim.scenario.problems import Problem, problems_of, unknown
+from sim.scenario.problems import problems_of
 
 MOST_FRIENDS = 20_000_000
 """Edges of a social graph, which is drawn in Python."""
@@ -65,7 +67,9 @@ def check_group(s: Content, name: str, group: AgentSettings, base: list[str]) ->
         if amount.support()[0] < 0.0:
             text = "may be negative; set at_least = 0"
             found.append((f"{field}.wallet.{token}", text))
-    found += _check_places(s, field, group, behaviour, base)
+    for part in sections():
+        found += part.check_group(s, field, group)
+    found += unknown(f"{field}.route", group.route, [VENUE, *places(s)], "place to trade")
     if group.network != "none" and group.count * group.neighbours > MOST_FRIENDS:
         text = f"of {group.count:,} agents make a graph of more than {MOST_FRIENDS:,} edges"
         found.append((f"{field}.neighbours", f"{group.neighbours:,} {text}; give fewer"))
@@ -93,29 +97,4 @@ def _check_columns(field: str, group: AgentSettings, behaviour: Any) -> list[Pro
                 f"{'change it' if low == high else 'set at_least or at_most'}"
             )
             found.append((f"{field}.{column}", text))
-    return found
-
-
-def _check_places(
-    s: Content, field: str, group: AgentSettings, behaviour: Any, base: list[str]
-) -> list[Problem]:
-    """Whether the pools and the market that a group uses are there, and of kinds that it knows."""
-    found: list[Problem] = []
-    kinds: frozenset[str] = getattr(behaviour, "pool_kinds", frozenset())
-    most_tokens = getattr(behaviour, "most_tokens", 8)
-    for pool in group.pools:
-        found += unknown(f"{field}.pools", pool, s.pools, "pool")
-        if kinds and pool in s.pools and s.pools[pool].kind not in kinds:
-            text = f"{pool} is {s.pools[pool].kind}; a {group.kind} knows {', '.join(kinds)} only"
-            found.append((f"{field}.pools", text))
-        elif pool in s.pools and len(s.pools[pool].tokens) > most_tokens:
-            text = f"{pool} holds {len(s.pools[pool].tokens)} tokens; a {group.kind} knows pools "
-            found.append((f"{field}.pools", text + f"of {most_tokens} only"))
-    found += unknown(f"{field}.lending", group.lending, s.lending, "lending market")
-    found += unknown(f"{field}.route", group.route, ["venue", *s.pools], "place to trade")
-    reserves = s.lending[group.lending].reserves if group.lending in s.lending else {}
-    for key in ("collateral", "debt"):
-        if group.lending in s.lending:
-            there = [t for t in reserves if t in base]
-            found += unknown(f"{field}.{key}", getattr(group, key), there, "reserve")
     return found

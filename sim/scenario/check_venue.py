@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from sim.errors import Problem
+from sim.fields import time_in_blocks
 from sim.scenario.content import Content
-from sim.scenario.fields import time_in_blocks
-from sim.scenario.problems import Problem
 from sim.scenario.shocks import PriceJump
 from sim.scenario.venue import AssetSettings
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, create_model
 
 from sim.distribution import Positive
-from sim.scenario.agents import AgentSettings, ProtocolSettings
-from sim.scenario.block import BlockSettings
-from sim.scenario.fields import (
+from sim.fields import (
     MOST_ENTRIES,
     MOST_SEED,
     Blocks,
@@ -23,19 +22,20 @@ from sim.scenario.fields import (
     Moment,
     Name,
     Period,
-    Switch,
     Table,
     Text,
     reach,
     time_in_blocks,
 )
-from sim.scenario.lending import InsuranceSettings, LendingSettings, OracleSettings
-from sim.scenario.pools import PoolSettings
+from sim.parts import sections
+from sim.scenario.agents import AgentSettings, ProtocolSettings
+from sim.scenario.block import BlockSettings
 from sim.scenario.shocks import Shock
+from sim.scenario.switches import Switches
 from sim.scenario.venue import PriceSettings, VenueSettings
 
 MOST_THINGS = 1000
-"""Pools, lending markets, oracles, funds, groups: each."""
+"""In each section: so many of what it is of."""
 
 
 class MeasureSettings(Table):
@@ -56,35 +56,8 @@ class AuditSettings(Table):
     tolerance: Positive = Field(1e-9, description="Relative leak that passes as rounding.")
 
 
-class Switches(Table):
-    """Mechanisms without which a spiral would not emerge; cut one as a control."""
-
-    oracle_reads_market: Switch = Field(
-        True, description="Oracles read prices that agents move; off: the venue's without impact."
-    )
-    liquidators_sell: Switch = Field(
-        True, description="Liquidators sell what they seize; off: they keep it."
-    )
-    capital_is_finite: Switch = Field(
-        True, description="Arbitrageurs and liquidators can run out of capital."
-    )
-    providers_leave: Switch = Field(True, description="Liquidity providers may leave.")
-    lenders_leave: Switch = Field(True, description="Lenders may withdraw.")
-    gas_binds: Switch = Field(True, description="Blocks have a capacity, and gas a price.")
-    venue_depth_is_finite: Switch = Field(
-        True, description="What agents trade outside moves the price there."
-    )
-    interconnected: Switch = Field(
-        True,
-        description="Agents use several pools: routes, cycles, migration, arbitrage where it pays "
-        "most; off: each keeps to one.",
-    )
-    breakers: Switch = Field(True, description="Circuit breakers of pools act.")
-    insurance: Switch = Field(True, description="Insurance funds pay.")
-
-
-class Content(BaseModel):
-    """What a scenario says; `Scenario` is this, read and checked."""
+class _Head(BaseModel):
+    """What comes first: the run, its blocks, and the venue outside."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -101,10 +74,30 @@ class Content(BaseModel):
     )
     block: BlockSettings = BlockSettings()
     venue: VenueSettings
-    pools: dict[Name, PoolSettings] = Field({}, max_length=MOST_THINGS)
-    lending: dict[Name, LendingSettings] = Field({}, max_length=MOST_THINGS)
-    oracles: dict[Name, OracleSettings] = Field({}, max_length=MOST_THINGS)
-    insurance: dict[Name, InsuranceSettings] = Field({}, max_length=MOST_THINGS)
+
+
+if TYPE_CHECKING:
+
+    class _Sections(_Head):
+        """That, and a table for each section that a part brings: settings by name."""
+
+        def __getattr__(self, section: str) -> Mapping[str, Any]: ...
+
+else:
+    _Sections = create_model(
+        "_Sections",
+        __base__=_Head,
+        __module__=__name__,
+        **{
+            part.section: (dict[Name, part.settings], Field({}, max_length=MOST_THINGS))
+            for part in sections()
+        },
+    )
+
+
+class Content(_Sections):
+    """What a scenario says; `Scenario` is this, read and checked."""
+
     protocols: dict[Name, ProtocolSettings] = Field({}, max_length=MOST_THINGS)
     agents: dict[Name, AgentSettings] = Field({}, max_length=MOST_THINGS)
     shocks: list[Shock] = Field([], max_length=MOST_ENTRIES)
@@ -159,17 +152,7 @@ class Content(BaseModel):
 
     def warnings(self) -> list[tuple[str, str]]:
         """What may be run but is unwise, as (field, text)."""
-        found = []
-        for name, market in self.lending.items():
-            for token, r in market.reserves.items():
-                if r.collateral and r.threshold * (1.0 + r.bonus) > 1.0:
-                    field = f"lending.{name}.reserves.{token}.threshold"
-                    text = (
-                        "threshold x (1 + bonus) is above 1: liquidations at the threshold "
-                        "leave bad debt (Warmuz, Chaudhary, Pinna 2022)"
-                    )
-                    found.append((field, text))
-        return found
+        return [warning for part in sections() for warning in part.warnings(self)]
 
 
 def _without_none(value: Any) -> Any:

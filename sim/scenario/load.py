@@ -66,9 +66,9 @@ def _names_modules(content: Mapping[str, Any]) -> bool:
     """Whether a file names kinds that are classes in a module."""
     kinds = [
         table.get("kind")
-        for part in ("protocols", "agents", "pools")
-        if isinstance(content.get(part), dict)
-        for table in content[part].values()
+        for section in content.values()
+        if isinstance(section, dict)
+        for table in section.values()
         if isinstance(table, dict)
     ]
     return any(isinstance(k, str) and ":" in k for k in kinds)

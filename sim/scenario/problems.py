@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from sim.distribution import Distribution
-from sim.errors import did_you_mean, shown
+from sim.errors import Problem, did_you_mean, shown
+from sim.fields import by_kind
 from sim.scenario.agents import AgentSettings
 from sim.scenario.shocks import SHOCK_KINDS
-
-Problem = tuple[str, str]
-"""A dotted field, and what is wrong with it."""
 
 _BOUNDS = {"gt": "above", "ge": "of at least", "lt": "below", "le": "of at most"}
 _OUR_TAGS = frozenset({"<hours>", "<moment>", "<two>", "<three>"})
@@ -81,6 +78,7 @@ def _is_internal(part: str, before: list[str]) -> bool:
 def _siblings(root: Any, path: list[str]) -> list[str]:
     """Fields that are known beside one, for a hint."""
     model: Any = root
+    variants: list[Any] = []
     if path[:1] == ["agents"] and len(path) > 2 and _has_groups(root):
         # A column, or an amount in a wallet.
         kinds = get_args(get_args(Distribution)[0])
@@ -89,8 +87,13 @@ def _siblings(root: Any, path: list[str]) -> list[str]:
         fields = getattr(model, "model_fields", None)
         if fields is None:
             return []
-        if part in fields:
-            model = model_of(fields[part].annotation)
+        # A field that only some kinds have is in a class of theirs.
+        for known in (fields, *(kind.model_fields for kind in variants)):
+            if part in known:
+                told = by_kind(known[part].annotation)
+                variants = list(told.all().values()) if told else []
+                model = model_of(known[part].annotation)
+                break
         # else: a name in a dictionary of the same model
     return sorted(getattr(model, "model_fields", {}))
 
@@ -109,18 +112,3 @@ def model_of(annotation: Any) -> Any:
         if (found := model_of(part)) is not None:
             return found
     return None
-
-
-def unknown(field: str, name: str | None, names: Iterable[str], what: str) -> list[Problem]:
-    """The problem of a name that is none of those there, if it is given at all.
-
-    Args:
-        field: Where it stands.
-        name: As given.
-        names: Those there.
-        what: What it should be the name of.
-    """
-    names = list(names)
-    if name is None or name in names:
-        return []
-    return [(field, f"unknown {what} {name!r}; {did_you_mean(name, names)}")]

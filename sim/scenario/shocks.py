@@ -1,29 +1,22 @@
-"""Shocks: what strikes the market from outside, and when."""
+"""Shocks: what strikes the market from outside, and when; protocols bring kinds of their own."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
+from sim import registry
 from sim.distribution import Positive
-from sim.scenario.fields import Period, Share, Table, Time, reach
-
-Lasting = Annotated[Period, Field(json_schema_extra=reach("blocks", 1, 2000, log=True))]
-
-
-class _Shock(Table):
-    block: Period | None = None
-    at: Time | None = Field(None, description="Time, or hours since the start.")
-
-    @model_validator(mode="after")
-    def _one_time(self) -> _Shock:
-        if (self.block is None) == (self.at is None):
-            raise ValueError("give either block (a number) or at (a time, or hours)")
-        return self
+from sim.errors import Problem, unknown
+from sim.fields import Lasting, Period, Share, ShockSettings, reach
+from sim.parts import places
+from sim.scenario.switches import Mechanism
 
 
-class PriceJump(_Shock):
+class PriceJump(ShockSettings):
     """The outside price of an asset jumps."""
 
     kind: Literal["price_jump"]
@@ -33,7 +26,7 @@ class PriceJump(_Shock):
     )
 
 
-class WhaleSale(_Shock):
+class WhaleSale(ShockSettings):
     """Somebody from outside sells."""
 
     kind: Literal["whale_sale"]
@@ -48,19 +41,15 @@ class WhaleSale(_Shock):
         json_schema_extra=reach("blocks", 1, 2000, log=True),
     )
 
-
-class ProviderExit(_Shock):
-    """Providers take a share of what they have out of a pool."""
-
-    kind: Literal["provider_exit"]
-    pool: str
-    share: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
-        json_schema_extra=reach("share", 0.01, 1.0)
-    )
-    agents: str | None = Field(None, description="Of this group only.")
+    def problems(self, s: Any) -> list[Problem]:
+        """Whether the place where they sell trades the token."""
+        traded = places(s).get(self.target)
+        if traded is None:
+            return []
+        return unknown("token", self.token, traded, f"token of {self.target}")
 
 
-class GasSurge(_Shock):
+class GasSurge(ShockSettings):
     """The rest of the world wants more gas and bids more for it."""
 
     kind: Literal["gas_surge"]
@@ -68,27 +57,7 @@ class GasSurge(_Shock):
     blocks: Lasting
 
 
-class OracleFreeze(_Shock):
-    """An oracle publishes nothing."""
-
-    kind: Literal["oracle_freeze"]
-    oracle: str
-    blocks: Lasting
-
-
-class Withdrawal(_Shock):
-    """Depositors withdraw a share of their deposits."""
-
-    kind: Literal["withdrawal"]
-    lending: str
-    token: str
-    share: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
-        json_schema_extra=reach("share", 0.01, 1.0)
-    )
-    agents: str | None = Field(None, description="Of this group only.")
-
-
-class DepthLoss(_Shock):
+class DepthLoss(ShockSettings):
     """A share of the outside venue's depth vanishes."""
 
     kind: Literal["depth_loss"]
@@ -97,15 +66,7 @@ class DepthLoss(_Shock):
     blocks: Lasting
 
 
-class PoolHalt(_Shock):
-    """A pool does not trade; its providers can leave in proportion."""
-
-    kind: Literal["pool_halt"]
-    pool: str
-    blocks: Lasting
-
-
-class AgentsStop(_Shock):
+class AgentsStop(ShockSettings):
     """A group of agents sends nothing; what it has sent already goes on."""
 
     kind: Literal["agents_stop"]
@@ -113,21 +74,7 @@ class AgentsStop(_Shock):
     blocks: Lasting
 
 
-Mechanism = Literal[
-    "oracle_reads_market",
-    "liquidators_sell",
-    "providers_leave",
-    "lenders_leave",
-    "gas_binds",
-    "venue_depth_is_finite",
-    "interconnected",
-    "breakers",
-    "insurance",
-]
-"""Switches that can also be cut for a while; capital without limit is given at the start alone."""
-
-
-class MechanismCut(_Shock):
+class MechanismCut(ShockSettings):
     """A mechanism does not work for a while, as with its switch off."""
 
     kind: Literal["mechanism_cut"]
@@ -135,20 +82,19 @@ class MechanismCut(_Shock):
     blocks: Lasting
 
 
-Shock = Annotated[
-    PriceJump
-    | WhaleSale
-    | ProviderExit
-    | GasSurge
-    | OracleFreeze
-    | Withdrawal
-    | DepthLoss
-    | PoolHalt
-    | AgentsStop
-    | MechanismCut,
-    Field(discriminator="kind"),
-]
-SHOCK_KINDS = tuple(
-    get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(get_args(Shock)[0])
-)
-"""The word by which a scenario names each."""
+_OURS = (PriceJump, WhaleSale, GasSurge, DepthLoss, AgentsStop, MechanismCut)
+
+
+def _kinds() -> dict[str, type[ShockSettings]]:
+    ours = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in _OURS}
+    return {**ours, **registry.shocks()}
+
+
+SHOCKS_BY_KIND = _kinds()
+"""Settings of each kind, by the word by which a scenario names it."""
+SHOCK_KINDS = tuple(SHOCKS_BY_KIND)
+
+if TYPE_CHECKING:
+    Shock = Any
+else:
+    Shock = Annotated[reduce(or_, SHOCKS_BY_KIND.values()), Field(discriminator="kind")]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from sim.distribution import NotNegative, Positive
-from sim.scenario.fields import (
+from sim.fields import (
     MOST_ENTRIES,
     Depth,
     Exponent,

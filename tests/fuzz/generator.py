@@ -12,21 +12,18 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from protocols.insurance_settings import InsuranceSettings
+from protocols.loan_settings import LendingSettings, ReserveSettings
+from protocols.oracle_settings import OracleSettings
 from sim import Scenario, registry
 from sim.distribution import Distribution
 from sim.errors import ScenarioError
 from sim.scenario import (
-    OF_KIND,
+    SHOCKS_BY_KIND,
     AgentSettings,
     AssetSettings,
     BlockSettings,
-    InsuranceSettings,
-    LendingSettings,
     MeasureSettings,
-    OracleSettings,
-    PoolSettings,
-    ReserveSettings,
-    Shock,
     Switches,
     VenueSettings,
 )
@@ -199,10 +196,8 @@ class Draft:
             tokens = [f"{name}-share", rng.choice(self.base)]
         else:
             tokens = rng.sample(there, size)
-        pool = self.schema.model(PoolSettings, kind=kind, tokens=tokens, reserves={})
-        for field, of in OF_KIND.items():
-            if of != kind:
-                pool.pop(field, None)
+        settings = registry.pool(kind).Settings
+        pool = self.schema.model(settings, kind=kind, tokens=tokens, reserves={})
         pool["parameters"] = {
             parameter: rng.uniform(max(column.low, -1e3), min(column.high, 1e3))
             for parameter, column in registry.pool(kind).parameters.items()
@@ -452,7 +447,7 @@ class Draft:
         rng, c = self.rng, self.content
         shock: dict[str, Any] = {}
         for _ in range(8):  # kinds of shock that need what this market lacks
-            kind = rng.choice(kinds_of(Shock))
+            kind = rng.choice(list(SHOCKS_BY_KIND.values()))
             shock = self.schema.model(kind, block=rng.randint(1, c["blocks"]), at=MISSING)
             wanted = [f for f, field in kind.model_fields.items() if field.is_required()]
             if all(field in shock for field in wanted):

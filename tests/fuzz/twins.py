@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from protocols.insurance_settings import InsuranceSettings
 from sim import Market, Scenario, registry
 from sim.errors import ScenarioError
-from sim.scenario import InsuranceSettings
 from tests.fuzz import runner
 from tests.fuzz.generator import NUMERAIRE, Draft, kinds_of_agents, scenario
 from tests.fuzz.runner import Outcome

@@ -10,7 +10,18 @@ import pytest
 
 from sim import Market, Scenario, build, parts
 from sim.ledger import FREE
-from sim.parts import Issued, Part, in_order_of_funding, register_part
+from sim.parts import (
+    Issued,
+    Part,
+    common_accounts,
+    in_order_of_funding,
+    issued_tokens,
+    named,
+    places,
+    register_part,
+    sections,
+    special_accounts,
+)
 from sim.world import World
 
 
@@ -62,6 +73,27 @@ def test_the_built_in_ones_are_in_their_order() -> None:
     funding = [type(part).__name__ for part in in_order_of_funding()]
     assert funding == ["Pools", "Insurance", "Loans", "Oracles", "Declared"]
     assert set(parts.tables()) <= set(World.fields)
+
+
+def test_a_scenario_has_a_section_for_each_part_that_says_so() -> None:
+    setup = Scenario.load("interconnected")
+    assert [p.section for p in sections()] == ["pools", "lending", "oracles", "insurance"]
+    for part in sections():
+        assert part.section in Scenario.model_fields
+        assert part.what and all(part.switches.values())
+    assert set(named(setup)) == {"pool", "lending", "oracle"}
+    assert named(setup)["lending"] == (list(setup.lending), "lending market")
+    assert places(setup)["stable"] == ["dai", "usdc"]
+
+
+def test_names_are_those_of_the_ledger() -> None:
+    setup = Scenario.load("interconnected")
+    ledger = Market(setup, rng=1).ledger
+    common = common_accounts(setup)
+    assert list(ledger.accounts[: len(common)]) == common
+    assert common[: len(special_accounts(setup))] == special_accounts(setup)
+    issued = [each.token for each in issued_tokens(setup)]
+    assert list(ledger.tokens[-len(issued) :]) == issued
 
 
 @pytest.mark.usefixtures("registered")

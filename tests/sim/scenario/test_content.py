@@ -93,9 +93,3 @@ def test_times_count_from_the_start(small: Callable[..., Scenario]) -> None:
     setup = small(shocks=[{"kind": "price_jump", "asset": "eth", "size": 0.1, "at": at}])
     assert setup.block_of(setup.shocks[0]) == 50
     assert setup.time_of(50) == at
-
-
-def test_toxic_thresholds_are_warned_of(small: Callable[..., Scenario]) -> None:
-    reserves = {"eth": {"threshold": 0.97, "bonus": 0.05}}
-    (warning,) = small(lending={"bank": {"reserves": reserves}}).warnings()
-    assert warning[0] == "lending.bank.reserves.eth.threshold"

@@ -1,25 +1,92 @@
-"""Whether oracles and the lending markets that read them make sense."""
+"""What a scenario says of oracles, and whether it makes sense."""
 
 from __future__ import annotations
 
-from sim.scenario.content import Content
-from sim.scenario.lending import OracleSettings, ReserveSettings
-from sim.scenario.pools import PoolSettings
-from sim.scenario.problems import Problem, unknown
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from protocols.curve import not_valued
+from protocols.pool_settings import PoolSettings
+from sim import registry
+from sim.distribution import NotNegative, Positive
+from sim.errors import Problem, unknown
+from sim.fields import Blocks, Lasting, ShockSettings, Switch, Table, reach
+
+if TYPE_CHECKING:
+    from sim.scenario import Content
+
+MOST_REMEMBERED = 1_000_000
+"""Blocks of prices that an oracle keeps, so its lag and its window; each is a place in memory."""
 
 
-def check_oracle(
-    s: Content, name: str, oracle: OracleSettings, tokens: list[str], base: list[str]
-) -> list[Problem]:
-    """What is wrong with an oracle.
+class OracleSettings(Table):
+    """An oracle of one token's price."""
+
+    token: str
+    source: Literal["venue", "pool_spot", "pool_twap", "fixed", "share"] = "venue"
+    pool: str | None = Field(None, description="That it reads, or whose share it prices.")
+    price: Positive | None = Field(
+        None,
+        description="Of a fixed one, numeraire.",
+        json_schema_extra=reach("numeraire", 0.01, 100000.0, log=True),
+    )
+    quote: str | None = Field(
+        None, description="Oracle of the pool's other token; default: that is worth one."
+    )
+    live: Switch = Field(
+        False,
+        description="Of a pool_spot: read by every loan in the moment it is made, so that its own "
+        "transaction can move it.",
+    )
+    lag: Annotated[int, Field(ge=0, le=MOST_REMEMBERED)] = Field(
+        0, description="Blocks.", json_schema_extra=reach("blocks", 0, 1000)
+    )
+    heartbeat: Blocks = Field(
+        0,
+        description="Longest time without an update, blocks; 0: none.",
+        json_schema_extra=reach("blocks", 0, 5000),
+    )
+    deviation: NotNegative = Field(
+        0.0,
+        description="Move that makes it update, share.",
+        json_schema_extra=reach("share", 0.0, 0.1),
+    )
+    window: Annotated[int, Field(ge=1, le=MOST_REMEMBERED)] = Field(
+        30,
+        description="Of a pool_twap, blocks.",
+        json_schema_extra=reach("blocks", 1, 1000, log=True),
+    )
+
+
+class OracleFreeze(ShockSettings):
+    """An oracle publishes nothing."""
+
+    kind: Literal["oracle_freeze"]
+    oracle: str
+    blocks: Lasting
+
+
+registry.register_shock("oracle_freeze", OracleFreeze)
+
+
+def check_oracles(s: Content, tokens: list[str], base: list[str]) -> list[Problem]:
+    """What is wrong with oracles.
 
     Args:
         s: All of the scenario.
-        name: Of the oracle.
-        oracle: Its settings.
         tokens: All that there are.
         base: Those that the venue trades.
     """
+    found: list[Problem] = []
+    for name, oracle in s.oracles.items():
+        found += _check_oracle(s, name, oracle, tokens, base)
+    return found
+
+
+def _check_oracle(
+    s: Content, name: str, oracle: OracleSettings, tokens: list[str], base: list[str]
+) -> list[Problem]:
     field = f"oracles.{name}"
     found = unknown(f"{field}.token", oracle.token, tokens, "token")
     found += unknown(f"{field}.pool", oracle.pool, s.pools, "pool")
@@ -67,62 +134,17 @@ def _check_pool_read(
             if other != oracle.token:
                 text = f"is missing; name an oracle of {other}, in which {oracle.pool} quotes"
                 found.append((f"{field}.quote", text))
-    if oracle.source == "share" and not _has_fair_price(reads):
-        text = f"has no fair price for {oracle.pool}, a {reads.kind} pool; only constant_product, "
-        found.append((f"{field}.source", text + "weighted and stableswap pools have one"))
-    quoted = s.oracles[oracle.quote].token if oracle.quote in s.oracles else None
+    if oracle.source == "share" and not _has_fair_price(reads.kind):
+        have = [kind for kind in registry.pools() if _has_fair_price(kind)]
+        text = f"has no fair price for {oracle.pool}, a {reads.kind} pool; only "
+        text += f"{', '.join(have[:-1])} and {have[-1]} pools have one"
+        found.append((f"{field}.source", text))
+    quote = s.oracles.get(oracle.quote or "")
+    quoted = quote.token if quote is not None else None
     if oracle.source in ("pool_spot", "pool_twap") and quoted:
         if quoted not in reads.tokens or quoted == oracle.token:
             text = f"prices {quoted}; name an oracle of a token that {oracle.pool} quotes in"
             found.append((f"{field}.quote", text))
-    return found
-
-
-def check_markets(s: Content, tokens: list[str], base: list[str]) -> list[Problem]:
-    """What is wrong with the reserves of lending markets.
-
-    Args:
-        s: All of the scenario.
-        tokens: All that there are.
-        base: Those that the venue trades.
-    """
-    found: list[Problem] = []
-    debts = {f"{name}-{t}-debt" for name, lender in s.lending.items() for t in lender.reserves}
-    for name, market in s.lending.items():
-        for token, reserve in market.reserves.items():
-            field = f"lending.{name}.reserves.{token}"
-            others = [t for t in tokens if not t.startswith(f"{name}-")]
-            found += unknown(field, token, others, "token")
-            if token in debts:
-                text = "is a debt, which nobody can hand over; take it out of the reserves"
-                found.append((field, text))
-            found += _check_reserve(s, field, token, reserve, base)
-    return found
-
-
-def _check_reserve(
-    s: Content, field: str, token: str, r: ReserveSettings, base: list[str]
-) -> list[Problem]:
-    """Whether a reserve has its oracle, and numbers that do not contradict each other."""
-    found = unknown(f"{field}.oracle", r.oracle or token, s.oracles, "oracle")
-    feed = s.oracles.get(r.oracle or token)
-    if feed is not None and feed.token != token:
-        text = f"oracle {r.oracle or token!r} prices {feed.token}, not {token}"
-        found.append((f"{field}.oracle", f"{text}; name one of {token}"))
-    if r.collateral and r.threshold < r.ltv:
-        text = (
-            f"{r.threshold} is below the loan-to-value {r.ltv}: positions could be "
-            "liquidated as soon as they are opened; raise it, or lower ltv"
-        )
-        found.append((f"{field}.threshold", text))
-    if (r.cash > 0.0 or r.utilisation is not None) and token not in base:
-        found.append((f"{field}.cash", f"only {', '.join(base)} can be put in"))
-    if r.cash > r.supply_cap:
-        text = f"{r.cash:g} is above supply_cap ({r.supply_cap:g}); lower it, or raise that"
-        found.append((f"{field}.cash", text))
-    if r.cash > 0.0 and r.utilisation is not None:
-        text = "cannot stand beside cash; give one of them"
-        found.append((f"{field}.utilisation", text))
     return found
 
 
@@ -144,5 +166,5 @@ def _circle_of_quotes(s: Content, name: str) -> list[str]:
     return []
 
 
-def _has_fair_price(pool: PoolSettings) -> bool:
-    return pool.kind in ("constant_product", "weighted", "stableswap")
+def _has_fair_price(kind: str) -> bool:
+    return registry.pool(kind).curve.fair is not not_valued

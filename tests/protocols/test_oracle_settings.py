@@ -1,4 +1,4 @@
-"""What contradicts itself in oracles and lending markets."""
+"""What a scenario says of oracles, and what contradicts itself there."""
 
 from __future__ import annotations
 
@@ -14,34 +14,13 @@ from tests.sim.scenario import assert_answered
 @pytest.mark.parametrize(
     ("changes", "field", "words"),
     [
-        (
-            {"lending": {"bank": {"reserves": {"eth": {"ltv": 0.9}}}}},
-            "lending.bank.reserves.eth.threshold",
-            "below the loan-to-value 0.9",
-        ),
+        ({"oracles": {"eth": {"lag": 10**12}}}, "oracles.eth.lag", "of at most 1e+06"),
+        ({"oracles": {"eth": {"window": 10**12}}}, "oracles.eth.window", "of at most 1e+06"),
         ({"oracles": {"eth": {"source": "pool_twap"}}}, "oracles.eth.pool", "is missing"),
-        (
-            {"lending": {"bank": {"reserves": {"eth": {"oracle": "usdc"}}}}},
-            "lending.bank.reserves.eth.oracle",
-            "prices usdc, not eth",
-        ),
         (
             {"oracles": {"lp": {"token": "eth", "source": "share", "pool": "eth-usdc"}}},
             "oracles.lp.token",
             "give 'eth-usdc-share'",
-        ),
-        (
-            {"lending": {"bank": {"reserves": {"usdc": {"supply_cap": 2.0}}}}},
-            "lending.bank.reserves.usdc.cash",
-            "above supply_cap",
-        ),
-        (
-            {
-                "lending": {"other": {"reserves": {"bank-usdc-debt": {"oracle": "d"}}}},
-                "oracles": {"d": {"token": "bank-usdc-debt", "source": "fixed", "price": 1.0}},
-            },
-            "lending.other.reserves.bank-usdc-debt",
-            "is a debt",
         ),
         (
             {
@@ -52,6 +31,21 @@ from tests.sim.scenario import assert_answered
             },
             "oracles.eth.quote",
             "goes in a circle: eth -> b -> eth",
+        ),
+        (
+            {
+                "pools": {"eth-usdc": {"kind": "concentrated"}},
+                "oracles": {
+                    "lp": {"token": "eth-usdc-share", "source": "share", "pool": "eth-usdc"}
+                },
+            },
+            "oracles.lp.source",
+            "only constant_product, weighted and stableswap pools have one",
+        ),
+        (
+            {"shocks": [{"kind": "oracle_freeze", "oracle": "etc", "block": 1, "blocks": 2}]},
+            "shocks.0.oracle",
+            "unknown oracle 'etc'",
         ),
     ],
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import pytest
 from pydantic import TypeAdapter
 
 from sim import Scenario
-from sim.scenario import Shock, model_of
+from sim.fields import by_kind
+from sim.scenario import SHOCKS_BY_KIND, model_of
 from tests.conftest import BASE
 from tests.sim.scenario import assert_answered
 
@@ -61,11 +62,11 @@ def test_a_reach_lies_within_the_limits_of_its_field() -> None:
     def fields(model: Any) -> Iterator[tuple[str, Any]]:
         for name, field in model.model_fields.items():
             yield f"{model.__name__}.{name}", field
-            inside = model_of(field.annotation)
-            if inside is not None:
-                yield from fields(inside)
+            inside, kinds = model_of(field.annotation), by_kind(field.annotation)
+            for table in [*kinds.all().values()] if kinds else [inside] if inside else []:
+                yield from fields(table)
 
-    shocks = get_args(get_args(Shock)[0])
+    shocks = SHOCKS_BY_KIND.values()
     found = dict(item for model in (Scenario, *shocks) for item in fields(model))
     reaches = {
         name: field.json_schema_extra["reach"]

@@ -1,0 +1,187 @@
+"""What a scenario says of lending markets, and whether it makes sense."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from sim import registry
+from sim.distribution import NotNegative
+from sim.errors import Problem, unknown
+from sim.fields import MOST_ENTRIES, Depth, Fee, Share, ShockSettings, Table, reach
+
+if TYPE_CHECKING:
+    from sim.scenario import AgentSettings, Content
+
+
+class ReserveSettings(Table):
+    """A reserve of a lending market."""
+
+    collateral: bool = True
+    borrowable: bool = True
+    ltv: Share = Field(
+        0.0,
+        description="Value that may be borrowed against it.",
+        json_schema_extra=reach("share", 0.0, 0.95),
+    )
+    threshold: Share = Field(
+        0.0,
+        description="Value at which it counts for the health factor.",
+        json_schema_extra=reach("share", 0.0, 0.99),
+    )
+    bonus: NotNegative = Field(
+        0.0, description="Of liquidators, share.", json_schema_extra=reach("share", 0.0, 0.2)
+    )
+    base_rate: NotNegative = Field(0.0, description="Per year.")
+    slope1: NotNegative = Field(
+        0.04,
+        description="Per year, up to the optimum.",
+        json_schema_extra=reach("per year", 0.0, 0.5),
+    )
+    slope2: NotNegative = Field(
+        0.6,
+        description="Per year, from there to full utilisation.",
+        json_schema_extra=reach("per year", 0.0, 5.0),
+    )
+    optimal: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.8, description="Utilisation.", json_schema_extra=reach("utilisation", 0.3, 0.98)
+    )
+    reserve_factor: Share = Field(
+        0.1, description="Treasury's share of interest.", json_schema_extra=reach("share", 0.0, 0.5)
+    )
+    supply_cap: Depth = Field(math.inf, description="Token units.")
+    borrow_cap: Depth = Field(math.inf, description="Token units.")
+    cash: NotNegative = Field(
+        0.0, description="Deposited at the start by outside holders, token units."
+    )
+    utilisation: Annotated[float, Field(gt=0.0, le=1.0)] | None = Field(
+        None,
+        description="At the start: outside holders deposit what makes it so, in place of `cash`.",
+        json_schema_extra=reach("share", 0.05, 1.0),
+    )
+    oracle: str | None = Field(None, description="Default: the one called like the token.")
+
+
+class LendingSettings(Table):
+    """A lending market."""
+
+    close_factor: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        0.5,
+        description="Share of a debt that one liquidation may repay.",
+        json_schema_extra=reach("share", 0.05, 1.0),
+    )
+    full_close_below: NotNegative = Field(
+        0.95, description="Health factor at and below which it may be all of it."
+    )
+    bonus_share: Share = Field(0.1, description="Protocol's share of the liquidation bonus.")
+    flash_fee: Fee = Field(
+        0.0005,
+        description="Share of a flash loan, for depositors.",
+        json_schema_extra=reach("share", 0.0, 0.01),
+    )
+    reserves: dict[str, ReserveSettings] = Field(min_length=1, max_length=MOST_ENTRIES)
+
+
+class Withdrawal(ShockSettings):
+    """Depositors withdraw a share of their deposits."""
+
+    kind: Literal["withdrawal"]
+    lending: str
+    token: str
+    share: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        json_schema_extra=reach("share", 0.01, 1.0)
+    )
+    agents: str | None = Field(None, description="Of this group only.")
+
+    def problems(self, s: Content) -> list[Problem]:
+        """Whether the market lends the token."""
+        if self.lending not in s.lending:
+            return []
+        return unknown("token", self.token, s.lending[self.lending].reserves, "reserve")
+
+
+registry.register_shock("withdrawal", Withdrawal)
+
+
+def check_markets(s: Content, tokens: list[str], base: list[str]) -> list[Problem]:
+    """What is wrong with the reserves of lending markets.
+
+    Args:
+        s: All of the scenario.
+        tokens: All that there are.
+        base: Those that the venue trades.
+    """
+    found: list[Problem] = []
+    debts = {f"{name}-{t}-debt" for name, lender in s.lending.items() for t in lender.reserves}
+    for name, market in s.lending.items():
+        for token, reserve in market.reserves.items():
+            field = f"lending.{name}.reserves.{token}"
+            others = [t for t in tokens if not t.startswith(f"{name}-")]
+            found += unknown(field, token, others, "token")
+            if token in debts:
+                text = "is a debt, which nobody can hand over; take it out of the reserves"
+                found.append((field, text))
+            found += _check_reserve(s, field, token, reserve, base)
+    return found
+
+
+def _check_reserve(
+    s: Content, field: str, token: str, r: ReserveSettings, base: list[str]
+) -> list[Problem]:
+    """Whether a reserve has its oracle, and numbers that do not contradict each other."""
+    found = unknown(f"{field}.oracle", r.oracle or token, s.oracles, "oracle")
+    feed = s.oracles.get(r.oracle or token)
+    if feed is not None and feed.token != token:
+        text = f"oracle {r.oracle or token!r} prices {feed.token}, not {token}"
+        found.append((f"{field}.oracle", f"{text}; name one of {token}"))
+    if r.collateral and r.threshold < r.ltv:
+        text = (
+            f"{r.threshold} is below the loan-to-value {r.ltv}: positions could be "
+            "liquidated as soon as they are opened; raise it, or lower ltv"
+        )
+        found.append((f"{field}.threshold", text))
+    if (r.cash > 0.0 or r.utilisation is not None) and token not in base:
+        found.append((f"{field}.cash", f"only {', '.join(base)} can be put in"))
+    if r.cash > r.supply_cap:
+        text = f"{r.cash:g} is above supply_cap ({r.supply_cap:g}); lower it, or raise that"
+        found.append((f"{field}.cash", text))
+    if r.cash > 0.0 and r.utilisation is not None:
+        text = "cannot stand beside cash; give one of them"
+        found.append((f"{field}.utilisation", text))
+    return found
+
+
+def check_group(
+    field: str, markets: Mapping[str, LendingSettings], group: AgentSettings, base: list[str]
+) -> list[Problem]:
+    """Whether the market of a group of agents is there, and lends what the group uses.
+
+    Args:
+        field: Of the group.
+        markets: By name.
+        group: Its settings.
+        base: Tokens that the venue trades.
+    """
+    found = unknown(f"{field}.lending", group.lending, markets, "lending market")
+    if group.lending is not None and group.lending in markets:
+        there = [t for t in markets[group.lending].reserves if t in base]
+        for key in ("collateral", "debt"):
+            found += unknown(f"{field}.{key}", getattr(group, key), there, "reserve")
+    return found
+
+
+def warnings(markets: Mapping[str, LendingSettings]) -> list[Problem]:
+    """What may be run but is unwise, by dotted field of the scenario."""
+    found: list[Problem] = []
+    for name, market in markets.items():
+        for token, r in market.reserves.items():
+            if r.collateral and r.threshold * (1.0 + r.bonus) > 1.0:
+                text = (
+                    "threshold x (1 + bonus) is above 1: liquidations at the threshold "
+                    "leave bad debt (Warmuz, Chaudhary, Pinna 2022)"
+                )
+                found.append((f"lending.{name}.reserves.{token}.threshold", text))
+    return found
