@@ -30,9 +30,10 @@ from protocols.weighted import loss_since_price
 from sim.codes import Reason
 from sim.compiled import inner, kernel
 from sim.distribution import Positive
-from sim.errors import Problem
+from sim.errors import Problem, ScenarioError
 from sim.fields import Table
-from sim.ledger import DUST, store, transfer
+from sim.ledger import DUST, Ledger, begin, store, transfer
+from sim.names import HOLDERS
 
 LOG_BASE = math.log1p(1e-4)  # of 1.0001, which itself is no float
 MOST_TICK = 887_272
@@ -102,8 +103,13 @@ class ConcentratedSettings(PoolSettings):
         lowest, highest = max(lowest, -most), min(highest, most)
         return lowest, highest - lowest + 1
 
+    def slots(self, room: int) -> int:
+        """Of its ticks and positions."""
+        return slots(self.ticks()[1], room + self.positions + len(self.ranges))
+
     def write(self, record: Any, pools: Mapping[str, PoolSettings]) -> None:
-        """Write where its ticks are."""
+        """Write where its ticks are, and how many positions there may be."""
+        record["capacity"] += self.positions + len(self.ranges)
         record["spacing"] = self.tick_spacing
         record["lowest"], record["width"] = self.ticks()
 
@@ -960,3 +966,41 @@ CURVE = Curve(
     parted=False,
     ranges=True,
 )
+
+
+def open_ranges(settings: ConcentratedSettings, name: str, ledger: Ledger, pool: Any) -> None:
+    """Open the positions that outside holders have in a pool at the start.
+
+    Args:
+        settings: Of the pool.
+        name: Of the pool.
+        ledger: Holders have the reserves in it; of what ranges need more, more is made.
+        pool: POOL.
+
+    Raises:
+        ScenarioError: If one cannot be opened.
+    """
+    holders = ledger.account(HOLDERS)
+    base, quote = (settings.reserves[token] for token in settings.tokens)
+    price = quote / base
+    initialise(ledger.books, pool, math.sqrt(price))
+    pool["first_price"] = price
+    whole = [(1.0 / settings.price_span, settings.price_span, 1.0)]
+    ranges = [(r.lower, r.upper, r.share) for r in settings.ranges] or whole
+    total = sum(share for _, _, share in ranges)
+    for i, (low, high, share) in enumerate(ranges):
+        lower = int(spaced(pool, price * low, False))
+        upper = int(spaced(pool, price * high, True))
+        ends = sqrt_price_at_tick(lower), sqrt_price_at_tick(upper)
+        x, y = amounts_for_liquidity(1.0, math.sqrt(price), *ends)
+        liquidity = share / total * 2.0 * quote / (x * price + y)
+        needs = x * liquidity, y * liquidity
+        for token, need in zip(settings.tokens, needs, strict=True):
+            lacks = need * (1.0 + 1e-12) - ledger.balance(holders, token)
+            if lacks > 0.0:  # ranges that are not centred need more of one token
+                ledger.mint(holders, token, lacks)
+        begin(ledger.books)
+        reason, _, _ = add(ledger.books, pool, holders, lower, upper, liquidity)
+        if reason != Reason.DONE:
+            text = f"cannot be opened ({Reason(reason).name.lower()}); move its prices apart"
+            raise ScenarioError([(f"pools.{name}.ranges.{i}", text)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,11 @@ from protocols.pool import MOST_PARAMETERS, Pool
 from protocols.pool_settings import OwnPoolSettings, PoolSettings
 from sim import registry
 from sim.handles import Claims
+from sim.ledger import Ledger
+from sim.names import HOLDERS, share_name
+
+if TYPE_CHECKING:
+    from sim.world import World
 
 
 class CurvedPool(Pool):
@@ -53,6 +58,28 @@ class CurvedPool(Pool):
         if len(cls.parameters) > MOST_PARAMETERS:
             text = f"{cls.__name__} declares {len(cls.parameters)} parameters"
             raise TypeError(f"{text}; there is room for {MOST_PARAMETERS}")
+
+    @classmethod
+    def begin(
+        cls, settings: PoolSettings, name: str, ledger: Ledger, world: World, place: int
+    ) -> None:
+        """Let outside holders, who hold what the settings say, fill a pool at the start.
+
+        Args:
+            settings: Of the pool.
+            name: Of the pool, and of its account.
+            ledger: Of the market.
+            world: The market's arrays.
+            place: Of the pool's record in them.
+
+        Raises:
+            ScenarioError: If it cannot be filled so.
+        """
+        amm.move(ledger.books, world.pools, place, 0)
+        pool = world.pools[place]
+        amounts = np.array([settings.reserves[token] for token in settings.tokens])
+        amm.first_entry(ledger.books, pool, ledger.account(HOLDERS), amounts)
+        pool["start"][: amounts.size] = amounts / ledger.supply(int(pool["share"]))
 
     def _place(self, token: str) -> int:
         if token not in self.tokens:
@@ -181,6 +208,14 @@ class ConcentratedPool(CurvedPool):
     Settings = concentrated.ConcentratedSettings
     curve = concentrated.CURVE
 
+    @classmethod
+    def begin(
+        cls, settings: PoolSettings, name: str, ledger: Ledger, world: World, place: int
+    ) -> None:
+        """Open the positions that outside holders have at the start."""
+        assert isinstance(settings, concentrated.ConcentratedSettings)
+        concentrated.open_ranges(settings, name, ledger, world.pools[place])
+
     @property
     def tick(self) -> int:
         """The largest tick whose price is not above the pool's."""
@@ -236,6 +271,17 @@ class BondingCurvePool(CurvedPool):
     kind = "bonding_curve"
     Settings = bonding_curve.BondingCurveSettings
     curve = bonding_curve.CURVE
+
+    @classmethod
+    def begin(
+        cls, settings: PoolSettings, name: str, ledger: Ledger, world: World, place: int
+    ) -> None:
+        """Let holders have the tokens that are out, and the pool what is behind them."""
+        assert isinstance(settings, bonding_curve.BondingCurveSettings)
+        money, supply = settings.tokens[1], settings.supply or 0.0  # checked: there are some
+        ledger.transfer(HOLDERS, name, money, settings.reserves[money])
+        ledger.mint(HOLDERS, share_name(name), supply)
+        world.pools[place]["start"][1] = settings.reserves[money] / supply
 
     @property
     def supply(self) -> float:

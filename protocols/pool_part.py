@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from protocols import amm, concentrated, operations, safeguards
-from protocols.bonding_curve import BondingCurveSettings
-from protocols.concentrated import ConcentratedSettings
+from protocols import operations, safeguards
 from protocols.pool import COUNTERS, MOST_TOKENS, POOL
 from protocols.pool_settings import (
     AnyPool,
@@ -20,7 +18,7 @@ from protocols.pool_settings import (
     order_of_funding,
 )
 from sim import registry
-from sim.codes import NEVER, Kind, Reason
+from sim.codes import NEVER, Kind
 from sim.errors import Problem, ScenarioError
 from sim.ledger import FREE, Ledger, begin
 from sim.mechanisms import Restore, set_now
@@ -39,20 +37,17 @@ _SLOTS = COUNTERS * MOST_TOKENS
 """Numbers that each pool keeps, beside those of its kind."""
 
 
-def _capacity(s: Scenario, name: str) -> int:
-    """Positions that a pool has room for: a few of each of its providers, and some more."""
-    room = s.pools[name].positions + len(s.pools[name].ranges)
-    for settings in s.agents.values():
-        if name in settings.pools:
-            room += settings.count * int(getattr(registry.behaviour(settings.kind), "positions", 0))
-    return room
+def _room(s: Scenario, name: str) -> int:
+    """Positions that the providers of a pool may open: a few each."""
+    return sum(
+        group.count * int(getattr(registry.behaviour(group.kind), "positions", 0))
+        for group in s.agents.values()
+        if name in group.pools
+    )
 
 
-def _range_slots(s: Scenario, name: str) -> int:
-    settings = s.pools[name]
-    if not isinstance(settings, ConcentratedSettings):
-        return 0
-    return concentrated.slots(settings.ticks()[1], _capacity(s, name))
+def _own_slots(s: Scenario, name: str) -> int:
+    return int(s.pools[name].slots(_room(s, name)))
 
 
 def _pools(s: Scenario, ledger: Ledger, first_slot: int) -> npt.NDArray[np.void]:
@@ -77,10 +72,9 @@ def _pools(s: Scenario, ledger: Ledger, first_slot: int) -> npt.NDArray[np.void]
         shares = list(settings.shares_of_value().values())
         for field in ("first_weights", "weights", "target_weights"):
             r[field][: len(shares)] = shares
+        r["extra"], r["capacity"] = extra, _room(s, name)
+        extra += _own_slots(s, name)
         settings.write(r, s.pools)
-        if slots := _range_slots(s, name):
-            r["extra"], r["capacity"] = extra, _capacity(s, name)
-            extra += slots
         _guard(settings, r)
     return pools
 
@@ -103,7 +97,6 @@ def _guard(settings: PoolSettings, r: Any) -> None:
 def _fund_pool(s: Scenario, ledger: Ledger, world: World, p: int, holders: int) -> None:
     """Let outside holders fill a pool; shares of others they take from those they hold."""
     name, settings = list(s.pools.items())[p]
-    pool = world.pools[p]
     base = (s.venue.numeraire, *s.venue.assets)
     for token, amount in settings.reserves.items():
         if token in base:
@@ -113,49 +106,7 @@ def _fund_pool(s: Scenario, ledger: Ledger, world: World, p: int, holders: int) 
             text = f"holds {amount:g} {token}, of which holders have {left:g} left; lower it"
             raise ScenarioError([(f"pools.{name}.reserves.{token}", text)])
     begin(ledger.books)
-    if isinstance(settings, ConcentratedSettings):
-        _fund_ranges(settings, ledger, pool, name, holders)
-        return
-    if isinstance(settings, BondingCurveSettings):
-        money = settings.tokens[1]
-        ledger.transfer(holders, name, money, settings.reserves[money])
-        ledger.mint(holders, share_name(name), settings.supply or 0.0)
-        pool["start"][1] = settings.reserves[money] / (settings.supply or 1.0)
-        return
-    amm.move(ledger.books, world.pools, p, 0)
-    amounts = np.array([settings.reserves[token] for token in settings.tokens])
-    amm.first_entry(ledger.books, pool, holders, amounts)
-    supply = ledger.supply(int(pool["share"]))
-    pool["start"][: amounts.size] = amounts / supply
-
-
-def _fund_ranges(
-    settings: ConcentratedSettings, ledger: Ledger, pool: Any, name: str, holders: int
-) -> None:
-    """Open the positions that outside holders have in a concentrated pool at the start."""
-    base, quote = (settings.reserves[token] for token in settings.tokens)
-    price = quote / base
-    concentrated.initialise(ledger.books, pool, math.sqrt(price))
-    pool["first_price"] = price
-    whole = [(1.0 / settings.price_span, settings.price_span, 1.0)]
-    ranges = [(r.lower, r.upper, r.share) for r in settings.ranges] or whole
-    total = sum(share for _, _, share in ranges)
-    for i, (low, high, share) in enumerate(ranges):
-        lower = int(concentrated.spaced(pool, price * low, False))
-        upper = int(concentrated.spaced(pool, price * high, True))
-        ends = concentrated.sqrt_price_at_tick(lower), concentrated.sqrt_price_at_tick(upper)
-        x, y = concentrated.amounts_for_liquidity(1.0, math.sqrt(price), *ends)
-        liquidity = share / total * 2.0 * quote / (x * price + y)
-        needs = x * liquidity, y * liquidity
-        for token, need in zip(settings.tokens, needs, strict=True):
-            lacks = need * (1.0 + 1e-12) - ledger.balance(holders, token)
-            if lacks > 0.0:  # ranges that are not centred need more of one token
-                ledger.mint(holders, token, lacks)
-        begin(ledger.books)
-        reason, _, _ = concentrated.add(ledger.books, pool, holders, lower, upper, liquidity)
-        if reason != Reason.DONE:
-            text = f"cannot be opened ({Reason(reason).name.lower()}); move its prices apart"
-            raise ScenarioError([(f"pools.{name}.ranges.{i}", text)])
+    registry.pool(settings.kind).begin(settings, name, ledger, world, p)
 
 
 def _cut_breakers(world: World) -> Restore:
@@ -207,7 +158,7 @@ class Pools(Part):
 
     def slots(self, s: Scenario) -> int:
         """Counters, ticks and positions."""
-        return len(s.pools) * _SLOTS + sum(_range_slots(s, name) for name in s.pools)
+        return len(s.pools) * _SLOTS + sum(_own_slots(s, name) for name in s.pools)
 
     def arrays(self, s: Scenario, ledger: Ledger, slot: int) -> dict[str, Any]:
         """The pools' records."""

@@ -134,11 +134,19 @@ class PoolSettings(Table):
             return [("tokens", f"hold {own}, its own share; only a bonding curve may")]
         return []
 
+    def slots(self, room: int) -> int:
+        """Numbers that a pool of its kind keeps in the ledger's storage, from ``extra`` on.
+
+        Args:
+            room: Positions that its providers may open.
+        """
+        return 0
+
     def write(self, record: Any, pools: Mapping[str, PoolSettings]) -> None:
         """Write what its kind says into its record.
 
         Args:
-            record: POOL, with what all kinds share.
+            record: POOL, with what all kinds share; ``capacity`` is for its providers' positions.
             pools: All pools of the scenario, by name and in order.
         """
 

@@ -112,7 +112,7 @@ def pools() -> Mapping[str, type]:
 
 def _curves(found: object) -> bool:
     """Whether something has what a market asks of a class of pools."""
-    names = ("curve", "Settings", "spot_price")
+    names = ("curve", "Settings", "begin", "spot_price")
     return isinstance(found, type) and all(hasattr(found, name) for name in names)
 
 

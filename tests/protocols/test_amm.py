@@ -328,7 +328,7 @@ def test_who_leaves_a_pool_that_was_great_takes_no_small_ones_part(
         ({"moves_until": 9}, "moves nothing"),
         ({"weights": {"eth": 0.0, "usdc": 1.0}}, "above 0"),
         ({"kind": "weihgted"}, "did you mean 'weighted'"),
-        ({"fee_multiplier": 0.5}, "of at least 1"),
+        ({"kind": "stableswap", "fee_multiplier": 0.5}, "of at least 1"),
         ({"weight_rule": {"strength": 1.0, "lowest": 0.5}}, "below 0.5"),
         (
             {
