@@ -317,6 +317,12 @@ def _new_group(rng: random.Random, content: dict[str, Any], names: Sequence[str]
     return ("put", ("agents", f"group{rng.randint(1, 3)}"), group)
 
 
+def _of_kind(node: dict[str, Any], kind: str) -> dict[str, Any]:
+    """What a node allows of one kind."""
+    options = [SCENARIO.resolved(option) for option in node["oneOf"]]
+    return next(o for o in options if o["properties"]["kind"].get("const") == kind)
+
+
 def _new_pool(rng: random.Random, content: dict[str, Any], names: Sequence[str]) -> Op:
     kind = rng.choice(("constant_product", "weighted", "stableswap", "concentrated"))
     issued = [n for n in names if n.endswith("-share")]
@@ -328,7 +334,7 @@ def _new_pool(rng: random.Random, content: dict[str, Any], names: Sequence[str])
     pool: dict[str, Any] = {"kind": kind, "tokens": tokens}
     pool["reserves"] = {t: rng.choice(amounts) for t in tokens}
     if rng.random() < 0.5:
-        shape = SCENARIO.value(rng, _node(SCENARIO, ("pools", "x")), names)
+        shape = SCENARIO.value(rng, _of_kind(_node(SCENARIO, ("pools", "x")), kind), names)
         pool |= {k: v for k, v in shape.items() if k not in ("kind", "tokens", "reserves")}
     return ("put", ("pools", f"pool{rng.randint(1, 3)}"), pool)
 
