@@ -40,6 +40,7 @@ from sim.declared import address, claims_on, is_kernel, leak_of
 from sim.handles import Claim, Claims, Exposure
 from sim.ledger import FREE, LedgerError, begin, store
 from sim.measures import note_claim
+from sim.shown import FORMATS, REDUCTIONS, Chart, Declared, Fact, Look, Place, Scale, own_charts
 
 if TYPE_CHECKING:
     from sim.market import Market
@@ -181,7 +182,10 @@ class Protocol(Holder):
         exposures: A method that gives an `Exposure` for each that no token or claim tells of.
         channels: Reasons for those, beside `sim.exposure.CHANNELS`.
         traded: A method that tells what anybody can trade against; see `sim.handles.Handle`.
-        charts: Names of measures that a report draws together, by the chart's title.
+        charts: Names of measures that are drawn together, by the chart's title; or charts
+            (`sim.shown.Chart`) whose lines name measures by label.
+        card: What its card on the page and a run's summary tell; default: all its measures.
+        look: How its node in the network looks.
         settings: Its own, checked.
         name: Of the protocol, and of its account.
     """
@@ -195,7 +199,9 @@ class Protocol(Holder):
     leak: ClassVar[Any] = None
     claims: ClassVar[Any] = None
     measures: ClassVar[Sequence[Measure]] = ()
-    charts: ClassVar[Mapping[str, Sequence[str]]] = {}
+    charts: ClassVar[Declared] = {}
+    card: ClassVar[Sequence[Fact]] = ()
+    look: ClassVar[Look] = Look("protocol", head="protocols")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuse a declaration that contradicts itself.
@@ -438,11 +444,27 @@ def check_declaration(cls: type[Protocol]) -> None:
     for measure in cls.measures:
         if isinstance(measure.function, str) and measure.function not in cls.state:
             wrong(f"measure {measure.name} reads {measure.function!r}, which is not in its state")
+    _check_shown(cls, wrong)
+
+
+def _check_shown(cls: type[Protocol], wrong: Callable[[str], None]) -> None:
+    """Refuse charts, cards and looks that name what is not measured."""
     known = {"value", *(measure.name for measure in cls.measures)}
-    for title, drawn in cls.charts.items():
-        for name in drawn:
+    for chart in own_charts(cls.charts, {}):
+        for name in chart.lines.values():
             if name not in known:
-                wrong(f"chart {title!r} draws {name!r}, which is no measure of it")
+                wrong(f"chart {chart.title!r} draws {name!r}, which is no measure of it")
+        if chart.format not in FORMATS:
+            wrong(f"chart {chart.title!r} is of format {chart.format!r}; know {FORMATS}")
+    for fact in cls.card:
+        if fact.measure not in known:
+            wrong(f"card tells {fact.measure!r}, which is no measure of it")
+        if fact.format not in FORMATS or fact.reduction not in REDUCTIONS:
+            text = f"{fact.format!r} and {fact.reduction!r}; know {FORMATS} and {REDUCTIONS}"
+            wrong(f"card tells {fact.label!r} by {text}")
+    for what, name in (("tone", cls.look.tone), ("distress", cls.look.distress)):
+        if name and name not in known:
+            wrong(f"look has {what} {name!r}, which is no measure of it")
 
 
 def register(kind: str) -> Callable[[type[Protocol]], type[Protocol]]:
@@ -458,14 +480,19 @@ def register(kind: str) -> Callable[[type[Protocol]], type[Protocol]]:
 __all__ = [
     "ALL",
     "Call",
+    "Chart",
     "Claim",
     "Exposure",
+    "Fact",
+    "Look",
     "Measure",
     "Order",
     "Part",
+    "Place",
     "Protocol",
     "Rate",
     "Reason",
+    "Scale",
     "Settings",
     "Token",
     "note_claim",

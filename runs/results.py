@@ -8,13 +8,13 @@ import math
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -25,10 +25,7 @@ from sim.codes import Reason
 from sim.compiled import sources_hash
 from sim.errors import ScenarioError, shortened
 from sim.prices import load_prices
-
-if TYPE_CHECKING:
-    from protocols.lending import LendingMarket
-    from protocols.pool import Pool
+from sim.shown import Reduced, in_order_of_summary
 
 BLOCKS, RECEIPTS, SUMMARY = "blocks.parquet", "receipts.parquet", "summary.json"
 SCENARIO, REPORT, PRICES = "scenario.toml", "report.html", "prices.parquet"
@@ -221,8 +218,8 @@ def summarise(market: Market, seconds: float | None = None) -> dict[str, Any]:
         "versions": versions(),
     }
     summary["prices"] = _prices(market, frame)
-    summary["pools"] = {name: _of_pool(pool, frame) for name, pool in market.pools.items()}
-    summary["lending"] = {name: _of_loans(bank, frame) for name, bank in market.lending.items()}
+    for shown in in_order_of_summary():
+        summary |= _reduced(shown.figures(market), frame)
     if "gas.mean" in frame:
         summary["gas"] = {
             "mean": float(frame["gas.mean"].mean()),
@@ -257,34 +254,13 @@ def _prices(market: Market, frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
     return prices
 
 
-def _of_pool(pool: Pool, frame: pd.DataFrame) -> dict[str, float]:
-    """The figures of a pool."""
-    return {
-        "spot_price": pool.spot_price(),
-        "largest_imbalance": _largest(frame, f"pool.{pool.name}.imbalance"),
-        "largest_mispricing": _largest(frame, f"pool.{pool.name}.mispricing"),
-        "volume": float(pool.record["volume"][0]),
-        "fees": float(pool.record["fees"][0]),
-        "impermanent_loss": _last(frame, f"pool.{pool.name}.impermanent_loss"),
-        "provider_return": _last(frame, f"pool.{pool.name}.provider_return"),
-    }
-
-
-def _of_loans(bank: LendingMarket, frame: pd.DataFrame) -> dict[str, Any]:
-    """The figures of a lending market."""
-    about = f"lending.{bank.name}"
-    return {
-        "liquidations": bank.liquidations,
-        "liquidated": bank.liquidated_value,
-        "bad_debt": bank.bad_debt,
-        "shortfall": _last(frame, f"{about}.shortfall"),
-        "highest_utilisation": {
-            token: _largest(frame, f"{about}.{token}.utilisation") for token in bank.tokens
-        },
-        "least_withdrawable": {
-            token: _least(frame, f"{about}.{token}.withdrawable") for token in bank.tokens
-        },
-    }
+def _reduced(figures: Any, frame: pd.DataFrame) -> Any:
+    """Figures with what is to be taken of measures taken."""
+    if isinstance(figures, Reduced):
+        return _REDUCTIONS[figures.reduction](frame, figures.measure)
+    if isinstance(figures, Mapping):
+        return {name: _reduced(figure, frame) for name, figure in figures.items()}
+    return figures
 
 
 def _largest(frame: pd.DataFrame, name: str) -> float:
@@ -301,6 +277,9 @@ def _least(frame: pd.DataFrame, name: str) -> float:
 
 def _last(frame: pd.DataFrame, name: str) -> float:
     return float(frame[name].iloc[-1]) if name in frame and len(frame) else math.nan
+
+
+_REDUCTIONS = {"largest": _largest, "least": _least, "last": _last}
 
 
 def to_json(value: Any) -> str:

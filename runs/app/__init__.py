@@ -13,32 +13,34 @@ with warnings.catch_warnings():
     import mesa.visualization  # noqa: F401
 
 from runs.app.components import (
+    AccountTable,
     AgentView,
     ClassTable,
     DifferenceChart,
     DifferenceTable,
-    EndangeredTable,
     ExposureNetwork,
-    HealthFactors,
+    Histograms,
     NodeView,
     TimeChart,
     refresh,
 )
 from runs.app.live import LiveMarket
-from runs.app.views import Chart, charts
+from runs.app.views import charts, tables
+from sim.shown import Chart
 
 __all__ = [
+    "AccountTable",
     "AgentView",
     "Chart",
     "ClassTable",
     "DifferenceChart",
     "DifferenceTable",
-    "EndangeredTable",
     "ExposureNetwork",
-    "HealthFactors",
+    "Histograms",
     "LiveMarket",
     "NodeView",
     "TimeChart",
     "charts",
     "refresh",
+    "tables",
 ]

@@ -11,9 +11,9 @@ from mesa.visualization.utils import force_update, update_counter
 from runs.app import views
 from runs.app.live import LiveMarket
 from runs.app.past import Past
-from runs.app.views import Chart
 from runs.report.page import money
 from sim import Market
+from sim.shown import Chart, Histogram, Table
 
 _OVERLAP = 6
 """Points sent again with each tail, so that an update that the browser skips leaves no gap."""
@@ -107,8 +107,15 @@ def ChartView(
 
 
 @solara.component_vue("histogram.vue")
-def HistogramView(title: str, initial: dict[str, Any], channel: str = "") -> None:
-    """Bars of a distribution; see `views.health_histogram`."""
+def HistogramView(
+    title: str,
+    axis: str,
+    counted: str,
+    limit: float,
+    initial: dict[str, Any],
+    channel: str = "",
+) -> None:
+    """Bars of a distribution; see `views.histogram`."""
 
 
 @solara.component_vue("table.vue")
@@ -264,16 +271,23 @@ def DifferenceChart(market: LiveMarket, height: int = 170) -> None:
 
 
 @solara.component
-def HealthFactors(market: Market) -> None:
-    """Health factors of all debtors of each lending market, as a moving histogram."""
-    for name in market.lending:
-        _Histogram(market, name).key(name)
+def Histograms(market: Market) -> None:
+    """Distributions of what protocols owe and are owed, as health factors, that move."""
+    for about in views.histograms(market):
+        _Histogram(market, about).key(about.title)
 
 
 @solara.component
-def _Histogram(market: Market, name: str) -> None:
-    channel, initial = use_live(lambda: views.health_histogram(market, name), [market, name])
-    HistogramView(title=f"Health factors in {name}", initial=initial, channel=channel)
+def _Histogram(market: Market, about: Histogram) -> None:
+    channel, initial = use_live(lambda: views.histogram(market, about), [market, about.title])
+    HistogramView(
+        title=about.title,
+        axis=about.axis,
+        counted=about.counted,
+        limit=about.limit,
+        initial=initial,
+        channel=channel,
+    )
 
 
 @solara.component
@@ -327,42 +341,27 @@ def ClassTable(market: Market) -> None:
 
 
 @solara.component
-def EndangeredTable(
-    market: Market, chosen: str = "", on_pick: Callable[[str], None] | None = None
+def AccountTable(
+    market: Market,
+    table: Table,
+    chosen: str = "",
+    on_pick: Callable[[str], None] | None = None,
 ) -> None:
-    """The positions with the lowest health factors.
+    """A table of accounts that a kind of protocol shows, as the most endangered positions.
 
     Args:
         market: Any market.
+        table: One of `views.tables`.
         chosen: Account that is marked.
         on_pick: Called with the account of a row that is clicked.
     """
-    unit = market.numeraire
-    columns = [
-        {"key": "account", "label": "account"},
-        {"key": "market", "label": "market"},
-        {"key": "health", "label": "health factor", "number": True},
-        {"key": "debt", "label": "debt", "unit": unit, "number": True},
-        {"key": "collateral", "label": "collateral", "unit": unit, "number": True},
-        {"key": "ratio", "label": "loan to value", "number": True},
-    ]
-
-    def rows() -> list[dict[str, Any]]:
-        return [
-            {
-                "account": p["account"],
-                "market": p["market"],
-                "health": f"{p['health']:.3f}",
-                "debt": money(p["debt"]),
-                "collateral": money(p["collateral"]),
-                "ratio": f"{100.0 * p['ratio']:.1f} %",
-                "bad": p["health"] < 1.0,
-            }
-            for p in views.endangered(market)
-        ]
-
-    empty = "nobody owes anything"
-    _Table("Most endangered positions", columns, rows, [market], empty, chosen, on_pick)
+    columns: list[dict[str, Any]] = []
+    for key, label, unit, numbers in table.columns:
+        column: dict[str, Any] = {"key": key, "label": label}
+        columns.append(
+            column | ({"unit": unit} if unit else {}) | ({"number": True} if numbers else {})
+        )
+    _Table(table.title, columns, lambda: table.rows(market), [market], table.empty, chosen, on_pick)
 
 
 @solara.component
@@ -386,7 +385,7 @@ def NodeView(market: Market, node: str) -> None:
         market: Any market.
         node: As `market.exposure()` calls it.
     """
-    label = node.replace("oracle:", "oracle ")
+    label = views.title_of(market, node)
     _Facts(label, lambda: views.node_facts(market, node), [market, node])
     for chart in views.history_of(market, node):
         TimeChart(market, chart, height=120).key(f"{node}/{chart.title}")

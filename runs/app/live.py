@@ -18,27 +18,22 @@ import numpy as np
 import numpy.typing as npt
 
 from runs.app.past import Past
-from runs.report.cascade import GENERATIONS, Generations
 from runs.report.report import write_report
 from runs.results import save_run, summarise
 from sim import Market, Scenario
 from sim.codes import Kind, Reason
 from sim.errors import ScenarioError, did_you_mean
 from sim.shocks import held_by
+from sim.shown import Trail, all_shown, in_order_of_summary
 
-_POOL_KINDS = (Kind.SWAP, Kind.ADD_LIQUIDITY, Kind.REMOVE_LIQUIDITY)
-_LENDING_KINDS = (
-    Kind.DEPOSIT,
-    Kind.WITHDRAW,
-    Kind.BORROW,
-    Kind.REPAY,
-    Kind.LIQUIDATE,
-    Kind.FLASH_BORROW,
-)
 _FOLLOWED = 12
 """Receipts shown of an agent that is followed."""
-TRAIL = ("followed.wealth", "followed.health")
-"""What is noted of the agent that is followed."""
+
+
+def trails(setup: Scenario) -> list[Trail]:
+    """What is noted of the agent that is followed."""
+    wealth = Trail("wealth", "wealth", setup.venue.numeraire, Market.wealth, "money")
+    return [wealth, *(trail for shown in all_shown() for trail in shown.trails(setup))]
 
 
 @dataclass
@@ -73,7 +68,9 @@ class LiveMarket(Market):
 
     Attributes:
         actions: What the visitor did.
-        past: A bounded past of all measures, and of liquidations by generation.
+        past: A bounded past of all measures, of what is counted and of who is followed.
+        counters: What counts something of the receipts.
+        trails: What is noted of the agent that is followed.
         twin: A second market that differs in one thing, or None.
         twin_choice: Which thing; empty without a twin.
     """
@@ -98,10 +95,11 @@ class LiveMarket(Market):
         self.flows: dict[tuple[str, str], float] = {}
         measured = {"measures.every": 1, "measures.keep": ["*"], "measures.receipts": "all"}
         super().__init__(self.asked.override(measured), rng)
-        lag = max((o.lag for o in self.setup.oracles.values()), default=0)
-        self.generations = Generations(lag)
-        names = [m.name for m in self.measures]
-        self.past = Past([*names, *(f"liquidated.{g}" for g in GENERATIONS), *TRAIL])
+        self.counters = [c for shown in all_shown() for c in shown.counters(self.setup)]
+        self.trails = trails(self.setup)
+        names = [*self.datacollector.model_reporters]
+        names += [name for counter in self.counters for name in counter.names]
+        self.past = Past([*names, *(trail.measure for trail in self.trails)])
         self.running = self.block < self.setup.blocks
 
     # What happens
@@ -131,10 +129,13 @@ class LiveMarket(Market):
         measured, all_of_them = rows.shape[1], 1 + len(self.past.names)
         wide = np.full((len(rows), all_of_them), np.nan)
         wide[:, :measured] = rows
-        generations = wide[:, measured : measured + len(GENERATIONS)]
-        self._count_generations(receipts, rows[:, 0], generations)
+        at = measured
+        for counter in self.counters:
+            upto = at + len(counter.names)
+            wide[:, at:upto] = counter.fill(receipts, rows[:, 0], self._worth)
+            at = upto
         if self.followed is not None and len(rows):
-            wide[-1, -len(TRAIL) :] = self._standing(self.followed)
+            wide[-1, at:] = [trail.read(self, self.followed) for trail in self.trails]
         self.past.take(wide)
         if len(receipts):
             self._note_flows(receipts)
@@ -143,30 +144,6 @@ class LiveMarket(Market):
                     receipts["counterparty"] == self.followed
                 )
                 self.seen.extend(receipts[mine][-_FOLLOWED:])
-
-    def _count_generations(
-        self,
-        receipts: npt.NDArray[np.void],
-        blocks: npt.NDArray[np.float64],
-        out: npt.NDArray[np.float64],
-    ) -> None:
-        """Fill in the value liquidated by generation up to each block."""
-        liquidations = receipts[receipts["kind"] == Kind.LIQUIDATE]
-        if not len(liquidations):
-            out[:] = self.generations.value
-            return
-        at = np.searchsorted(liquidations["block"], blocks, side="right")
-        before = 0
-        for i, end in enumerate(at):
-            self.generations.take(liquidations[before:end], self._worth)
-            before = end
-            out[i] = self.generations.value
-
-    def _standing(self, row: int) -> tuple[float, float]:
-        """Wealth of an account and its lowest health factor; NaN without a debt."""
-        factors = [lender.health_factor(row) for lender in self.lending.values()]
-        lowest = min(factors, default=np.inf)
-        return self.wealth(row), lowest if np.isfinite(lowest) else np.nan
 
     def _worth(self, token: int) -> float:
         return abs(float(self.world.values[token]))
@@ -178,12 +155,18 @@ class LiveMarket(Market):
             return
         worth = np.abs(self.world.values[done["token_in"]]) * np.abs(done["amount_in"])
         kinds = done["kind"]
-        place = np.full(len(done), -1)
-        pools, lenders = np.isin(kinds, _POOL_KINDS), np.isin(kinds, _LENDING_KINDS)
-        place[pools] = done["protocol"][pools]
-        place[lenders] = len(self.pools) + done["protocol"][lenders]
-        place[kinds == Kind.VENUE] = len(self.pools) + len(self.lending)
-        names = [*self.pools, *self.lending, "venue"]
+        place, carries = np.full(len(done), -1), np.zeros(len(done), bool)
+        names: list[str] = []
+        for shown in in_order_of_summary():
+            if not shown.calls or not (nodes := shown.nodes(self.setup)):
+                continue
+            among = np.isin(kinds, shown.calls)
+            place[among] = len(names) + done["protocol"][among]
+            if shown.carries:
+                carries |= np.isin(kinds, shown.carries)
+            names += nodes
+        place[kinds == Kind.VENUE] = len(names)
+        names.append("venue")
         cohorts = [*self.cohorts, "holders"]
         known = place >= 0
         keys = done["cohort"][known].astype(np.int64) * len(names) + place[known]
@@ -191,10 +174,9 @@ class LiveMarket(Market):
             amount = float(worth[known][keys == key].sum())
             self._flow(cohorts[key // len(names)], names[key % len(names)], amount)
         # Swaps one after the other in a transaction carry value from pool to pool.
-        swaps = kinds == Kind.SWAP
         joined = (
-            swaps[1:]
-            & swaps[:-1]
+            carries[1:]
+            & carries[:-1]
             & (done["number"][1:] == done["number"][:-1])
             & (place[1:] != place[:-1])
             & (done["token_in"][1:] == done["token_out"][:-1])
@@ -261,8 +243,8 @@ class LiveMarket(Market):
         with self.lock:
             self.followed = self.ledger.account(account)
             self.seen.clear()
-            for name in TRAIL:
-                self.past.forget(name)
+            for trail in self.trails:
+                self.past.forget(trail.measure)
             if self.twin is not None and account in self.twin.ledger.accounts:
                 self.twin.follow(account)
 

@@ -16,14 +16,14 @@ from mesa.visualization.utils import update_counter
 
 from runs.app import views
 from runs.app.components import (
+    AccountTable,
     AgentView,
     Bus,
     ClassTable,
     DifferenceChart,
     DifferenceTable,
-    EndangeredTable,
     ExposureNetwork,
-    HealthFactors,
+    Histograms,
     NodeView,
     TimeChart,
     provide_bus,
@@ -201,17 +201,17 @@ def Board(session: Session) -> None:
             for chart in views.charts(market):
                 with solara.Div(classes=["ut-card"]).key(chart.title):
                     TimeChart(market, chart)
-            if market.lending:
+            if views.histograms(market):
                 with solara.Div(classes=["ut-card"]):
-                    HealthFactors(market)
+                    Histograms(market)
         with solara.Div(classes=["ut-tables"]):
             with solara.Div(classes=["ut-card"]):
                 solara.HTML("h3", "Classes of agents")
                 ClassTable(market)
-            if market.lending:
-                with solara.Div(classes=["ut-card"]):
-                    solara.HTML("h3", "Most endangered positions")
-                    EndangeredTable(market, session.followed.value, session.follow)
+            for table in views.tables(market):
+                with solara.Div(classes=["ut-card"]).key(table.title):
+                    solara.HTML("h3", table.title)
+                    AccountTable(market, table, session.followed.value, session.follow)
             with solara.Div(classes=["ut-card", "ut-stack"]):
                 solara.HTML("h3", "Follow an agent")
                 _Follow(session, market)

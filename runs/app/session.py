@@ -22,6 +22,7 @@ from sim.errors import ScenarioError, did_you_mean, shown
 from sim.ledger import LedgerError
 from sim.mechanisms import present
 from sim.shocks import HOLDING, held_by
+from sim.shown import all_shown
 
 SCENARIO_VARIABLE = "UNDERTOW_SCENARIO"
 """Environment variable: the scenario that a page opens with, a name or a file's path."""
@@ -30,18 +31,23 @@ _FIRST = "calm"
 _BEHIND = 2
 """Frames that the browser may be behind before the market waits for it."""
 _PATIENCE = 1.0
-MECHANISMS = {
+_MECHANISMS = {
     "interconnected": "links between pools",
     "gas_binds": "gas and full blocks",
     "venue_depth_is_finite": "impact on the outside venue",
-    "oracle_reads_market": "oracles see what agents do",
     "liquidators_sell": "liquidators sell",
     "providers_leave": "providers may leave",
     "lenders_leave": "lenders may leave",
-    "breakers": "circuit breakers",
-    "insurance": "insurance pays",
 }
-"""What a visitor reads for a switch."""
+
+
+@cache
+def mechanisms() -> dict[str, str]:
+    """What a visitor reads for a switch, by its name."""
+    found = dict(_MECHANISMS)
+    for kind in all_shown():
+        found |= kind.words
+    return found
 
 
 @cache
@@ -347,9 +353,10 @@ class Session:
         market = self.market
         if market is None:
             return {}
-        found = {MECHANISMS[m]: ("mechanism_cut", m) for m in present(market.asked)}
-        found |= {f"oracle {name}": ("oracle_freeze", name) for name in market.oracles}
-        found |= {f"pool {name}": ("pool_halt", name) for name in market.pools}
+        words = mechanisms()
+        found = {words[m]: ("mechanism_cut", m) for m in present(market.asked)}
+        for kind in all_shown():
+            found |= kind.cuts(market.setup)
         found |= {name: ("agents_stop", name) for name in market.cohorts}
         holding: dict[tuple[str, str], Action] = {}
         for action in market.actions:

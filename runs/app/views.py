@@ -5,29 +5,32 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from protocols.lending import standing
-from runs.app.live import TRAIL, LiveMarket
+from runs.app.live import LiveMarket
 from runs.app.past import Past, plain
-from runs.report.cascade import GENERATIONS
-from runs.report.network import HEADS, everybody, places
+from runs.report.network import everybody, heads, looks, places
 from runs.report.page import money
+from runs.report.report import prices_of
 from sim import Market
 from sim.measures import sum_classes, value_tokens
+from sim.shown import (
+    Chart,
+    Histogram,
+    Look,
+    Scale,
+    State,
+    Table,
+    Watched,
+    all_shown,
+    shown_by_node,
+)
 
-IMBALANCE = 0.1
-"""Imbalance at which a pool has its full colour."""
-_MISPRICED = 0.05
-"""Gap to the venue's price that counts as full distress of an oracle."""
 _X = (110.0, 400.0, 690.0, 920.0)
 _ROW = 86.0
-_LIGHT = {"cohort": "#66a182", "account": "#b8c1cc", "oracle": "#edae49", "venue": "#5c6b8a"}
-_DARK = {"cohort": "#5b9c7b", "account": "#667380", "oracle": "#d99b34", "venue": "#7d8fb3"}
 
 
 def number(value: float) -> str:
@@ -54,6 +57,13 @@ def past_of(market: Market) -> Past:
     return past
 
 
+def watched(market: Market) -> Watched:
+    """A market with what is known of its measures, as kinds of protocol ask for it."""
+    return Watched(
+        market, lambda name: _now(market, name), lambda name: past_of(market).values(name)
+    )
+
+
 # The network
 
 
@@ -65,25 +75,40 @@ def network_layout(market: Market) -> dict[str, Any]:
     if market in _LAYOUTS:
         return _LAYOUTS[market]
     graph = everybody(market.exposure(), market.setup)
-    place = places(graph, market.setup)
+    place, look = places(graph, market.setup), looks(graph, market.setup)
     filled = Counter(column for column, _ in place.values())
     rows = max(filled.values())
     nodes = [
         {
             "name": name,
-            "label": name.removeprefix("oracle:"),
+            "label": name.removeprefix(look[name].prefix),
             "kind": data["kind"],
+            "scale": _scale(look[name]),
             "x": _X[place[name][0]],
             "y": round(46.0 + _ROW * rows * place[name][1], 1),
-            "light": _LIGHT.get(data["kind"], "#c9d2da"),
-            "dark": _DARK.get(data["kind"], "#51606c"),
+            "light": look[name].light,
+            "dark": look[name].dark,
         }
         for name, data in graph.nodes(data=True)
     ]
-    heads = [{"text": t, "x": x} for t, x, c in zip(HEADS, _X, range(4), strict=True) if filled[c]]
-    size = {"width": 1000.0, "height": 66.0 + _ROW * rows, "imbalance": IMBALANCE}
-    _LAYOUTS[market] = size | {"nodes": nodes, "heads": heads}
+    above = [{"text": text, "x": _X[c]} for c, text in heads(look.values()).items()]
+    scales = dict.fromkeys(one.scale for one in look.values() if one.scale is not None)
+    legend = [{"text": _spoken(s), "diverging": s.diverging} for s in scales]
+    size = {"width": 1000.0, "height": 66.0 + _ROW * rows}
+    _LAYOUTS[market] = size | {"nodes": nodes, "heads": above, "scales": legend}
     return _LAYOUTS[market]
+
+
+def _scale(look: Look) -> dict[str, Any] | None:
+    """What the colour of a node says, for the page."""
+    scale = look.scale
+    return None if scale is None else {"most": scale.most, "diverging": scale.diverging}
+
+
+def _spoken(scale: Scale) -> str:
+    """A scale as the legend has it: imbalance of a pool, −10 % to +10 %."""
+    most = f"{100.0 * scale.most:.0f} %"
+    return f"{scale.label}, " + (f"−{most} to +{most}" if scale.diverging else f"0 to {most}")
 
 
 def network_state(market: Market, flows: Mapping[tuple[str, str], float]) -> dict[str, Any]:
@@ -102,11 +127,16 @@ def network_state(market: Market, flows: Mapping[tuple[str, str], float]) -> dic
     values = {n: abs(d["value"]) for n, d in graph.nodes(data=True) if d["kind"] != "venue"}
     largest = max((v for v in values.values() if v == v), default=0.0) or 1.0
     nodes = {}
+    look, owners, seen = looks(graph, market.setup), shown_by_node(market.setup), watched(market)
     for name, data in graph.nodes(data=True):
-        tone, distress, text, about = _node(market, name, data)
+        value = float(data["value"])
+        if name in owners:
+            tone, distress, text, about = owners[name].state(seen, name, value)
+        else:
+            tone, distress, text, about = _state(market, name, data["kind"], value)
         share = min(values.get(name, 0.0) / largest, 1.0)
         radius = 16.0 if data["kind"] == "venue" else 7.0 + 17.0 * math.sqrt(share)
-        label = name.removeprefix("oracle:")
+        label = name.removeprefix(look[name].prefix)
         nodes[name] = {
             "r": round(radius, 1),
             "tone": None if tone is None else round(tone, 4),
@@ -146,42 +176,9 @@ def network_state(market: Market, flows: Mapping[tuple[str, str], float]) -> dic
     return {"nodes": nodes, "edges": rows}
 
 
-def _node(
-    market: Market, name: str, data: Mapping[str, Any]
-) -> tuple[float | None, float, str, str]:
-    """Tone (None: the kind's own colour), distress, the line under its name, and the title."""
-    unit, kind, value = market.numeraire, data["kind"], float(data["value"])
-    if kind == "pool":
-        off, depth = _now(market, f"pool.{name}.imbalance"), _depth_left(market, name)
-        halted = bool(market.pools[name].record["halted"][0])
-        gone = 1.0 if halted else max(1.0 - depth, 0.0)
-        text = "halted" if halted else f"{money(value)} {unit}"
-        about = (
-            f"{market.setup.pools[name].kind} pool, {money(value)} {unit}, "
-            f"imbalance {100.0 * off:+.1f} %, distress: {100.0 * gone:.0f} % of its depth gone"
-        )
-        return (0.0 if off != off else off), gone, text, about
-    if kind == "lending":
-        lender = market.lending[name]
-        used = max((lender.utilisation(t) for t in lender.tokens if lender.debts(t)), default=0.0)
-        debt = _now(market, f"lending.{name}.debt")
-        endangered = _now(market, f"lending.{name}.endangered")
-        risk = min(endangered / debt, 1.0) if debt > 0.0 and endangered == endangered else 0.0
-        about = (
-            f"{money(value)} {unit} of cash, utilisation {100.0 * used:.0f} %, "
-            f"distress: {100.0 * risk:.0f} % of its debt endangered by a fall of 10 %"
-        )
-        return used, risk, f"{100.0 * used:.0f} % lent", about
-    if kind == "oracle":
-        name = name.removeprefix("oracle:")
-        feed = market.oracles[name]
-        price, outside = float(feed.record["price"][0]), market.price(feed.token)
-        gap = price / outside - 1.0 if outside > 0.0 else 0.0
-        frozen = market.block + 1 < int(feed.record["frozen_until"][0])
-        distress = 1.0 if frozen else min(abs(gap) / _MISPRICED, 1.0)
-        text = "frozen" if frozen else f"{price:,.4g} {unit}"
-        about = f"oracle of {feed.token}, {price:,.6g} {unit}, {100 * gap:+.2f} % off the venue"
-        return None, distress, text, about
+def _state(market: Market, name: str, kind: str, value: float) -> State:
+    """How a node is that is no protocol of a kind."""
+    unit = market.numeraire
     if kind == "cohort":
         cohort = market.cohorts[name]
         start = float(market.world.start_worth[cohort.ident])
@@ -190,54 +187,23 @@ def _node(
             f"{len(cohort):,} agents of kind {market.setup.agents[name].kind}, wealth "
             f"{money(value)} {unit}, distress: {100.0 * lost:.1f} % of their wealth lost"
         )
-        return None, min(lost, 1.0), f"{len(cohort):,} · {money(value)} {unit}", about
+        return State(None, min(lost, 1.0), f"{len(cohort):,} · {money(value)} {unit}", about)
     if kind == "venue":
         prices = ", ".join(f"{a} {market.price(a):,.4g}" for a in market.venue.names)
-        return None, 0.0, "outside venue", f"outside venue, {prices} {unit}"
-    return None, 0.0, f"{money(value)} {unit}", f"{money(value)} {unit}"
+        return State(None, 0.0, "outside venue", f"outside venue, {prices} {unit}")
+    return State(None, 0.0, f"{money(value)} {unit}", f"{money(value)} {unit}")
 
 
 def _now(market: Market, measure: str) -> float:
     if isinstance(market, LiveMarket):
         return market.past.last(measure)
+    if measure in market.datacollector.reporters:
+        return float(market.datacollector.reporters[measure](market))
     table, names = market.datacollector.table, [m.name for m in market.measures]
     return float(table[-1, 1 + names.index(measure)]) if len(table) and measure in names else np.nan
 
 
-def _depth_left(market: Market, pool: str) -> float:
-    """Depth of a pool as a share of its depth after the first block; 1 where it has none."""
-    depths = past_of(market).values(f"pool.{pool}.depth")
-    known = depths[np.isfinite(depths) & (depths > 0.0)]
-    return float(min(depths[-1] / known[0], 1.0)) if len(known) and depths[-1] >= 0.0 else 1.0
-
-
 # Charts
-
-
-@dataclass(frozen=True)
-class Chart:
-    """What a chart shows.
-
-    Attributes:
-        title: Above it.
-        unit: Of its axis.
-        lines: Measures by label.
-        format: number, share or money.
-        log: Whether its axis is logarithmic.
-        zero: Whether its axis begins at zero.
-    """
-
-    title: str
-    unit: str
-    lines: Mapping[str, str]
-    format: str = "number"
-    log: bool = False
-    zero: bool = False
-
-    @property
-    def key(self) -> str:
-        """A name for it that stays the same from frame to frame."""
-        return self.title
 
 
 def charts(market: Market) -> list[Chart]:
@@ -245,54 +211,10 @@ def charts(market: Market) -> list[Chart]:
     setup, unit = market.setup, market.numeraire
     found = []
     for asset, settings in setup.venue.assets.items():
-        if settings.process == "constant":
-            continue
-        lines = {"outside venue": f"venue.{asset}.price"}
-        lines |= {
-            f"oracle {n}": f"oracle.{n}.price" for n, o in setup.oracles.items() if o.token == asset
-        }
-        lines |= {
-            f"pool {n}": f"pool.{n}.price"
-            for n, p in setup.pools.items()
-            if p.tokens == [asset, unit]
-        }
-        found.append(Chart(f"Price of {asset}", unit, lines))
-    pools = {n: p for n, p in setup.pools.items() if p.kind != "bonding_curve"}
-    if setup.lending:
-        lines = {f"{text}": f"liquidated.{text}" for text in GENERATIONS}
-        found.append(
-            Chart("Liquidated, by generation", f"{unit} since the start", lines, "money", zero=True)
-        )
-        lines = {}
-        for m in setup.lending:
-            lines[f"{m}: endangered by a fall of 10 %"] = f"lending.{m}.endangered"
-            lines[f"{m}: bad debt"] = f"lending.{m}.bad_debt"
-        found.append(Chart("Debt at risk", unit, lines, "money", zero=True))
-        lines = {}
-        for m in setup.lending:
-            quantiles = (("min", "lowest"), ("q05", "5 %"), ("q25", "25 %"), ("median", "median"))
-            for q, text in quantiles:
-                lines[f"{m}: {text}"] = f"lending.{m}.health_{q}"
-        found.append(Chart("Health factors", "quantiles", lines))
-        lines = {}
-        for m, lender in setup.lending.items():
-            where = f"{m}: " if len(setup.lending) > 1 else ""
-            for token, r in lender.reserves.items():
-                if r.borrowable:
-                    lines[f"{where}{token} lent"] = f"lending.{m}.{token}.utilisation"
-                    lines[f"{where}{token} withdrawable"] = f"lending.{m}.{token}.withdrawable"
-        title = "Utilisation and withdrawable cash"
-        found.append(Chart(title, "share of deposits", lines, "share"))
-    if pools:
-        lines = {n: f"pool.{n}.imbalance" for n in pools}
-        found.append(Chart("Imbalance of pools", "share of value", lines, "share"))
-        lines = {n: f"pool.{n}.depth" for n in pools}
-        title = f"{unit} for a fall of 1 %"
-        found.append(Chart("Depth of pools", title, lines, "money", log=True))
-        lines = {n: f"pool.{n}.impermanent_loss" for n in pools}
-        found.append(Chart("Impermanent loss", "share of holding", lines, "share"))
-    for protocol in market.declared:
-        found += _charts_of(protocol)
+        if settings.process != "constant":
+            found.append(Chart(f"Price of {asset}", unit, prices_of(setup, asset)))
+    for shown in all_shown():
+        found += shown.charts(setup)
     lines = {"mean paid outside": "gas.mean", "base fee": "gas.base_fee"}
     if setup.switches.gas_binds:
         found.append(Chart("Gas price", "gwei", lines, log=True))
@@ -302,48 +224,12 @@ def charts(market: Market) -> list[Chart]:
     return found
 
 
-def _charts_of(protocol: Any) -> list[Chart]:
-    """The charts that a protocol declares, and the value of what it holds."""
-    name, units = protocol.name, {m.name: m.unit for m in protocol.measures}
-    unit = protocol.market.numeraire
-    found = [Chart(f"{name}: value", unit, {"value": f"protocol.{name}.value"}, "money")]
-    for title, drawn in protocol.charts.items():
-        lines = {m: f"protocol.{name}.{m}" for m in drawn}
-        if [*drawn] != ["value"]:
-            found.append(Chart(f"{name}: {title}", units.get(drawn[0], unit), lines))
-    return found
-
-
 def history_of(market: Market, node: str) -> list[Chart]:
     """Charts of one node of the network."""
-    unit, name = market.numeraire, node.removeprefix("oracle:")
-    if node in market.pools:
-        return [
-            Chart(f"{name}: value locked", unit, {"value": f"pool.{name}.value"}, "money"),
-            Chart(
-                f"{name}: off the outside price",
-                "share",
-                {"mispricing": f"pool.{name}.mispricing", "imbalance": f"pool.{name}.imbalance"},
-                "share",
-            ),
-        ]
-    if node in market.lending:
-        lines = {"debt": f"lending.{name}.debt", "collateral": f"lending.{name}.collateral"}
-        tokens = market.lending[name].tokens
-        used = {t: f"lending.{name}.{t}.utilisation" for t in tokens}
-        return [
-            Chart(f"{name}: debt and collateral", unit, lines, "money", zero=True),
-            Chart(f"{name}: utilisation", "share of deposits", used, "share"),
-        ]
-    if node.startswith("oracle:"):
-        token = market.oracles[name].token
-        lines = {f"oracle {name}": f"oracle.{name}.price"}
-        if token in market.venue.names:
-            lines["outside venue"] = f"venue.{token}.price"
-        return [Chart(f"Oracle {name}", unit, lines)]
-    for protocol in market.declared:
-        if protocol.name == node:
-            return _charts_of(protocol)
+    unit, name = market.numeraire, node
+    owner = shown_by_node(market.setup).get(node)
+    if owner is not None:
+        return owner.history(market.setup, node)
     if node in market.cohorts:
         lines = {"wealth": f"wealth.{name}"}
         result = {"against holding": f"result.{name}"}
@@ -390,53 +276,32 @@ def spoken(shock: Any) -> str:
 # Agents
 
 
-def health_histogram(market: Market, lending: str) -> dict[str, Any]:
-    """Debtors by health factor, at the oracle's prices.
+def histograms(market: Market) -> list[Histogram]:
+    """The distributions that are shown of a market."""
+    return [one for shown in all_shown() for one in shown.histograms(market.setup)]
+
+
+def histogram(market: Market, about: Histogram) -> dict[str, Any]:
+    """A distribution as it stands.
 
     Returns:
-        edges float[n + 1] of the bins, count int[n] of debtors in them, the last bin
-        open; debtors and unhealthy (below one) in all.
+        edges float[n + 1] of the bins, count int[n] in them, the last bin open; total, and
+        how many of them are below the limit.
     """
-    factors = _health(market, lending)
-    edges = np.linspace(0.8, 3.0, 45)
-    count, _ = np.histogram(np.clip(factors, edges[0], edges[-1]), edges)
+    values = about.values(market)
+    edges = np.linspace(about.low, about.high, about.bins + 1)
+    count, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
     return {
         "edges": [round(float(e), 3) for e in edges],
         "count": count.tolist(),
-        "debtors": len(factors),
-        "unhealthy": int((factors < 1.0).sum()),
+        "total": len(values),
+        "below": int((values < about.limit).sum()),
     }
 
 
-def _health(market: Market, lending: str) -> np.ndarray:
-    m = list(market.lending).index(lending)
-    n = int(market.world.markets[m]["debtors"])
-    return np.asarray(market.world.health[m, :n])
-
-
-def endangered(market: Market, most: int = 8) -> list[dict[str, Any]]:
-    """The positions with the lowest health factors, over all lending markets."""
-    found = []
-    w = market.world
-    for m, (name, lender) in enumerate(market.lending.items()):
-        factors = _health(market, name)
-        for place in np.argsort(factors, kind="stable")[:most]:
-            row = int(w.debtors[m, place])
-            value, _, threshold, debt = standing(w.books, w.markets[m], w.reserves, w.feeds, row)
-            if not debt > 0.0:
-                continue
-            found.append(
-                {
-                    "account": market.ledger.accounts[row],
-                    "market": lender.name,
-                    "health": threshold / debt,
-                    "debt": debt,
-                    "collateral": value,
-                    "ratio": debt / value if value > 0.0 else math.inf,
-                }
-            )
-    found.sort(key=lambda position: position["health"])
-    return found[:most]
+def tables(market: Market) -> list[Table]:
+    """The tables of accounts that are shown of a market."""
+    return [one for shown in all_shown() for one in shown.tables(market.setup)]
 
 
 def classes(market: Market) -> list[dict[str, Any]]:
@@ -475,10 +340,8 @@ def agent_card(market: Market, account: str) -> dict[str, Any]:
         None,
     )
     facts = [("wealth", f"{money(market.wealth(row))} {unit}")]
-    for name, lender in market.lending.items():
-        factor = lender.health_factor(row)
-        if math.isfinite(factor):
-            facts.append((f"health factor in {name}", f"{factor:.4f}"))
+    for shown in all_shown():
+        facts += shown.of_account(market, row)
     held = ledger.balances[row]
     for i, token in enumerate(ledger.tokens):
         if held[i] != 0.0:
@@ -514,59 +377,25 @@ def trail_of(market: Market, account: str) -> list[Chart]:
     """Charts of an agent since it is followed; none where it is not."""
     if not isinstance(market, LiveMarket) or market.followed != market.ledger.account(account):
         return []
-    wealth, health = TRAIL
-    found = [Chart(f"{account}: wealth", market.numeraire, {"wealth": wealth}, "money")]
-    if market.lending:
-        found.append(Chart(f"{account}: health factor", "lowest", {"health factor": health}))
-    return found
+    return [
+        Chart(f"{account}: {t.title}", t.unit, {t.title: t.measure}, t.format)
+        for t in market.trails
+    ]
+
+
+def title_of(market: Market, node: str) -> str:
+    """A node's name as its card has it: oracle eth."""
+    owner = shown_by_node(market.setup).get(node)
+    prefix = owner.look_of(market.setup, node).prefix if owner is not None else ""
+    return f"{prefix[:-1]} {node.removeprefix(prefix)}" if prefix else node
 
 
 def node_facts(market: Market, node: str) -> list[tuple[str, str]]:
     """The state of a node of the network, as (what, value)."""
-    unit, name = market.numeraire, node.removeprefix("oracle:")
-
-    def share(value: float) -> str:
-        return "–" if value != value else f"{100.0 * value:+.2f} %"
-
-    if node in market.pools:
-        pool, settings = market.pools[node], market.setup.pools[node]
-        facts = [("kind", settings.kind), ("fee", f"{100.0 * float(pool.record['fee'][0]):.3g} %")]
-        facts += [(t, f"{amount:,.2f}") for t, amount in pool.reserves.items()]
-        facts.append((f"price of {pool.tokens[0]}", f"{pool.spot_price():,.6g} {pool.tokens[-1]}"))
-        facts.append(("imbalance", share(_now(market, f"pool.{name}.imbalance"))))
-        facts.append(("off the outside price", share(_now(market, f"pool.{name}.mispricing"))))
-        facts.append(("depth, 1 %", f"{money(_now(market, f'pool.{name}.depth'))} {unit}"))
-        facts.append(("volume", f"{money(float(pool.record['volume'][0]))} {unit}"))
-        facts.append(("fees earned", f"{money(float(pool.record['fees'][0]))} {unit}"))
-        facts.append(("impermanent loss", share(_now(market, f"pool.{name}.impermanent_loss"))))
-        facts.append(("trading", "halted" if pool.record["halted"][0] else "open"))
-        return facts
-    if node in market.lending:
-        lender = market.lending[node]
-        facts = []
-        for token in lender.tokens:
-            text = f"{money(lender.deposits(token))} deposited"
-            if lender.debts(token):
-                text += f", {100.0 * lender.utilisation(token):.1f} % lent"
-                text += f" at {100.0 * lender.borrow_rate(token):.2f} % a year"
-            facts.append((token, text))
-        facts.append(("debtors", f"{int(lender.record['debtors'][0]):,}"))
-        facts.append(("liquidations", f"{lender.liquidations:,}"))
-        facts.append(("liquidated", f"{money(lender.liquidated_value)} {unit}"))
-        facts.append(("bad debt", f"{money(lender.bad_debt)} {unit}"))
-        return facts
-    if node.startswith("oracle:"):
-        feed, settings_ = market.oracles[name], market.setup.oracles[name]
-        frozen = int(feed.record["frozen_until"][0])
-        price, outside = float(feed.record["price"][0]), market.price(feed.token)
-        facts = [("token", feed.token), ("source", settings_.source.replace("_", " "))]
-        if settings_.pool:
-            facts.append(("pool", settings_.pool))
-        facts.append(("price", f"{price:,.6g} {unit}"))
-        facts.append(("at the outside venue", f"{outside:,.6g} {unit}"))
-        facts.append(("lag", f"{settings_.lag:,} blocks"))
-        facts.append(("publishes", "nothing" if market.block + 1 < frozen else "yes"))
-        return facts
+    unit = market.numeraire
+    owner = shown_by_node(market.setup).get(node)
+    if owner is not None:
+        return owner.facts(watched(market), node)
     if node in market.cohorts:
         row = next(c for c in classes(market) if c["name"] == node)
         facts = [("kind", row["kind"].replace("_", " ")), ("agents", f"{row['count']:,}")]
@@ -592,7 +421,7 @@ def headline(market: Market) -> list[dict[str, str]]:
     unit = market.numeraire
     value_tokens(market.world)
     locked = 0.0
-    for name in (*market.pools, *market.lending):
+    for name in market.protocols:
         held = market.ledger.balances[market.ledger.account(name)]
         locked += float(held @ market.world.values)
     found = [{"label": "value locked", "value": money(locked), "unit": unit}]
@@ -600,13 +429,8 @@ def headline(market: Market) -> list[dict[str, str]]:
     if first is not None:
         price = f"{market.price(first):,.6g}"
         found.insert(0, {"label": f"price of {first}", "value": price, "unit": unit})
-    if market.lending:
-        count = sum(m.liquidations for m in market.lending.values())
-        value = sum(m.liquidated_value for m in market.lending.values())
-        bad = sum(m.bad_debt for m in market.lending.values())
-        found.append({"label": "liquidations", "value": f"{count:,}", "unit": ""})
-        found.append({"label": "liquidated", "value": money(value), "unit": unit})
-        found.append({"label": "bad debt", "value": money(bad), "unit": unit})
+    for shown in all_shown():
+        found += [figure._asdict() for figure in shown.headline(market)]
     if market.setup.switches.gas_binds:
         gas = float(market.world.chain[0]["mean_gas_price"])
         found.append({"label": "gas", "value": f"{gas:,.3g}", "unit": "gwei"})
@@ -625,11 +449,8 @@ def differences(market: LiveMarket) -> list[dict[str, Any]]:
         return []
     names: list[tuple[str, str]] = []
     names += [(f"price of {a}", f"venue.{a}.price") for a in market.venue.names[:2]]
-    for m in market.lending:
-        names.append((f"liquidated in {m}", f"lending.{m}.liquidated"))
-        names.append((f"bad debt in {m}", f"lending.{m}.bad_debt"))
-    names.append(("volume of pools", "pools.volume"))
-    names.append(("gap of pools to the venue, share", "pools.mispricing"))
+    for shown in all_shown():
+        names += shown.compared(market.setup)
     names += [(f"loss of {c}", f"loss.{c}") for c in market.cohorts]
     rows = []
     for text, name in names:

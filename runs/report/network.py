@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import networkx as nx
 from matplotlib.axes import Axes
@@ -15,24 +15,16 @@ from matplotlib.patheffects import withStroke
 
 from runs.report.page import COLOURS, INK, MUTED, money
 from sim import Scenario
+from sim.shown import Look, Place, all_shown
 
-COLUMNS = {
-    "cohort": 0, "agent": 0, "account": 0, "lending": 1, "oracle": 1, "pool": 2, "custom": 2,
-    "protocol": 2,
-    "venue": 3,
-}  # fmt: skip
-HEADS = ("agents", "lending and oracles", "pools", "outside")
-KIND_COLOURS = {
-    "pool": "#0b6e8f",
-    "lending": "#d1495b",
-    "venue": "#3d405b",
-    "oracle": "#edae49",
-    "custom": "#7a5195",
-    "protocol": "#7a5195",
-    "cohort": "#66a182",
-    "agent": "#a3c9a8",
-    "account": "#b8c1cc",
+_LOOKS = {
+    "cohort": Look("cohort", "agents", Place.AGENTS, "#66a182", "#66a182", "#5b9c7b"),
+    "agent": Look("agent", "agents", Place.AGENTS, "#a3c9a8"),
+    "account": Look("account", "agents", Place.AGENTS, "#b8c1cc", "#b8c1cc", "#667380"),
+    "custom": Look("custom", "protocols", Place.TRADE),
+    "venue": Look("venue", "outside", Place.OUTSIDE, "#3d405b", "#5c6b8a", "#7d8fb3"),
 }
+"""How nodes look that are no protocol of a kind."""
 _X = (0.0, 1.0, 2.0, 2.9)
 _CHANNELS = {"claim": 0, "debt": 1, "price": 2, "source": 2, "common": 4}
 _WORDS = {
@@ -41,6 +33,31 @@ _WORDS = {
     "price": "price (oracles and what they read)",
     "common": "common token",
 }
+
+
+def looks(graph: nx.MultiDiGraph, setup: Scenario) -> dict[str, Look]:
+    """How each node of a network looks, by its name."""
+    kinds = {shown.kind: shown for shown in all_shown() if shown.kind}
+    return {
+        name: kinds[kind].look_of(setup, name) if kind in kinds else _LOOKS[kind]
+        for name, kind in graph.nodes(data="kind")
+    }
+
+
+def heads(shown: Iterable[Look]) -> dict[Place, str]:
+    """What stands above each column that holds something."""
+    order = [*(one.look.head for one in all_shown()), *(look.head for look in _LOOKS.values())]
+    found: dict[Place, set[str]] = {}
+    for look in shown:
+        found.setdefault(look.place, set()).add(look.head)
+
+    def place(head: str) -> tuple[int, str]:
+        return order.index(head) if head in order else len(order), head
+
+    return {
+        column: " and ".join(sorted(filter(None, words), key=place))
+        for column, words in sorted(found.items())
+    }
 
 
 def everybody(graph: nx.MultiDiGraph, setup: Scenario) -> nx.MultiDiGraph:
@@ -64,26 +81,36 @@ def places(graph: nx.MultiDiGraph, setup: Scenario) -> dict[str, tuple[int, floa
     Everybody stands beside those that it is linked with, so that edges cross less. The
     places depend on who is linked with whom and on no weight.
     """
-    columns: list[list[str]] = [[] for _ in HEADS]
-    for name, data in graph.nodes(data=True):
-        columns[COLUMNS[data["kind"]]].append(name)
+    look = looks(graph, setup)
+    columns: dict[Place, list[str]] = {place: [] for place in Place}
+    for name in graph:
+        columns[look[name].place].append(name)
+    beside = _linked(setup)
     down: dict[str, float] = {}
-    for c in (2, 1, 3, 0):
+    for c in (Place.TRADE, Place.CREDIT, Place.OUTSIDE, Place.AGENTS):
         order = columns[c]
-        if c != 2:  # pools are as the scenario has them
-            order = sorted(order, key=lambda name: (_middle(graph, setup, name, down), name))
+        if c != Place.TRADE:  # what trades is as the scenario has it
+            order = sorted(order, key=lambda name: (_middle(graph, beside, name, down), name))
         for i, name in enumerate(order):
             down[name] = (i + 0.5) / len(order)
-    return {n: (COLUMNS[d["kind"]], down[n]) for n, d in graph.nodes(data=True)}
+    return {name: (int(look[name].place), down[name]) for name in graph}
 
 
-def _middle(graph: nx.MultiDiGraph, setup: Scenario, name: str, down: Mapping[str, float]) -> float:
-    beside = set(graph.predecessors(name)) | set(graph.successors(name))
-    if name in setup.agents:
-        group = setup.agents[name]
-        beside |= {*group.pools} | ({group.lending} if group.lending else set())
+def _linked(setup: Scenario) -> dict[str, set[str]]:
+    """Who each group names in its settings."""
+    every = all_shown()
+    return {
+        name: {node for shown in every for node in shown.linked(group)}
+        for name, group in setup.agents.items()
+    }
+
+
+def _middle(
+    graph: nx.MultiDiGraph, linked: Mapping[str, set[str]], name: str, down: Mapping[str, float]
+) -> float:
+    beside = set(graph.predecessors(name)) | set(graph.successors(name)) | linked.get(name, set())
     known = [down[other] for other in beside if other in down]
-    return sum(known) / len(known) if known else math.inf
+    return math.fsum(known) / len(known) if known else math.inf  # in whatever order a set has
 
 
 def draw(figure: Figure, ax: Axes, graph: nx.MultiDiGraph, setup: Scenario) -> None:
@@ -100,8 +127,9 @@ def draw(figure: Figure, ax: Axes, graph: nx.MultiDiGraph, setup: Scenario) -> N
     ax.set_axis_off()
     ax.set_xlim(-0.3, 3.2)
     ax.set_ylim(-1.04, 0.06)
-    for text, x in zip(HEADS, _X, strict=True):
-        ax.text(x, 0.04, text, ha="center", fontsize=8, color=MUTED)
+    look = looks(graph, setup)
+    for column, text in heads(look.values()).items():
+        ax.text(_X[column], 0.04, text, ha="center", fontsize=8, color=MUTED)
     heaviest = max((d["weight"] for _, _, d in graph.edges(data=True)), default=1.0)
     drawn: Counter[frozenset[str]] = Counter()
     common = set()
@@ -116,12 +144,12 @@ def draw(figure: Figure, ax: Axes, graph: nx.MultiDiGraph, setup: Scenario) -> N
         drawn[pair] += 1
     values = {n: abs(d["value"]) for n, d in graph.nodes(data=True) if d["kind"] != "venue"}
     largest = max((v for v in values.values() if v == v), default=1.0) or 1.0
-    for name, data in graph.nodes(data=True):
+    for name in graph:
         value = values.get(name, math.nan)
         size = 5.0 + 9.0 * math.sqrt(min(value / largest, 1.0)) if value == value else 10.0
-        colour = KIND_COLOURS[data["kind"]]
+        colour = look[name].colour
         ax.plot(*place[name], "o", markersize=2 * size, color=colour, markeredgecolor="white")
-        text = name.removeprefix("oracle:")
+        text = name.removeprefix(look[name].prefix)
         if value > 0.0:
             text += f"\n{money(value)}"
         ax.annotate(
@@ -129,15 +157,14 @@ def draw(figure: Figure, ax: Axes, graph: nx.MultiDiGraph, setup: Scenario) -> N
             va="top", fontsize=7.5, color=INK, linespacing=1.15, zorder=5,
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )  # fmt: skip
-    kinds = {data["kind"] for _, data in graph.nodes(data=True)}
+    in_columns = sorted(look.values(), key=lambda one: one.place)
+    words = dict.fromkeys((one.word, one.colour) for one in in_columns)
     handles: list[Line2D] = [
         Line2D([], [], color=COLOURS[_CHANNELS[channel]], linewidth=3, label=text)
         for channel, text in _WORDS.items()
     ]
     handles += [
-        Line2D([], [], color=colour, marker="o", linestyle="", label=kind)
-        for kind, colour in KIND_COLOURS.items()
-        if kind in kinds
+        Line2D([], [], color=colour, marker="o", linestyle="", label=word) for word, colour in words
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
 

@@ -12,31 +12,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from sim.shown import money as money
+from sim.shown import number as number
+
 INK, MUTED, GRID = "#1d2733", "#64707d", "#e3e8ee"
 COLOURS = ("#0b6e8f", "#d1495b", "#edae49", "#66a182", "#5b5f97", "#8d5a97", "#3d405b", "#a44a3f")
-
-
-def money(value: float) -> str:
-    """An amount of money, short: 1.2M."""
-    if value != value:
-        return "–"
-    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size * 0.9995:
-            return (
-                f"{value / size:,.3g}{letter}"
-                if abs(value) < 1e3 * size
-                else f"{value / size:,.0f}{letter}"
-            )
-    return f"{value:,.3g}" if value else "0"
-
-
-def number(value: float) -> str:
-    """A number with four digits or so: 2,390; 1.234M; 0.001234."""
-    if value != value:
-        return "–"
-    if abs(value) >= 1e6:
-        return money(value) if abs(value) >= 1e12 else f"{value / 1e6:,.4g}M"
-    return f"{value:,.0f}" if abs(value) >= 1e3 else f"{value:.4g}"
 
 
 def new_figure(rows: int = 1, height: float = 2.6, share: bool = True) -> tuple[Figure, list[Axes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,6 @@ from runs.report.page import (
     document,
     label,
     legend,
-    money,
     new_figure,
     number,
     plain,
@@ -32,8 +32,11 @@ from runs.report.page import (
     table,
 )
 from runs.results import BLOCKS, REPORT, SCENARIO, SUMMARY, write_whole
-from sim import Scenario, reading, registry
+from sim import Scenario, reading
 from sim.errors import ScenarioError
+from sim.shown import PRICES, Chart, all_shown, in_order_of_summary
+
+_FORMATS = {"money": MONEY, "share": SHARE}
 
 
 def _time_axis(ax: Axes) -> None:
@@ -78,98 +81,41 @@ class Pictures:
             _time_axis(ax)
         return drawn
 
-    def prices(self) -> Figure:
-        """Prices in every venue, and how far the pools are out of balance."""
+    def drawn(self, charts: Sequence[Chart]) -> Figure:
+        """Charts above each other."""
+        figure, axes = new_figure(len(charts))
+        for ax, chart in zip(axes, charts, strict=True):
+            label(ax, f"{chart.title} ({chart.unit})" if chart.unit else chart.title)
+            drawn = self.lines(ax, {name: text for text, name in chart.lines.items()})
+            legend(ax, drawn if chart.legend else 0)
+            if drawn and chart.level is not None:
+                ax.axhline(chart.level, color=INK, linewidth=0.8)
+            if chart.format in _FORMATS:
+                ax.yaxis.set_major_formatter(_FORMATS[chart.format])
+            if chart.log:
+                values = self.frame.reindex(columns=list(chart.lines.values()))
+                if (values > 0.0).any(axis=None):  # gas may be free
+                    ax.set_yscale("log")
+                ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        return figure
+
+    def sections(self) -> dict[str, list[Chart]]:
+        """Charts by heading: prices, then what kinds of protocol are shown by, then gas."""
         s, unit = self.setup, self.setup.venue.numeraire
-        volatile = [a for a, v in s.venue.assets.items() if v.process not in ("constant",)]
-        figure, axes = new_figure(len(volatile) + 1)
-        for ax, asset in zip(axes, volatile, strict=False):
-            names = {f"venue.{asset}.price": "outside venue"}
-            for oracle, o in s.oracles.items():
-                if o.token == asset:
-                    names[f"oracle.{oracle}.price"] = f"oracle {oracle}"
-            for pool, p in s.pools.items():
-                if p.tokens == [asset, unit]:
-                    names[f"pool.{pool}.price"] = f"pool {pool}"
-            label(ax, f"Price of {asset} ({unit})")
-            legend(ax, self.lines(ax, names))
-        names = {f"pool.{p}.imbalance": p for p in s.pools}
-        label(axes[-1], "Imbalance of pools (value of the first token over the second's, share)")
-        legend(axes[-1], self.lines(axes[-1], names))
-        axes[-1].yaxis.set_major_formatter(SHARE)
-        return figure
-
-    def leverage(self) -> Figure:
-        """Leverage and health of borrowers, and liquidations."""
-        figure, axes = new_figure(3)
-        markets = list(self.setup.lending)
-        leverage = {f"lending.{m}.leverage": f"{m}: collateral over equity" for m in markets}
-        label(axes[0], "Leverage of all positions (multiple)")
-        legend(axes[0], self.lines(axes[0], leverage))
-        quantiles = {
-            f"lending.{m}.health_{q}": f"{m}: {text}"
-            for m in markets
-            for q, text in (
-                ("min", "lowest"),
-                ("q05", "5 %"),
-                ("q25", "25 %"),
-                ("median", "median"),
-            )
-        }
-        label(axes[1], "Health factors (quantiles)")
-        drawn = self.lines(axes[1], quantiles)
-        legend(axes[1], drawn)
-        if drawn:
-            axes[1].axhline(1.0, color=INK, linewidth=0.8)
-        sums = {}
-        for m in markets:
-            sums[f"lending.{m}.liquidated"] = f"{m}: debt liquidated since the start"
-            sums[f"lending.{m}.bad_debt"] = f"{m}: bad debt since the start"
-            sums[f"lending.{m}.endangered"] = f"{m}: debt that a fall of 10 % would endanger"
-        label(axes[2], f"Liquidations ({self.setup.venue.numeraire})")
-        legend(axes[2], self.lines(axes[2], sums))
-        axes[2].yaxis.set_major_formatter(MONEY)
-        return figure
-
-    def cash(self) -> Figure:
-        """Utilisation, and how much of the deposits could be withdrawn."""
-        figure, axes = new_figure(3)
-        pairs = [(m, t) for m, s in self.setup.lending.items() for t in s.reserves]
-        for ax, what, text in (
-            (axes[0], "utilisation", "Utilisation (share of deposits lent)"),
-            (axes[1], "withdrawable", "Withdrawable cash (share of deposits)"),
-            (axes[2], "borrow_rate", "Rate of borrowing (per year)"),
-        ):
-            names = {f"lending.{m}.{t}.{what}": f"{m}: {t}" for m, t in pairs}
-            label(ax, text)
-            legend(ax, self.lines(ax, names))
-            ax.yaxis.set_major_formatter(SHARE)
-        return figure
-
-    def protocol(self, name: str) -> Figure | None:
-        """The charts that a protocol of the scenario's own kind declares; None: it has none."""
-        declared = registry.protocol(self.setup.protocols[name].kind).charts
-        if not declared:
-            return None
-        figure, axes = new_figure(len(declared))
-        for ax, (title, measures) in zip(axes, declared.items(), strict=True):
-            label(ax, title)
-            drawn = self.lines(ax, {f"protocol.{name}.{m}": m for m in measures})
-            legend(ax, drawn if len(measures) > 1 else 0)
-        return figure
-
-    def gas(self) -> Figure:
-        """What gas cost, and who had to wait."""
-        figure, axes = new_figure(2)
-        names = {"gas.mean": "mean paid by others", "gas.price": "least that got in"}
-        label(axes[0], "Gas price (gwei, logarithmic)")
-        legend(axes[0], self.lines(axes[0], names))
-        if (self.frame.reindex(columns=list(names)) > 0.0).any(axis=None):  # gas may be free
-            axes[0].set_yscale("log")
-        axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        label(axes[1], "Calls waiting in the mempool (number)")
-        self.lines(axes[1], {"gas.waiting": "waiting"})
-        return figure
+        found: dict[str, list[Chart]] = {PRICES: []}
+        for asset, settings in s.venue.assets.items():
+            if settings.process != "constant":
+                found[PRICES].append(Chart(f"Price of {asset}", unit, prices_of(s, asset)))
+        for shown in all_shown():
+            for heading, charts in shown.sections(s).items():
+                found.setdefault(heading, []).extend(charts)
+        gas = {"mean paid by others": "gas.mean", "least that got in": "gas.price"}
+        waiting = {"waiting": "gas.waiting"}
+        found["Gas"] = [
+            Chart("Gas price", "gwei, logarithmic", gas, log=True),
+            Chart("Calls waiting in the mempool", "number", waiting, legend=False),
+        ]
+        return {heading: charts for heading, charts in found.items() if charts}
 
     def losses(self) -> Figure:
         """What each class has gained or lost, in all and against holding."""
@@ -203,15 +149,7 @@ class Pictures:
 
     def all(self) -> dict[str, Figure]:
         """Every picture by its heading, but those of which nothing was measured."""
-        pictures = {"Prices and imbalance": self.prices()}
-        if self.setup.lending:
-            pictures["Leverage and liquidations"] = self.leverage()
-            pictures["Utilisation and withdrawable cash"] = self.cash()
-        for name in self.setup.protocols:
-            figure = self.protocol(name)
-            if figure is not None:
-                pictures[f"Protocol {name}"] = figure
-        pictures["Gas"] = self.gas()
+        pictures = {heading: self.drawn(charts) for heading, charts in self.sections().items()}
         pictures["Losses by class"] = self.losses()
         pictures = {
             heading: figure
@@ -220,6 +158,14 @@ class Pictures:
         }
         pictures["Exposure network"] = self.network()
         return pictures
+
+
+def prices_of(setup: Scenario, asset: str) -> dict[str, str]:
+    """Lines in the chart of an asset's price: measures by label, the outside price first."""
+    lines = {"outside venue": f"venue.{asset}.price"}
+    for shown in all_shown():
+        lines |= shown.prices(setup, asset)
+    return lines
 
 
 def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
@@ -239,28 +185,8 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
             f"high {number(p['high'])}"
         )
         rows.append((f"Price of {name} ({unit})", text))
-    for name, p in summary["pools"].items():
-        if p["largest_imbalance"] is None or p["largest_imbalance"] != p["largest_imbalance"]:
-            continue
-        text = (
-            f"imbalance up to {100 * p['largest_imbalance']:+.2f} %, volume {money(p['volume'])}, "
-            f"fees {money(p['fees'])}, return of providers "
-            f"{100 * (p['provider_return'] or 0.0):+.2f} % against holding"
-        )
-        rows.append((f"Pool {name}", text))
-    for name, m in summary["lending"].items():
-        text = (
-            f"{m['liquidations']:,} liquidations of {money(m['liquidated'])} {unit}, "
-            f"bad debt {money(m['bad_debt'])}"
-        )
-        rows.append((f"Lending {name}", text))
-        used = ", ".join(
-            f"{token} {100 * value:.1f} %"
-            for token, value in m["highest_utilisation"].items()
-            if value
-        )
-        if used:
-            rows.append(("Highest utilisation", used))
+    for shown in in_order_of_summary():
+        rows += shown.rows(summary)
     chance = summary["liquidated_at_first_chance"]
     if chance.get("all") is not None and chance["all"] == chance["all"]:
         text = f"{100 * chance['all']:.0f} % of liquidations"

@@ -84,6 +84,8 @@ def test_all_that_a_frame_shows(benchmark: Any) -> None:
     def frame() -> list[Any]:
         parts: list[Any] = [market.past.rows(lines, len(market.past) - 6) for lines in names]
         parts += [views.network_state(market, market.flows), views.headline(market)]
-        return [*parts, views.classes(market), views.endangered(market)]
+        tables = [table.rows(market) for table in views.tables(market)]
+        bars = [views.histogram(market, about) for about in views.histograms(market)]
+        return [*parts, views.classes(market), *tables, *bars]
 
     assert benchmark(frame)

@@ -8,7 +8,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "docs" / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-COMPONENTS = ("ExposureNetwork(", "TimeChart(", "HealthFactors(", "NodeView(", "SolaraViz(")
+COMPONENTS = ("ExposureNetwork(", "TimeChart(", "Histograms(", "NodeView(", "SolaraViz(")
 
 
 def test_there_is_one() -> None:

@@ -41,9 +41,9 @@ def test_every_component_takes_a_plain_market() -> None:
         app.ExposureNetwork(market)
         for chart in app.charts(market):
             app.TimeChart(market, chart)
-        app.HealthFactors(market)
+        app.Histograms(market)
         app.ClassTable(market)
-        app.EndangeredTable(market)
+        app.AccountTable(market, app.tables(market)[0])
         app.NodeView(market, "bank")
         app.AgentView(market, "borrowers-3")
 

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from runs.app import session as module
-from runs.app.session import MECHANISMS, Pace, PacedMarket, Session
+from runs.app.session import Pace, PacedMarket, Session, mechanisms
 from sim import Scenario
 from sim.mechanisms import present
 from sim.scenario import Mechanism
@@ -126,20 +126,20 @@ def test_switching_a_cut_on_and_off(session: Session) -> None:
 
 
 def test_every_mechanism_that_works_can_be_cut_and_has_its_words(session: Session) -> None:
-    assert set(MECHANISMS) == set(get_args(Mechanism))
+    assert set(mechanisms()) == set(get_args(Mechanism))
     market = market_of(session)
     working = present(market.asked)
     assert {"gas_binds", "interconnected", "liquidators_sell", "lenders_leave"} <= set(working)
     for mechanism in working:
-        session.switch(MECHANISMS[mechanism], True)
+        session.switch(mechanisms()[mechanism], True)
     market.step()
     assert [shock.mechanism for _, shock in market.shocks.struck] == working
     assert int(market.world.chain[0]["fee_market"]) == 0
     for mechanism in working:
-        session.switch(MECHANISMS[mechanism], False)
+        session.switch(mechanisms()[mechanism], False)
     market.step()
     assert int(market.world.chain[0]["fee_market"]) != 0
-    assert all(session.cuts()[MECHANISMS[m]][1] is None for m in working)
+    assert all(session.cuts()[mechanisms()[m]][1] is None for m in working)
 
 
 def test_following(session: Session) -> None:

@@ -164,21 +164,23 @@ def test_shocks_are_marked_and_spoken(live: LiveMarket) -> None:
 
 
 def test_the_histogram_counts_every_debtor(live: LiveMarket) -> None:
-    shown = views.health_histogram(live, "bank")
+    (about,) = views.histograms(live)
+    shown = views.histogram(live, about)
     positions = live.lending["bank"].positions()
-    assert sum(shown["count"]) == shown["debtors"] == len(positions)
+    assert sum(shown["count"]) == shown["total"] == len(positions)
     assert len(shown["edges"]) == len(shown["count"]) + 1
     factors = np.clip(positions["health_factor"], 0.8, 3.0)
     expected, _ = np.histogram(factors, shown["edges"])
     assert np.abs(np.array(shown["count"]) - expected).sum() <= 4  # one block's interest
 
 
-def test_the_endangered_are_those_of_the_positions(live: LiveMarket) -> None:
-    rows = views.endangered(live, 5)
-    positions = live.lending["bank"].positions().head(5)
-    assert [r["account"] for r in rows] == list(positions["account"])
-    assert [r["health"] for r in rows] == pytest.approx(list(positions["health_factor"]))
-    assert [r["debt"] for r in rows] == pytest.approx(list(positions["debt_value"]))
+def test_tables_name_accounts(live: LiveMarket) -> None:
+    (table,) = views.tables(live)
+    rows = table.rows(live)
+    assert rows
+    for row in rows:
+        assert {key for key, *_ in table.columns} <= set(row)
+        assert row["account"] in live.ledger.accounts
 
 
 def test_classes_count_all_agents(live: LiveMarket) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.patches import FancyArrowPatch
 
-from runs.report.network import COLUMNS, draw, everybody, places
+from runs.report.network import draw, everybody, looks, places
 from runs.report.page import new_figure
 from sim import Market, Scenario
 
@@ -18,11 +18,11 @@ def test_everybody_has_a_place_of_its_own(name: str) -> None:
     graph = everybody(market.exposure(), market.setup)
     assert {*market.pools, *market.lending, *market.cohorts, "venue"} <= set(graph)
     assert not any(n.endswith("treasury") or n == "producer" for n in graph)
-    found = places(graph, market.setup)
+    found, look = places(graph, market.setup), looks(graph, market.setup)
     assert set(found) == set(graph)
     assert len(set(found.values())) == len(found)
     for node, (column, down) in found.items():
-        assert column == COLUMNS[graph.nodes[node]["kind"]]
+        assert column == look[node].place
         assert 0.0 < down < 1.0
 
 

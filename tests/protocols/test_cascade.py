@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from runs.report.cascade import Generations
+from protocols.cascade import Generations
 from sim.codes import Kind, Reason
 from sim.records import RECEIPT
 
