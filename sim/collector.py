@@ -60,10 +60,14 @@ class BlockCollector(mesa.DataCollector):
         """Give up the rows collected since the last call: they are kept here no longer.
 
         Returns:
-            float64[rows, 1 + measures], as `table`.
+            float64[rows, 1 + measures + reporters], as `table` with what the reporters said.
         """
         table, self._chunks = self.table, []
-        return table
+        if not self.reporters:
+            return table
+        said = np.array([self._reported[name] for name in self.reporters], np.float64)
+        self._reported = {name: [] for name in self.reporters}
+        return np.hstack([table, said.reshape(len(self.reporters), len(table)).T])
 
     def collect(self, model: Market) -> None:
         """Collect a row for the present block, besides those collected by the block."""

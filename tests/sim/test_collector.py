@@ -38,3 +38,13 @@ def test_drained_rows_are_given_up(small: Callable[..., Scenario]) -> None:
     assert len(market.datacollector.drain()) == 0
     market.run(2)
     assert list(market.datacollector.get_model_vars_dataframe()["block"]) == [6, 7]
+
+
+def test_what_reporters_said_is_drained_beside(small: Callable[..., Scenario]) -> None:
+    market = Market(small(), rng=1, reporters={"twice": lambda m: 2.0 * m.block})
+    for _ in range(3):
+        market.step()
+    rows = market.datacollector.drain()
+    assert list(rows[:, -1]) == [2.0, 4.0, 6.0]
+    assert rows.shape[1] == 1 + len(market.datacollector.model_reporters)
+    assert market.datacollector.get_model_vars_dataframe().empty
