@@ -17,7 +17,17 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from protocols.interface import Call, Measure, Protocol, Settings, Token, read, register, write
+from protocols.interface import (
+    Call,
+    Fact,
+    Measure,
+    Protocol,
+    Settings,
+    Token,
+    read,
+    register,
+    write,
+)
 from sim.codes import Reason
 from sim.compiled import inner, kernel
 from sim.distribution import MOST, NotNegative
@@ -125,6 +135,7 @@ class Vault(Protocol):
         Measure("price", "asset per share", "What a share stands for", price),
         Measure("fees", "token units, since the start", "Exit fees that stayed", "fees"),
     )
+    card = (Fact("a share stands for", "price"), Fact("exit fees", "fees"))
     charts: ClassVar[dict[str, Sequence[str]]] = {
         "What a share stands for": ("price",),
         "What it holds": ("value",),

@@ -18,8 +18,11 @@ from agents import MarketAgent
 from protocols.custom import CustomProtocol
 from protocols.interface import (
     Call,
+    Chart,
     Claim,
     Exposure,
+    Fact,
+    Look,
     Measure,
     Order,
     Part,
@@ -292,6 +295,11 @@ def test_a_resolved_scenario_makes_the_same_market(small: Callable[..., Scenario
         ({"claims": {"ann": 5.0}}, "claims must be a kernel"),
         ({"channels": "cover"}, "give a tuple of names"),
         ({"channels": ("a b",)}, "give a tuple of names"),
+        ({"charts": (Chart("Chart", "", {"line": "price"}),)}, "no measure"),
+        ({"charts": (Chart("Chart", "", {"line": "value"}, "gold"),)}, "of format"),
+        ({"card": (Fact("price", "price"),)}, "no measure"),
+        ({"card": (Fact("value", "value", reduction="mean"),)}, "know"),
+        ({"look": Look("till", distress="price")}, "no measure"),
     ],
 )
 def test_a_contradiction_is_told_where_the_class_is_made(
@@ -659,6 +667,9 @@ def test_one_file_is_enough_for_runs_and_sweeps(folder: Path) -> None:
     assert "Protocol cellar" in page
     summary = json.loads((folder / "out" / "summary.json").read_text())
     assert any(node["id"] == "cellar" for node in summary["exposure"]["nodes"])
+    told = summary["protocols"]["cellar"]
+    assert {figure["last"] for figure in told.values()} == {0.0}
+    assert "<td>Protocol cellar</td><td>value 0 usdc; " in page
     again = Scenario.load(folder / "out" / "scenario.toml")
     assert again.protocols["cellar"].settings.fee == 0.001  # type: ignore[attr-defined]
     (folder / "study.toml").write_text(
