@@ -143,7 +143,8 @@ def _units(s: Scenario, node: str) -> dict[str, str]:
 
 def _charts(s: Scenario, node: str) -> list[Chart]:
     """The charts that it declares, with the full names of its measures."""
-    return own_charts(_class(s, node).charts, _units(s, node), f"protocol.{node}.")
+    charts = own_charts(_class(s, node).charts, _units(s, node), f"protocol.{node}.")
+    return [replace(chart, unit=_filled(s, node, chart.unit)) for chart in charts]
 
 
 def _card(s: Scenario, node: str) -> Sequence[Fact]:
@@ -151,7 +152,15 @@ def _card(s: Scenario, node: str) -> Sequence[Fact]:
     cls = _class(s, node)
     units = _units(s, node)
     told = cls.card or [Fact(m.name.replace("_", " "), m.name) for m in cls.measures]
-    return [replace(fact, unit=fact.unit or units[fact.measure]) for fact in told]
+    return [replace(fact, unit=_filled(s, node, fact.unit or units[fact.measure])) for fact in told]
+
+
+def _filled(s: Scenario, node: str, unit: str) -> str:
+    """A unit with the names of the tokens that the scenario gives."""
+    if "{" in unit:
+        for token in _class(s, node).tokens:
+            unit = unit.replace(f"{{{token}}}", str(getattr(s.protocols[node].settings, token)))
+    return unit
 
 
 def _told(seen: Watched, node: str, known: bool = False) -> list[tuple[str, str]]:

@@ -135,7 +135,10 @@ class Vault(Protocol):
         Measure("price", "asset per share", "What a share stands for", price),
         Measure("fees", "token units, since the start", "Exit fees that stayed", "fees"),
     )
-    card = (Fact("a share stands for", "price"), Fact("exit fees", "fees"))
+    card = (
+        Fact("a share stands for", "price", unit="{asset}"),
+        Fact("exit fees", "fees", unit="{asset}"),
+    )
     charts: ClassVar[dict[str, Sequence[str]]] = {
         "What a share stands for": ("price",),
         "What it holds": ("value",),

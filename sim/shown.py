@@ -99,7 +99,8 @@ class Fact:
         label: What it is.
         measure: Whose value it is.
         format: number, share or money.
-        unit: Of the number; "": the measure's.
+        unit: Of the number; "": the measure's. In braces the name of one of the class's tokens
+            stands for the token that a scenario gives: "{asset} per share".
         reduction: What a summary takes of the run: last, largest (furthest from zero, with its
             sign) or least. A card tells the present value.
     """
@@ -113,7 +114,7 @@ class Fact:
     def text(self, value: float) -> str:
         """A value as it is told."""
         if self.format == "share":
-            return share(value)
+            return "–" if value != value else f"{100.0 * value:.2f} %"
         shown = money(value) if self.format == "money" else number(value)
         return f"{shown} {self.unit}".rstrip()
 
@@ -181,8 +182,8 @@ class Look:
         head: The same above their column; "": nothing is said.
         place: Their column.
         colour: On paper, #rrggbb.
-        light: On a light page, where no scale gives another.
-        dark: On a dark one.
+        light: On a light page, where no scale gives another; "": that on paper.
+        dark: On a dark one; "": that on a light one.
         scale: What their colour says on the page, or None.
         tone: Of a protocol that declares itself: the measure that gives its place on the scale.
         distress: Likewise: the measure, a share in [0, 1], that gives its red ring.
@@ -193,8 +194,8 @@ class Look:
     head: str = ""
     place: Place = Place.TRADE
     colour: str = "#7a5195"
-    light: str = "#c9d2da"
-    dark: str = "#51606c"
+    light: str = ""
+    dark: str = ""
     scale: Scale | None = None
     tone: str = ""
     distress: str = ""

@@ -86,8 +86,8 @@ def network_layout(market: Market) -> dict[str, Any]:
             "scale": _scale(look[name]),
             "x": _X[place[name][0]],
             "y": round(46.0 + _ROW * rows * place[name][1], 1),
-            "light": look[name].light,
-            "dark": look[name].dark,
+            "light": look[name].light or look[name].colour,
+            "dark": look[name].dark or look[name].light or look[name].colour,
         }
         for name, data in graph.nodes(data=True)
     ]

@@ -55,9 +55,14 @@ def heads(shown: Iterable[Look]) -> dict[Place, str]:
         return order.index(head) if head in order else len(order), head
 
     return {
-        column: " and ".join(sorted(filter(None, words), key=place))
+        column: _listed(sorted(filter(None, words), key=place))
         for column, words in sorted(found.items())
     }
+
+
+def _listed(words: list[str]) -> str:
+    """Words one after the other: lending, oracles and vaults."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def everybody(graph: nx.MultiDiGraph, setup: Scenario) -> nx.MultiDiGraph:

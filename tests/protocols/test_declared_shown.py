@@ -51,11 +51,11 @@ def test_the_page_shows_its_charts_card_and_node(setup: Scenario) -> None:
     assert views.history_of(live, "pot") == list(charts.values())
     assert list(live.past.values("protocol.pot.full")) == [0.1, 0.2, 0.3, 0.4, 0.5]
     facts = dict(views.node_facts(live, "pot"))
-    assert facts["full"] == "+50.00 %" and facts["coins"] == "0 usdc"
+    assert facts["full"] == "50.00 %" and facts["coins"] == "0 usdc"
     assert facts["kind"].endswith("Pot") and facts["value"] == "0 usdc"
     node = views.network_state(live, {})["nodes"]["pot"]
     assert (node["tone"], node["distress"]) == (0.5, 0.5)
-    assert "full +50.00 %" in node["title"] and "distress: 50 %" in node["title"]
+    assert "full 50.00 %" in node["title"] and "distress: 50 %" in node["title"]
     layout = views.network_layout(live)
     (placed,) = (n for n in layout["nodes"] if n["name"] == "pot")
     assert placed["scale"] == {"most": 1.0, "diverging": False}
@@ -74,7 +74,7 @@ def test_the_summary_and_the_report_tell_its_card(setup: Scenario) -> None:
         "largest": 0.5, "format": "share", "unit": "share",
     }  # fmt: skip
     rows = dict(summary_rows(summary))
-    assert rows["Protocol pot"] == "value 0 usdc; full up to +50.00 %; coins 0 usdc"
+    assert rows["Protocol pot"] == "value 0 usdc; full up to 50.00 %; coins 0 usdc"
     figure = Pictures(measured(market), summary, setup).all()["Protocol pot"]
     (ax,) = figure.axes
     assert ax.get_title(loc="left") == "How full (share)"
@@ -82,7 +82,7 @@ def test_the_summary_and_the_report_tell_its_card(setup: Scenario) -> None:
     graph = market.exposure()
     look = looks(graph, setup)
     assert look["pot"] == Pot.look
-    assert heads(look.values())[Place.CREDIT] == "lending and oracles and pots"
+    assert heads(look.values())[Place.CREDIT] == "lending, oracles and pots"
 
 
 def test_what_declares_no_card_tells_all_that_it_measures(small: Callable[..., Scenario]) -> None:

@@ -24,7 +24,7 @@ from tests.science.test_everybody import MORE
 @pytest.mark.parametrize(
     ("fact", "text"),
     [
-        (Fact("", "", "share"), "+12.34 %"),
+        (Fact("", "", "share"), "12.34 %"),
         (Fact("", "", "money", "usdc"), "0.123 usdc"),
         (Fact("", "", unit="eth"), "0.1234 eth"),
         (Fact("", ""), "0.1234"),
