@@ -30,18 +30,18 @@ PRICES = "Prices and imbalance"
 # Numbers as people read them
 
 
-def money(value: float) -> str:
+def money(value: float, digits: int = 3) -> str:
     """An amount of money, short: 1.2M."""
     if value != value:
         return "–"
     for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size * 0.9995:
             return (
-                f"{value / size:,.3g}{letter}"
+                f"{value / size:,.{digits}g}{letter}"
                 if abs(value) < 1e3 * size
                 else f"{value / size:,.0f}{letter}"
             )
-    return f"{value:,.3g}" if value else "0"
+    return f"{value:,.{digits}g}" if value else "0"
 
 
 def number(value: float) -> str:
@@ -488,7 +488,13 @@ def own_charts(declared: Declared, units: Mapping[str, str], prefix: str = "") -
     """
     if isinstance(declared, Mapping):
         charts = [
-            Chart(title, "", {m: m for m in drawn}, legend=len(drawn) > 1)
+            Chart(
+                title,
+                "",
+                {m: m for m in drawn},
+                "money" if [*drawn] == ["value"] else "number",
+                legend=len(drawn) > 1,
+            )
             for title, drawn in declared.items()
         ]
     else:

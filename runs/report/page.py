@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import Formatter, FuncFormatter
 
 from sim.shown import money as money
 from sim.shown import number as number
@@ -27,7 +27,7 @@ def new_figure(rows: int = 1, height: float = 2.6, share: bool = True) -> tuple[
     for ax in axes:
         ax.grid(color=GRID, linewidth=0.8)
         ax.set_axisbelow(True)
-        ax.tick_params(colors=MUTED, labelsize=9)
+        ax.tick_params(which="both", colors=MUTED, labelsize=9)
         for side in ("top", "right"):
             ax.spines[side].set_visible(False)
         for side in ("left", "bottom"):
@@ -52,7 +52,22 @@ def legend(ax: Axes, entries: int) -> None:
         ax.legend(frameon=False, fontsize=8, ncols=columns, loc="best", labelcolor=INK)
 
 
-MONEY = FuncFormatter(lambda value, _: money(value))
+class _Money(Formatter):
+    """Amounts of money, with as many digits as it takes to tell one tick from the next."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return money(x)
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        texts: list[str] = []
+        for digits in range(3, 9):
+            texts = [money(value, digits) for value in values]
+            if len(set(texts)) == len(set(values)):
+                break
+        return texts
+
+
+MONEY = _Money()
 SHARE = FuncFormatter(lambda value, _: f"{100 * value:.3g} %")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogFormatter
 
 from runs.report.network import draw
 from runs.report.page import (
@@ -97,6 +97,8 @@ class Pictures:
                 if (values > 0.0).any(axis=None):  # gas may be free
                     ax.set_yscale("log")
                 ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+                # Between the powers of ten, as far as there is room.
+                ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2.0, 0.4)))
         return figure
 
     def sections(self) -> dict[str, list[Chart]]:

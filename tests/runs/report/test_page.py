@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runs.report.page import (
+    MONEY,
     document,
     image,
     label,
@@ -52,3 +53,9 @@ def test_dollars_are_dollars_and_no_mathematics() -> None:
     axes[0].plot([0, 1], [0, 1], label=plain("a $x$ b"))
     legend(axes[0], 1)
     assert "img" in image(figure, "x")
+
+
+def test_ticks_of_money_can_be_told_apart() -> None:
+    assert MONEY.format_ticks([4.79e6, 4.792e6, 4.794e6]) == ["4.79M", "4.792M", "4.794M"]
+    assert MONEY.format_ticks([0.0, 1e3, 2e6]) == ["0", "1k", "2M"]
+    assert MONEY.format_ticks([]) == []
