@@ -70,10 +70,12 @@ class MarketAgent(mesa.Agent):
         market: The market it lives in (Mesa's `model`).
         name: Of its account.
         account: Row of its account in the ledger.
+        group: Whose wealth and losses the results tell of, as one; default: the class's name.
         tip: Most of a bid that goes to the block's producer under EIP-1559, gwei; infinite:
             all of it, which is what a race is won by. None: what a wallet offers.
     """
 
+    group: ClassVar[str] = ""
     tip: float | None = None
     _ids: ClassVar[Any] = _Numbers()  # Mesa 3.3 has a table of its own, which keeps all models
 
@@ -99,6 +101,7 @@ class MarketAgent(mesa.Agent):
         self._gathered: list[_Waiting] | None = None
         for token, amount in (wallet or {}).items():
             market.ledger.mint(self.account, token, amount)
+        market.count_in(self)
 
     @property
     def wallet(self) -> dict[str, float]:

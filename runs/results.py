@@ -230,7 +230,7 @@ def summarise(market: Market, seconds: float | None = None) -> dict[str, Any]:
     summary["transactions"] = {
         reason.name.lower(): int(tally[reason]) for reason in Reason if tally[reason]
     }
-    classes = [*market.cohorts, *market.special_accounts]
+    classes = [*market.cohorts, *market.joined, *market.special_accounts]
     summary["loss"] = {c: _last(frame, f"loss.{c}") for c in classes if f"loss.{c}" in frame}
     summary["result"] = {c: _last(frame, f"result.{c}") for c in classes if f"result.{c}" in frame}
     summary["exposure"] = nx.node_link_data(market.exposure(), edges="edges")

@@ -68,8 +68,10 @@ def read_entities(market: Market, by: str = GROUP) -> Entities:
     entity, first, count = np.unique(of, return_index=True, return_counts=True)
     single = count == 1
     holdings[entity[single]] = balances[first[single]]
-    for i in np.flatnonzero(~single):  # the accounts of a group are a run of rows
-        holdings[entity[i]] = balances[first[i] : first[i] + count[i]].sum(axis=0)
+    for i in np.flatnonzero(~single):
+        run = slice(first[i], first[i] + count[i])  # accounts of a scenario's group are one
+        rows = run if (of[run] == entity[i]).all() else np.flatnonzero(of == entity[i])
+        holdings[entity[i]] = balances[rows].sum(axis=0)
     owing, claims = _claims(market, of, len(names))
     worth = holdings * market.world.values
     return Entities(names, kinds, groups, worth, owing, claims, of)
@@ -87,7 +89,7 @@ def _members(
     kinds: list[str] = []
     inside = np.full(len(ledger.accounts), "", object)
 
-    def add(name: str, kind: str, rows: int | slice) -> None:
+    def add(name: str, kind: str, rows: int | slice | list[int]) -> None:
         of[rows] = len(names)
         names.append(name)
         kinds.append(kind)
@@ -102,6 +104,10 @@ def _members(
         inside[rows] = name
         if by == GROUP:
             add(name, "cohort", rows)
+    for name, group in market.joined.items():
+        inside[group.members] = name
+        if by == GROUP:
+            add(name, "cohort", group.members)
     for name in market.special_accounts:
         if name != VENUE:
             add(name, "account", ledger.account(name))

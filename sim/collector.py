@@ -7,6 +7,7 @@ this class takes them over in blocks; what it gives back is the same.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -38,13 +39,23 @@ class BlockCollector(mesa.DataCollector):
         self.measures = list(measures)
         self.reporters = dict(reporters)
         self.model_reporters = {m.name: m.name for m in measures} | self.reporters
+        self._units: dict[str, str] = {}
         self._chunks: list[npt.NDArray[np.float64]] = []
         self._reported: dict[str, list[Any]] = {name: [] for name in self.reporters}
 
     @property
     def units(self) -> dict[str, str]:
         """Unit of each measure by name."""
-        return {m.name: m.unit for m in self.measures}
+        return {m.name: m.unit for m in self.measures} | self._units
+
+    def add(self, name: str, reporter: Callable[[Any], float], unit: str = "") -> None:
+        """Collect from now on what a function of the market returns; NaN in the rows before."""
+        self.take(self.market.world)
+        self.reporters[name] = reporter
+        self.model_reporters[name] = reporter
+        self._reported[name] = [math.nan] * len(self.table)
+        if unit:
+            self._units[name] = unit
 
     def take(self, world: World) -> None:
         """Take over the rows that the kernels have written, and call the reporters."""

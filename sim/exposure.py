@@ -66,7 +66,8 @@ def exposure_network(
 
     Args:
         market: Any.
-        by: "group": the agents of a group are one node, an agent of none its own.
+        by: "group": the agents of a group are one node; those who joined an open market by
+            themselves are a group by their class.
             "account": each agent's account is a node, with its ``group``.
         channels: Which edges to keep, of `CHANNELS` and those that protocols declare;
             default: all.

@@ -24,6 +24,7 @@ from sim.compiled import address_of, on_compilation
 from sim.errors import ScenarioError
 from sim.exposure import exposure_network
 from sim.handles import Handle
+from sim.joined import JoinedGroup, group_of
 from sim.ledger import Ledger, LedgerError, undo
 from sim.measures import (
     add_claims,
@@ -81,6 +82,7 @@ class Market(mesa.Model):
         declared: Likewise those that declare themselves, in the scenario's order.
         custom: Likewise those that joined the open market, in their order.
         cohorts: Groups of agents by name, their numbers in tables.
+        joined: Groups of agents that joined by themselves, by name: that of their class.
         datacollector: A row of measures per collected block.
     """
 
@@ -137,6 +139,7 @@ class Market(mesa.Model):
         for part in self._parts:
             part.valued(self.world)
         self.cohorts = self._gather_cohorts()
+        self.joined: dict[str, JoinedGroup] = {}
         self._plain: list[MarketAgent] = []
         self._begin()
         self.receipt_book = ReceiptBook(self)
@@ -516,6 +519,8 @@ class Market(mesa.Model):
         for row, holdings in enumerate(classes):
             w.start[row] = build.underlying(w, holdings) + w.claims[row]
             w.start_worth[row] = worth_of(w.start[row], w.values)
+        for group in self.joined.values():
+            group.note_start(self)
 
     def _address_behaviours(self) -> None:
         """Compile the behaviours, or find them in the cache, and note their addresses.
@@ -551,11 +556,25 @@ class Market(mesa.Model):
             The account's row.
 
         Raises:
-            ValueError: If the name is taken.
+            ValueError: If the name is taken, or that of the agent's group.
         """
+        group = group_of(agent)
+        if group in (*self.cohorts, *self.special_accounts, *self.protocols):
+            kind = type(agent).__name__
+            raise ValueError(f"something is called {group!r} already; give {kind} another `group`")
         row = self._open_row(name)
         self.join(agent)
         return row
+
+    def count_in(self, agent: MarketAgent) -> None:
+        """Count an agent that has joined by itself, and what it holds now, into its group."""
+        name = group_of(agent)
+        if name not in self.joined:
+            self.joined[name] = JoinedGroup(name, self.block)
+            found = self.joined[name].reporters()
+            for kept in matching(found, self.setup.measures.keep):
+                self.datacollector.add(kept, found[kept], "numeraire")
+        self.joined[name].add(self, agent.account)
 
     def _open_row(self, name: str) -> int:
         """Add an account to the ledger and to all arrays that have a row or column for each."""

@@ -49,7 +49,7 @@ class ReceiptBook:
         """All receipts so far, or those given, a row per call.
 
         Columns: block; transaction (its number) and call (place in it); sender,
-        cohort, kind, protocol, token_in, amount_in, token_out, amount_out,
+        cohort (its group), kind, protocol, token_in, amount_in, token_out, amount_out,
         counterparty; gas (units, of the whole transaction) and gas_price (gwei);
         status ("done" or "reverted" or "expired"), reason; waited (blocks in the
         mempool); possible (of a liquidation: blocks since it first was possible).
@@ -58,7 +58,9 @@ class ReceiptBook:
         market = self.market
         accounts = np.array([*market.ledger.accounts, ""], dtype=object)
         tokens = np.array([*market.ledger.tokens, ""], dtype=object)
-        cohorts = np.array([*market.cohorts, ""], dtype=object)
+        cohorts = np.array([*market.cohorts, ""], dtype=object)[r["cohort"]]
+        for name, group in market.joined.items():
+            cohorts[np.isin(r["sender"], group.members)] = name
         status = np.where(
             r["status"] == Reason.DONE,
             "done",
@@ -70,7 +72,7 @@ class ReceiptBook:
                 "transaction": r["number"],
                 "call": r["call"].astype(np.int64),
                 "sender": pd.Categorical(accounts[r["sender"]]),
-                "cohort": pd.Categorical(cohorts[r["cohort"]]),
+                "cohort": pd.Categorical(cohorts),
                 "kind": pd.Categorical(self._kinds(r)),
                 "protocol": pd.Categorical(self._protocols(r)),
                 "token_in": pd.Categorical(tokens[r["token_in"]]),

@@ -110,14 +110,15 @@ def test_equity_of_a_group_is_its_wealth(everything: Market) -> None:
     assert owing["liabilities"] == pytest.approx(debts, rel=1e-9)
 
 
-def test_who_is_in_no_group_has_books_of_its_own(everything: Market) -> None:
+def test_who_joined_by_himself_has_books(everything: Market) -> None:
     market = everything
     for by in ("group", "account"):
         found = sheets(market, by)
         assert found.index.is_unique
-        assert found.at["ann", "kind"] == "agent"
-        assert found.at["ann", "equity"] == pytest.approx(market.wealth("ann"), rel=1e-9)
-        assert found.at["ann", "assets"] > 70.0 * market.price("eth")
+        name, kind = ("Idle", "cohort") if by == "group" else ("ann", "agent")
+        assert found.at[name, "kind"] == kind
+        assert found.at[name, "equity"] == pytest.approx(market.wealth("ann"), rel=1e-9)
+        assert found.at[name, "assets"] > 70.0 * market.price("eth")
         assert found.at["vault", "kind"] == "custom"
         assert found.at["vault", "equity"] == pytest.approx(3.0 * market.price("eth"))
         assert found.at["mutual", "kind"] == "account"
@@ -133,7 +134,7 @@ def test_a_gift_is_the_pools_own(small: Callable[..., Scenario]) -> None:
     found = sheets(market)
     assert found.at["bank", "equity"] == pytest.approx(1000.0 - 10.0)
     assert found.at["eth-usdc", "equity"] == pytest.approx(10.0)
-    assert found.at["ann", "equity"] == pytest.approx(10_000.0)
+    assert found.at["Idle", "equity"] == pytest.approx(10_000.0)
 
 
 def test_groups_without_agents_have_books_too(lively: Callable[..., Scenario]) -> None:

@@ -151,7 +151,7 @@ def test_a_graph_can_be_written_and_read_again(everything: Market, by: str) -> N
     assert edges(again).sort_index().equals(edges(graph).sort_index())
 
 
-def test_somebody_of_no_group_is_a_node_of_its_own(small: Callable[..., Scenario]) -> None:
+def test_who_joined_by_himself_is_in_the_group_of_his_class(small: Callable[..., Scenario]) -> None:
     pool: dict[str, Any] = {"kind": "concentrated", "tokens": ["eth", "usdc"]}
     pool |= {"reserves": {"eth": 100.0, "usdc": 2e5}}
     market = Market(small(pools={"ranges": pool}), rng=1)
@@ -160,9 +160,15 @@ def test_somebody_of_no_group_is_a_node_of_its_own(small: Callable[..., Scenario
     ann.deposit("bank", "eth", 10.0)
     ann.borrow("bank", "usdc", 1000.0)
     market.step()
-    graph = market.exposure()
+    together = market.exposure()
+    assert together.nodes["Idle"]["kind"] == "cohort"
+    both = sum(market.wealth(name) for name in ("ann", "bob"))
+    assert together.nodes["Idle"]["equity"] == pytest.approx(both)
+    graph = market.exposure(by="account")
     assert graph.nodes["ann"]["kind"] == "agent"
+    assert graph.nodes["ann"]["group"] == "Idle"
     assert "bob" not in graph  # who holds only base tokens depends on nobody
+    assert together["Idle"]["bank"] == graph["ann"]["bank"]
     assert graph["bank"]["ann"]["debt"]["weight"] == pytest.approx(1000.0, rel=1e-6)
     assert graph["ann"]["bank"]["claim"]["weight"] == pytest.approx(20_000.0)
     ranges = market.pools["ranges"]
