@@ -105,7 +105,7 @@ def opportunity(w, place, a, b, capital):
     Returns:
         (money, profit, buys, whether the capital was the limit).
     """
-    chain = w.chain[0]
+    rules = w.rules[0]
     pool = w.pools[place]
     if pool.halted or capital <= 0.0:
         return 0.0, 0.0, False, False
@@ -124,9 +124,9 @@ def opportunity(w, place, a, b, capital):
     most = min(money, capital)
     bound = money > capital
     if base_moves or quote_moves:
-        money, profit = best_size(w, place, chain.numeraire, base, quote, buys, most)
+        money, profit = best_size(w, place, rules.numeraire, base, quote, buys, most)
         return money, profit, buys, bound
-    back = round_trip(w, place, chain.numeraire, base, quote, buys, most)
+    back = round_trip(w, place, rules.numeraire, base, quote, buys, most)
     return most, back - most, buys, bound
 
 
@@ -152,9 +152,9 @@ def best_pair(w, place, capital):
 @inner
 def send_round_trip(w, order, place, a, b, buys, money, least):
     """Send the legs of a round trip through a pool's a-th and b-th token as one transaction."""
-    chain = w.chain[0]
+    rules = w.rules[0]
     pool = w.pools[place]
-    base, quote, numeraire = pool.tokens[a], pool.tokens[b], chain.numeraire
+    base, quote, numeraire = pool.tokens[a], pool.tokens[b], rules.numeraire
     if buys:
         if quote == numeraire:
             sent = trade(w, order, place, quote, base, money, 0.0)
@@ -185,16 +185,17 @@ def _traded(w, place):
 def decide(w, me):
     """Send, for each agent that is free and looks, the round trip that pays most."""
     chain = w.chain[0]
-    gas = chain.gas_cost[Kind.SWAP]
+    rules = w.rules[0]
+    gas = rules.gas_cost[Kind.SWAP]
     best, best_money, best_profit, best_buys, best_a, best_b = -1, 0.0, 0.0, False, 0, 1
-    alone = not chain.interconnected  # each keeps to one pool
+    alone = not rules.interconnected  # each keeps to one pool
     enough = np.inf  # capital with which the search would end as it did
     for i in range(me.size):
         my = me.rows[i]
         if chain.block < my.busy:
             continue
         account = me.first + i
-        cash = w.books.balances[account, chain.numeraire]
+        cash = w.books.balances[account, rules.numeraire]
         if my.raced > 0.0:  # what it holds tells whether it won
             won = 1.0 if cash > my.cash else 0.0
             my.hits += my.learning * (won - my.hits)

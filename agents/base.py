@@ -237,7 +237,8 @@ class MarketAgent(mesa.Agent):
             ValueError: If there is no way, or the amount is not positive.
         """
         chain = self.market.world.chain[0]
-        price = float(chain["gas_price"]) if chain["fee_market"] else 0.0
+        rules = self.market.world.rules[0]
+        price = float(chain["gas_price"]) if rules["fee_market"] else 0.0
         plan = self.market.route(token_in, token_out, amount, price)
         if not plan.routes:
             raise ValueError(f"no pools lead from {token_in} to {token_out} for {amount:g}")

@@ -57,11 +57,12 @@ def _send_cycle(w, order, m, legs, tokens, length, amount, least):
 def decide(w, me):
     """Send, for each agent that is free and looks, the cycle that gains most."""
     chain = w.chain[0]
-    if not chain.interconnected:
+    rules = w.rules[0]
+    if not rules.interconnected:
         return
-    token = chain.numeraire
+    token = rules.numeraire
     m = me.places[0]
-    swap_gas = chain.gas_cost[Kind.SWAP]
+    swap_gas = rules.gas_cost[Kind.SWAP]
     known = -1.0  # capital that the last search was for
     bound = True
     legs, tokens = np.zeros(1, np.int64), np.zeros(1, np.int64)
@@ -93,9 +94,9 @@ def decide(w, me):
             known, bound = capital, amount >= 0.999 * capital
         if length == 0:
             continue
-        gas = length * swap_gas + chain.gas_cost[Kind.REQUIRE]
+        gas = length * swap_gas + rules.gas_cost[Kind.REQUIRE]
         if lender != NOBODY:
-            gas += chain.gas_cost[Kind.FLASH_BORROW] + chain.gas_cost[Kind.FLASH_REPAY]
+            gas += rules.gas_cost[Kind.FLASH_BORROW] + rules.gas_cost[Kind.FLASH_REPAY]
         profit = gain - (fee + my.margin) * amount
         if not worth_the_race(w, profit, my.bid_share, gas, my.hits):
             continue

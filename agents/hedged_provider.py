@@ -48,10 +48,11 @@ OUT, IN, GONE = 0.0, 1.0, 2.0
 def _enter(w, me, i, my, m, p, collateral, debt):
     """Deposit, borrow and provide, in one transaction."""
     chain = w.chain[0]
+    rules = w.rules[0]
     pool = w.pools[p]
     account = me.first + i
-    gas = chain.gas_cost[Kind.DEPOSIT] + chain.gas_cost[Kind.BORROW]
-    gas += chain.gas_cost[Kind.ADD_LIQUIDITY]
+    gas = rules.gas_cost[Kind.DEPOSIT] + rules.gas_cost[Kind.BORROW]
+    gas += rules.gas_cost[Kind.ADD_LIQUIDITY]
     price, unit = market_price(w, debt), market_price(w, collateral)
     stake = min(my.stake, 0.98 * w.books.balances[account, collateral] * unit)
     if stake <= 0.0 or not refuel(w, account, me.ident, gas):
@@ -71,9 +72,10 @@ def _enter(w, me, i, my, m, p, collateral, debt):
 def _leave(w, me, i, my, m, p, collateral, debt, inside, owed):
     """Take everything out, repay and withdraw, in one transaction."""
     chain = w.chain[0]
+    rules = w.rules[0]
     account = me.first + i
-    gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY] + chain.gas_cost[Kind.REPAY]
-    gas += chain.gas_cost[Kind.WITHDRAW]
+    gas = rules.gas_cost[Kind.REMOVE_LIQUIDITY] + rules.gas_cost[Kind.REPAY]
+    gas += rules.gas_cost[Kind.WITHDRAW]
     if not refuel(w, account, me.ident, gas):
         return
     order = Order(account, me.ident, going_bid(w, account, gas, my.bid), int(my.patience))
@@ -90,8 +92,9 @@ def _leave(w, me, i, my, m, p, collateral, debt, inside, owed):
 def _adjust(w, me, i, my, m, debt, gap):
     """Borrow and sell (gap > 0), or buy and repay, so that it owes what it owns."""
     chain = w.chain[0]
+    rules = w.rules[0]
     account = me.first + i
-    gas = chain.gas_cost[Kind.BORROW if gap > 0.0 else Kind.REPAY]
+    gas = rules.gas_cost[Kind.BORROW if gap > 0.0 else Kind.REPAY]
     if not refuel(w, account, me.ident, gas):
         return False
     order = Order(account, me.ident, going_bid(w, account, gas, my.bid), int(my.patience))
@@ -101,7 +104,7 @@ def _adjust(w, me, i, my, m, debt, gap):
         sent = borrow(w, order, m, debt, gap, my.buffer)
         return trade_towards(w, order, sent, debt, gap, 0.0)
     money = -gap * market_price(w, debt) * 1.005
-    if w.books.balances[account, chain.numeraire] < money:
+    if w.books.balances[account, rules.numeraire] < money:
         return False
     if trade_towards(w, order, False, debt, 0.0, -gap):
         return repay(w, THEN, m, debt, -gap)

@@ -67,8 +67,9 @@ def gain_of(w, p, account, lower, upper, liquidity, call):
 def decide(w, me):
     """Provide around the largest swap that waits, where that gains."""
     chain = w.chain[0]
+    rules = w.rules[0]
     n = largest_swap(w, me)
-    gas = chain.gas_cost[Kind.ADD_LIQUIDITY], chain.gas_cost[Kind.REMOVE_LIQUIDITY]
+    gas = rules.gas_cost[Kind.ADD_LIQUIDITY], rules.gas_cost[Kind.REMOVE_LIQUIDITY]
     for i in range(me.size):
         my = me.rows[i]
         account = me.first + i
@@ -86,7 +87,7 @@ def decide(w, me):
         call = w.mempool[n]
         p = int(call.protocol)
         pool = w.pools[p]
-        paid = effective_bid(chain, call)
+        paid = effective_bid(w, call)
         cost = gas_cost(w, gas[0] + gas[1], paid)
         price = concentrated.spot_price(w.books, pool)
         reach = int(my.width) * pool.spacing
@@ -96,7 +97,7 @@ def decide(w, me):
         keep = 16.0 * gas[0] * max(chain.gas_price, 1.0) * 1e-9
         held_0 = w.books.balances[account, pool.tokens[0]]
         held_1 = w.books.balances[account, pool.tokens[1]]
-        if pool.tokens[0] == chain.gas_token:
+        if pool.tokens[0] == rules.gas_token:
             held_0 = max(held_0 - keep, 0.0)
         liquidity = my.uses * concentrated.liquidity_for_amounts(
             held_0, held_1, math.sqrt(price), a, b

@@ -62,6 +62,7 @@ def fear(used, threshold, sensitivity, flight, social, losses, bad_debt_fear):
 def decide(w, me):
     """Withdraw for fear or yield, and come back when it is calm."""
     chain = w.chain[0]
+    rules = w.rules[0]
     m, token = me.places[MARKET], me.places[TOKEN]
     reserve = w.reserves[me.places[RESERVE]]
     market = w.markets[m]
@@ -77,10 +78,10 @@ def decide(w, me):
     ours.receipts = receipts
     lost = w.books.storage[reserve.slot + lending.BAD_DEBT]
     losses = lost / (deposits + lost) if lost > 0.0 else 0.0
-    gas = chain.gas_cost[Kind.WITHDRAW]
+    gas = rules.gas_cost[Kind.WITHDRAW]
     # What is lent may be worth more outside than the market that lends it thinks.
     premium = 0.0
-    if token != chain.numeraire and w.feeds[reserve.feed].price > 0.0:
+    if token != rules.numeraire and w.feeds[reserve.feed].price > 0.0:
         premium = max(market_price(w, token) / w.feeds[reserve.feed].price - 1.0, 0.0)
     for n in range(lookers(w, me)):
         i = me.actors[n]
@@ -113,7 +114,7 @@ def decide(w, me):
                 bid = going_bid(w, account, gas, my.bid * (1.0 + afraid))
                 sent = withdraw(w, Order(account, me.ident, bid, patience), m, token, amount)
                 if sent and draw >= afraid + for_yield:
-                    trade(w, THEN, OUTSIDE, token, chain.numeraire, PREVIOUS, 0.0)
+                    trade(w, THEN, OUTSIDE, token, rules.numeraire, PREVIOUS, 0.0)
                 my.busy = chain.block + patience
         elif afraid < 0.01 and draw < my.yield_response * max(rate - my.outside_yield, 0.0):
             amount = min(my.deposit, w.books.balances[account, token] * 0.99)

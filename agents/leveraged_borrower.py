@@ -69,7 +69,7 @@ def _ratio(w, token):
 @inner
 def _save(w, me, i, my, prices, standing, gas):
     """Bring the health factor back over the buffer, by what means there are."""
-    chain = w.chain[0]
+    rules = w.rules[0]
     m, collateral, debt = me.places[MARKET], me.places[COLLATERAL], me.places[DEBT]
     price_c, price_d = prices
     worth, threshold, owed, wanted = standing
@@ -82,7 +82,7 @@ def _save(w, me, i, my, prices, standing, gas):
     own = w.books.balances[account, debt] * price_d
     cash = (wanted * owed - worth * threshold) / wanted  # to repay without selling
     spare = w.books.balances[account, collateral] * price_c
-    if collateral == chain.gas_token:
+    if collateral == rules.gas_token:
         spare *= 0.5  # the rest is for gas
     add = (wanted * owed - worth * threshold) / threshold
     if own >= 0.2 * cash:
@@ -125,6 +125,7 @@ def _lever(w, me, i, my, price_d, value, gas):
 def decide(w, me):
     """Keep leverage in its band, and the health factor above the buffer."""
     chain = w.chain[0]
+    rules = w.rules[0]
     m = me.places[MARKET]
     market = w.markets[m]
     backing, owing = w.reserves[me.places[C_RESERVE]], w.reserves[me.places[D_RESERVE]]
@@ -132,7 +133,7 @@ def decide(w, me):
     ratio = _ratio(w, me.places[COLLATERAL])
     _, _, cash = lending.totals(w.books, market, owing)
     # The dearest of what it may do: take out or borrow, trade, put in.
-    gas = chain.gas_cost[Kind.BORROW] + chain.gas_cost[Kind.SWAP] + chain.gas_cost[Kind.DEPOSIT]
+    gas = rules.gas_cost[Kind.BORROW] + rules.gas_cost[Kind.SWAP] + rules.gas_cost[Kind.DEPOSIT]
     if must_bound(w, me.clock):
         for i in range(me.size):
             bound(w, me.clock, i, max(me.rows[i].attention, me.rows[i].alarm))

@@ -105,7 +105,7 @@ def _deviation(w, token, blocks):
 @inner
 def _unit_cost(w, debt):
     """What a unit of a debt's token costs a liquidator, numeraire."""
-    if debt == w.chain[0].numeraire:
+    if debt == w.rules[0].numeraire:
         return 1.0
     # With the spread and a little of the price's movement until it is bought.
     return market_price(w, debt) * 1.002
@@ -130,7 +130,7 @@ def _best_gain(w, me, my, d, c):
     A sale gives less a unit the larger it is, so the first unit's price bounds them
     all, and most positions need no closer look while liquidating does not pay.
     """
-    chain = w.chain[0]
+    rules = w.rules[0]
     owing, backing = w.reserves[d], w.reserves[c]
     debt, collateral = owing.token, backing.token
     if my.hold > 0.0:
@@ -138,7 +138,7 @@ def _best_gain(w, me, my, d, c):
     else:
         price = 0.0
         for i in range(ROUTES, me.places.size):
-            for token in (debt, chain.numeraire):
+            for token in (debt, rules.numeraire):
                 out = quote_at(w, me.places[i], collateral, token, TINY)
                 price = max(price, out / TINY * market_price(w, token))
     a_unit = w.feeds[owing.feed].price / w.feeds[backing.feed].price * (1.0 + backing.bonus)
@@ -161,7 +161,8 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
         A `Plan`.
     """
     chain = w.chain[0]
-    one_swap = chain.gas_cost[Kind.LIQUIDATE] + chain.gas_cost[Kind.SWAP]
+    rules = w.rules[0]
+    one_swap = rules.gas_cost[Kind.LIQUIDATE] + rules.gas_cost[Kind.SWAP]
     gas = one_swap
     nothing = Plan(0.0, 0.0, 0.0, 0.0, 0.0, OUTSIDE, d, c, gas)
     market = w.markets[m]
@@ -169,7 +170,7 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
     debt, collateral = owing.token, backing.token
     unit = _unit_cost(w, debt)
     most = capital / unit
-    rules = (market.close_factor, market.full_close_below, market.bonus_share)
+    terms = (market.close_factor, market.full_close_below, market.bonus_share)
     repaid, _, received = lending.liquidation(
         lending.deposit_of(w.books, backing, borrower),
         w.feeds[backing.feed].price,
@@ -178,7 +179,7 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
         most,
         backing.bonus,
         factor,
-        rules,
+        terms,
     )
     cash = lending.cash_of(w.books, backing)
     if received > cash:  # the market cannot pay out more than it has
@@ -196,13 +197,13 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
     worth = out * market_price(w, debt)
     if w.cohorts[me.ident].routes:
         _, split = find_route(w, collateral, debt, received)
-        more = route_gas(w) - chain.gas_cost[Kind.SWAP]
+        more = route_gas(w) - rules.gas_cost[Kind.SWAP]
         gained = (split - out) * market_price(w, debt)
         if gained > gas_cost(w, more, chain.gas_price):
             place, out, gas = ROUTED, split, gas + more
             worth = out * market_price(w, debt)
-    if debt != chain.numeraire:
-        outside = best_place(w, me.places[ROUTES:], collateral, chain.numeraire, received)
+    if debt != rules.numeraire:
+        outside = best_place(w, me.places[ROUTES:], collateral, rules.numeraire, received)
         if outside[1] > worth:
             place, out, worth = outside[0], outside[1], outside[1]
             gas = one_swap
@@ -234,13 +235,14 @@ def best_plan(w, me, my, m, borrower, factor, capital, d, c):
 def _strike(w, order, my, m, borrower, plan):
     """Send a liquidation, with the purchase of the debt's token before and the sale after."""
     chain = w.chain[0]
+    rules = w.rules[0]
     debt, collateral = w.reserves[plan.debt].token, w.reserves[plan.collateral].token
     repaid, received, out, place = plan.repaid, plan.received, plan.out, plan.place
     least = received * 0.98
-    if debt == chain.numeraire:
+    if debt == rules.numeraire:
         sent = liquidate(w, order, m, borrower, debt, collateral, repaid, least)
     else:
-        sent = trade(w, order, OUTSIDE, chain.numeraire, debt, plan.money, repaid)
+        sent = trade(w, order, OUTSIDE, rules.numeraire, debt, plan.money, repaid)
         if sent:
             liquidate(w, THEN, m, borrower, debt, collateral, repaid, least)
     if not sent:
@@ -254,10 +256,10 @@ def _strike(w, order, my, m, borrower, plan):
             _sell_by_routes(w, collateral, debt, received, repaid, floor)
             return True
         if quote_at(w, place, collateral, debt, received) < out * 0.999:
-            target = chain.numeraire
+            target = rules.numeraire
         trade(w, THEN, place, collateral, target, PREVIOUS, floor)
-        if target != chain.numeraire:
-            trade(w, THEN, OUTSIDE, target, chain.numeraire, PREVIOUS, 0.0)
+        if target != rules.numeraire:
+            trade(w, THEN, OUTSIDE, target, rules.numeraire, PREVIOUS, 0.0)
     elif my.sell_at == 0.0:
         my.sell_at = chain.block + my.hold
         my.selling = float(collateral)
@@ -267,7 +269,7 @@ def _strike(w, order, my, m, borrower, plan):
 @inner
 def _sell_by_routes(w, collateral, debt, received, repaid, floor):
     """Add the sale of what is seized by the best routes, which must gain more than is spent."""
-    numeraire = w.chain[0].numeraire
+    numeraire = w.rules[0].numeraire
     amount = received * (1.0 - 1e-9)  # rounding must not spoil the last swap
     find_route(w, collateral, debt, amount)
     follow_routes(w, 0)
@@ -281,22 +283,23 @@ def _sell_by_routes(w, collateral, debt, received, repaid, floor):
 def _sell_inventory(w, me, i, my):
     """Sell what was seized and held, at the best place."""
     chain = w.chain[0]
+    rules = w.rules[0]
     token = int(my.selling)
     account = me.first + i
     held = w.books.balances[account, token]
     amount = ALL
-    if token == chain.gas_token:  # some of it stays for gas
-        keep = 16.0 * chain.gas_cost[Kind.LIQUIDATE] * max(chain.gas_price, 1.0) * 1e-9
+    if token == rules.gas_token:  # some of it stays for gas
+        keep = 16.0 * rules.gas_cost[Kind.LIQUIDATE] * max(chain.gas_price, 1.0) * 1e-9
         held = held - keep
         amount = held
     my.sell_at = 0.0
     if held <= 0.0:
         return
-    place, _ = best_place(w, me.places[ROUTES:], token, chain.numeraire, held)
+    place, _ = best_place(w, me.places[ROUTES:], token, rules.numeraire, held)
     place = max(place, OUTSIDE)
-    bid = going_bid(w, account, chain.gas_cost[Kind.SWAP], 1.1)
+    bid = going_bid(w, account, rules.gas_cost[Kind.SWAP], 1.1)
     order = Order(account, me.ident, bid, int(my.patience))
-    trade(w, order, place, token, chain.numeraire, amount, 0.0)
+    trade(w, order, place, token, rules.numeraire, amount, 0.0)
 
 
 # Long: one pass over the positions in danger, with what each liquidator has left.
@@ -304,12 +307,13 @@ def _sell_inventory(w, me, i, my):
 def decide(w, me):
     """Liquidate what pays, and sell what was held long enough."""
     chain = w.chain[0]
+    rules = w.rules[0]
     m = me.places[MARKET]
     market = w.markets[m]
     unhealthy = 0
     for k in range(market.debtors):
         unhealthy += w.health[m, k] < 1.0
-    gas = chain.gas_cost[Kind.LIQUIDATE] + chain.gas_cost[Kind.SWAP]
+    gas = rules.gas_cost[Kind.LIQUIDATE] + rules.gas_cost[Kind.SWAP]
     for i in range(me.size):
         my = me.rows[i]
         account = me.first + i
@@ -321,7 +325,7 @@ def decide(w, me):
             continue
         if my.attention < 1.0 and agent_uniform(me.key, i, 0) >= my.attention:
             continue
-        capital = w.books.balances[account, chain.numeraire]
+        capital = w.books.balances[account, rules.numeraire]
         if my.raced > 0.0:
             won = 1.0 if _holdings(w, account) > my.held_before else 0.0
             my.hits += my.learning * (won - my.hits)
@@ -381,7 +385,7 @@ def decide(w, me):
 @inner
 def _holdings(w, account):
     """Value of the base tokens that an account holds, at the venue's prices."""
-    total = w.books.balances[account, w.chain[0].numeraire]
+    total = w.books.balances[account, w.rules[0].numeraire]
     for a in range(w.assets.size):
         total += w.books.balances[account, w.assets[a].token] * w.assets[a].price
     return total

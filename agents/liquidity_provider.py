@@ -45,13 +45,13 @@ def pool_stress(w, pool):
 
     Each token moves by itself: variances add, and the worse ratio counts.
     """
-    chain = w.chain[0]
+    rules = w.rules[0]
     variance, ratio = 0.0, 1.0
     for i in range(pool.size):
         for a in range(w.assets.size):
             asset = w.assets[a]
             if asset.token == pool.tokens[i]:
-                variance += asset.seen_variance * venue.YEAR / chain.seconds
+                variance += asset.seen_variance * venue.YEAR / rules.seconds
                 ratio = max(ratio, venue.volatility_ratio(asset))
     return variance, ratio
 
@@ -80,7 +80,8 @@ def _leave(w, me, i, my, place):
     pool = w.pools[place]
     account = me.first + i
     chain = w.chain[0]
-    gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY]
+    rules = w.rules[0]
+    gas = rules.gas_cost[Kind.REMOVE_LIQUIDITY]
     if not refuel(w, account, me.ident, gas):
         return
     shares = w.books.balances[account, pool.share]
@@ -89,9 +90,9 @@ def _leave(w, me, i, my, place):
     bid = going_bid(w, account, gas, my.bid)
     patience = int(my.patience)
     sent = return_shares(w, Order(account, me.ident, bid, patience), place, ALL)
-    if sent and my.sells > 0.0 and base != chain.numeraire:
+    if sent and my.sells > 0.0 and base != rules.numeraire:
         # What comes out is known only then: a little less is sold for sure.
-        trade(w, THEN, OUTSIDE, base, chain.numeraire, out * my.sells * 0.98, 0.0)
+        trade(w, THEN, OUTSIDE, base, rules.numeraire, out * my.sells * 0.98, 0.0)
     my.busy = chain.block + patience
     my.next = chain.block + patience + int(my.review)
 
@@ -100,9 +101,10 @@ def _leave(w, me, i, my, place):
 def _enter(w, me, i, my, place):
     """Turn the stake into both tokens outside, and add them."""
     chain = w.chain[0]
+    rules = w.rules[0]
     pool = w.pools[place]
     account = me.first + i
-    gas = chain.gas_cost[Kind.ADD_LIQUIDITY]
+    gas = rules.gas_cost[Kind.ADD_LIQUIDITY]
     if not refuel(w, account, me.ident, gas):
         return
     patience = int(my.patience)
@@ -115,14 +117,14 @@ def _enter(w, me, i, my, place):
         token = pool.tokens[k]
         price = market_price(w, token)
         amounts[k] = parts[k] * my.stake / price
-        if token != chain.numeraire:
+        if token != rules.numeraire:
             lacks = max(amounts[k] - 0.99 * w.books.balances[account, token], 0.0)
             short += lacks * price * 1.01
     own = 0.0
     for k in range(2):
-        if pool.tokens[k] == chain.numeraire:
+        if pool.tokens[k] == rules.numeraire:
             own = parts[k] * my.stake
-    cash = w.books.balances[account, chain.numeraire]
+    cash = w.books.balances[account, rules.numeraire]
     if cash < (short + own) * 1.001:  # it has lost some of its stake
         scale = cash / ((short + own) * 1.001) if short + own > 0.0 else 0.0
         if scale < 0.1:
@@ -132,15 +134,15 @@ def _enter(w, me, i, my, place):
     began = False
     for k in range(2):
         token = pool.tokens[k]
-        if token == chain.numeraire:
+        if token == rules.numeraire:
             continue
         lacks = max(amounts[k] - 0.99 * w.books.balances[account, token], 0.0)
         money = lacks * market_price(w, token) * 1.01
         if money > 0.0:
             if began:
-                trade(w, THEN, OUTSIDE, chain.numeraire, token, money, 0.0)
+                trade(w, THEN, OUTSIDE, rules.numeraire, token, money, 0.0)
             else:
-                began = trade(w, order, OUTSIDE, chain.numeraire, token, money, 0.0)
+                began = trade(w, order, OUTSIDE, rules.numeraire, token, money, 0.0)
     base, quote = pool.tokens[0], pool.tokens[1]
     last = THEN if began else order
     add_liquidity(w, last, place, base, quote, amounts[0] * 0.99, amounts[1] * 0.99)
@@ -152,6 +154,7 @@ def _enter(w, me, i, my, place):
 def decide(w, me):
     """Review, enter and leave."""
     chain = w.chain[0]
+    rules = w.rules[0]
     for i in range(me.size):
         my = me.rows[i]
         if chain.block < my.busy:
@@ -183,7 +186,7 @@ def decide(w, me):
         worth = 2.0 * y * market_price(w, pool.tokens[1])
         if pool.kind != CONSTANT_PRODUCT:
             worth = 0.5 * worth + x * market_price(w, pool.tokens[0])
-        span = (chain.block - my.fees_at) * chain.seconds / venue.YEAR
+        span = (chain.block - my.fees_at) * rules.seconds / venue.YEAR
         earned = (pool.fees - my.fees) / worth / span if span > 0.0 and worth > 0.0 else 0.0
         my.fees, my.fees_at = pool.fees, chain.block
         my.next = chain.block + int(my.review)

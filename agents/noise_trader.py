@@ -62,12 +62,12 @@ def _ring(w, me):
 @inner
 def decide(w, me):
     """Send this block's swaps."""
-    chain = w.chain[0]
+    rules = w.rules[0]
     ours = me.memory
     heat, mood = ours.heat, ours.mood
     pools = me.places.size
     routes = w.cohorts[me.ident].routes
-    gas = chain.gas_cost[Kind.SWAP]
+    gas = rules.gas_cost[Kind.SWAP]
     # Who acts is found first and without branches, which a processor cannot foresee.
     rung = _ring(w, me)
     actors = np.empty(rung + 1, np.int64)

@@ -84,10 +84,11 @@ def attack(w, m, p, account, token, collateral, cash):
 def decide(w, me):
     """Attack where that gains."""
     chain = w.chain[0]
+    rules = w.rules[0]
     m, p, token, collateral = me.places[0], me.places[1], me.places[2], me.places[3]
-    gas = chain.gas_cost[Kind.FLASH_BORROW] + chain.gas_cost[Kind.SWAP]
-    gas += chain.gas_cost[Kind.DEPOSIT] + chain.gas_cost[Kind.BORROW]
-    gas += chain.gas_cost[Kind.FLASH_REPAY] + chain.gas_cost[Kind.REQUIRE]
+    gas = rules.gas_cost[Kind.FLASH_BORROW] + rules.gas_cost[Kind.SWAP]
+    gas += rules.gas_cost[Kind.DEPOSIT] + rules.gas_cost[Kind.BORROW]
+    gas += rules.gas_cost[Kind.FLASH_REPAY] + rules.gas_cost[Kind.REQUIRE]
     for n in range(lookers(w, me)):
         i = me.actors[n]
         my = me.rows[i]

@@ -44,10 +44,11 @@ def range_around(pool, price, width):
 def _move(w, me, i, my, x, y, price):
     """Take the position out and open a new one around the price, in one transaction."""
     chain = w.chain[0]
+    rules = w.rules[0]
     pool = w.pools[int(my.pool)]
     place, account = int(my.pool), me.first + i
     base, quote = pool.tokens[0], pool.tokens[1]
-    gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY] + chain.gas_cost[Kind.ADD_LIQUIDITY]
+    gas = rules.gas_cost[Kind.REMOVE_LIQUIDITY] + rules.gas_cost[Kind.ADD_LIQUIDITY]
     if not refuel(w, account, me.ident, gas):
         return
     lower, upper = range_around(pool, price, my.width)
@@ -78,8 +79,9 @@ def _move(w, me, i, my, x, y, price):
 def _leave(w, me, i, my):
     """Take everything out and stay away."""
     chain = w.chain[0]
+    rules = w.rules[0]
     account = me.first + i
-    gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY]
+    gas = rules.gas_cost[Kind.REMOVE_LIQUIDITY]
     if not refuel(w, account, me.ident, gas):
         return
     order = Order(account, me.ident, going_bid(w, account, gas, my.bid), int(my.patience))

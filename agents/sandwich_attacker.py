@@ -88,7 +88,8 @@ def _knows(me, p):
 def decide(w, me):
     """Sandwich the swap that pays most."""
     chain = w.chain[0]
-    gas = chain.gas_cost[Kind.SWAP]
+    rules = w.rules[0]
+    gas = rules.gas_cost[Kind.SWAP]
     for i in range(me.size):
         my = me.rows[i]
         account = me.first + i
@@ -115,7 +116,7 @@ def decide(w, me):
                 capital = my.uses * w.books.balances[account, call.token_in]
                 # No more can be had than the victim's tolerance; most swaps need no look.
                 slack = amm.quote(w.books, pool, a, b, call.amount) - call.limit
-                cost = gas_cost(w, 2.0 * gas, effective_bid(chain, call))
+                cost = gas_cost(w, 2.0 * gas, effective_bid(w, call))
                 bound = slack * market_price(w, call.token_out)
                 if a >= 0 and b >= 0 and capital > 0.0 and bound > cost + my.margin:
                     size, gain, gets = best_front(w, pool, a, b, capital, call.amount, call.limit)
@@ -125,7 +126,7 @@ def decide(w, me):
         if best < 0 or most <= my.margin or not refuel(w, account, me.ident, 2.0 * gas):
             continue
         call = w.mempool[best]
-        paid = effective_bid(chain, call)
+        paid = effective_bid(w, call)
         cost = gas_cost(w, 2.0 * gas, paid)
         chance = max(my.hits, 0.05)
         if chance * most <= (1.0 - chance) * cost:

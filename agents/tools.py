@@ -18,19 +18,19 @@ GWEI = 1e-9
 @inner
 def gas_cost(w, gas, bid):
     """Cost of an amount of gas at a bid in gwei, in the numeraire."""
-    chain = w.chain[0]
-    if chain.fee_market == FeeMarket.OFF:
+    rules = w.rules[0]
+    if rules.fee_market == FeeMarket.OFF:
         return 0.0
-    return gas * bid * GWEI * market_price(w, chain.gas_token)
+    return gas * bid * GWEI * market_price(w, rules.gas_token)
 
 
 @inner
 def affordable(w, account, gas, bid):
     """A bid, or the highest that an account can pay for its gas, gwei."""
-    chain = w.chain[0]
-    if chain.fee_market == FeeMarket.OFF:
+    rules = w.rules[0]
+    if rules.fee_market == FeeMarket.OFF:
         return 0.0
-    return min(bid, 0.9 * w.books.balances[account, chain.gas_token] / (gas * GWEI))
+    return min(bid, 0.9 * w.books.balances[account, rules.gas_token] / (gas * GWEI))
 
 
 @inner
@@ -55,10 +55,10 @@ def _going(w):
 @inner
 def share_bid(w, profit, share, gas):
     """Bid that spends a share of a profit on gas, but never less than the going one, gwei."""
-    chain = w.chain[0]
-    if chain.fee_market == FeeMarket.OFF:
+    rules = w.rules[0]
+    if rules.fee_market == FeeMarket.OFF:
         return 0.0
-    price = market_price(w, chain.gas_token)
+    price = market_price(w, rules.gas_token)
     return max(profit * share / (gas * GWEI * price), _going(w))
 
 
@@ -66,7 +66,7 @@ def share_bid(w, profit, share, gas):
 def quote_at(w, place, token_in, token_out, amount):
     """What a pool, or the outside venue, would give now; 0 where it cannot."""
     if place == OUTSIDE:
-        out = venue.quote(w.books, w.assets, w.chain[0].numeraire, token_in, token_out, amount)
+        out = venue.quote(w.books, w.assets, w.rules[0].numeraire, token_in, token_out, amount)
         return out if out == out else 0.0
     pool = w.pools[place]
     i, o = position(pool, token_in), position(pool, token_out)
@@ -84,7 +84,7 @@ def best_place(w, places, token_in, token_out, amount):
             continue
         worth = out * price
         if places[i] != OUTSIDE:
-            worth -= gas_cost(w, w.chain[0].gas_cost[Kind.SWAP], w.chain[0].gas_price)
+            worth -= gas_cost(w, w.rules[0].gas_cost[Kind.SWAP], w.chain[0].gas_price)
         if worth > highest:
             best, most, highest = places[i], out, worth
     return best, most
@@ -97,28 +97,30 @@ def find_route(w, token_in, token_out, amount):
     Returns:
         (how many there are, what they give together before gas).
     """
-    chain = w.chain[0]
-    cost = gas_cost(w, chain.gas_cost[Kind.SWAP], _going(w)) / market_price(w, token_out)
-    chain.ask_in, chain.ask_out, chain.ask_amount = token_in, token_out, amount
-    chain.ask_cost = cost
-    call_with(chain.phases[Phase.ROUTE], w)
-    return chain.routes, chain.route_out
+    rules = w.rules[0]
+    asked = w.asked[0]
+    cost = gas_cost(w, rules.gas_cost[Kind.SWAP], _going(w)) / market_price(w, token_out)
+    asked.ask_in, asked.ask_out, asked.ask_amount = token_in, token_out, amount
+    asked.ask_cost = cost
+    call_with(rules.phases[Phase.ROUTE], w)
+    return asked.routes, asked.route_out
 
 
 @inner
 def route_gas(w):
     """Gas of a transaction that takes the routes found last."""
-    chain = w.chain[0]
+    rules = w.rules[0]
+    asked = w.asked[0]
     swaps = 0
-    for r in range(chain.routes):
+    for r in range(asked.routes):
         swaps += w.routes[r].length
-    return swaps * chain.gas_cost[Kind.SWAP] + chain.gas_cost[Kind.REQUIRE]
+    return swaps * rules.gas_cost[Kind.SWAP] + rules.gas_cost[Kind.REQUIRE]
 
 
 @inner
 def follow_routes(w, first):
     """Add the swaps of the routes found last, from one on, to the transaction sent last."""
-    for r in range(first, w.chain[0].routes):
+    for r in range(first, w.asked[0].routes):
         route = w.routes[r]
         for k in range(route.length):
             amount = route.amount if k == 0 else PREVIOUS
@@ -159,16 +161,17 @@ def refuel(w, account, cohort, gas):
         Whether it holds enough for one transaction now.
     """
     chain = w.chain[0]
-    if chain.fee_market == FeeMarket.OFF:
+    rules = w.rules[0]
+    if rules.fee_market == FeeMarket.OFF:
         return True
-    token = chain.gas_token
+    token = rules.gas_token
     need = gas * max(chain.gas_price, chain.base_fee) * GWEI
     held = w.books.balances[account, token]
-    if held < 4.0 * need and token != chain.numeraire:
+    if held < 4.0 * need and token != rules.numeraire:
         money = 16.0 * need * market_price(w, token)
-        if w.books.balances[account, chain.numeraire] >= money:
+        if w.books.balances[account, rules.numeraire] >= money:
             order = Order(account, cohort, 0.0, 1)
-            trade(w, order, OUTSIDE, chain.numeraire, token, money, 0.0)
+            trade(w, order, OUTSIDE, rules.numeraire, token, money, 0.0)
     return held >= need
 
 
@@ -186,12 +189,12 @@ def worth_the_race(w, profit, share, gas, hits):
         gas: Of the transaction.
         hits: Share of its races that the agent has won lately.
     """
-    chain = w.chain[0]
-    if chain.fee_market == FeeMarket.OFF:
+    rules = w.rules[0]
+    if rules.fee_market == FeeMarket.OFF:
         return profit > 0.0
     cost = gas_cost(w, gas, share_bid(w, profit, share, gas))
     chance = max(hits, 0.05)
-    return chance * (profit - cost) > (1.0 - chance) * cost * chain.revert_gas
+    return chance * (profit - cost) > (1.0 - chance) * cost * rules.revert_gas
 
 
 @inner
@@ -207,7 +210,7 @@ def trade_towards(w, order, began, token, have, want):
     Returns:
         Whether there is a transaction now.
     """
-    numeraire = w.chain[0].numeraire
+    numeraire = w.rules[0].numeraire
     if token == numeraire:
         return began
     if have < want * (1.0 - 1e-9):
@@ -243,7 +246,7 @@ def visible_swap(w, n):
     call, chain = w.mempool[n], w.chain[0]
     if call.kind != Kind.SWAP or call.calls != 1 or not call.amount > 0.0:
         return False
-    pays = chain.fee_market == FeeMarket.OFF or call.bid >= chain.base_fee
+    pays = w.rules[0].fee_market == FeeMarket.OFF or call.bid >= chain.base_fee
     return pays and call.arrived <= chain.block <= call.expires
 
 
@@ -265,11 +268,11 @@ def trade_pool(w, account, cohort, place, buys, money, slippage, bid):
     Returns:
         Whether it was sent.
     """
-    chain = w.chain[0]
+    rules = w.rules[0]
     pool = w.pools[place]
     base, quote = pool.tokens[0], pool.tokens[pool.size - 1]
     token_in, token_out = (quote, base) if buys else (base, quote)
-    gas = chain.gas_cost[Kind.SWAP]
+    gas = rules.gas_cost[Kind.SWAP]
     price = market_price(w, token_in)
     if not price > 0.0:
         return False

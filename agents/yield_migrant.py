@@ -64,9 +64,10 @@ def _place_of(me, p):
 def _move(w, me, i, my, old, new):
     """Take everything out of one pool and put it into another, in one transaction."""
     chain = w.chain[0]
+    rules = w.rules[0]
     account = me.first + i
     here, there = w.pools[old], w.pools[new]
-    gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY] + chain.gas_cost[Kind.ADD_LIQUIDITY]
+    gas = rules.gas_cost[Kind.REMOVE_LIQUIDITY] + rules.gas_cost[Kind.ADD_LIQUIDITY]
     if not refuel(w, account, me.ident, gas):
         return
     order = Order(account, me.ident, going_bid(w, account, gas, my.bid), int(my.patience))
@@ -102,16 +103,17 @@ def _move(w, me, i, my, old, new):
 def decide(w, me):
     """Look at yields, and move where that pays."""
     chain = w.chain[0]
+    rules = w.rules[0]
     if me.size == 0:
         return
     _see_yields(w, me, 1.0 - math.exp(-1.0 / me.rows[0].memory))
     yields = me.memory.yields
-    year = venue.YEAR / chain.seconds
+    year = venue.YEAR / rules.seconds
     best, most = -1, -np.inf
     for k in range(me.places.size):
         if yields[k] > most and not w.pools[me.places[k]].halted:
             best, most = k, yields[k]
-    gas = chain.gas_cost[Kind.REMOVE_LIQUIDITY] + chain.gas_cost[Kind.ADD_LIQUIDITY]
+    gas = rules.gas_cost[Kind.REMOVE_LIQUIDITY] + rules.gas_cost[Kind.ADD_LIQUIDITY]
     for i in range(me.size):
         my = me.rows[i]
         if chain.block < my.busy or chain.block < my.next:
@@ -127,7 +129,7 @@ def decide(w, me):
             old = int(my.pool)
         here = w.pools[old]
         held = w.books.balances[account, here.share]
-        if best < 0 or me.places[best] == old or not (held > 0.0 and chain.interconnected):
+        if best < 0 or me.places[best] == old or not (held > 0.0 and rules.interconnected):
             continue
         value = held / w.books.supply[here.share] * pool_value(w, here)
         more = most - yields[_place_of(me, old)]

@@ -25,7 +25,7 @@ def _asked(w):
 
     Oracles that loans read now have read.
     """
-    call = w.mempool[w.chain[0].call_place]
+    call = w.mempool[w.under_way[0].call_place]
     m = np.int64(call.protocol)
     if not 0 <= m < w.markets.size:
         m = np.int64(-1)
@@ -39,7 +39,7 @@ def deposit(w):
     """The call DEPOSIT."""
     m, sender, token = _asked(w)
     if m >= 0:
-        amount = w.chain[0].call_in
+        amount = w.under_way[0].call_in
         reason, out = lending.deposit(w.books, w.markets[m], w.reserves, sender, token, amount)
         end_call(w, reason, out, out)
 
@@ -49,7 +49,7 @@ def withdraw(w):
     """The call WITHDRAW."""
     m, sender, token = _asked(w)
     if m >= 0:
-        amount = w.chain[0].call_in
+        amount = w.under_way[0].call_in
         reason, out = lending.withdraw(
             w.books, w.markets[m], w.reserves, w.feeds, sender, token, amount
         )
@@ -61,7 +61,7 @@ def borrow(w):
     """The call BORROW; its limit is the health that is to be left."""
     m, sender, token = _asked(w)
     if m >= 0:
-        amount, limit = w.chain[0].call_in, w.mempool[w.chain[0].call_place].limit
+        amount, limit = w.under_way[0].call_in, w.mempool[w.under_way[0].call_place].limit
         reason, out = lending.borrow(
             w.books, w.markets[m], w.reserves, w.feeds, sender, token, amount, limit
         )
@@ -75,7 +75,7 @@ def repay(w):
     """The call REPAY, for oneself or another."""
     m, sender, token = _asked(w)
     if m >= 0:
-        amount, other = w.chain[0].call_in, w.mempool[w.chain[0].call_place].counterparty
+        amount, other = w.under_way[0].call_in, w.mempool[w.under_way[0].call_place].counterparty
         debtor = np.int64(other) if other >= 0 else sender
         reason, out = lending.repay(
             w.books, w.markets[m], w.reserves, sender, debtor, token, amount
@@ -88,7 +88,8 @@ def liquidate(w):
     """The call LIQUIDATE."""
     m, sender, token = _asked(w)
     chain = w.chain[0]
-    call = w.mempool[chain.call_place]
+    under_way = w.under_way[0]
+    call = w.mempool[under_way.call_place]
     if m < 0 or not 0 <= call.counterparty < w.books.balances.shape[0]:
         return
     debtor = np.int64(call.counterparty)
@@ -101,12 +102,12 @@ def liquidate(w):
         debtor,
         token,
         np.int64(call.token_out),
-        chain.call_in,
+        under_way.call_in,
         call.limit,
     )
     end_call(w, reason, amount, out)
     if reason == Reason.DONE:
-        chain.call_possible = chain.block - max(w.since[m, debtor], 0)
+        under_way.call_possible = chain.block - max(w.since[m, debtor], 0)
 
 
 @inner
@@ -115,16 +116,20 @@ def flash_borrow(w):
     m, sender, token = _asked(w)
     if m < 0:
         return
-    chain = w.chain[0]
-    if chain.flashes >= FLASHES:
-        chain.call_reason = Reason.CAP
+    under_way = w.under_way[0]
+    if under_way.flashes >= FLASHES:
+        under_way.call_reason = Reason.CAP
         return
-    amount = chain.call_in
+    amount = under_way.call_in
     reason = lending.flash_out(w.books, w.markets[m], w.reserves, sender, token, amount)
     if reason == Reason.DONE:
-        n = chain.flashes
-        chain.flash_market[n], chain.flash_token[n], chain.flash_amount[n] = m, token, amount
-        chain.flashes = n + 1
+        n = under_way.flashes
+        under_way.flash_market[n], under_way.flash_token[n], under_way.flash_amount[n] = (
+            m,
+            token,
+            amount,
+        )
+        under_way.flashes = n + 1
     end_call(w, reason, amount, amount if reason == Reason.DONE else 0.0)
 
 
@@ -139,22 +144,22 @@ def flash_repay(w):
 
 @inner
 def _flash_repay(w, m, sender, token):
-    chain = w.chain[0]
+    under_way = w.under_way[0]
     paid = 0.0
     kept = 0
-    for n in range(chain.flashes):
-        owed = chain.flash_amount[n]
-        if chain.flash_market[n] != m or chain.flash_token[n] != token:
-            chain.flash_market[kept] = chain.flash_market[n]
-            chain.flash_token[kept] = chain.flash_token[n]
-            chain.flash_amount[kept] = owed
+    for n in range(under_way.flashes):
+        owed = under_way.flash_amount[n]
+        if under_way.flash_market[n] != m or under_way.flash_token[n] != token:
+            under_way.flash_market[kept] = under_way.flash_market[n]
+            under_way.flash_token[kept] = under_way.flash_token[n]
+            under_way.flash_amount[kept] = owed
             kept += 1
             continue
         reason, back = lending.flash_back(w.books, w.markets[m], w.reserves, sender, token, owed)
         if reason != Reason.DONE:
             return reason, paid
         paid += back
-    chain.flashes = kept
+    under_way.flashes = kept
     return (Reason.DONE if paid > 0.0 else Reason.NO_DEBT), paid
 
 
@@ -212,9 +217,9 @@ def look_at_pledges(w):
     However they left: given, swapped, put into a pool or another market, taken by a plain
     protocol (Aave's finalizeTransfer does so for every transfer of an aToken).
     """
-    books, chain = w.books, w.chain[0]
+    books, under_way = w.books, w.under_way[0]
     oracle.refresh(books, w.pools, w.feeds)
-    for n in range(chain.bundle_mark, books.head[0]):
+    for n in range(under_way.bundle_mark, books.head[0]):
         if not has_left(books, n):
             continue
         account, token = books.journal[n].row, books.journal[n].column
@@ -222,7 +227,7 @@ def look_at_pledges(w):
             if w.reserves[r].receipt == token:
                 market = w.markets[w.reserves[r].market]
                 if lending.health(books, market, w.reserves, w.feeds, account) < 1.0:
-                    chain.call_reason = Reason.UNHEALTHY
+                    under_way.call_reason = Reason.UNHEALTHY
                     return
 
 
@@ -233,7 +238,7 @@ def look_at_pledges(w):
 def accrue_all(w):
     """Charge interest."""
     for m in range(w.markets.size):
-        lending.accrue(w.books, w.markets[m], w.reserves, w.chain[0].seconds)
+        lending.accrue(w.books, w.markets[m], w.reserves, w.rules[0].seconds)
 
 
 @inner

@@ -122,7 +122,7 @@ def pool_measure(w, n):
         return held / worth if worth > 0.0 else np.nan
     if code == Pool.RETURN:
         return amm.provider_result(w.books, pool, w.values)
-    days = w.chain[0].seconds / 86_400.0
+    days = w.rules[0].seconds / 86_400.0
     if code == Pool.FEE_YIELD:
         return pool.fees / pool.value_sum / days * 365.25 if pool.value_sum > 0.0 else np.nan
     return pool.volume / pool.value_sum / days if pool.value_sum > 0.0 else np.nan  # efficiency
@@ -154,7 +154,7 @@ def concentration(w, n):
 @inner
 def pools_measure(w, n):
     """One measure over all pools that quote in the numeraire (values: over all)."""
-    numeraire, code = w.chain[0].numeraire, w.measures[n].code
+    numeraire, code = w.rules[0].numeraire, w.measures[n].code
     lowest, highest, total, gap, count = np.inf, -np.inf, 0.0, 0.0, 0
     for p in range(w.pools.size):
         pool = w.pools[p]

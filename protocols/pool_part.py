@@ -181,7 +181,7 @@ class Pools(Part):
 
     def valued(self, world: World) -> None:
         """Let the limits of circuit breakers count from the start."""
-        if not world.chain[0]["guarded"]:
+        if not world.rules[0]["guarded"]:
             return
         for pool in world.pools:
             safeguards.watch(world.books, pool, world.values, 1)

@@ -23,7 +23,7 @@ def _asked(w):
 
     One width of integers everywhere, or every callee would be compiled for each.
     """
-    call = w.mempool[w.chain[0].call_place]
+    call = w.mempool[w.under_way[0].call_place]
     place = np.int64(call.protocol)
     if not 0 <= place < w.pools.size:
         place = np.int64(-1)
@@ -36,18 +36,18 @@ def swap(w):
     place, sender, token_in, token_out = _asked(w)
     if place < 0:
         return
-    chain = w.chain[0]
-    call = w.mempool[chain.call_place]
-    amount = chain.call_in
+    under_way = w.under_way[0]
+    call = w.mempool[under_way.call_place]
+    amount = under_way.call_in
     if amount == ALL:
         amount = w.books.balances[sender, token_in]
     pool = w.pools[place]
     reason, out = amm.swap(w.books, pool, sender, token_in, token_out, amount, call.limit)
     end_call(w, reason, amount, out)
     worth = amount * w.prices[token_in]  # what a route passes on cancels out
-    chain.bundle_paid += worth - out * w.prices[token_out]
+    under_way.bundle_paid += worth - out * w.prices[token_out]
     if call.amount != PREVIOUS:
-        chain.bundle_traded += worth
+        under_way.bundle_traded += worth
 
 
 @inner
@@ -56,8 +56,8 @@ def add_liquidity(w):
     place, sender, token_in, token_out = _asked(w)
     if place < 0:
         return
-    call = w.mempool[w.chain[0].call_place]
-    amount = w.chain[0].call_in
+    call = w.mempool[w.under_way[0].call_place]
+    amount = w.under_way[0].call_in
     reason, out = amm.add(
         w.books,
         w.pools[place],
@@ -79,9 +79,9 @@ def remove_liquidity(w):
     place, sender, _, token_out = _asked(w)
     if place < 0:
         return
-    pool, call = w.pools[place], w.mempool[w.chain[0].call_place]
+    pool, call = w.pools[place], w.mempool[w.under_way[0].call_place]
     lower, upper = np.int64(call.lower), np.int64(call.upper)
-    amount = w.chain[0].call_in
+    amount = w.under_way[0].call_in
     if amount == ALL:
         amount = amm.held(w.books, pool, sender, lower, upper)
     reason, out = amm.remove(w.books, pool, sender, token_out, amount, call.limit, lower, upper)
@@ -162,12 +162,12 @@ def _has_pools(w: Any) -> bool:
 
 
 def _is_guarded(w: Any) -> bool:
-    chain = w.chain[0]
-    return _has_pools(w) and bool(chain["nested"] or chain["guarded"])
+    rules = w.rules[0]
+    return _has_pools(w) and bool(rules["nested"] or rules["guarded"])
 
 
 def _has_ranges(w: Any) -> bool:
-    return bool(w.chain[0]["ranges"])
+    return bool(w.rules[0]["ranges"])
 
 
 register_task(Task(Stage.VALUE, 10, value_shares, _has_pools))

@@ -487,19 +487,19 @@ def best_cycle(books, pools, token, most, swap_cost, hops):
 @inner
 def find(w):
     """Find the best routes for what ``chain.ask_*`` asks, and write them into `World.routes`."""
-    chain = w.chain[0]
+    asked = w.asked[0]
     legs, tokens, lengths, amounts, out = best_route(
         w.books,
         w.pools,
-        chain.ask_in,
-        chain.ask_out,
-        chain.ask_amount,
-        chain.ask_cost,
+        asked.ask_in,
+        asked.ask_out,
+        asked.ask_amount,
+        asked.ask_cost,
         HOPS,
         ROUTES,
     )
-    chain.routes = lengths.size
-    chain.route_out = out
+    asked.routes = lengths.size
+    asked.route_out = out
     for r in range(lengths.size):
         found = w.routes[r]
         found.length = lengths[r]

@@ -115,6 +115,7 @@ def _sort(w, n):
 def _order(w):
     """Put the waiting transactions into the block's order. Returns their number and gas."""
     chain = w.chain[0]
+    rules = w.rules[0]
     n = 0
     gas = 0.0
     i = 0
@@ -123,13 +124,13 @@ def _order(w):
         # Keyed by who sends and its own count: others that come or go change nothing.
         random = bits(chain.key ^ call.stream, call.nonce)
         draw = random >> _RANDOM_SHIFT
-        if chain.ordering == Ordering.RANDOM:
+        if rules.ordering == Ordering.RANDOM:
             rank = (random >> _EXPONENT_SHIFT) & _NINE_BITS
-        elif chain.ordering == Ordering.FIRST_COME:
+        elif rules.ordering == Ordering.FIRST_COME:
             rank = np.uint64(call.arrived)
         else:
-            rank = _bid_rank(effective_bid(chain, call))
-            if chain.ordering == Ordering.ARBITRAGE_FIRST:
+            rank = _bid_rank(effective_bid(w, call))
+            if rules.ordering == Ordering.ARBITRAGE_FIRST:
                 rank >>= np.uint64(1)
                 if call.cohort < 0 or not w.cohorts[call.cohort].searcher:
                     rank |= _FLAG >> np.uint64(1)
@@ -148,12 +149,13 @@ def _phi(z):
 
 
 @kernel
-def outside_demand(chain):
+def outside_demand(w):
     """(gas wanted at any price, median bid) of the rest of the world in this block."""
+    rules, chain = w.rules[0], w.chain[0]
     surge = chain.surge if chain.block < chain.surge_until else 1.0
-    wanted = chain.outside_gas * chain.gas_limit
-    wanted *= math.exp(chain.quantity_response * chain.stress) * surge
-    median = chain.outside_median * math.exp(chain.price_response * chain.stress) * surge
+    wanted = rules.outside_gas * rules.gas_limit
+    wanted *= math.exp(rules.quantity_response * chain.stress) * surge
+    median = rules.outside_median * math.exp(rules.price_response * chain.stress) * surge
     return wanted, median
 
 
@@ -171,38 +173,41 @@ def _wanted_above(bid, wanted, median, sigma):
 def open_block(w):
     """Order the mempool and see what the rest of the world wants."""
     chain = w.chain[0]
+    rules = w.rules[0]
+    under_way = w.under_way[0]
     for a in range(w.assets.size):
-        if w.assets[a].token == chain.gas_token:  # the price that the whole chain watches
+        if w.assets[a].token == rules.gas_token:  # the price that the whole chain watches
             now = math.log(max(venue.volatility_ratio(w.assets[a]), 1.0))
-            chain.stress += chain.stress_memory * (now - chain.stress)
+            chain.stress += rules.stress_memory * (now - chain.stress)
     n, gas = _order(w)
     copy_into(w.prices, w.values)
-    w.prices[chain.numeraire] = 1.0
+    w.prices[rules.numeraire] = 1.0
     for a in range(w.assets.size):
         w.prices[w.assets[a].token] = w.assets[a].price
     chain.queue_at = 0
     chain.queue_length = n
     chain.gas_bought = 0.0
-    chain.bundle_call = -1
+    under_way.bundle_call = -1
     chain.gas_used = gas  # wanted by the agents, until the block is closed
 
 
 @inner
-def _included(chain, call, crowded, wanted, median):
+def _included(w, call, crowded, wanted, median):
     """Whether a transaction gets into the block."""
-    if chain.fee_market == FeeMarket.OFF or call.gas <= 0.0:  # nothing of it is on the chain
+    rules, chain = w.rules[0], w.chain[0]
+    if rules.fee_market == FeeMarket.OFF or call.gas <= 0.0:  # nothing of it is on the chain
         return True
     if not call.bid >= chain.base_fee:
         return False
     if not crowded:
         return True
-    if chain.ordering == Ordering.GAS_AUCTION or chain.ordering == Ordering.ARBITRAGE_FIRST:
-        bid = effective_bid(chain, call)
-        others = _wanted_above(bid, wanted, median, chain.outside_sigma)
+    if rules.ordering == Ordering.GAS_AUCTION or rules.ordering == Ordering.ARBITRAGE_FIRST:
+        bid = effective_bid(w, call)
+        others = _wanted_above(bid, wanted, median, rules.outside_sigma)
     else:  # no bid helps: the rest of the world is in the queue in its proportion
-        others = _wanted_above(chain.base_fee, wanted, median, chain.outside_sigma)
-        others = chain.gas_limit * others / (others + chain.gas_used)
-    return chain.gas_bought + call.gas + others <= chain.gas_limit
+        others = _wanted_above(chain.base_fee, wanted, median, rules.outside_sigma)
+        others = rules.gas_limit * others / (others + chain.gas_used)
+    return chain.gas_bought + call.gas + others <= rules.gas_limit
 
 
 @inner
@@ -213,15 +218,16 @@ def _pay_gas(w, call):
         Whether the sender holds as much as it bids, as the chain asks; only then it pays.
     """
     chain = w.chain[0]
-    token = chain.gas_token
+    rules = w.rules[0]
+    token = rules.gas_token
     if not call.gas * call.bid * GWEI <= w.books.balances[call.sender, token]:
         return False
-    due = call.gas * effective_bid(chain, call) * GWEI
+    due = call.gas * effective_bid(w, call) * GWEI
     if due <= 0.0:
         return True
     burnt = call.gas * chain.base_fee * GWEI
     paid = burn(w.books, call.sender, token, burnt)
-    paid = paid and transfer(w.books, call.sender, chain.producer, token, max(due - burnt, 0.0))
+    paid = paid and transfer(w.books, call.sender, rules.producer, token, max(due - burnt, 0.0))
     if not paid:
         undo(w.books, 0)
         return False
@@ -234,15 +240,16 @@ def _pay_gas(w, call):
 def _refund_gas(w, call):
     """Give back the gas that a reverted transaction did not come to use."""
     chain = w.chain[0]
-    unused = call.gas * (1.0 - chain.revert_gas)
-    if chain.fee_market == FeeMarket.OFF or unused <= 0.0:
+    rules = w.rules[0]
+    unused = call.gas * (1.0 - rules.revert_gas)
+    if rules.fee_market == FeeMarket.OFF or unused <= 0.0:
         return
-    paid = effective_bid(chain, call)
+    paid = effective_bid(w, call)
     tip = max(unused * (paid - chain.base_fee) * GWEI, 0.0)
-    mint(w.books, call.sender, chain.gas_token, unused * chain.base_fee * GWEI)
-    transfer(w.books, chain.producer, call.sender, chain.gas_token, tip)
+    mint(w.books, call.sender, rules.gas_token, unused * chain.base_fee * GWEI)
+    transfer(w.books, rules.producer, call.sender, rules.gas_token, tip)
     if call.cohort >= 0:
-        back = unused * paid * GWEI * market_price(w, chain.gas_token)
+        back = unused * paid * GWEI * market_price(w, rules.gas_token)
         w.cohorts[call.cohort].gas_spent -= back
     chain.gas_bought -= unused
 
@@ -253,42 +260,42 @@ def _refund_gas(w, call):
 @inner
 def transfer_token(w):
     """The call TRANSFER: a gift."""
-    chain = w.chain[0]
-    call = w.mempool[chain.call_place]
+    under_way = w.under_way[0]
+    call = w.mempool[under_way.call_place]
     sender, receiver = np.int64(call.sender), np.int64(call.counterparty)
     token = np.int64(call.token_in)
-    amount = chain.call_in
+    amount = under_way.call_in
     if amount == ALL:
         amount = w.books.balances[sender, token]
-    chain.call_in = amount
+    under_way.call_in = amount
     if w.books.rights[token] == DEBT:
-        chain.call_reason = Reason.BOUND
+        under_way.call_reason = Reason.BOUND
     elif amount > 0.0 and 0 <= receiver < w.books.balances.shape[0]:
         moved = transfer(w.books, sender, receiver, token, amount)
-        chain.call_reason = Reason.DONE if moved else Reason.INSUFFICIENT_BALANCE
-        chain.call_out = amount
+        under_way.call_reason = Reason.DONE if moved else Reason.INSUFFICIENT_BALANCE
+        under_way.call_out = amount
 
 
 @inner
 def require(w):
     """The call REQUIRE: the transaction has gained so much of a token until here."""
-    chain = w.chain[0]
-    call = w.mempool[chain.call_place]
+    under_way = w.under_way[0]
+    call = w.mempool[under_way.call_place]
     out = gained(w.books, np.int64(call.sender), np.int64(call.token_out))
-    chain.call_reason = Reason.DONE if out >= call.limit else Reason.LIMIT
-    chain.call_out = out
+    under_way.call_reason = Reason.DONE if out >= call.limit else Reason.LIMIT
+    under_way.call_out = out
 
 
 @inner
 def call_declared(w):
     """The call PROTOCOL: of one that declares itself."""
-    chain = w.chain[0]
-    call = w.mempool[chain.call_place]
+    under_way = w.under_way[0]
+    call = w.mempool[under_way.call_place]
     protocol, order = w.protocols[call.protocol], w.order[0]
     order.sender, order.counterparty = call.sender, call.counterparty
     order.token_in, order.token_out = call.token_in, call.token_out
     order.second, order.limit = call.second, call.limit
-    amount = chain.call_in
+    amount = under_way.call_in
     order.amount = w.books.balances[call.sender, call.token_in] if amount == ALL else amount
     address = w.actions[protocol.first + call.action].address
     reason, out = call_protocol(address, w, protocol.record, order)
@@ -311,21 +318,21 @@ def _perform(w, place, previous):
         place: Of the call, in the mempool.
         previous: What the call before gave.
     """
-    chain = w.chain[0]
+    under_way = w.under_way[0]
     call = w.mempool[place]
-    chain.bundle_mark = w.books.head[0]
-    chain.call_place = place
-    chain.call_in = previous if call.amount == PREVIOUS else call.amount
-    chain.call_out = 0.0
-    chain.call_possible = -1
-    chain.call_reason = Reason.INVALID
+    under_way.bundle_mark = w.books.head[0]
+    under_way.call_place = place
+    under_way.call_in = previous if call.amount == PREVIOUS else call.amount
+    under_way.call_out = 0.0
+    under_way.call_possible = -1
+    under_way.call_reason = Reason.INVALID
     call_with(w.calls[call.kind], w)
 
 
 @inner
 def _look_at_pledges(w):
     """Look after a call whether those whose pledges it has moved are still covered."""
-    if w.chain[0].call_reason == Reason.DONE and w.books.head[2] != 0:
+    if w.under_way[0].call_reason == Reason.DONE and w.books.head[2] != 0:
         run_stage(w, Stage.PLEDGES)
     w.books.head[2] = 0
 
@@ -333,7 +340,9 @@ def _look_at_pledges(w):
 @inner
 def _write_receipt(w, call, index, calls, reason, amount_in, amount_out):
     chain = w.chain[0]
-    if not chain.keep_receipts or chain.receipts >= w.receipts.size:
+    rules = w.rules[0]
+    under_way = w.under_way[0]
+    if not rules.keep_receipts or chain.receipts >= w.receipts.size:
         return
     r = w.receipts[chain.receipts]
     chain.receipts += 1
@@ -355,16 +364,17 @@ def _write_receipt(w, call, index, calls, reason, amount_in, amount_out):
     r.amount_in = amount_in
     r.amount_out = amount_out
     r.gas = call.gas
-    r.gas_price = effective_bid(chain, call) if chain.fee_market != FeeMarket.OFF else 0.0
+    r.gas_price = effective_bid(w, call) if rules.fee_market != FeeMarket.OFF else 0.0
     if reason == Reason.DONE:
-        r.possible = chain.call_possible
+        r.possible = under_way.call_possible
 
 
 @inner
 def _fail_receipts(w, calls, reason):
     """Mark the receipts that a transaction has left so far as reverted."""
     chain = w.chain[0]
-    if chain.keep_receipts:
+    rules = w.rules[0]
+    if rules.keep_receipts:
         for n in range(max(chain.receipts - calls, 0), chain.receipts):
             w.receipts[n].status = reason
             w.receipts[n].amount_out = 0.0
@@ -389,7 +399,7 @@ def execute(w, reason, amount_out):
 
     A call of a protocol that is written in Python is carried out there, and one that nobody
     has made before is compiled there: the loop stops and returns its place in the mempool,
-    with the amount in ``chain.bundle_previous``. Called again with how that ended, it goes on.
+    with the amount in ``under_way.bundle_previous``. Called again with how that ended, it goes on.
 
     Args:
         reason: How the call that stopped the loop ended, or READY.
@@ -399,11 +409,13 @@ def execute(w, reason, amount_out):
         Place of the call in the mempool, or -1 when the block is done.
     """
     chain = w.chain[0]
-    wanted, median = outside_demand(chain)
+    rules = w.rules[0]
+    under_way = w.under_way[0]
+    wanted, median = outside_demand(w)
     floor = chain.base_fee
-    demand = chain.gas_used + _wanted_above(floor, wanted, median, chain.outside_sigma)
-    crowded = demand > chain.gas_limit
-    resumed = chain.bundle_call >= 0
+    demand = chain.gas_used + _wanted_above(floor, wanted, median, rules.outside_sigma)
+    crowded = demand > rules.gas_limit
+    resumed = under_way.bundle_call >= 0
     while chain.queue_at < chain.queue_length:
         if chain.queue_at + AHEAD < chain.queue_length:
             prefetch(w.mempool, w.queue[chain.queue_at + AHEAD])
@@ -416,14 +428,14 @@ def execute(w, reason, amount_out):
         previous = 0.0
         ended = Reason.DONE
         if resumed:
-            k = chain.bundle_call
-            previous = chain.bundle_previous
+            k = under_way.bundle_call
+            previous = under_way.bundle_previous
         else:
-            if first.arrived > chain.block or not _included(chain, first, crowded, wanted, median):
+            if first.arrived > chain.block or not _included(w, first, crowded, wanted, median):
                 chain.queue_at += 1
                 continue
             first.gone = 1
-            if chain.fee_market != FeeMarket.OFF:
+            if rules.fee_market != FeeMarket.OFF:
                 begin(w.books)
                 if not _pay_gas(w, first):
                     w.tally[first.cohort, Reason.NO_GAS_MONEY] += 1
@@ -432,32 +444,32 @@ def execute(w, reason, amount_out):
                     continue
                 chain.gas_bought += first.gas
             begin(w.books)
-            chain.flashes = 0
-            chain.bundle_traded = chain.bundle_paid = 0.0
+            under_way.flashes = 0
+            under_way.bundle_traded = under_way.bundle_paid = 0.0
         while k < calls:
             call = w.mempool[head + k]
             if resumed and reason != READY:
                 amount_in = previous if call.amount == PREVIOUS else call.amount
                 out = amount_out
-                chain.call_reason = reason
-                chain.call_possible = -1
+                under_way.call_reason = reason
+                under_way.call_possible = -1
             elif _needs_python(w, call):
-                chain.bundle_call = k
-                chain.bundle_previous = previous
-                chain.bundle_mark = w.books.head[0]
+                under_way.bundle_call = k
+                under_way.bundle_previous = previous
+                under_way.bundle_mark = w.books.head[0]
                 return head + k
             else:
                 _perform(w, head + k, previous)
-                amount_in, out = chain.call_in, chain.call_out
+                amount_in, out = under_way.call_in, under_way.call_out
             resumed = False
-            chain.bundle_call = -1
+            under_way.bundle_call = -1
             _look_at_pledges(w)
-            ended = chain.call_reason
+            ended = under_way.call_reason
             if overflowed(w.books):
                 ended = Reason.TOO_LONG
             _write_receipt(w, call, k, calls, ended, amount_in, out)
             k += 1
-            if k == calls and ended == Reason.DONE and chain.flashes > 0:
+            if k == calls and ended == Reason.DONE and under_way.flashes > 0:
                 ended = Reason.UNPAID
             if ended != Reason.DONE:
                 undo(w.books, 0)
@@ -466,8 +478,8 @@ def execute(w, reason, amount_out):
                 break
             previous = out
         if ended == Reason.DONE and first.cohort >= 0:
-            w.cohorts[first.cohort].traded += chain.bundle_traded
-            w.cohorts[first.cohort].paid += chain.bundle_paid
+            w.cohorts[first.cohort].traded += under_way.bundle_traded
+            w.cohorts[first.cohort].paid += under_way.bundle_paid
         w.tally[first.cohort, ended] += 1
         chain.queue_at += 1
     return -1
@@ -477,8 +489,9 @@ def execute(w, reason, amount_out):
 def close_block(w):
     """Move the base fee, note what gas cost, and drop what was done or has expired."""
     chain = w.chain[0]
-    if chain.fee_market != FeeMarket.OFF:
-        _price_gas(chain)
+    rules = w.rules[0]
+    if rules.fee_market != FeeMarket.OFF:
+        _price_gas(w)
     else:
         chain.gas_used = 0.0
     kept = 0
@@ -501,11 +514,12 @@ def close_block(w):
 
 
 @inner
-def _price_gas(chain):
+def _price_gas(w):
     """Price of the block's gas, and the next base fee."""
-    wanted, median = outside_demand(chain)
-    sigma = chain.outside_sigma
-    left = max(chain.gas_limit - chain.gas_bought, 0.0)
+    rules, chain = w.rules[0], w.chain[0]
+    wanted, median = outside_demand(w)
+    sigma = rules.outside_sigma
+    left = max(rules.gas_limit - chain.gas_bought, 0.0)
     taking = _wanted_above(chain.base_fee, wanted, median, sigma)
     price = chain.base_fee
     if taking > left:
@@ -515,15 +529,15 @@ def _price_gas(chain):
         taking = left
     chain.gas_price = price
     chain.premium = price - chain.base_fee
-    chain.gas_used = (chain.gas_bought + taking) / chain.gas_limit
+    chain.gas_used = (chain.gas_bought + taking) / rules.gas_limit
     chain.mean_gas_price = price
-    if wanted > 0.0 and chain.fee_market == FeeMarket.FIRST_PRICE:  # who bids more, pays it
+    if wanted > 0.0 and rules.fee_market == FeeMarket.FIRST_PRICE:  # who bids more, pays it
         z = (math.log(price) - math.log(median)) / sigma if price > 0.0 else -np.inf
         above = _phi(-z)
         if above > 1e-300:
             # Mean of a lognormal above a point.
             mean = median * math.exp(0.5 * sigma * sigma) * _phi(sigma - z) / above
             chain.mean_gas_price = max(mean, price)
-    if chain.fee_market == FeeMarket.EIP1559:
+    if rules.fee_market == FeeMarket.EIP1559:
         change = (2.0 * chain.gas_used - 1.0) / 8.0
-        chain.base_fee = max(chain.base_fee * (1.0 + change), chain.least_base_fee)
+        chain.base_fee = max(chain.base_fee * (1.0 + change), rules.least_base_fee)

@@ -25,7 +25,7 @@ from sim.parts import (
 )
 from sim.prices import read_prices
 from sim.randomness import generator, stream_key, stream_keys
-from sim.records import CALL, CHAIN, COHORT, RECEIPT, ROUTE, SENDER
+from sim.records import ASKED, CALL, CHAIN, COHORT, RECEIPT, ROUTE, RULES, SENDER, UNDER_WAY
 from sim.tasks import address_tasks, no_tasks
 from sim.venue import ASSET, bridge
 from sim.world import World
@@ -72,7 +72,10 @@ def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -
         theirs |= part.arrays(scenario, ledger, slot)
     world = World(
         books=ledger.books,
-        chain=_chain(scenario, ledger, seed),
+        rules=_rules(scenario, ledger, seed),
+        chain=_chain(scenario),
+        under_way=_no_transaction(),
+        asked=np.zeros(1, ASKED),
         assets=assets,
         cholesky=cholesky,
         paths=paths,
@@ -125,44 +128,57 @@ def _senders(s: Scenario, layout: Layout, seed: int) -> npt.NDArray[np.void]:
     return np.concatenate([senders(seed, others), *groups])
 
 
-def _chain(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
-    chain = np.zeros(1, CHAIN)
-    c, b = chain[0], s.block
-    c["seconds"] = b.seconds
-    c["numeraire"] = ledger.token(s.venue.numeraire)
-    c["venue"] = ledger.account(VENUE)
-    c["producer"] = ledger.account(PRODUCER)
-    c["gas_token"] = ledger.token(b.gas_token)
-    c["ordering"] = Ordering[b.ordering.upper()]
-    c["fee_market"] = FeeMarket[b.fee_market.upper()]
-    c["stream"] = stream_key(seed, "block")
-    c["expiry"] = b.expiry
-    c["gas_limit"] = b.gas_limit
-    c["revert_gas"] = b.revert_gas
-    c["base_fee"] = b.base_fee if b.fee_market == "eip1559" else 0.0
-    c["least_base_fee"] = b.min_base_fee
-    c["priority_fee"] = b.priority_fee
-    c["outside_gas"] = b.outside.gas
-    c["outside_median"] = b.outside.bid_median
-    c["outside_sigma"] = b.outside.bid_sigma
-    c["price_response"] = b.outside.volatility_response
-    c["quantity_response"] = b.outside.quantity_response
-    c["stress_memory"] = 1.0 - math.exp(-1.0 / b.outside.memory)
-    c["surge"] = 1.0
-    c["gas_price"] = c["base_fee"]
-    c["keep_receipts"] = s.measures.receipts == "all"
-    c["next_number"] = 1
-    c["bundle_head"] = -1
-    c["bundle_call"] = -1
-    c["interconnected"] = 1
+def _rules(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
+    """Settings of the block, RULES[1]."""
+    rules = np.zeros(1, RULES)
+    r, b = rules[0], s.block
+    r["seconds"] = b.seconds
+    r["numeraire"] = ledger.token(s.venue.numeraire)
+    r["venue"] = ledger.account(VENUE)
+    r["producer"] = ledger.account(PRODUCER)
+    r["gas_token"] = ledger.token(b.gas_token)
+    r["ordering"] = Ordering[b.ordering.upper()]
+    r["fee_market"] = FeeMarket[b.fee_market.upper()]
+    r["stream"] = stream_key(seed, "block")
+    r["expiry"] = b.expiry
+    r["gas_limit"] = b.gas_limit
+    r["revert_gas"] = b.revert_gas
+    r["least_base_fee"] = b.min_base_fee
+    r["priority_fee"] = b.priority_fee
+    r["outside_gas"] = b.outside.gas
+    r["outside_median"] = b.outside.bid_median
+    r["outside_sigma"] = b.outside.bid_sigma
+    r["price_response"] = b.outside.volatility_response
+    r["quantity_response"] = b.outside.quantity_response
+    r["stress_memory"] = 1.0 - math.exp(-1.0 / b.outside.memory)
+    r["keep_receipts"] = s.measures.receipts == "all"
+    r["interconnected"] = 1
     for part in parts():
         for flag, value in part.flags(s).items():
-            c[flag] = max(int(c[flag]), value)
-    c["stopped"] = -1
+            r[flag] = max(int(r[flag]), value)
     costs = b.gas.model_dump()
     for kind in Kind:
-        c["gas_cost"][kind] = costs.get(kind.name.lower(), 0.0)  # a protocol says its own
+        r["gas_cost"][kind] = costs.get(kind.name.lower(), 0.0)  # a protocol says its own
+    return rules
+
+
+def _chain(s: Scenario) -> npt.NDArray[np.void]:
+    """The block before the first, CHAIN[1]."""
+    chain = np.zeros(1, CHAIN)
+    c = chain[0]
+    c["base_fee"] = s.block.base_fee if s.block.fee_market == "eip1559" else 0.0
+    c["gas_price"] = c["base_fee"]
+    c["surge"] = 1.0
+    c["next_number"] = 1
+    c["bundle_head"] = c["stopped"] = -1
     return chain
+
+
+def _no_transaction() -> npt.NDArray[np.void]:
+    """No transaction under way, UNDER_WAY[1]."""
+    under_way = np.zeros(1, UNDER_WAY)
+    under_way[0]["bundle_call"] = -1
+    return under_way
 
 
 def _assets(

@@ -95,7 +95,7 @@ def claim_declared(w):
 def _list_claims(w, n):
     """List the claims on the n-th protocol in `World.listed`. Returns how many there are."""
     w.listed[0].owner = 0
-    w.chain[0].claimant = LISTING
+    w.asked[0].claimant = LISTING
     let_protocol(w.claimers[n], w, w.protocols[n].record)
     return w.listed[0].owner
 
@@ -255,7 +255,7 @@ def address_all(world: World, protocols: Sequence[Any]) -> None:
             noting = address(world, protocol, type(protocol).claims, "claims")
             world.claimers[protocol.number] = noting
     between = (type(protocol).between_blocks for protocol in protocols)
-    world.chain[0]["plain_between"] = any(f is not None and not is_kernel(f) for f in between)
+    world.rules[0]["plain_between"] = any(f is not None and not is_kernel(f) for f in between)
 
 
 _NOTHING = ("between_blocks", "claims")

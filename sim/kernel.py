@@ -23,8 +23,9 @@ FINE, LEAK, NEGATIVE, WAITING = range(4)
 def move_outside_prices(w):
     """Start the next block and move the venue's prices."""
     chain = w.chain[0]
+    rules = w.rules[0]
     chain.block += 1
-    chain.key = block_key(chain.stream, chain.block)
+    chain.key = block_key(rules.stream, chain.block)
     venue.move(w.books, w.assets, w.cholesky, w.paths, chain.block)
 
 
@@ -57,9 +58,9 @@ def let_agents_decide(w):
 @kernel
 def close(w):
     """Charge interest, value the block's swaps, and let protocols move on for the next block."""
-    chain = w.chain[0]
+    rules = w.rules[0]
     run_stage(w, Stage.CLOSE)
-    if chain.nested or chain.guarded:
+    if rules.nested or rules.guarded:
         value_tokens(w)
         run_stage(w, Stage.GUARD)
 
@@ -79,14 +80,14 @@ def audit(w, tolerance):
     sums = np.zeros(w.books.supply.size)
     for c in range(w.sums.shape[0]):
         sums += w.sums[c]
-    gap, _ = worst_leak(w.books, sums, w.chain[0].venue)
+    gap, _ = worst_leak(w.books, sums, w.rules[0].venue)
     if not gap <= tolerance:
         return LEAK
     if not sound:
         return NEGATIVE
-    w.chain[0].leak = 0.0
+    w.asked[0].leak = 0.0
     run_stage(w, Stage.AUDIT)
-    if not w.chain[0].leak <= tolerance:
+    if not w.asked[0].leak <= tolerance:
         return LEAK
     return FINE
 
@@ -108,20 +109,21 @@ def advance(w, blocks, audit_every, tolerance, executed):
         (blocks made, how the last audit ended, or WAITING).
     """
     chain = w.chain[0]
+    rules = w.rules[0]
     for made in range(blocks):
         if not executed:
-            full = chain.receipts + w.mempool.size > w.receipts.size and chain.keep_receipts
+            full = chain.receipts + w.mempool.size > w.receipts.size and rules.keep_receipts
             if full or w.rows[0] >= w.table.shape[0]:
                 return made, FINE
-            call_with(chain.phases[Phase.OUTSIDE], w)
-            call_with(chain.phases[Phase.READ], w)
+            call_with(rules.phases[Phase.OUTSIDE], w)
+            call_with(rules.phases[Phase.READ], w)
             let_agents_decide(w)
-            call_with(chain.phases[Phase.EXECUTE], w)
-            if chain.stopped >= 0 or chain.plain_between:
+            call_with(rules.phases[Phase.EXECUTE], w)
+            if chain.stopped >= 0 or rules.plain_between:
                 return made, WAITING
         executed = False
-        call_with(chain.phases[Phase.CLOSE], w)
-        call_with(chain.phases[Phase.MEASURE], w)
+        call_with(rules.phases[Phase.CLOSE], w)
+        call_with(rules.phases[Phase.MEASURE], w)
         if chain.block % audit_every == 0:
             verdict = audit(w, tolerance)
             if verdict != FINE:

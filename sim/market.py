@@ -233,9 +233,9 @@ class Market(mesa.Model):
         Raises:
             ValueError: If the amount is not positive and finite, or the tokens are the same.
         """
-        chain = self.world.chain[0]
-        gas = float(chain["gas_cost"][Kind.SWAP]) * gas_price * 1e-9
-        gas *= self.price(self.ledger.tokens[int(chain["gas_token"])])
+        rules = self.world.rules[0]
+        gas = float(rules["gas_cost"][Kind.SWAP]) * gas_price * 1e-9
+        gas *= self.price(self.ledger.tokens[int(rules["gas_token"])])
         price = self.price(token_out)
         # What is worth nothing pays for no gas.
         cost = gas / price if price > 0.0 else math.inf if gas > 0.0 else 0.0
@@ -297,7 +297,7 @@ class Market(mesa.Model):
 
     def _let_plain_protocols(self) -> None:
         """What protocols in plain Python do between blocks."""
-        if self.world.chain[0]["plain_between"]:
+        if self.world.rules[0]["plain_between"]:
             for protocol in self.declared:
                 protocol.after_block()
 
@@ -428,7 +428,7 @@ class Market(mesa.Model):
         w, s = self.world, self.setup
         self.protocols = {}
         self.venue = Venue(
-            self.ledger, w.assets, self.ledger.account(VENUE), int(w.chain[0]["numeraire"])
+            self.ledger, w.assets, self.ledger.account(VENUE), int(w.rules[0]["numeraire"])
         )
         for part, slot in build.first_slots(s).items():
             for view, handles in part.handles(self, slot).items():
@@ -530,7 +530,7 @@ class Market(mesa.Model):
         """
         for phase, function in kernel.needed(self.world).items():
             address = address_of(function, (typeof(self.world),))
-            self.world.chain[0]["phases"][phase] = address
+            self.world.rules[0]["phases"][phase] = address
         for cohort in self.cohorts.values():
             decide = getattr(cohort.behaviour, "decide", None)
             if decide is None:
@@ -630,7 +630,7 @@ class Market(mesa.Model):
         protocol.market, protocol.account, protocol.slot = self, row, slot
         self.custom.append(protocol)
         self.protocols[protocol.node] = protocol
-        self.world.chain[0]["customs"] = len(self.custom)
+        self.world.rules[0]["customs"] = len(self.custom)
         self._claimants = declared.claimants(self)
         if protocol.claims is not None:
             self._note_claims()
@@ -641,7 +641,7 @@ class Market(mesa.Model):
         call = self.world.mempool[place]
         amount = float(call["amount"])
         if amount == PREVIOUS:
-            amount = float(self.world.chain[0]["bundle_previous"])
+            amount = float(self.world.under_way[0]["bundle_previous"])
         custom = int(call["kind"]) == Kind.CUSTOM
         protocol: Any = (self.custom if custom else self.declared)[int(call["protocol"])]
         protocol.caller = int(call["sender"])

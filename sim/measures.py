@@ -52,10 +52,10 @@ def value_tokens(w):
     Several passes, so that a token may stand for others that stand for others.
     """
     w.values[:] = 0.0
-    w.values[w.chain[0].numeraire] = 1.0
+    w.values[w.rules[0].numeraire] = 1.0
     for a in range(w.assets.size):
         w.values[w.assets[a].token] = venue.price_now(w.books, w.assets[a])
-    for _ in range(3 if w.chain[0].nested else 2):
+    for _ in range(3 if w.rules[0].nested else 2):
         run_stage(w, Stage.VALUE)
 
 
@@ -90,7 +90,7 @@ def sum_classes(w):
 
 
 LISTING = -2
-"""As ``chain.claimant``: claims are written into `World.listed`, each by itself."""
+"""As ``asked.claimant``: claims are written into `World.listed`, each by itself."""
 CLAIM = np.dtype([("owner", "i8"), ("token", "i8"), ("amount", "f8")])
 """A claim that is no token: row, column and token units."""
 
@@ -116,7 +116,7 @@ def sum_claims(w):
     if w.tasks[Stage.CLAIM, 0] == 0:
         return
     w.claims[:] = 0.0
-    w.chain[0].claimant = -1
+    w.asked[0].claimant = -1
     run_stage(w, Stage.CLAIM)
 
 
@@ -124,7 +124,7 @@ def sum_claims(w):
 def add_claims(w, account, holdings):
     """Add an account's claims that are no tokens to its holdings."""
     copy_into(w.claimed, holdings)
-    w.chain[0].claimant = account
+    w.asked[0].claimant = account
     run_stage(w, Stage.CLAIM)
     copy_into(holdings, w.claimed)
 
@@ -132,7 +132,7 @@ def add_claims(w, account, holdings):
 @inner
 def note_claim(w, owner, token, amount):
     """Note a claim of an account on an amount of a token, which no token stands for."""
-    claimant = w.chain[0].claimant
+    claimant = w.asked[0].claimant
     if claimant >= 0:
         if owner == claimant:
             w.claimed[token] += amount
@@ -152,7 +152,7 @@ def note_claim(w, owner, token, amount):
 @inner
 def market_price(w, token):
     """Price of a base token at the start of the block; of another as last valued."""
-    if token == w.chain[0].numeraire:
+    if token == w.rules[0].numeraire:
         return 1.0
     for a in range(w.assets.size):
         if w.assets[a].token == token:
@@ -190,7 +190,7 @@ def measure(w, block):
     """Write a row of measures."""
     value_tokens(w)
     sum_claims(w)
-    w.chain[0].summed = 0
+    w.asked[0].summed = 0
     row = w.table[w.rows[0]]
     w.rows[0] += 1
     row[0] = block
@@ -229,7 +229,7 @@ def venue_measure(w, n):
         return w.values[asset.token]
     if code == _Venue.DEPTH:
         return asset.units * venue.ONE_PER_CENT * asset.price
-    return math.sqrt(asset.seen_variance * venue.YEAR / w.chain[0].seconds)
+    return math.sqrt(asset.seen_variance * venue.YEAR / w.rules[0].seconds)
 
 
 @inner
@@ -264,9 +264,9 @@ def class_measure(w, n):
         w.sums[c] = 0.0
         first = w.cohorts[c].first
         column_sums(w.books, first, first + w.cohorts[c].size, w.sums[c])
-    elif w.chain[0].summed == 0:
+    elif w.asked[0].summed == 0:
         sum_classes(w)
-        w.chain[0].summed = 1
+        w.asked[0].summed = 1
     if code == Of.EXTRACTED:
         return _holdings_measure(w, w.sums[c], c, Of.RESULT) + w.cohorts[c].gas_spent
     return _holdings_measure(w, w.sums[c], c, code)

@@ -101,7 +101,7 @@ def set_now(values: npt.NDArray[Any], value: float) -> Restore:
 def _gas_binds(world: World) -> Restore:
     chain = world.chain
     prices = [set_now(chain[field], 0.0) for field in ("base_fee", "gas_price", "mean_gas_price")]
-    return all_of([set_now(chain["fee_market"], FeeMarket.OFF), *prices])
+    return all_of([set_now(world.rules["fee_market"], FeeMarket.OFF), *prices])
 
 
 def _venue_depth_is_finite(world: World) -> Restore:
@@ -121,7 +121,7 @@ def _count_units(world: World) -> None:
 
 
 def _interconnected(world: World) -> Restore:
-    return all_of([set_now(world.chain["interconnected"], 0), set_now(world.cohorts["routes"], 0)])
+    return all_of([set_now(world.rules["interconnected"], 0), set_now(world.cohorts["routes"], 0)])
 
 
 _IN_WORLD: Mapping[str, Callable[[World], Restore]] = {

@@ -119,7 +119,7 @@ def _makes_sense(w, asked):
     if not (-NEVER < asked.lower < NEVER and -NEVER < asked.upper < NEVER):
         return False
     if asked.kind == Kind.CUSTOM:  # the block stops for it, so it must be there to go on
-        return asked.protocol < w.chain[0].customs
+        return asked.protocol < w.rules[0].customs
     if asked.kind == Kind.PROTOCOL:
         if asked.protocol >= w.protocols.size:
             return False
@@ -149,7 +149,7 @@ def _gas_of(w, asked):
     """Gas that a call takes, units."""
     if asked.kind == Kind.PROTOCOL:
         return w.actions[w.protocols[asked.protocol].first + asked.action].gas
-    return w.chain[0].gas_cost[asked.kind]
+    return w.rules[0].gas_cost[asked.kind]
 
 
 @kernel
@@ -166,6 +166,7 @@ def send(w, order, asked, tip=WALLET):
         Whether the mempool took it.
     """
     chain = w.chain[0]
+    rules = w.rules[0]
     n = chain.waiting
     chain.bundle_head = -1
     sender, cohort, bid, patience = order
@@ -187,7 +188,7 @@ def send(w, order, asked, tip=WALLET):
     entry.sender = sender
     entry.cohort = cohort
     entry.arrived = chain.block
-    entry.expires = chain.block + (patience if patience > 0 else chain.expiry) - 1
+    entry.expires = chain.block + (patience if patience > 0 else rules.expiry) - 1
     entry.calls = 1
     entry.gas = _gas_of(w, asked)
     entry.bid = bid
@@ -249,16 +250,17 @@ def _wallet_tip(w, cohort, bid):
     over the base fee as their bid is of the going price.
     """
     chain = w.chain[0]
-    if chain.fee_market != FeeMarket.EIP1559 or (cohort >= 0 and w.cohorts[cohort].searcher):
+    rules = w.rules[0]
+    if rules.fee_market != FeeMarket.EIP1559 or (cohort >= 0 and w.cohorts[cohort].searcher):
         return np.inf
     if chain.premium <= 0.0:
-        return chain.priority_fee
-    return chain.priority_fee + chain.premium * bid / max(chain.gas_price, chain.base_fee)
+        return rules.priority_fee
+    return rules.priority_fee + chain.premium * bid / max(chain.gas_price, chain.base_fee)
 
 
 @inner
-def effective_bid(chain, entry):
+def effective_bid(w, entry):
     """What a transaction pays for a unit of gas if it is in the block under way, gwei."""
-    if chain.fee_market != FeeMarket.EIP1559:
+    if w.rules[0].fee_market != FeeMarket.EIP1559:
         return entry.bid
-    return min(entry.bid, chain.base_fee + entry.tip)
+    return min(entry.bid, w.chain[0].base_fee + entry.tip)

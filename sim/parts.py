@@ -135,7 +135,7 @@ class Part:
         return {}
 
     def flags(self, s: Scenario) -> dict[str, int]:
-        """Numbers of `sim.records.CHAIN` that it raises; of several parts' the greatest counts."""
+        """Numbers of `sim.records.RULES` that it raises; of several parts' the greatest counts."""
         return {}
 
     def widened(self, world: World) -> dict[str, Any]:

@@ -11,9 +11,8 @@ PHASES = 8
 KINDS = 16
 """Room for kinds of call in the table of gas costs."""
 
-CHAIN = np.dtype(
+RULES = np.dtype(
     [
-        ("block", "i8"),  # number of the block being made, from 1
         ("seconds", "f8"),  # between blocks
         ("numeraire", "i8"),  # token
         ("venue", "i8"),  # account
@@ -22,20 +21,36 @@ CHAIN = np.dtype(
         ("ordering", "i8"),
         ("fee_market", "i8"),
         ("stream", "u8"),  # of the block's own draws
-        ("key", "u8"),  # that stream in this block
         ("expiry", "i8"),  # blocks
         ("gas_limit", "f8"),  # gas a block
         ("revert_gas", "f8"),  # share of its gas that a reverted transaction uses
-        ("base_fee", "f8"),  # gwei
         ("least_base_fee", "f8"),  # gwei
         ("priority_fee", "f8"),  # that a sender who says nothing pays the producer, gwei
-        ("premium", "f8"),  # least bid that went in over the base fee of its block, gwei
         ("outside_gas", "f8"),  # demand of the rest of the world, share of the limit
         ("outside_median", "f8"),  # of its bids, gwei
         ("outside_sigma", "f8"),  # of the log of its bids
         ("price_response", "f8"),  # elasticity of its bids to volatility
         ("quantity_response", "f8"),
         ("stress_memory", "f8"),  # weight of the last block in what it notices
+        ("customs", "i8"),  # protocols in plain Python
+        ("keep_receipts", "i8"),
+        ("gas_cost", "f8", (KINDS,)),  # gas of each kind of call
+        ("phases", "i8", (PHASES,)),  # addresses of what a block calls, `sim.kernel.Phase`
+        ("nested", "i8"),  # 1: a pool holds another's share, or a receipt
+        ("interconnected", "i8"),  # 1: agents use several pools
+        ("guarded", "i8"),  # 1: something is guarded at fresh values (`Stage.GUARD`)
+        ("ranges", "i8"),  # protocols with positions that are no tokens
+        ("plain_between", "i8"),  # 1: a protocol does something in Python between blocks
+    ]
+)
+"""Settings of the block, which a run leaves as they are but for mechanisms that are cut."""
+
+CHAIN = np.dtype(
+    [
+        ("block", "i8"),  # number of the block being made, from 1
+        ("key", "u8"),  # that stream in this block
+        ("base_fee", "f8"),  # gwei
+        ("premium", "f8"),  # least bid that went in over the base fee of its block, gwei
         ("stress", "f8"),  # log of volatility over normal, as it is noticed
         ("surge", "f8"),  # multiple that a shock puts on outside bids and quantity
         ("surge_until", "i8"),  # block
@@ -45,25 +60,40 @@ CHAIN = np.dtype(
         ("waiting", "i8"),  # calls in the mempool
         ("next_number", "i8"),  # of the next transaction
         ("lost", "i8"),  # transactions refused because the mempool was full
-        ("customs", "i8"),  # protocols in plain Python
         ("refused", "i8"),  # and because a number in them made no sense
         ("sent", "i8"),
         ("receipts", "i8"),  # rows used
-        ("keep_receipts", "i8"),
         ("bundle_head", "i8"),  # where the transaction under execution starts
-        ("bundle_call", "i8"),  # its call that waits for a plain protocol
-        ("bundle_previous", "f8"),
-        ("bundle_mark", "i8"),  # place in the journal where its present call began
         ("queue_at", "i8"),
         ("queue_length", "i8"),
         ("gas_bought", "f8"),  # by the transactions of this block
-        ("gas_cost", "f8", (KINDS,)),  # gas of each kind of call
-        ("phases", "i8", (PHASES,)),  # addresses of what a block calls, `sim.kernel.Phase`
+        ("stopped", "i8"),  # place of the call that waits for Python; -1: the block is executed
+    ]
+)
+"""The block being made, its queue and its price."""
+
+UNDER_WAY = np.dtype(
+    [
+        ("bundle_call", "i8"),  # its call that waits for a plain protocol
+        ("bundle_previous", "f8"),
+        ("bundle_mark", "i8"),  # place in the journal where its present call began
         ("call_place", "i8"),  # of the call to carry out, in the mempool
         ("call_reason", "i8"),  # how it ended
         ("call_in", "f8"),
         ("call_out", "f8"),
         ("call_possible", "i8"),  # blocks since it first was possible, -1: not said
+        ("flashes", "i8"),  # borrowed for the transaction under way, and not given back yet
+        ("flash_market", "i8", (4,)),
+        ("flash_token", "i8", (4,)),
+        ("flash_amount", "f8", (4,)),
+        ("bundle_traded", "f8"),  # by swaps of the transaction under way, numeraire
+        ("bundle_paid", "f8"),  # paid into them less received, numeraire
+    ]
+)
+"""The transaction that the block carries out, and its call of the moment."""
+
+ASKED = np.dtype(
+    [
         ("claimant", "i8"),  # account whose claims are summed, -1: those of all classes
         ("summed", "i8"),  # 1: `sums` are of this row of measures
         ("leak", "f8"),  # largest that the audit under way has found, relative
@@ -73,20 +103,9 @@ CHAIN = np.dtype(
         ("ask_cost", "f8"),  # of a swap, in units of `ask_out`
         ("routes", "i8"),  # found
         ("route_out", "f8"),  # what they give together
-        ("flashes", "i8"),  # borrowed for the transaction under way, and not given back yet
-        ("flash_market", "i8", (4,)),
-        ("flash_token", "i8", (4,)),
-        ("flash_amount", "f8", (4,)),
-        ("nested", "i8"),  # 1: a pool holds another's share, or a receipt
-        ("interconnected", "i8"),  # 1: agents use several pools
-        ("bundle_traded", "f8"),  # by swaps of the transaction under way, numeraire
-        ("bundle_paid", "f8"),  # paid into them less received, numeraire
-        ("guarded", "i8"),  # 1: something is guarded at fresh values (`Stage.GUARD`)
-        ("ranges", "i8"),  # protocols with positions that are no tokens
-        ("stopped", "i8"),  # place of the call that waits for Python; -1: the block is executed
-        ("plain_between", "i8"),  # 1: a protocol does something in Python between blocks
     ]
 )
+"""What one kernel asks of another that it calls through an address, and what that says."""
 
 CALL = np.dtype(
     [

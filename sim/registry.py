@@ -152,8 +152,8 @@ _called: dict[int, str] = {}
 def register_call(kind: int, kernel: Any, of: str = "") -> None:
     """Have a kind of call (`sim.codes.Kind`) carried out by a kernel ``(w)``.
 
-    It reads the call at ``chain.call_place``, whose amount is in ``chain.call_in``, and writes
-    how it ended into ``call_reason``, ``call_in`` and ``call_out``.
+    It reads the call at ``under_way.call_place``, whose amount is in ``under_way.call_in``, and
+    writes how it ended into ``call_reason``, ``call_in`` and ``call_out``.
 
     Args:
         kind: Of the call.

@@ -89,8 +89,8 @@ def address_tasks(world: Any) -> None:
 @inner
 def end_call(w, reason, amount, out):
     """Say how the call under way has ended: what it took, and what it gave."""
-    chain = w.chain[0]
-    chain.call_reason, chain.call_in, chain.call_out = reason, amount, out
+    under_way = w.under_way[0]
+    under_way.call_reason, under_way.call_in, under_way.call_out = reason, amount, out
 
 
 @inner
@@ -106,5 +106,5 @@ def run_stage(w, stage):
 @inner
 def note_leak(w, leak):
     """Say how far books are from balanced, relative; what is no number is the worst."""
-    if not leak <= w.chain[0].leak:
-        w.chain[0].leak = leak if leak == leak else np.inf
+    if not leak <= w.asked[0].leak:
+        w.asked[0].leak = leak if leak == leak else np.inf

@@ -428,18 +428,19 @@ def trade(books, assets, venue, numeraire, sender, token_in, token_out, amount, 
 @inner
 def trade_call(w):
     """The call VENUE."""
-    chain = w.chain[0]
-    call = w.mempool[chain.call_place]
+    rules = w.rules[0]
+    under_way = w.under_way[0]
+    call = w.mempool[under_way.call_place]
     sender = np.int64(call.sender)
     token_in, token_out = np.int64(call.token_in), np.int64(call.token_out)
-    amount = chain.call_in
+    amount = under_way.call_in
     if amount == ALL:
         amount = w.books.balances[sender, token_in]
     reason, out = trade(
         w.books,
         w.assets,
-        chain.venue,
-        chain.numeraire,
+        rules.venue,
+        rules.numeraire,
         sender,
         token_in,
         token_out,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sim.ledger import Books
 from sim.measures import MEASURE
 from sim.parts import tables
-from sim.records import CALL, CHAIN, COHORT, RECEIPT, ROUTE, SENDER
+from sim.records import ASKED, CALL, CHAIN, COHORT, RECEIPT, ROUTE, RULES, SENDER, UNDER_WAY
 from sim.structure import Structure
 from sim.venue import ASSET
 
@@ -23,7 +23,9 @@ class World(Structure):
 
     Attributes:
         books: The ledger.
-        chain: CHAIN[1], the block and its fee market.
+        rules: RULES[1], settings of the block; `chain` CHAIN[1], the block and its price;
+            `under_way` UNDER_WAY[1], the transaction that is carried out; `asked` ASKED[1],
+            what one kernel asks of another through an address.
         assets: ASSET[n] of the venue; `cholesky` float64[n, n] correlates them and
             `paths` float64[rows, blocks + 1] are log prices that are replayed.
         pools: POOL[n].
@@ -57,13 +59,16 @@ class World(Structure):
             room to list those on one protocol (`sim.measures.list_claim`).
         calls: int64[kinds], addresses of what carries out each kind of call; 0: not compiled.
         tasks: int64[stages, n], addresses of what protocols do by themselves, `sim.tasks`.
-        claimed: float64[tokens], claims of ``chain.claimant``.
+        claimed: float64[tokens], claims of ``asked.claimant``.
         scratch: float64[n], for sorting.
     """
 
     fields: ClassVar[Mapping[str, Any]] = {
         "books": Books,
+        "rules": (RULES, 1),
         "chain": (CHAIN, 1),
+        "under_way": (UNDER_WAY, 1),
+        "asked": (ASKED, 1),
         "assets": (ASSET, 1),
         "cholesky": ("f8", 2),
         "paths": ("f8", 2),
@@ -94,7 +99,10 @@ class World(Structure):
         **tables(),
     }
     books: Books
+    rules: npt.NDArray[np.void]
     chain: npt.NDArray[np.void]
+    under_way: npt.NDArray[np.void]
+    asked: npt.NDArray[np.void]
     assets: npt.NDArray[np.void]
     cholesky: npt.NDArray[np.float64]
     paths: npt.NDArray[np.float64]

@@ -70,7 +70,7 @@ def _amount(w, state, account, token, first, hostile):
         return _NUMBERS[_among(state, _NUMBERS.size)]
     way = _draw(state)
     held = w.books.balances[account, token]
-    if token == w.chain[0].gas_token:  # who gives all of it away can do nothing more
+    if token == w.rules[0].gas_token:  # who gives all of it away can do nothing more
         return 0.1 * held * way
     if way < 0.15:
         return ALL
@@ -170,7 +170,7 @@ def _call(w, state, account, cohort, bid, first, kind, hostile, places):
                 lower, upper = _among(state, 2000000) - 1000000, _among(state, 2000000) - 1000000
     elif kind == Kind.VENUE:
         a = w.assets[_among(state, w.assets.size)].token
-        b = w.chain[0].numeraire
+        b = w.rules[0].numeraire
         if _draw(state) < 0.5:
             a, b = b, a
     elif kind == Kind.PROTOCOL and w.protocols.size:

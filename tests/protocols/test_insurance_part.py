@@ -13,7 +13,7 @@ def test_a_fund_starts_with_its_money_and_can_be_cut(small: Callable[..., Scenar
     setup = small(agents={}, insurance={"mutual": fund})
     market = Market(setup, rng=1)
     assert market.ledger.balance("mutual", "usdc") == 5e4
-    assert len(market.world.funds) == 2 and market.world.chain[0]["guarded"] == 1
+    assert len(market.world.funds) == 2 and market.world.rules[0]["guarded"] == 1
     assert Insurance().special(setup) == ["mutual"] and Insurance().works(setup)["insurance"]
     restore = Insurance.cuts["insurance"](market.world)
     assert not market.world.funds["cover"].any()
@@ -23,5 +23,5 @@ def test_a_fund_starts_with_its_money_and_can_be_cut(small: Callable[..., Scenar
 
 def test_without_one_nothing_is_guarded(small: Callable[..., Scenario]) -> None:
     market = Market(small(agents={}), rng=1)
-    assert len(market.world.funds) == 0 and market.world.chain[0]["guarded"] == 0
+    assert len(market.world.funds) == 0 and market.world.rules[0]["guarded"] == 0
     assert not Insurance().works(market.setup)["insurance"]

@@ -637,10 +637,10 @@ def test_one_file_is_enough(folder: Path) -> None:
     ann = Idle(market, {"eth": 10.0}, "ann")
     before = ann.wealth
     ann.act("cellar", "enter", 4.0)
-    chain = market.world.chain[0]
+    rules = market.world.rules[0]
     market.run(1)
     cost = (10.0 - 4.0 - ann.wallet["eth"]) * market.price("eth")
-    assert 0.0 < cost < 20.0 and chain["fee_market"]
+    assert 0.0 < cost < 20.0 and rules["fee_market"]
     # Entering costs nothing but gas, at today's price.
     assert ann.wealth + cost == pytest.approx(10.0 * market.price("eth"), rel=1e-12)
     assert before > 0.0

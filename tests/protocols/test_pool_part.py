@@ -47,7 +47,7 @@ def test_a_pool_of_shares_is_filled_after_the_pool_whose_they_are() -> None:
     }
     market = Market(content, rng=1)
     assert market.pools["meta"].reserves["base-share"] == pytest.approx(1000.0)
-    assert market.world.chain[0]["nested"] == 1
+    assert market.world.rules[0]["nested"] == 1
     content["pools"]["meta"]["reserves"]["base-share"] = 6000.0  # type: ignore[index]
     with pytest.raises(ScenarioError, match="of which holders have 5000 left"):
         Market(content, rng=1)

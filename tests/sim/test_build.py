@@ -66,7 +66,7 @@ def test_what_lies_under_a_position_is_worth_the_position(lively: Callable[..., 
 @pytest.mark.parametrize(
     ("switch", "holds"),
     [
-        ("gas_binds", lambda m: m.world.chain[0]["fee_market"] == 0),
+        ("gas_binds", lambda m: m.world.rules[0]["fee_market"] == 0),
         ("venue_depth_is_finite", lambda m: m.world.assets[0]["depth"] == np.inf),
         ("oracle_reads_market", lambda m: m.world.feeds[0]["exogenous"] == 1),
         ("liquidators_sell", lambda m: np.isinf(m.cohorts["liquidators"].column("hold")).all()),

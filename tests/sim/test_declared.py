@@ -46,7 +46,7 @@ def test_a_call_has_an_address_and_its_gas(market: Market) -> None:
     addresses = world.actions["address"].tolist()
     assert addresses[0] > 0 and addresses[1] > 0 and addresses[0] != addresses[1]
     assert addresses[2:] == [0, 0]
-    assert world.chain[0]["plain_between"] == 1
+    assert world.rules[0]["plain_between"] == 1
 
 
 def test_tokens_stand_for_what_is_behind_them(market: Market) -> None:

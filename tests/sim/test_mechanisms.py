@@ -66,7 +66,7 @@ def test_it_works_again_as_before(lively: Callable[..., Scenario], mechanism: st
     content = ALL_OF_THEM | {"blocks": 60}
     market = Market(lively(**content, shocks=[cut(mechanism, 20, 20)]), rng=4)
     fields = {
-        "chain": ["fee_market", "interconnected"],
+        "rules": ["fee_market", "interconnected"],
         "assets": ["depth"],
         "feeds": ["exogenous", "live"],
         "pools": ["guarded"],
@@ -111,7 +111,7 @@ def test_what_two_shocks_cut_works_again_after_the_later(lively: Callable[..., S
     free = []
     for _ in range(70):
         market.step()
-        free.append(int(market.world.chain[0]["fee_market"]) == 0)
+        free.append(int(market.world.rules[0]["fee_market"]) == 0)
     assert [block + 1 for block in range(70) if free[block]] == [*range(10, 40), *range(60, 65)]
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from sim.codes import Kind, Phase
-from sim.records import CALL, CHAIN, KINDS, PHASES
+from sim.records import CALL, KINDS, PHASES, RULES
 
 
 def test_there_is_room_for_every_kind_and_phase() -> None:
-    assert max(Kind) < KINDS and CHAIN["gas_cost"].shape == (KINDS,)
-    assert max(Phase) < PHASES and CHAIN["phases"].shape == (PHASES,)
+    assert max(Kind) < KINDS and RULES["gas_cost"].shape == (KINDS,)
+    assert max(Phase) < PHASES and RULES["phases"].shape == (PHASES,)
 
 
 def test_a_call_lies_on_natural_boundaries() -> None:

@@ -134,11 +134,11 @@ def test_every_mechanism_that_works_can_be_cut_and_has_its_words(session: Sessio
         session.switch(mechanisms()[mechanism], True)
     market.step()
     assert [shock.mechanism for _, shock in market.shocks.struck] == working
-    assert int(market.world.chain[0]["fee_market"]) == 0
+    assert int(market.world.rules[0]["fee_market"]) == 0
     for mechanism in working:
         session.switch(mechanisms()[mechanism], False)
     market.step()
-    assert int(market.world.chain[0]["fee_market"]) != 0
+    assert int(market.world.rules[0]["fee_market"]) != 0
     assert all(session.cuts()[mechanisms()[m]][1] is None for m in working)
 
 
