@@ -11,7 +11,7 @@ holds of the numeraire: a loss shrinks what it may do next (Shleifer, Vishny 199
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -130,13 +130,31 @@ def opportunity(w, place, a, b, capital):
     return most, back - most, buys, bound
 
 
+class RoundTrip(NamedTuple):
+    """A trade in a pool and back outside.
+
+    Attributes:
+        place: Number of the pool, -1: none pays.
+        base: Place of a token in the pool.
+        quote: Place of the other.
+        buys: Whether it buys the base in the pool.
+        money: That goes in, numeraire.
+        profit: That comes out more, before gas.
+        bound: Whether the capital was the limit.
+    """
+
+    place: int
+    base: int
+    quote: int
+    buys: bool
+    money: float
+    profit: float
+    bound: bool
+
+
 @inner
 def best_pair(w, place, capital):
-    """The pair of a pool's tokens whose round trip pays most.
-
-    Returns:
-        (money, profit, buys, whether the capital was the limit, base's place, quote's).
-    """
+    """The `RoundTrip` that pays most, of all pairs of a pool's tokens."""
     size = w.pools[place].size
     money, profit, buys, bound = opportunity(w, place, 0, 1, capital)
     a, b = 0, 1
@@ -146,16 +164,17 @@ def best_pair(w, place, capital):
             bound = bound or limit
             if p > profit:
                 money, profit, buys, a, b = m, p, s, i, j
-    return money, profit, buys, bound, a, b
+    return RoundTrip(place, a, b, buys, money, profit, bound)
 
 
 @inner
-def send_round_trip(w, order, place, a, b, buys, money, least):
-    """Send the legs of a round trip through a pool's a-th and b-th token as one transaction."""
+def send_round_trip(w, order, trip, least):
+    """Send the legs of a round trip as one transaction."""
     rules = w.rules[0]
+    place, money = trip.place, trip.money
     pool = w.pools[place]
-    base, quote, numeraire = pool.tokens[a], pool.tokens[b], rules.numeraire
-    if buys:
+    base, quote, numeraire = pool.tokens[trip.base], pool.tokens[trip.quote], rules.numeraire
+    if trip.buys:
         if quote == numeraire:
             sent = trade(w, order, place, quote, base, money, 0.0)
         else:
@@ -187,7 +206,7 @@ def decide(w, me):
     chain = w.chain[0]
     rules = w.rules[0]
     gas = rules.gas_cost[Kind.SWAP]
-    best, best_money, best_profit, best_buys, best_a, best_b = -1, 0.0, 0.0, False, 0, 1
+    best = RoundTrip(-1, 0, 1, False, 0.0, 0.0, False)
     alone = not rules.interconnected  # each keeps to one pool
     enough = np.inf  # capital with which the search would end as it did
     for i in range(me.size):
@@ -205,36 +224,35 @@ def decide(w, me):
         if alone or cash < enough:
             # All see the same state: who has no less than one whom capital did not
             # limit need not search again.
-            best, best_money, best_profit, best_buys = -1, 0.0, 0.0, False
+            best = RoundTrip(-1, 0, 1, False, 0.0, 0.0, False)
             enough = cash
             for k in range(me.places.size):
                 if alone and k != i % me.places.size:
                     continue
-                money, profit, buys, bound, a, b = best_pair(w, me.places[k], cash)
-                if bound:
+                trip = best_pair(w, me.places[k], cash)
+                if trip.bound:
                     enough = np.inf
-                if profit > best_profit:
-                    best, best_money, best_profit, best_buys = me.places[k], money, profit, buys
-                    best_a, best_b = a, b
+                if trip.profit > best.profit:
+                    best = trip
         if my.passed > 0.0:
             # Nobody has traded in the pool it let pass, so it would have won.
             if _traded(w, int(my.passed) - 1) == my.traded:
                 my.hits += my.learning * (1.0 - my.hits)
             my.passed = 0.0
-        if best < 0:
+        if best.place < 0:
             continue
-        profit = best_profit - my.margin * best_money
+        profit = best.profit - my.margin * best.money
         if not worth_the_race(w, profit, my.bid_share, gas, my.hits):
             if worth_the_race(w, profit, my.bid_share, gas, 1.0):
-                my.passed = best + 1.0
-                my.traded = _traded(w, best)
+                my.passed = best.place + 1.0
+                my.traded = _traded(w, best.place)
             continue
         bid = affordable(w, account, gas, share_bid(w, profit, my.bid_share, gas))
         if not refuel(w, account, me.ident, gas):
             continue
-        least = best_money + min(gas_cost(w, gas, bid), profit)
+        least = best.money + min(gas_cost(w, gas, bid), profit)
         order = Order(account, me.ident, bid, int(my.patience))
-        send_round_trip(w, order, best, best_a, best_b, best_buys, best_money, least)
+        send_round_trip(w, order, best, least)
         delay(w, int(my.latency))
         my.busy = chain.block + max(int(my.patience) + int(my.latency), 1)
         my.cash = cash

@@ -35,8 +35,9 @@ NOBODY = -1
 
 
 @inner
-def _send_cycle(w, order, m, legs, tokens, length, amount, least):
+def _send_cycle(w, order, m, cycle, least):
     """Send a cycle as one transaction; m is the market that lends the amount, or nobody."""
+    legs, tokens, amount = cycle.legs, cycle.tokens, cycle.amount
     token = tokens[0]
     if m == NOBODY:
         sent = swap(w, order, legs[0], token, tokens[1], amount, 0.0)
@@ -46,7 +47,7 @@ def _send_cycle(w, order, m, legs, tokens, length, amount, least):
             swap(w, THEN, legs[0], token, tokens[1], amount, 0.0)
     if not sent:
         return
-    for k in range(1, length):
+    for k in range(1, cycle.length):
         swap(w, THEN, legs[k], tokens[k], tokens[k + 1], PREVIOUS, 0.0)
     if m != NOBODY:
         flash_repay(w, THEN, m, token)
@@ -65,8 +66,7 @@ def decide(w, me):
     swap_gas = rules.gas_cost[Kind.SWAP]
     known = -1.0  # capital that the last search was for
     bound = True
-    legs, tokens = np.zeros(1, np.int64), np.zeros(1, np.int64)
-    length, amount, gain = 0, 0.0, 0.0
+    cycle = routing.Cycle(np.zeros(1, np.int64), np.zeros(1, np.int64), 0, 0.0, 0.0)
     for i in range(me.size):
         my = me.rows[i]
         if chain.block < my.busy:
@@ -88,16 +88,14 @@ def decide(w, me):
             continue
         if capital < known or (bound and capital != known):
             cost = gas_cost(w, swap_gas, chain.gas_price)
-            legs, tokens, length, amount, gain = routing.best_cycle(
-                w.books, w.pools, token, capital, cost, routing.HOPS
-            )
-            known, bound = capital, amount >= 0.999 * capital
-        if length == 0:
+            cycle = routing.best_cycle(w.books, w.pools, token, capital, cost, routing.HOPS)
+            known, bound = capital, cycle.amount >= 0.999 * capital
+        if cycle.length == 0:
             continue
-        gas = length * swap_gas + rules.gas_cost[Kind.REQUIRE]
+        gas = cycle.length * swap_gas + rules.gas_cost[Kind.REQUIRE]
         if lender != NOBODY:
             gas += rules.gas_cost[Kind.FLASH_BORROW] + rules.gas_cost[Kind.FLASH_REPAY]
-        profit = gain - (fee + my.margin) * amount
+        profit = cycle.gain - (fee + my.margin) * cycle.amount
         if not worth_the_race(w, profit, my.bid_share, gas, my.hits):
             continue
         bid = affordable(w, account, gas, share_bid(w, profit, my.bid_share, gas))
@@ -106,7 +104,7 @@ def decide(w, me):
         least = min(gas_cost(w, gas, bid), profit)
         patience = int(my.patience)
         order = Order(account, me.ident, bid, patience)
-        _send_cycle(w, order, lender, legs, tokens, length, amount, least)
+        _send_cycle(w, order, lender, cycle, least)
         delay(w, int(my.latency))
         my.busy = chain.block + max(patience + int(my.latency), 1)
         my.cash = cash

@@ -18,9 +18,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from protocols import amm
 from protocols.pool import position
@@ -40,6 +41,42 @@ ROUTES = MOST_ROUTES
 CANDIDATES = 96
 """Routes that are looked at, at most; the shorter ones come first."""
 _STEPS = 60
+
+
+class Routes(NamedTuple):
+    """Routes that share an amount.
+
+    Attributes:
+        legs: int64[routes, hops], pools of each; what is behind a route's length means nothing.
+        tokens: int64[routes, hops + 1], columns: the first and what each leg gives.
+        lengths: int64[routes], legs.
+        amounts: float64[routes], token units that each takes.
+        out: What they give together, before gas.
+    """
+
+    legs: npt.NDArray[np.int64]
+    tokens: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+    amounts: npt.NDArray[np.float64]
+    out: float
+
+
+class Cycle(NamedTuple):
+    """A way around through pools, back to the token that it begins with.
+
+    Attributes:
+        legs: int64[hops], pools.
+        tokens: int64[hops + 1], columns.
+        length: Legs; 0: there is none.
+        amount: That is sent, token units.
+        gain: That comes back more, before gas.
+    """
+
+    legs: npt.NDArray[np.int64]
+    tokens: npt.NDArray[np.int64]
+    length: int
+    amount: float
+    gain: float
 
 
 @kernel
@@ -333,8 +370,7 @@ def best_route(books, pools, token_in, token_out, amount, swap_cost, hops, most)
         most: Routes, at most.
 
     Returns:
-        (legs int64[r, hops], tokens int64[r, hops + 1], lengths int64[r],
-        amounts float64[r], amount out before gas); r is 0 where there is no way.
+        `Routes`; none where there is no way.
     """
     legs = np.full((CANDIDATES, hops), -1, np.int64)
     tokens = np.full((CANDIDATES, hops + 1), -1, np.int64)
@@ -386,7 +422,7 @@ def best_route(books, pools, token_in, token_out, amount, swap_cost, hops, most)
 @kernel
 def _picked(legs, tokens, lengths, chosen, amounts, used, best):
     some = chosen[:used]
-    return legs[some], tokens[some], lengths[some], amounts[:used], best
+    return Routes(legs[some], tokens[some], lengths[some], amounts[:used], best)
 
 
 # Wide: the search's state is arrays; a record of them cannot be passed in a kernel.
@@ -470,7 +506,7 @@ def best_cycle(books, pools, token, most, swap_cost, hops):
         hops: Swaps at most.
 
     Returns:
-        (legs int64[hops], tokens int64[hops + 1], length, amount, gain before gas).
+        `Cycle`; of length 0 where none gains.
     """
     legs = np.full((CANDIDATES, hops), -1, np.int64)
     tokens = np.full((CANDIDATES, hops + 1), -1, np.int64)
@@ -481,14 +517,14 @@ def best_cycle(books, pools, token, most, swap_cost, hops):
         d, g = best_size(books, pools, legs[c], tokens[c], lengths[c], most)
         if g - swap_cost * lengths[c] > net:
             best, amount, gain, net = c, d, g, g - swap_cost * lengths[c]
-    return legs[best], tokens[best], lengths[best] if net > 0.0 else 0, amount, gain
+    return Cycle(legs[best], tokens[best], lengths[best] if net > 0.0 else 0, amount, gain)
 
 
 @inner
 def find(w):
-    """Find the best routes for what ``chain.ask_*`` asks, and write them into `World.routes`."""
+    """Find the best routes for what ``asked.ask_*`` asks, and write them into `World.routes`."""
     asked = w.asked[0]
-    legs, tokens, lengths, amounts, out = best_route(
+    best = best_route(
         w.books,
         w.pools,
         asked.ask_in,
@@ -498,16 +534,16 @@ def find(w):
         HOPS,
         ROUTES,
     )
-    asked.routes = lengths.size
-    asked.route_out = out
-    for r in range(lengths.size):
+    asked.routes = best.lengths.size
+    asked.route_out = best.out
+    for r in range(best.lengths.size):
         found = w.routes[r]
-        found.length = lengths[r]
-        found.amount = amounts[r]
-        for k in range(lengths[r]):
-            found.pools[k] = legs[r, k]
-        for k in range(lengths[r] + 1):
-            found.tokens[k] = tokens[r, k]
+        found.length = best.lengths[r]
+        found.amount = best.amounts[r]
+        for k in range(best.lengths[r]):
+            found.pools[k] = best.legs[r, k]
+        for k in range(best.lengths[r] + 1):
+            found.tokens[k] = best.tokens[r, k]
 
 
 register_phase(Phase.ROUTE, find)
@@ -572,7 +608,7 @@ def plan(
     if hops < 1 or most < 1:
         raise ValueError(f"hops and most must be at least 1, not {hops} and {most}")
     columns = market.ledger.token(token_in), market.ledger.token(token_out)
-    legs, tokens, lengths, amounts, out = best_route(
+    best = best_route(
         market.ledger.books,
         market.world.pools,
         *columns,
@@ -584,13 +620,13 @@ def plan(
     names: Sequence[str] = list(market.pools)
     routes = tuple(
         Route(
-            tuple(names[p] for p in legs[r, : lengths[r]]),
-            tuple(market.ledger.tokens[t] for t in tokens[r, : lengths[r] + 1]),
-            float(amounts[r]),
+            tuple(names[p] for p in best.legs[r, :length]),
+            tuple(market.ledger.tokens[t] for t in best.tokens[r, : length + 1]),
+            float(best.amounts[r]),
         )
-        for r in range(len(lengths))
+        for r, length in enumerate(best.lengths)
     )
-    return Plan(routes, float(out))
+    return Plan(routes, float(best.out))
 
 
 register_planner(plan)
