@@ -98,6 +98,7 @@ class LiveMarket(Market):
         self.counters = [c for shown in all_shown() for c in shown.counters(self.setup)]
         self.trails = trails(self.setup)
         names = [*self.datacollector.model_reporters]
+        self._measured = 1 + len(names)  # with the block; who joins later is not in the past
         names += [name for counter in self.counters for name in counter.names]
         self.past = Past([*names, *(trail.measure for trail in self.trails)])
         self.running = self.block < self.setup.blocks
@@ -125,8 +126,8 @@ class LiveMarket(Market):
         """Take the rows and receipts into the bounded past; the market keeps none of them."""
         super()._empty_buffers()
         receipts = self.receipt_book.drain()
-        rows = self.datacollector.drain()
-        measured, all_of_them = rows.shape[1], 1 + len(self.past.names)
+        rows = self.datacollector.drain()[:, : self._measured]
+        measured, all_of_them = self._measured, 1 + len(self.past.names)
         wide = np.full((len(rows), all_of_them), np.nan)
         wide[:, :measured] = rows
         at = measured

@@ -421,9 +421,10 @@ def headline(market: Market) -> list[dict[str, str]]:
     unit = market.numeraire
     value_tokens(market.world)
     locked = 0.0
-    for name in market.protocols:
-        held = market.ledger.balances[market.ledger.account(name)]
-        locked += float(held @ market.world.values)
+    for handle in market.protocols.values():
+        if handle.account >= 0 and handle.name not in market.special_accounts:
+            held = market.ledger.balances[handle.account]
+            locked += float(held @ market.world.values)
     found = [{"label": "value locked", "value": money(locked), "unit": unit}]
     first = next((a for a in market.venue.names), None)
     if first is not None:

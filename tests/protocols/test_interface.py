@@ -435,7 +435,8 @@ def test_what_no_token_tells_counts_in_wealth_and_equities(safe: Callable[..., M
     assert ann.wallet == {"eth": 6.0} and ann.wealth == pytest.approx(before, rel=1e-12)
     for by in ("group", "account"):
         found = market.balance_sheets(by).set_index("entity")
-        assert found.at["ann", "equity"] == pytest.approx(ann.wealth, rel=1e-12)
+        name = "Idle" if by == "group" else "ann"
+        assert found.at[name, "equity"] == pytest.approx(ann.wealth, rel=1e-12)
         assert found.at["own", "assets"] == found.at["own", "liabilities"] == worth
         assert found.at["own", "kind"] == "protocol"
         total = found["equity"].drop("venue").sum()
@@ -545,7 +546,7 @@ def test_one_that_joins_an_open_market_may_owe_too(small: Callable[..., Scenario
     assert found.at["room", "equity"] == pytest.approx(0.0, abs=1e-9)
     assert found["equity"].drop("venue").sum() == pytest.approx(base_tokens(market), rel=1e-12)
     graph = market.exposure()
-    assert graph["ann"]["room"]["claim"]["weight"] == pytest.approx(4.0 * market.price("eth"))
+    assert graph["Idle"]["room"]["claim"]["weight"] == pytest.approx(4.0 * market.price("eth"))
     # Somebody can sell ether there, as in the pool.
     assert graph["room"]["eth-usdc"]["common"]["weight"] == pytest.approx(8000.0)
 
