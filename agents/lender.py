@@ -61,8 +61,7 @@ def fear(used, threshold, sensitivity, flight, social, losses, bad_debt_fear):
 @inner
 def decide(w, me):
     """Withdraw for fear or yield, and come back when it is calm."""
-    chain = w.chain[0]
-    rules = w.rules[0]
+    chain, rules = w.chain[0], w.rules[0]
     m, token = me.places[MARKET], me.places[TOKEN]
     reserve = w.reserves[me.places[RESERVE]]
     market = w.markets[m]
