@@ -461,11 +461,11 @@ def test_an_agent_is_followed(visit: Visit) -> None:
     name.fill("nobody-7")
     name.press("Enter")
     page.tab.get_by_text("There is no nobody-7").wait_for()
-    name.fill("traders-427")  # who swaps in blocks 57 and 72
+    name.fill("traders-234")  # who swaps in blocks 53 and 57
     name.press("Enter")
-    page.tab.get_by_text("traders-427, ").wait_for()
+    page.tab.get_by_text("traders-234, ").wait_for()
     page.play(60)
-    assert page.value("traders-427: wealth", "wealth") > 0.0
+    assert page.value("traders-234: wealth", "wealth") > 0.0
     calls = page.tab.locator("[aria-label='Its last calls'] tbody")
     assert "swap" in calls.inner_text()
 
