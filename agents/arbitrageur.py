@@ -17,6 +17,7 @@ import numpy as np
 
 from agents.base import Behaviour, Column
 from agents.intents import OUTSIDE, THEN, Order, trade
+from agents.targets import Pools, Targets
 from agents.tools import (
     affordable,
     delay,
@@ -276,7 +277,8 @@ class Arbitrageur(Behaviour):
         "passed": Column("Pool that it let pass, plus one", "number", 0.0, state=True),
         "traded": Column("What had been paid into that pool", "token units", 0.0, state=True),
     }
-    needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
+    targets: ClassVar[type[Targets]] = Pools
+    needs_wallet: ClassVar[bool] = True
     searcher: ClassVar[bool] = True
     decide = staticmethod(decide)
 

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 
 import mesa
 
+from agents.targets import Targets
 from protocols.handles import ConcentratedPool
 from sim.codes import ALL, PREVIOUS, Kind
 from sim.cohort import record_of
@@ -25,6 +26,7 @@ from sim.registry import Column
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
+    from sim.errors import Problem
     from sim.market import Market
     from sim.scenario import AgentSettings, Scenario
 
@@ -488,7 +490,10 @@ class Behaviour(MarketAgent):
     """
 
     columns: ClassVar[Mapping[str, Column]] = {}
-    needs: ClassVar[frozenset[str]] = frozenset()
+    targets: ClassVar[type[Targets]] = Targets
+    """What a scenario says that they act on."""
+    needs_wallet: ClassVar[bool] = False
+    """Whether they can do nothing without a wallet."""
     pool_kinds: ClassVar[frozenset[str]] = frozenset()
     """Kinds of pool that it knows; empty: all."""
     most_tokens: ClassVar[int] = 8
@@ -542,9 +547,14 @@ class Behaviour(MarketAgent):
         return f"{self.cohort.name}-{self.row}"
 
     @classmethod
+    def check(cls, settings: AgentSettings) -> list[Problem]:
+        """What is wrong with a group's settings beside the names, by field of the group."""
+        return []
+
+    @classmethod
     def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
         """Numbers of the protocols and tokens that the cohort knows, as `decide` takes them."""
-        return [list(scenario.pools).index(pool) for pool in settings.pools]
+        return [list(scenario.pools).index(pool) for pool in settings.named("pools")]
 
     @classmethod
     def places_size(cls, scenario: Scenario, settings: AgentSettings) -> int:

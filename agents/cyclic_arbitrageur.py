@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from agents.base import Behaviour, Column
 from agents.intents import THEN, Order, flash_borrow, flash_repay, require, swap
+from agents.targets import LendingName, Targets
 from agents.tools import (
     affordable,
     delay,
@@ -111,6 +113,12 @@ def decide(w, me):
         my.raced = 1.0
 
 
+class CyclicTargets(Targets):
+    """All pools that there are; and who lends it its capital for the length of a transaction."""
+
+    lending: LendingName | None = Field(None, description="Market whose flash loans it uses.")
+
+
 class CyclicArbitrageur(Behaviour):
     """Trades around cycles of pools."""
 
@@ -129,7 +137,8 @@ class CyclicArbitrageur(Behaviour):
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
         "raced": Column("Whether a race is under way", "0 or 1", 0.0, state=True),
     }
-    needs: ClassVar[frozenset[str]] = frozenset({"wallet"})
+    targets: ClassVar[type[Targets]] = CyclicTargets
+    needs_wallet: ClassVar[bool] = True
     searcher: ClassVar[bool] = True
     decide = staticmethod(decide)
 
@@ -137,4 +146,4 @@ class CyclicArbitrageur(Behaviour):
     def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
         """The market that lends for a moment, or -1."""
         markets = list(scenario.lending)
-        return [markets.index(settings.lending) if settings.lending else NOBODY]
+        return [markets.index(name) if (name := settings.targets.lending) else NOBODY]

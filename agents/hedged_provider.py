@@ -27,6 +27,7 @@ from agents.intents import (
     return_shares,
     withdraw,
 )
+from agents.targets import PoolAndCredit, Targets
 from agents.tools import going_bid, refuel, trade_towards
 from protocols import lending
 from protocols.pool import position
@@ -162,9 +163,8 @@ class HedgedProvider(Behaviour):
         "state": Column("0: not in yet, 1: in, 2: has left", "number", 0.0, state=True),
         "trades": Column("How often it has adjusted its hedge", "times", 0.0, state=True),
     }
-    needs: ClassVar[frozenset[str]] = frozenset(
-        {"pools", "lending", "collateral", "debt", "wallet"}
-    )
+    targets: ClassVar[type[Targets]] = PoolAndCredit
+    needs_wallet: ClassVar[bool] = True
     pool_kinds: ClassVar[frozenset[str]] = frozenset({"constant_product"})
     decide = staticmethod(decide)
 
@@ -172,10 +172,10 @@ class HedgedProvider(Behaviour):
     def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
         """The market, the pool, the collateral's token and the one that is borrowed."""
         return [
-            list(scenario.lending).index(settings.lending or ""),
-            list(scenario.pools).index(settings.pools[0]),
-            token_number(scenario, settings.collateral or ""),
-            token_number(scenario, settings.debt or ""),
+            list(scenario.lending).index(settings.targets.lending),
+            list(scenario.pools).index(settings.targets.pools[0]),
+            token_number(scenario, settings.targets.collateral),
+            token_number(scenario, settings.targets.debt),
         ]
 
     @classmethod
@@ -189,6 +189,7 @@ class HedgedProvider(Behaviour):
         pool = market.world.pools[int(cohort.places[1])]
         places = [position(pool, np.int64(t)) for t in cohort.places[2:4]]
         if min(places) < 0:
-            name = cohort.settings.pools[0]
-            text = f"must hold {cohort.settings.collateral} and {cohort.settings.debt}; it does not"
+            name = cohort.settings.targets.pools[0]
+            targets = cohort.settings.targets
+            text = f"must hold {targets.collateral} and {targets.debt}; it does not"
             raise ScenarioError([(f"agents.{cohort.name}.pools", f"{name} {text}")])

@@ -16,6 +16,7 @@ from typing import ClassVar
 
 from agents.base import Behaviour, Column
 from agents.intents import Order, close_range, open_range
+from agents.targets import Pools, Targets
 from agents.tools import AHEAD, affordable, even_out, gas_cost, refuel, visible_swap
 from protocols import amm, concentrated
 from protocols.pool import position
@@ -134,7 +135,8 @@ class JustInTimeProvider(Behaviour):
         "raced": Column("Whether a race is under way", "0 or 1", 0.0, state=True),
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
     }
-    needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
+    targets: ClassVar[type[Targets]] = Pools
+    needs_wallet: ClassVar[bool] = True
     pool_kinds: ClassVar[frozenset[str]] = frozenset({"concentrated"})
     positions: ClassVar[int] = 4
     searcher: ClassVar[bool] = True

@@ -16,11 +16,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from agents.base import Behaviour, Column, token_number
 from agents.intents import OUTSIDE, THEN, Order, deposit, trade, withdraw
+from agents.targets import LendingName, Targets, Token
 from agents.tools import going_bid, refuel
 from protocols import lending
+from sim.arrays import power
 from sim.clock import look, lookers
 from sim.codes import ALL, PREVIOUS, Kind, Reason
 from sim.compiled import inner, kernel
@@ -123,6 +126,13 @@ def decide(w, me):
                 my.busy = chain.block + patience
 
 
+class LenderTargets(Targets):
+    """Where it lends what."""
+
+    lending: LendingName = Field(description="Lending market.")
+    debt: Token = Field(description="Token lent.")
+
+
 class Lender(Behaviour):
     """Deposits in a lending market, for the rate, until it is afraid."""
 
@@ -143,7 +153,7 @@ class Lender(Behaviour):
         "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
     }
-    needs: ClassVar[frozenset[str]] = frozenset({"lending", "debt"})
+    targets: ClassVar[type[Targets]] = LenderTargets
     remembers: ClassVar[Mapping[str, Column]] = {
         "receipts": Column("Receipts that there were in the last block", "token units"),
         "flight": Column("Withdrawn lately; it decays", "share"),
@@ -154,7 +164,7 @@ class Lender(Behaviour):
     @classmethod
     def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
         """Market, token and reserve."""
-        name, token = settings.lending or "", settings.debt or ""
+        name, token = settings.targets.lending, settings.targets.debt
         return [
             list(scenario.lending).index(name),
             token_number(scenario, token),
@@ -184,12 +194,13 @@ class Lender(Behaviour):
         attention = cohort.column("attention")
         if deposits.size and deposits.mean() > 0.0:
             size = np.maximum(deposits / deposits.mean(), 1e-3)
-            attention[:] = np.minimum(attention * size ** cohort.column("size_attention"), 1.0)
+            attention[:] = np.minimum(attention * power(size, cohort.column("size_attention")), 1.0)
 
 
 def _refusal(cohort: CohortTable, amount: float, reason: Reason) -> tuple[str, str]:
     """Field and message of a deposit that could not be made at the start."""
-    name, token = cohort.settings.lending or "", cohort.settings.debt or ""
+    targets = cohort.settings.targets
+    name, token = targets.lending, targets.debt
     advice = {
         Reason.CAP: f"the cap is reached; raise lending.{name}.reserves.{token}.supply_cap, or "
         "lower deposit or count",

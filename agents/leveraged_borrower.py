@@ -18,6 +18,7 @@ import numpy as np
 from agents.base import Behaviour, Column, token_number
 from agents.intents import OUTSIDE, THEN, Order, borrow, deposit, repay, trade, withdraw
 from agents.lender import reserve_number
+from agents.targets import Credit, Places, Targets
 from agents.tools import best_place, going_bid, refuel
 from protocols import lending
 from protocols.loans import list_debtor
@@ -209,6 +210,10 @@ def _open(w, me, loans):
     return -1, Reason.DONE
 
 
+class BorrowerTargets(Places, Credit):
+    """Where it borrows what, against what, and where it buys and sells that."""
+
+
 class LeveragedBorrower(Behaviour):
     """Borrows one token against another to hold more of it."""
 
@@ -226,15 +231,15 @@ class LeveragedBorrower(Behaviour):
         "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
     }
-    needs: ClassVar[frozenset[str]] = frozenset({"lending", "collateral", "debt"})
+    targets: ClassVar[type[Targets]] = BorrowerTargets
     start_order: ClassVar[int] = 1
     decide = staticmethod(decide)
 
     @classmethod
     def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
         """Market, collateral, debt, their reserves, and where to trade them."""
-        name = settings.lending or ""
-        collateral, debt = settings.collateral or "", settings.debt or ""
+        name = settings.targets.lending
+        collateral, debt = settings.targets.collateral, settings.targets.debt
         return [
             list(scenario.lending).index(name),
             token_number(scenario, collateral),
@@ -260,9 +265,8 @@ class LeveragedBorrower(Behaviour):
         for key, feed, price in (("collateral", backing, price_c), ("debt", owing, price_d)):
             if not 0.0 < price < math.inf:
                 oracle = list(market.oracles)[int(feed["feed"])]
-                text = (
-                    f"{getattr(cohort.settings, key)} has no price at the start, oracle {oracle} "
-                )
+                token = getattr(cohort.settings.targets, key)
+                text = f"{token} has no price at the start, oracle {oracle} "
                 text += f"says {price:g}; choose another, or mend the oracle"
                 raise ScenarioError([(f"agents.{cohort.name}.{key}", text)])
         # No more than the loan-to-value lets it borrow, with a little to spare.
@@ -274,7 +278,7 @@ class LeveragedBorrower(Behaviour):
         bought = loans[:, 0] - equity / price_c
         there = ledger.balance(VENUE, collateral)
         if bought.sum() > there:
-            token = cohort.settings.collateral
+            token = cohort.settings.targets.collateral
             text = f"buys {bought.sum():.4g} {token} at the start, of which the venue has "
             text += f"{there:.4g}; lower equity, leverage or count, or raise venue.assets.{token}"
             raise ScenarioError([(f"agents.{cohort.name}.equity", f"{text}.inventory")])
@@ -297,7 +301,7 @@ def _refusal(
     market: Market, cohort: CohortTable, loans: np.ndarray, row: int, reason: Reason
 ) -> tuple[str, str]:
     """Field and message of a loan that could not be made at the start."""
-    name, debt = cohort.settings.lending or "", cohort.settings.debt or ""
+    name, debt = cohort.settings.targets.lending, cohort.settings.targets.debt
     total = float(loans[:, 1].sum())
     advice = {
         Reason.NO_CASH: f"all loans are {total:.6g} {debt} and the cash is out; raise "
@@ -314,9 +318,10 @@ def _refusal(
 
 def routes(scenario: Scenario, settings: AgentSettings) -> list[int]:
     """Where a group may trade: its pools, the outside venue if it says so or has no pools."""
-    pools = [list(scenario.pools).index(pool) for pool in settings.pools]
-    if settings.route == "venue":
+    targets = settings.targets
+    pools = [list(scenario.pools).index(pool) for pool in targets.pools]
+    if targets.route == VENUE:
         return [OUTSIDE]
-    if settings.route is not None:
-        return [list(scenario.pools).index(settings.route)]
+    if targets.route is not None:
+        return [list(scenario.pools).index(targets.route)]
     return pools or [OUTSIDE]

@@ -12,10 +12,13 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from pydantic import Field
+
 from agents.arbitrageur import give_limitless_capital
 from agents.base import Behaviour, Column
 from agents.intents import OUTSIDE, THEN, Order, liquidate, require, trade
 from agents.leveraged_borrower import routes
+from agents.targets import LendingName, Places, Routed, Targets
 from agents.tools import (
     affordable,
     best_place,
@@ -391,6 +394,12 @@ def _holdings(w, account):
     return total
 
 
+class LiquidatorTargets(Routed, Places):
+    """The market whose positions it liquidates, and where it sells what it seizes."""
+
+    lending: LendingName = Field(description="Lending market.")
+
+
 class Liquidator(Behaviour):
     """Liquidates unhealthy positions of a lending market."""
 
@@ -413,7 +422,8 @@ class Liquidator(Behaviour):
         "selling": Column("Token that it holds for sale", "number", 0.0, state=True),
         "passed": Column("Liquidations when it let one pass, plus one", "number", 0.0, state=True),
     }
-    needs: ClassVar[frozenset[str]] = frozenset({"lending", "wallet"})
+    targets: ClassVar[type[Targets]] = LiquidatorTargets
+    needs_wallet: ClassVar[bool] = True
     searcher: ClassVar[bool] = True
     without: ClassVar[Mapping[str, Mapping[str, float]]] = {
         "liquidators_sell": {"hold": math.inf, "risk_aversion": 0.0}
@@ -423,7 +433,7 @@ class Liquidator(Behaviour):
     @classmethod
     def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
         """Market, and where to sell."""
-        market = list(scenario.lending).index(settings.lending or "")
+        market = list(scenario.lending).index(settings.targets.lending)
         return [market, *routes(scenario, settings)]
 
     @classmethod

@@ -19,6 +19,7 @@ import numpy as np
 
 from agents.base import Behaviour, Column
 from agents.intents import OUTSIDE, THEN, Order, add_liquidity, return_shares, trade
+from agents.targets import Pools, Targets
 from agents.tools import going_bid, refuel
 from protocols import amm
 from protocols.pool import CONSTANT_PRODUCT
@@ -218,7 +219,7 @@ class LiquidityProvider(Behaviour):
         "fees_at": Column("Block of its last review", "block", 0.0, state=True),
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
     }
-    needs: ClassVar[frozenset[str]] = frozenset({"pools"})
+    targets: ClassVar[type[Targets]] = Pools
     pool_kinds: ClassVar[frozenset[str]] = frozenset({"constant_product", "weighted", "stableswap"})
     most_tokens: ClassVar[int] = 2
     without: ClassVar[Mapping[str, Mapping[str, float]]] = {

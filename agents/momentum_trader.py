@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from agents.base import Behaviour, Column
+from agents.targets import PoolsOrRoutes, Targets
 from agents.tools import trade_pool
 from protocols import amm
 from sim.compiled import inner
@@ -65,5 +66,6 @@ class MomentumTrader(Behaviour):
         "trend": Column("Mean return that it sees", "log a block", 0.0, state=True),
         "variance": Column("Variance of returns that it sees", "a block", 0.0, state=True),
     }
-    needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
+    targets: ClassVar[type[Targets]] = PoolsOrRoutes
+    needs_wallet: ClassVar[bool] = True
     decide = staticmethod(decide)

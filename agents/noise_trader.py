@@ -17,6 +17,7 @@ import numpy as np
 
 from agents.base import Behaviour, Column
 from agents.intents import Order, swap
+from agents.targets import PoolsOrRoutes, Targets
 from agents.tools import find_route, going_bid, quote_at, refuel, route_gas, send_routes
 from sim.clock import ask_bounds, bound, everybody, look, must_bound, ring
 from sim.codes import Kind
@@ -150,7 +151,8 @@ class NoiseTrader(Behaviour):
         "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.02, 0.0, 1.0),
         "bid": Column("Gas bid over the going price", "multiple", 1.1, 0.0),
     }
-    needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
+    targets: ClassVar[type[Targets]] = PoolsOrRoutes
+    needs_wallet: ClassVar[bool] = True
     remembers: ClassVar[Mapping[str, Column]] = {
         "heat": Column("Recent activity over what base rates alone would give", "multiple"),
         "most_heat": Column("Heat up to which bounds of chances hold", "multiple"),
@@ -172,7 +174,7 @@ class NoiseTrader(Behaviour):
         rate, branching = cohort.column("rate"), cohort.column("branching")
         ours["expected"] = rate.sum()
         if ours["expected"] > 0.0:
-            ours["branching"] = (rate @ branching) / ours["expected"]
+            ours["branching"] = (rate * branching).sum() / ours["expected"]
         ours["heat"] = 1.0 / (1.0 - ours["branching"]) if ours["branching"] else 1.0
         ours["decay"] = math.exp(-1.0 / cohort.column("memory").mean())
         mood = cohort.column("mood").mean()

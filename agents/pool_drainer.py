@@ -25,6 +25,7 @@ from agents.intents import (
     require,
     swap,
 )
+from agents.targets import PoolAndCredit, Targets
 from agents.tools import affordable, gas_cost, going_bid, refuel
 from protocols import amm, lending, oracle
 from sim.clock import look, lookers
@@ -128,9 +129,8 @@ class PoolDrainer(Behaviour):
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
         "attacks": Column("Attacks that it has sent", "times", 0.0, state=True),
     }
-    needs: ClassVar[frozenset[str]] = frozenset(
-        {"pools", "lending", "collateral", "debt", "wallet"}
-    )
+    targets: ClassVar[type[Targets]] = PoolAndCredit
+    needs_wallet: ClassVar[bool] = True
     searcher: ClassVar[bool] = True
     decide = staticmethod(decide)
 
@@ -138,8 +138,8 @@ class PoolDrainer(Behaviour):
     def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
         """The market, the pool, the token that is borrowed and the one that is deposited."""
         return [
-            list(scenario.lending).index(settings.lending or ""),
-            list(scenario.pools).index(settings.pools[0]),
-            token_number(scenario, settings.debt or ""),
-            token_number(scenario, settings.collateral or ""),
+            list(scenario.lending).index(settings.targets.lending),
+            list(scenario.pools).index(settings.targets.pools[0]),
+            token_number(scenario, settings.targets.debt),
+            token_number(scenario, settings.targets.collateral),
         ]

@@ -18,6 +18,7 @@ import numpy as np
 
 from agents.base import Behaviour, Column
 from agents.intents import THEN, Order, close_range, open_range
+from agents.targets import Pools, Targets
 from agents.tools import going_bid, refuel, trade_towards
 from protocols import concentrated
 from sim.clock import look, lookers
@@ -149,7 +150,7 @@ class RangeProvider(Behaviour):
         "new_lower": Column("Lower tick of the move under way", "tick", 0.0, state=True),
         "new_upper": Column("Upper tick of the move under way", "tick", 0.0, state=True),
     }
-    needs: ClassVar[frozenset[str]] = frozenset({"pools"})
+    targets: ClassVar[type[Targets]] = Pools
     pool_kinds: ClassVar[frozenset[str]] = frozenset({"concentrated"})
     positions: ClassVar[int] = 4
     without: ClassVar[Mapping[str, Mapping[str, float]]] = {

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from agents.base import Behaviour, Column
+from agents.targets import PoolsOrRoutes, Targets
 from agents.tools import trade_pool
 from sim.clock import look, lookers
 from sim.compiled import inner
@@ -49,5 +50,6 @@ class Rebalancer(Behaviour):
         "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.01, 0.0, 1.0),
         "bid": Column("Gas bid over the going price", "multiple", 1.1, 0.0),
     }
-    needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
+    targets: ClassVar[type[Targets]] = PoolsOrRoutes
+    needs_wallet: ClassVar[bool] = True
     decide = staticmethod(decide)

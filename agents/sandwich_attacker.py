@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from agents.base import Behaviour, Column
 from agents.intents import Order, swap
+from agents.targets import Pools, Targets
 from agents.tools import AHEAD, affordable, even_out, gas_cost, refuel, visible_swap
 from protocols import amm
 from protocols.pool import position
@@ -169,7 +170,8 @@ class SandwichAttacker(Behaviour):
         "raced": Column("Whether a race is under way", "0 or 1", 0.0, state=True),
         "wealth": Column("What it held before the race under way", "numeraire", 0.0, state=True),
     }
-    needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
+    targets: ClassVar[type[Targets]] = Pools
+    needs_wallet: ClassVar[bool] = True
     searcher: ClassVar[bool] = True
     watches: ClassVar[bool] = True
     decide = staticmethod(decide)

@@ -20,6 +20,7 @@ import networkx as nx
 import numpy as np
 
 from agents.base import Behaviour, Column
+from agents.targets import Graph, PoolsOrRoutes, Targets
 from agents.tools import trade_pool
 from protocols import amm
 from sim.compiled import inner
@@ -27,6 +28,7 @@ from sim.randomness import agent_normal, agent_uniform, generator
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
+    from sim.errors import Problem
     from sim.market import Market
     from sim.scenario import AgentSettings, Scenario
 
@@ -77,6 +79,10 @@ def decide(w, me):
     ours.mean_mood = total / max(n, 1)
 
 
+MOST_FRIENDS = 20_000_000
+"""Edges of a social graph, which is drawn in Python."""
+
+
 def graph_of(kind: str, count: int, degree: int, seed: Any) -> nx.Graph:
     """A social graph whose number of edges does not depend on the draws.
 
@@ -97,6 +103,10 @@ def graph_of(kind: str, count: int, degree: int, seed: Any) -> nx.Graph:
     return nx.gnm_random_graph(count, half * count, seed=seed)
 
 
+class SentimentTargets(Graph, PoolsOrRoutes):
+    """Pools, and who listens to whom."""
+
+
 class SentimentTrader(Behaviour):
     """Trades on a mood that it catches from others."""
 
@@ -111,7 +121,8 @@ class SentimentTrader(Behaviour):
         "bid": Column("Gas bid over the going price", "multiple", 1.1, 0.0),
         "mood": Column("From -1, fear, to 1, greed", "mood", 0.0, state=True),
     }
-    needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
+    targets: ClassVar[type[Targets]] = SentimentTargets
+    needs_wallet: ClassVar[bool] = True
     remembers: ClassVar[Mapping[str, Column]] = {
         "last": Column("Log price of the first pool in the last block", "log"),
         "variance": Column("Variance of its returns that all see", "a block"),
@@ -120,10 +131,19 @@ class SentimentTrader(Behaviour):
     decide = staticmethod(decide)
 
     @classmethod
+    def check(cls, settings: AgentSettings) -> list[Problem]:
+        """Whether the graph can be drawn."""
+        count, each = settings.count, settings.targets.neighbours
+        if settings.targets.network == "none" or count * each <= MOST_FRIENDS:
+            return []
+        text = f"of {count:,} agents make a graph of more than {MOST_FRIENDS:,} edges"
+        return [("neighbours", f"{each:,} {text}; give fewer")]
+
+    @classmethod
     def places_size(cls, scenario: Scenario, settings: AgentSettings) -> int:
         """Pools, and both directions of every edge."""
-        graph = graph_of(settings.network, settings.count, settings.neighbours, 0)
-        return 2 + len(settings.pools) + settings.count + 2 * graph.number_of_edges()
+        graph = graph_of(settings.targets.network, settings.count, settings.targets.neighbours, 0)
+        return 2 + len(settings.targets.pools) + settings.count + 2 * graph.number_of_edges()
 
     @classmethod
     def begin(cls, market: Market, cohort: CohortTable) -> None:
@@ -131,8 +151,8 @@ class SentimentTrader(Behaviour):
         settings = cohort.settings
         rng = generator(market.seed_number, f"{cohort.name}:graph")
         seed = int(rng.integers(2**31))
-        graph = graph_of(settings.network, len(cohort), settings.neighbours, seed)
-        pools = [list(market.setup.pools).index(pool) for pool in settings.pools]
+        graph = graph_of(settings.targets.network, len(cohort), settings.targets.neighbours, seed)
+        pools = [list(market.setup.pools).index(pool) for pool in settings.targets.pools]
         begins, neighbours = [0], []
         for i in range(len(cohort)):
             neighbours += sorted(int(j) for j in graph.neighbors(i))

@@ -18,6 +18,7 @@ import numpy as np
 from agents.base import Behaviour, Column
 from agents.intents import THEN, Order, buy_shares, return_shares
 from agents.liquidity_provider import begin_with_shares
+from agents.targets import Pools, Targets
 from agents.tools import gas_cost, going_bid, refuel, trade_towards
 from sim import venue
 from sim.codes import ALL, Kind
@@ -155,7 +156,7 @@ class YieldMigrant(Behaviour):
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
         "moves": Column("How often it has moved", "times", 0.0, state=True),
     }
-    needs: ClassVar[frozenset[str]] = frozenset({"pools"})
+    targets: ClassVar[type[Targets]] = Pools
     pool_kinds: ClassVar[frozenset[str]] = frozenset({"constant_product", "weighted", "stableswap"})
     remembers: ClassVar[Mapping[str, Column]] = {
         "fees": Column("Fees of each pool so far", "numeraire", count=MOST_POOLS),

@@ -11,7 +11,7 @@ from pydantic import Field
 from sim import registry
 from sim.distribution import NotNegative
 from sim.errors import Problem, unknown
-from sim.fields import MOST_ENTRIES, Depth, Fee, Share, ShockSettings, Table, reach
+from sim.fields import MOST_ENTRIES, Depth, Fee, Share, ShockSettings, Table, named_in, reach
 
 if TYPE_CHECKING:
     from sim.scenario import AgentSettings, Content
@@ -157,7 +157,7 @@ def _check_reserve(
 def check_group(
     field: str, markets: Mapping[str, LendingSettings], group: AgentSettings, base: list[str]
 ) -> list[Problem]:
-    """Whether the market of a group of agents is there, and lends what the group uses.
+    """Whether the markets of a group of agents lend what the group uses.
 
     Args:
         field: Of the group.
@@ -165,11 +165,11 @@ def check_group(
         group: Its settings.
         base: Tokens that the venue trades.
     """
-    found = unknown(f"{field}.lending", group.lending, markets, "lending market")
-    if group.lending is not None and group.lending in markets:
-        there = [t for t in markets[group.lending].reserves if t in base]
-        for key in ("collateral", "debt"):
-            found += unknown(f"{field}.{key}", getattr(group, key), there, "reserve")
+    found: list[Problem] = []
+    there = {t for m in group.named("lending") if m in markets for t in markets[m].reserves}
+    for key, of, token in named_in(group.targets) if there else ():
+        if of == "token" and token in base:
+            found += unknown(f"{field}.{key}", token, sorted(there & set(base)), "reserve")
     return found
 
 

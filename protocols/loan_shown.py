@@ -66,8 +66,8 @@ class LoansShown(Shown):
         return list(s.lending)
 
     def linked(self, group: Any) -> Iterable[str]:
-        """The one where it borrows or lends."""
-        return (group.lending,) if group.lending else ()
+        """Those where it borrows or lends."""
+        return tuple(group.named("lending"))
 
     def state(self, seen: Watched, node: str, value: float) -> State:
         """Utilisation as tone; the share of its debt that is endangered as distress."""

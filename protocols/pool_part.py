@@ -42,7 +42,7 @@ def _room(s: Scenario, name: str) -> int:
     return sum(
         group.count * int(getattr(registry.behaviour(group.kind), "positions", 0))
         for group in s.agents.values()
-        if name in group.pools
+        if name in group.named("pools")
     )
 
 
@@ -141,7 +141,7 @@ class Pools(Part):
         return check_pools(s, tokens, base)
 
     def check_group(self, s: Content, field: str, group: AgentSettings) -> list[Problem]:
-        """Whether the pools that it uses are there, and of kinds that it knows."""
+        """Whether the pools that it uses are of kinds that it knows."""
         return check_group(field, s.pools, group)
 
     def places(self, s: Content) -> dict[str, list[str]]:

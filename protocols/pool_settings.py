@@ -296,7 +296,7 @@ def _has_shares(pool: PoolSettings) -> bool:
 
 
 def check_group(field: str, pools: Mapping[str, PoolSettings], group: Any) -> list[Problem]:
-    """Whether the pools that a group of agents uses are there, and of kinds that it knows.
+    """Whether the pools that a group of agents uses are of kinds that it knows.
 
     Args:
         field: Of the group.
@@ -307,8 +307,7 @@ def check_group(field: str, pools: Mapping[str, PoolSettings], group: Any) -> li
     kinds: frozenset[str] = getattr(behaviour, "pool_kinds", frozenset())
     most_tokens = getattr(behaviour, "most_tokens", 8)
     found: list[Problem] = []
-    for name in group.pools:
-        found += unknown(f"{field}.pools", name, pools, "pool")
+    for name in group.named("pools"):
         if name not in pools:
             continue
         pool = pools[name]

@@ -57,7 +57,7 @@ class PoolsShown(Shown):
 
     def linked(self, group: Any) -> Iterable[str]:
         """Those that it uses."""
-        return tuple(group.pools)
+        return tuple(group.named("pools"))
 
     def state(self, seen: Watched, node: str, value: float) -> State:
         """Imbalance as tone; the share of its first depth that is gone as distress."""

@@ -165,6 +165,47 @@ def multiplied(label: str) -> dict[str, Any]:
     return {"multiplied": label}
 
 
+@dataclass(frozen=True)
+class Names:
+    """Marks a text of a table as the name of something else in the scenario.
+
+    Attributes:
+        of: A section, such as ``pools``; "token": what the venue trades; "place": where tokens
+            are traded.
+    """
+
+    of: str
+
+
+Token = Annotated[str, Names("token")]
+"""Of those that the venue trades."""
+Place = Annotated[str, Names("place")]
+"""Where tokens are traded: the outside venue, or one on the chain."""
+
+
+def named_in(table: BaseModel) -> Iterator[tuple[str, str, str]]:
+    """What a table names, as (its field, what the name is of, the name)."""
+    for field, about in type(table).model_fields.items():
+        value = getattr(table, field)
+        for name in value if isinstance(value, list | tuple) else [value]:
+            of = names_of(about)
+            if of and isinstance(name, str):
+                yield field, of, name
+
+
+def names_of(annotation: Any) -> str:
+    """What a field (or its type) names; "": nothing."""
+    for part in (
+        *getattr(annotation, "metadata", ()),
+        *getattr(annotation, "__metadata__", ()),
+        *get_args(getattr(annotation, "annotation", annotation)),
+    ):
+        found = part.of if isinstance(part, Names) else names_of(part)
+        if found:
+            return found
+    return ""
+
+
 class Table(BaseModel):
     """A table of a file: what it does not know is refused, what it holds stays."""
 
@@ -249,18 +290,18 @@ class ByKind:
         try:
             model = self.of(kind)
         except ScenarioError as error:
-            raise self._error([_told("kind", kind, t) for _, t in error.problems]) from None
+            raise self._error([told("kind", kind, t) for _, t in error.problems]) from None
         given = {"kind": kind}
         found: list[InitErrorDetails] = []
         for key, content in value.items():
             if key in model.model_fields:
                 given[key] = content
             elif text := self._stray(kind, model, str(key), content):
-                found.append(_told(str(key), content, text))
+                found.append(told(str(key), content, text))
         try:
             made = model.model_validate(given)
         except ValidationError as error:
-            raise self._error([*map(_again, error.errors()), *found]) from None
+            raise self._error([*map(again, error.errors()), *found]) from None
         if found:
             raise self._error(found)
         return made
@@ -318,12 +359,13 @@ def tables_in(table: BaseModel) -> Iterator[tuple[str, BaseModel]]:
             yield from ((f"{name}.{k}", v) for k, v in value.items() if isinstance(v, BaseModel))
 
 
-def _told(field: str, given: Any, text: str) -> InitErrorDetails:
+def told(field: str, given: Any, text: str) -> InitErrorDetails:
+    """An error of a field in words of our own, for pydantic to tell with others."""
     context = {"error": ValueError(text)}
     return InitErrorDetails(type="value_error", loc=(field,), input=given, ctx=context)
 
 
-def _again(error: Any) -> InitErrorDetails:
+def again(error: Any) -> InitErrorDetails:
     """An error that pydantic has told, to be told with others."""
     kind: Any = error["type"]
     if kind not in _ERRORS:  # a validator's own

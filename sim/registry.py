@@ -296,7 +296,7 @@ def _behaves(found: object) -> bool:
         and isinstance(columns, Mapping)
         and all(isinstance(column, Column) for column in columns.values())
         and isinstance(getattr(found, "remembers", None), Mapping)
-        and all(hasattr(found, name) for name in ("needs", "begin", "places", "populate"))
+        and all(hasattr(found, name) for name in ("targets", "begin", "places", "populate"))
     )
 
 

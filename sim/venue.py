@@ -21,6 +21,7 @@ import numpy.typing as npt
 from numba import types
 from numba.np import numpy_support
 
+from sim.arrays import log as logs
 from sim.codes import ALL, Kind, Reason
 from sim.compiled import address_of, inner, jump, kernel
 from sim.handles import Handle
@@ -486,7 +487,7 @@ def bridge(
     # A walk less its own line through the knots is zero at each of them.
     loose = walk - np.interp(grid, at, np.interp(at, grid, walk))
     loose[(grid < at[0]) | (grid > at[-1])] = 0.0
-    return np.asarray(np.interp(grid, knots, np.log(prices)) + loose)
+    return np.asarray(np.interp(grid, knots, logs(prices)) + loose)
 
 
 class Venue(Handle):

@@ -89,7 +89,7 @@ def parameters(setup: Scenario) -> list[Parameter]:
             found += _of_entry(settings, f"{part.section}.{name}", heading)
     for name, group in setup.agents.items():
         path, section = f"agents.{name}", f"Agents: {name}"
-        found += (p for p in _of_table(group, path, section) if p.label != "neighbours")
+        found += [*_of_table(group, path, section), *_of_table(group.targets, path, section)]
         columns: Mapping[str, Column] = registry.behaviour(group.kind).columns
         for column, drawn in group.columns.items():
             for main in _MAIN.get(drawn.distribution, ()):

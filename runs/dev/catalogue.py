@@ -131,7 +131,7 @@ def _described(
                 for kind, own in kinds.all().items():
                     inside += _described(own, below, set(nested.model_fields), kind)
             continue
-        if name in ("columns", "shocks"):
+        if name in ("columns", "shocks", "targets"):
             continue
         default = (
             "needed"
@@ -164,8 +164,9 @@ def scenarios() -> str:
 
 AGENTS = """# Agents
 
-The classes of agents and their columns. Each column is a number that every agent has of its own;
-a scenario gives it as a number or a distribution. [AGENTS] rules and sources are in the files.
+The classes of agents, what they act on, and their columns. Each column is a number that every
+agent has of its own; a scenario gives it as a number or a distribution. [AGENTS] rules and sources
+are in the files.
 """.replace("[AGENTS] rules", "Rules")
 
 
@@ -176,14 +177,27 @@ def agents() -> str:
         if not behaviour.__module__.startswith("agents."):
             continue  # registered by somebody else in this process
         columns: Mapping[str, Column] = behaviour.columns  # type: ignore[attr-defined]
-        needs = ", ".join(f"`{n}`" for n in sorted(behaviour.needs))  # type: ignore[attr-defined]
-        lines += [f"\n## {kind}\n", f"{behaviour.__doc__} Needs {needs}.\n"]
+        needs = " Needs a `wallet`." if behaviour.needs_wallet else ""  # type: ignore[attr-defined]
+        lines += [f"\n## {kind}\n", f"{behaviour.__doc__}{needs}\n"]
+        lines += _rows(behaviour.targets)  # type: ignore[attr-defined]
         lines += ["| column | default | range | unit | what |", "|---|---:|---|---|---|"]
         for name, c in columns.items():
             if not c.state:
                 reach = f"{c.low:g} to {c.high:g}"
                 lines.append(f"| `{name}` | {c.default:g} | {reach} | {c.unit} | {c.doc} |")
     return AGENTS + "\n".join(lines) + "\n"
+
+
+def _rows(targets: type[BaseModel]) -> list[str]:
+    """What agents act on, a row each."""
+    if not targets.model_fields:
+        return []
+    lines = ["| acts on | default | what |", "|---|---|---|"]
+    for name, field in targets.model_fields.items():
+        told = _shown(field.get_default()) if not field.is_required() else "needed"
+        text = f"{field.description or ''} {_kind(field.annotation)}".strip()
+        lines.append(f"| `{name}` | {told} | {text} |")
+    return [*lines, ""]
 
 
 STUDIES = """# Studies

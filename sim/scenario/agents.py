@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
+    PlainValidator,
     ValidationError,
     model_serializer,
     model_validator,
@@ -15,15 +18,26 @@ from pydantic import (
 
 from sim import registry
 from sim.distribution import Distribution, NotNegative
-from sim.errors import ScenarioError
-from sim.fields import Line, Switch, reach
+from sim.errors import ScenarioError, did_you_mean
+from sim.fields import Line, Table, again, named_in, reach, told
 
 MOST_AGENTS = 1_000_000
 """In a group; each has an account, a row of numbers and an object."""
 
 
+def _as_it_is(value: Any) -> Table:
+    """Targets, which their class has checked.
+
+    Raises:
+        ValueError: If they are none.
+    """
+    if not isinstance(value, Table):
+        raise ValueError("give what the group acts on as fields of its own")
+    return value
+
+
 class AgentSettings(BaseModel):
-    """A group of agents; every field that is not listed here is a column of its class."""
+    """A group of agents; its other fields are what its class acts on, and its columns."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,39 +46,115 @@ class AgentSettings(BaseModel):
         json_schema_extra=reach("agents", 0, 10000)
     )
     wallet: dict[str, Distribution] = {}
-    pools: list[str] = []
-    lending: str | None = None
-    collateral: str | None = None
-    debt: str | None = Field(None, description="Token borrowed; of lenders: token lent.")
-    route: str | None = Field(None, description='Where to trade: a pool or "venue".')
-    routing: Switch = Field(
-        False, description="They trade by the best routes of all pools, split; off: in one pool."
-    )
-    network: Literal["small_world", "scale_free", "random", "none"] = Field(
-        "small_world", description="Social graph of a group that has one."
-    )
-    neighbours: Annotated[int, Field(ge=0, le=MOST_AGENTS)] = Field(
-        6,
-        description="On average, of each on that graph.",
-        json_schema_extra=reach("agents", 0, 50),
-    )
+    targets: Annotated[Any, PlainValidator(_as_it_is)] = Table()
     columns: dict[str, Distribution] = {}
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _columns_apart(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or "columns" in data:
-            return data
-        own = {k: v for k, v in data.items() if k in cls.model_fields}
-        return own | {"columns": {k: v for k, v in data.items() if k not in cls.model_fields}}
+    def _parted(cls, data: Any, handler: ModelWrapValidatorHandler[AgentSettings]) -> AgentSettings:
+        """Its own fields, what the class acts on, and the rest as columns."""
+        if not isinstance(data, Mapping):
+            return handler(data)
+        own = {k: v for k, v in data.items() if k in ("kind", "count", "wallet")}
+        kind = data.get("kind")
+        rest = {k: v for k, v in data.items() if k not in own}
+        try:
+            behaviour = registry.behaviour(kind) if isinstance(kind, str) else None
+        except ScenarioError:  # told where the whole is checked
+            behaviour = None
+        if behaviour is None:
+            return handler(own | {"columns": {k: v for k, v in rest.items() if _drawn(v)}})
+        targets, columns, strange = _sorted(str(kind), behaviour, rest)
+        found: list[Any] = []
+        checked = Table()
+        try:
+            checked = _targets(str(kind), behaviour, targets, strange)
+        except ValidationError as error:
+            found += map(again, error.errors())
+        try:
+            made = handler(own | {"targets": checked, "columns": columns})
+        except ValidationError as error:
+            found += map(again, error.errors())
+        if found:
+            raise ValidationError.from_exception_data(cls.__name__, found)
+        return made
+
+    def named(self, of: str) -> list[str]:
+        """What it acts on of a section of the scenario, such as ``pools``, by name."""
+        return [name for _, what, name in named_in(self.targets) if what == of]
 
     @model_serializer(mode="plain")
     def _flat(self) -> dict[str, Any]:
-        names = ["kind", "count", "pools", "lending", "collateral", "debt", "route", "routing"]
-        names += ["network", "neighbours"]
-        own = {name: getattr(self, name) for name in names}
+        own = {"kind": self.kind, "count": self.count} | self.targets.model_dump()
         own["wallet"] = {k: v.model_dump() for k, v in self.wallet.items()}
         return own | {k: v.model_dump() for k, v in self.columns.items()}
+
+
+def _drawn(value: Any) -> bool:
+    """Whether something may be meant as a column."""
+    if isinstance(value, Mapping):
+        return "distribution" in value
+    return isinstance(value, int | float)
+
+
+def _sorted(
+    kind: str, behaviour: Any, given: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], list[Any]]:
+    """What a group gives: what it acts on, columns, and errors of what its class has not."""
+    targets, columns, strange = {}, {}, []
+    fields = behaviour.targets.model_fields
+    for name, value in given.items():
+        if name in fields:
+            targets[name] = value
+        elif name in behaviour.columns or (_drawn(value) and not _owners(name)):
+            columns[name] = value  # one that is not known is told with the others
+        elif not _says_nothing(name, value):
+            settable = [n for n, column in behaviour.columns.items() if not column.state]
+            hint = did_you_mean(name, [*fields, *settable])
+            strange.append(told(name, value, f"unknown field of a {kind}; {hint}"))
+    return targets, columns, strange
+
+
+def _targets(kind: str, behaviour: Any, given: Mapping[str, Any], strange: list[Any]) -> Table:
+    """What a class acts on, checked by it.
+
+    Args:
+        kind: The class's name.
+        behaviour: The class.
+        given: Fields.
+        strange: Errors that are told with its own.
+
+    Raises:
+        ValidationError: If something is missing, is none, or is strange.
+    """
+    model: type[Table] = behaviour.targets
+    needed = [name for name, field in model.model_fields.items() if field.is_required()]
+    missing = [name for name in needed if given.get(name) in (None, "", [])]
+    found = [told(name, None, f"is missing; a {kind} needs it") for name in missing]
+    found += strange
+    try:
+        checked = model.model_validate({k: v for k, v in given.items() if v is not None})
+    except ValidationError as error:
+        others = [again(e) for e in error.errors() if e["loc"][0] not in missing]
+        raise ValidationError.from_exception_data(model.__name__, [*found, *others]) from None
+    if found:
+        raise ValidationError.from_exception_data(model.__name__, found)
+    return checked
+
+
+def _says_nothing(field: str, value: Any) -> bool:
+    """Whether a field that a class has not is another's, and says what that does unasked.
+
+    So a file that spells out all defaults can be read, and the kind of a group changed.
+    """
+    return any(value in (None, [], owner.get_default()) for owner in _owners(field))
+
+
+def _owners(field: str) -> list[Any]:
+    """A field of what agents act on, as all classes that have it say it."""
+    behaviours: list[Any] = list(registry.behaviours().values())
+    fields = (b.targets.model_fields.get(field) for b in behaviours)
+    return [found for found in fields if found is not None]
 
 
 class ProtocolSettings(BaseModel):

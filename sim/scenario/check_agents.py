@@ -8,14 +8,12 @@ from pydantic import ValidationError
 
 from sim import registry
 from sim.errors import Problem, ScenarioError, did_you_mean, unknown
+from sim.fields import named_in
 from sim.names import VENUE
 from sim.parts import places, sections
 from sim.scenario.agents import AgentSettings
 from sim.scenario.content import Content
 from sim.scenario.problems import problems_of
-
-MOST_FRIENDS = 20_000_000
-"""Edges of a social graph, which is drawn in Python."""
 
 
 def check_protocols(s: Content, base: list[str]) -> list[Problem]:
@@ -69,13 +67,24 @@ def check_group(s: Content, name: str, group: AgentSettings, base: list[str]) ->
             found.append((f"{field}.wallet.{token}", text))
     for part in sections():
         found += part.check_group(s, field, group)
-    found += unknown(f"{field}.route", group.route, [VENUE, *places(s)], "place to trade")
-    if group.network != "none" and group.count * group.neighbours > MOST_FRIENDS:
-        text = f"of {group.count:,} agents make a graph of more than {MOST_FRIENDS:,} edges"
-        found.append((f"{field}.neighbours", f"{group.neighbours:,} {text}; give fewer"))
-    for key in sorted(behaviour.needs):
-        if not getattr(group, key):
-            found.append((f"{field}.{key}", f"is missing; a {group.kind} needs it"))
+    found += _check_names(s, field, group, base)
+    check = getattr(behaviour, "check", None)
+    found += [(f"{field}.{key}", text) for key, text in (check(group) if check else [])]
+    if getattr(behaviour, "needs_wallet", False) and not group.wallet:
+        found.append((f"{field}.wallet", f"is missing; a {group.kind} needs it"))
+    return found
+
+
+def _check_names(s: Content, field: str, group: AgentSettings, base: list[str]) -> list[Problem]:
+    """Whether there is what a group acts on."""
+    there = {part.section: (list(getattr(s, part.section)), part.what) for part in sections()}
+    there["protocols"] = (list(s.protocols), "protocol")
+    there["token"] = (base, "token")
+    there["place"] = ([VENUE, *places(s)], "place to trade")
+    found: list[Problem] = []
+    for key, of, name in named_in(group.targets):
+        names, what = there[of]
+        found += unknown(f"{field}.{key}", name, names, what)
     return found
 
 

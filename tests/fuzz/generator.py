@@ -20,7 +20,6 @@ from sim.distribution import Distribution
 from sim.errors import ScenarioError
 from sim.scenario import (
     SHOCKS_BY_KIND,
-    AgentSettings,
     AssetSettings,
     BlockSettings,
     MeasureSettings,
@@ -63,6 +62,14 @@ POWER = "tests.fuzz.pools:PowerPool"
 def kinds_of_pools() -> list[str]:
     """All kinds of pools that come with the package, and one of somebody's own."""
     return [*registry.pools(), POWER]
+
+
+def has_what_it_needs(group: dict[str, Any]) -> bool:
+    """Whether a group that was drawn has found in its market what its kind cannot do without."""
+    behaviour: Any = registry.behaviour(group["kind"])
+    fields = behaviour.targets.model_fields
+    needed = [name for name, field in fields.items() if field.is_required()]
+    return all(group.get(n) for n in [*needed, *(["wallet"] if behaviour.needs_wallet else [])])
 
 
 class Draft:
@@ -371,7 +378,7 @@ class Draft:
         for _ in range(8):  # kinds that want what this market lacks
             kind = rng.choice(kinds_of_agents())
             group = self._group_of(kind)
-            if all(group.get(need) for need in registry.behaviour(kind).needs):
+            if has_what_it_needs(group):
                 c["agents"][name] = group
                 return
 
@@ -384,7 +391,8 @@ class Draft:
             if (not behaviour.pool_kinds or pool["kind"] in behaviour.pool_kinds)
             and len(pool["tokens"]) <= behaviour.most_tokens
         ]
-        given: dict[str, Any] = {"kind": kind, "count": rng.randint(1, 6), "wallet": {}}
+        group: dict[str, Any] = {"kind": kind, "count": rng.randint(1, 6), "wallet": {}}
+        given: dict[str, Any] = {}
         given["pools"] = rng.sample(pools, rng.randint(1, min(3, len(pools)))) if pools else []
         given["lending"] = rng.choice(list(c["lending"]) or [MISSING])
         reserves = c["lending"].get(given["lending"], {}).get("reserves", {})
@@ -397,11 +405,11 @@ class Draft:
         given["debt"] = two[-1] if two else MISSING
         for token in self.base:
             if rng.random() < 0.8:
-                given["wallet"][token] = 10.0 ** rng.uniform(1.0, 6.5) / self.prices[token]
+                group["wallet"][token] = 10.0 ** rng.uniform(1.0, 6.5) / self.prices[token]
         if rng.random() < 0.1:
-            given["wallet"][self.rng.choice(self.base)] = self._distribution(0.0, math.inf, 100.0)
-        given["columns"] = MISSING
-        group = self.schema.model(AgentSettings, **given)
+            group["wallet"][self.rng.choice(self.base)] = self._distribution(0.0, math.inf, 100.0)
+        known = {k: v for k, v in given.items() if k in behaviour.targets.model_fields}
+        group |= self.schema.model(behaviour.targets, **known)
         for column, about in behaviour.columns.items():
             if not about.state and rng.random() < 0.35:
                 group[column] = self._column(about)

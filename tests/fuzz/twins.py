@@ -28,7 +28,7 @@ from protocols.insurance_settings import InsuranceSettings
 from sim import Market, Scenario, registry
 from sim.errors import ScenarioError
 from tests.fuzz import runner
-from tests.fuzz.generator import NUMERAIRE, Draft, kinds_of_agents, scenario
+from tests.fuzz.generator import NUMERAIRE, Draft, has_what_it_needs, kinds_of_agents, scenario
 from tests.fuzz.runner import Outcome
 
 ISLES = ("isle", "reef")
@@ -151,11 +151,11 @@ class Pair:
 
     def a_group_that_is_stopped(self) -> tuple[dict[str, Any], Addition]:
         """Of a kind that begins with a wallet alone, stopped before it acts."""
-        kinds = [k for k in kinds_of_agents() if "wallet" in registry.behaviour(k).needs]
+        kinds = [k for k in kinds_of_agents() if registry.behaviour(k).needs_wallet]
         for _ in range(20):
             kind = self.rng.choice(kinds)
             group = self.draft._group_of(kind)
-            if all(group.get(need) for need in registry.behaviour(kind).needs):
+            if has_what_it_needs(group):
                 break
         content = self.add(self.base, "agents", GROUP, group)
         stop = {"kind": "agents_stop", "agents": GROUP, "block": 1, "blocks": 10_000}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agents import NoiseTrader
+from agents.targets import Pools
 from sim import Scenario, registry
 from sim.errors import ScenarioError
 from sim.registry import Column, behaviour, behaviours, register
@@ -20,7 +21,7 @@ class Sleeper:
         "hours": Column("Time asleep", "hours a day", 8.0, 0.0, 24.0),
         "dreams": Column("Dreams so far", "number", state=True),
     }
-    needs = frozenset({"pools"})
+    targets = Pools
 
 
 @pytest.fixture

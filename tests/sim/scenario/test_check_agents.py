@@ -20,7 +20,17 @@ from tests.sim.scenario import assert_answered, problems
             "is not a Behaviour",
         ),
         (
-            {"agents": {"x": CROWD["traders"] | {"count": 10**6, "neighbours": 1000}}},
+            {
+                "agents": {
+                    "x": {
+                        "kind": "sentiment_trader",
+                        "count": 10**6,
+                        "pools": ["eth-usdc"],
+                        "neighbours": 1000,
+                        "wallet": {"eth": 1.0},
+                    }
+                }
+            },
             "agents.x.neighbours",
             "edges",
         ),
@@ -43,7 +53,7 @@ def test_bad_input_is_answered_with_its_field_and_a_remedy(
         ("traders", "rate", "fast", "give a number"),
         ("traders", "pools", ["nowhere"], "unknown pool 'nowhere'"),
         ("traders", "pools", [], "is missing"),
-        ("borrowers", "collateral", "doge", "unknown reserve 'doge'"),
+        ("borrowers", "collateral", "doge", "unknown token 'doge'"),
         ("borrowers", "lending", "shark", "unknown lending market 'shark'"),
         ("arbitrageurs", "hits", 0.5, "unknown field"),
         ("traders", "count", -3, "out of range"),

@@ -1,0 +1,87 @@
+"""What agents act on, as a scenario names it: fields that the classes' targets are made of.
+
+A class of agents declares a `Targets`: the pools, markets and tokens that a scenario gives to
+a group of them. A name is of a type that says what it is of, so that one that does not exist
+is refused with what there is.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sim.fields import Names, Place, Switch, Table, Token
+
+__all__ = [
+    "Credit",
+    "Graph",
+    "LendingName",
+    "Place",
+    "Places",
+    "PoolAndCredit",
+    "PoolName",
+    "Pools",
+    "PoolsOrRoutes",
+    "Routed",
+    "Targets",
+    "Token",
+]
+
+PoolName = Annotated[str, Names("pools")]
+LendingName = Annotated[str, Names("lending")]
+MOST_NEIGHBOURS = 1_000_000
+
+
+class Targets(Table):
+    """Base of what a class of agents acts on; a required list is never empty."""
+
+
+class Pools(Targets):
+    """Pools."""
+
+    pools: list[PoolName] = Field(description="Pools that it acts on.")
+
+
+class Routed(Targets):
+    """Those who may let the whole network trade for them."""
+
+    routing: Switch = Field(
+        False, description="They trade by the best routes of all pools, split; off: in one pool."
+    )
+
+
+class PoolsOrRoutes(Routed, Pools):
+    """Pools; or where the network leads between their tokens."""
+
+
+class Places(Targets):
+    """Pools to trade in, or the outside venue."""
+
+    pools: list[PoolName] = Field([], description="Pools to trade in; none: the outside venue.")
+    route: Place | None = Field(
+        None, description='The only place to trade, in place of those: a pool or "venue".'
+    )
+
+
+class Credit(Targets):
+    """A lending market, with a token that is put in and one that is borrowed."""
+
+    lending: LendingName = Field(description="Lending market.")
+    collateral: Token = Field(description="Token deposited.")
+    debt: Token = Field(description="Token borrowed.")
+
+
+class PoolAndCredit(Credit, Pools):
+    """A pool, and a market that lends one of its tokens against another."""
+
+
+class Graph(Targets):
+    """The social graph of a group."""
+
+    network: Literal["small_world", "scale_free", "random", "none"] = Field(
+        "small_world", description="Kind of the graph of who listens to whom."
+    )
+    neighbours: Annotated[int, Field(ge=0, le=MOST_NEIGHBOURS)] = Field(
+        6, description="On average, of each on that graph."
+    )
