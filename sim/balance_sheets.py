@@ -126,7 +126,7 @@ def _claims(market: Market, of: npt.NDArray[np.int64], entities: int) -> tuple[l
         owners, tokens, amounts = handle.owed()
         if owners.size:
             owing.append(handle.name)
-            worth = amounts @ market.world.values[tokens]
+            worth = (amounts * market.world.values[tokens]).sum(axis=-1)
             columns.append(np.bincount(of[owners], worth, entities))
     return owing, np.column_stack(columns) if columns else np.zeros((entities, 0))
 

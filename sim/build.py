@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim import registry, venue
+from sim.arrays import log
 from sim.codes import MOST_ROUTES, FeeMarket, Kind, Ordering, Reason
 from sim.ledger import Ledger
 from sim.measures import MEASURE
@@ -255,7 +256,7 @@ def _paths(s: Scenario, seed: int) -> dict[str, npt.NDArray[np.float64]]:
     replayed = {n: a.symbol or n for n, a in s.venue.assets.items() if a.process == "replay"}
     if replayed:
         found = read_prices(s.price_file(), replayed, s.start, s.blocks, s.block.seconds)
-        paths.update({name: np.log(prices) for name, prices in found.items()})
+        paths.update({name: log(prices) for name, prices in found.items()})
     for name, a in s.venue.assets.items():
         if a.process == "bridge":
             times, prices, volatilities = s.bridge_points(name)
@@ -329,7 +330,7 @@ def _cohorts(s: Scenario, layout: Layout, seed: int) -> tuple[npt.NDArray[np.voi
         r["places_size"] = behaviour.places_size(s, settings)
         r["searcher"] = behaviour.searcher
         r["watches"] = getattr(behaviour, "watches", False)
-        r["routes"] = settings.routing
+        r["routes"] = getattr(settings.targets, "routing", False)
         cells += settings.count * len(behaviour.columns)
         memory += int(r["memory_size"])
         places += int(r["places_size"])

@@ -58,7 +58,7 @@ BOUNDS = 2.0 ** -np.arange(LEVELS)
 """Bound of each level, float64[LEVELS]."""
 GAPS = np.zeros(LEVELS)
 """One over the log of the chance that a bound does not find an agent, float64[LEVELS]."""
-GAPS[1:] = 1.0 / np.log1p(-BOUNDS[1:])
+GAPS[1:] = [1.0 / math.log1p(-bound) for bound in BOUNDS[1:]]
 
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 _ALL = np.uint64(2**64 - 1)

@@ -20,6 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from sim.arrays import exp
+
 MOST = 1e18
 """Greatest number that a scenario may state: a billion billions.
 
@@ -140,7 +142,7 @@ class Lognormal(_Base):
     sigma: Annotated[float, Field(ge=0.0, le=MOST_SIGMA)]
 
     def _draw(self, rng: np.random.Generator, size: int) -> npt.NDArray[np.float64]:
-        return self.median * np.exp(self.sigma * rng.standard_normal(size))
+        return self.median * exp(self.sigma * rng.standard_normal(size))
 
     def _support(self) -> tuple[float, float]:
         return 0.0, math.inf

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sim.arrays import exp, log
 from sim.distribution import LEAST, MOST
 from sim.errors import PriceFileError, did_you_mean, shortened, shown
 from sim.reading import is_file
@@ -175,7 +176,7 @@ def _path(
         )
         raise PriceFileError([(_row(file, int(rows[i])), text)])
     if not bars:
-        return np.exp(np.interp(grid, times, np.log(values[:, names.index("price")])))
+        return exp(np.interp(grid, times, log(values[:, names.index("price")])))
     # A bar that is followed early ends there, so that times never run backwards.
     lengths = np.minimum(length, np.append(step, length))
     if all(name in names for name in _BAR):
@@ -185,7 +186,7 @@ def _path(
         first = values[0, names.index("open")] if "open" in names else close[0]
         knots = np.concatenate(([times[0]], times + lengths))
         prices = np.concatenate(([first], close))
-    return np.exp(np.interp(grid, knots, np.log(prices)))
+    return exp(np.interp(grid, knots, log(prices)))
 
 
 def _numbers(column: pd.Series) -> npt.NDArray[np.float64]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim import arrays
 from sim.arrays import copy_into, float_bits, least, order_statistic
 from sim.compiled import kernel
 
@@ -57,3 +60,20 @@ def test_copy_into_a_longer_one() -> None:
     target = np.full(4, 9.0)
     copy_into(target, np.array([1.0, 2.0]))
     assert target.tolist() == [1.0, 2.0, 9.0, 9.0]
+
+
+def test_functions_of_arrays_are_those_of_the_c_library() -> None:
+    rng = np.random.default_rng(1)
+    numbers, upper = rng.uniform(0.01, 30.0, (40, 5)), rng.uniform(-3.0, 3.0, 5)
+    assert arrays.exp(numbers).tolist() == [[math.exp(x) for x in row] for row in numbers]
+    assert arrays.log(numbers).tolist() == [[math.log(x) for x in row] for row in numbers]
+    found = arrays.power(numbers, upper)
+    assert found.tolist() == [
+        [math.pow(x, y) for x, y in zip(r, upper, strict=True)] for r in numbers
+    ]
+    assert arrays.exp([]).shape == (0,)
+
+
+def test_what_is_too_great_is_infinite() -> None:
+    assert arrays.exp([710.0, -1e4]).tolist() == [math.inf, 0.0]
+    assert arrays.power([0.0, 1e300], [-1.0, 2.0]).tolist() == [math.inf, math.inf]
