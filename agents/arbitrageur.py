@@ -19,12 +19,17 @@ from agents.base import Behaviour, Column
 from agents.intents import OUTSIDE, THEN, Order, trade
 from agents.targets import Pools, Targets
 from agents.tools import (
+    BUMP,
+    TRIES,
     affordable,
     delay,
     gas_cost,
+    pays,
     quote_at,
+    rebid,
     refuel,
     share_bid,
+    tries_out,
     worth_the_race,
 )
 from protocols import amm
@@ -204,6 +209,7 @@ def _traded(w, place):
 @inner
 def decide(w, me):
     """Send, for each agent that is free and looks, the round trip that pays most."""
+    rebid(w, me)
     chain = w.chain[0]
     rules = w.rules[0]
     gas = rules.gas_cost[Kind.SWAP]
@@ -249,11 +255,14 @@ def decide(w, me):
                 my.traded = _traded(w, best.place)
             continue
         bid = affordable(w, account, gas, share_bid(w, profit, my.bid_share, gas))
+        begun = chain.waiting
         if not refuel(w, account, me.ident, gas):
             continue
         least = best.money + min(gas_cost(w, gas, bid), profit)
         order = Order(account, me.ident, bid, int(my.patience))
         send_round_trip(w, order, best, least)
+        if tries_out(w, my) and not pays(w, begun, least - best.money):
+            continue
         delay(w, int(my.latency))
         my.busy = chain.block + max(int(my.patience) + int(my.latency), 1)
         my.cash = cash
@@ -270,6 +279,8 @@ class Arbitrageur(Behaviour):
         "latency": Column("Delay from decision to mempool", "blocks", 0.0, 0.0, 100.0),
         "patience": Column("Time after which an order lapses", "blocks", 1.0, 1.0, 1000.0),
         "learning": Column("Weight of the last race in what it expects", "share", 0.1, 0.0, 1.0),
+        "tries": TRIES,
+        "bump": BUMP,
         "hits": Column("Share of races won lately", "share", 0.5, state=True),
         "cash": Column("Numeraire held before the race under way", "numeraire", 0.0, state=True),
         "busy": Column("Block until which it waits", "block", 0.0, state=True),

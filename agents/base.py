@@ -501,7 +501,7 @@ class Behaviour(MarketAgent):
     remembers: ClassVar[Mapping[str, Column]] = {}
     """Numbers that the cohort as a whole remembers; no scenario sets them."""
     searcher: ClassVar[bool] = False
-    """Whether a block that puts arbitrage first puts these first."""
+    """Whether a block that puts arbitrage first puts these first; a builder takes their bundles."""
     watches: ClassVar[bool] = False
     """Whether it decides after all others, and sees what they have sent in the block."""
     positions: ClassVar[int] = 0
@@ -565,6 +565,8 @@ class Behaviour(MarketAgent):
     def begin(cls, market: Market, cohort: CohortTable) -> None:
         """Fill the cohort's places and open its first positions."""
         cohort.places[:] = cls.places(market.setup, cohort.settings)
+        if any(cohort.column(name).any() for name in ("tries", "bump") if name in cls.columns):
+            market.prepare()  # what is tried out must not hang on who has made a call before
 
     @classmethod
     def populate(cls, market: Market, cohort: CohortTable) -> None:

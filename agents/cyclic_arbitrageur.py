@@ -18,11 +18,16 @@ from agents.base import Behaviour, Column
 from agents.intents import THEN, Order, flash_borrow, flash_repay, require, swap
 from agents.targets import LendingName, Targets
 from agents.tools import (
+    BUMP,
+    TRIES,
     affordable,
     delay,
     gas_cost,
+    pays,
+    rebid,
     refuel,
     share_bid,
+    tries_out,
     worth_the_race,
 )
 from protocols import routing
@@ -59,6 +64,7 @@ def _send_cycle(w, order, m, cycle, least):
 @inner
 def decide(w, me):
     """Send, for each agent that is free and looks, the cycle that gains most."""
+    rebid(w, me)
     chain = w.chain[0]
     rules = w.rules[0]
     if not rules.interconnected:
@@ -101,12 +107,15 @@ def decide(w, me):
         if not worth_the_race(w, profit, my.bid_share, gas, my.hits):
             continue
         bid = affordable(w, account, gas, share_bid(w, profit, my.bid_share, gas))
+        begun = chain.waiting
         if not refuel(w, account, me.ident, gas):
             continue
         least = min(gas_cost(w, gas, bid), profit)
         patience = int(my.patience)
         order = Order(account, me.ident, bid, patience)
         _send_cycle(w, order, lender, cycle, least)
+        if tries_out(w, my) and not pays(w, begun, least):
+            continue
         delay(w, int(my.latency))
         my.busy = chain.block + max(patience + int(my.latency), 1)
         my.cash = cash
@@ -129,6 +138,8 @@ class CyclicArbitrageur(Behaviour):
         "latency": Column("Delay from decision to mempool", "blocks", 0.0, 0.0, 100.0),
         "patience": Column("Time after which an order lapses", "blocks", 1.0, 1.0, 1000.0),
         "learning": Column("Weight of the last race in what it expects", "share", 0.1, 0.0, 1.0),
+        "tries": TRIES,
+        "bump": BUMP,
         "flash": Column(
             "Whether a flash loan of `lending` is its capital", "0 or 1", 0.0, 0.0, 1.0
         ),

@@ -132,6 +132,13 @@ def flash_repay(w, order, market, token):
 
 
 @inner
+def carry(w, order, place):
+    """Have a public transaction of the mempool carried out here, as a part of a sealed bundle."""
+    number = float(w.mempool[place].number)
+    return _enter(w, order, call(Kind.CARRY, 0, 0, 0, number, second=float(place)))
+
+
+@inner
 def require(w, order, token, gain):
     """Fail unless the transaction has gained so much of a token until here."""
     return _enter(w, order, call(Kind.REQUIRE, 0, token, token, 0.0, gain))

@@ -5,7 +5,8 @@ that they earn most of its fee and bear the price for no longer than that (Cappo
 Zhu, "The paradox of just-in-time liquidity in decentralized exchanges", 2023; Wan,
 Adams, "Just-in-time liquidity on the Uniswap protocol", 2022). What it pays is computed
 by trying it out: what the position holds after the swap, at outside prices, less what
-went in, less the gas of two transactions at the swap's own bid.
+went in, less the gas of two transactions at the swap's own bid. To a builder they send both as
+one sealed bundle with the swap between.
 """
 
 from __future__ import annotations
@@ -15,9 +16,19 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from agents.base import Behaviour, Column
-from agents.intents import Order, close_range, open_range
+from agents.intents import THEN, Order, carry, close_range, open_range
 from agents.targets import Pools, Targets
-from agents.tools import AHEAD, affordable, even_out, gas_cost, refuel, visible_swap
+from agents.tools import (
+    AHEAD,
+    affordable,
+    even_out,
+    gas_cost,
+    has_builder,
+    pays,
+    refuel,
+    share_bid,
+    visible_swap,
+)
 from protocols import amm, concentrated
 from protocols.pool import position
 from sim.codes import Kind, Reason
@@ -64,6 +75,7 @@ def gain_of(w, p, account, lower, upper, liquidity, call):
     return gain
 
 
+# Long: one provider's numbers, of which a part would need a dozen.
 @inner
 def decide(w, me):
     """Provide around the largest swap that waits, where that gains."""
@@ -106,14 +118,27 @@ def decide(w, me):
         if not liquidity > 0.0:
             continue
         gain = gain_of(w, p, account, lower, upper, liquidity, call)
+        begun = chain.waiting
+        if has_builder(w):
+            paid = share_bid(w, gain, my.bid_share, gas[0] + gas[1])
+            cost = gas_cost(w, gas[0] + gas[1], paid)
         if gain - cost <= my.margin or not refuel(w, account, me.ident, gas[0] + gas[1]):
             continue
-        chance = max(my.hits, 0.05)
+        chance = 1.0 if has_builder(w) else max(my.hits, 0.05)
         if chance * (gain - cost) <= (1.0 - chance) * cost:
             continue
         first = affordable(w, account, 2.0 * gas[0], paid * (1.0 + AHEAD))
         x, y = concentrated.amounts_for_liquidity(liquidity, math.sqrt(price), a, b)
         worth = held_0 * market_price(w, pool.tokens[0]) + held_1 * market_price(w, pool.tokens[1])
+        if has_builder(w):
+            bid = affordable(w, account, gas[0] + gas[1], paid)
+            whole = Order(account, me.ident, bid, 1)
+            if open_range(w, whole, p, x * (1.0 + 1e-9), y * (1.0 + 1e-9), lower, upper):
+                carry(w, THEN, n)
+                close_range(w, THEN, p, lower, upper)
+                if pays(w, begun, gas_cost(w, gas[0] + gas[1], bid)):
+                    my.raced, my.wealth = 1.0, worth
+            continue
         before = Order(account, me.ident, first, 1)
         after = Order(account, me.ident, paid * (1.0 - AHEAD), 50)
         if open_range(w, before, p, x * (1.0 + 1e-9), y * (1.0 + 1e-9), lower, upper):
@@ -129,6 +154,9 @@ class JustInTimeProvider(Behaviour):
         "margin": Column("Least profit after gas", "numeraire", 0.0, 0.0),
         "width": Column("Ticks of its range to either side", "tick spacings", 1.0, 1.0, 1000.0),
         "uses": Column("Part of its tokens that it puts in", "share", 0.9, 0.0, 0.99),
+        "bid_share": Column(
+            "Share of a profit that it bids for gas, to a builder", "share", 0.6, 0.0, 1.0
+        ),
         "learning": Column("Weight of the last race in what it expects", "share", 0.1, 0.0, 1.0),
         "hits": Column("Share of races won lately", "share", 0.5, state=True),
         "wealth": Column("What it held before the race under way", "numeraire", 0.0, state=True),

@@ -21,7 +21,7 @@ from pydantic import Field
 from agents.base import Behaviour, Column, token_number
 from agents.intents import OUTSIDE, THEN, Order, deposit, trade, withdraw
 from agents.targets import LendingName, Targets, Token
-from agents.tools import going_bid, refuel
+from agents.tools import BUMP, going_bid, rebid, refuel
 from protocols import lending
 from sim.arrays import power
 from sim.clock import look, lookers
@@ -61,9 +61,11 @@ def fear(used, threshold, sensitivity, flight, social, losses, bad_debt_fear):
     return min(chance + social * flight + bad_debt_fear * losses, 1.0)
 
 
+# Long: what the market is like, and then each lender by it.
 @inner
 def decide(w, me):
     """Withdraw for fear or yield, and come back when it is calm."""
+    rebid(w, me)
     chain, rules = w.chain[0], w.rules[0]
     m, token = me.places[MARKET], me.places[TOKEN]
     reserve = w.reserves[me.places[RESERVE]]
@@ -151,6 +153,7 @@ class Lender(Behaviour):
         ),
         "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
         "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "bump": BUMP,
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = LenderTargets

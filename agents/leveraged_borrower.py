@@ -19,7 +19,7 @@ from agents.base import Behaviour, Column, token_number
 from agents.intents import OUTSIDE, THEN, Order, borrow, deposit, repay, trade, withdraw
 from agents.lender import reserve_number
 from agents.targets import Credit, Places, Targets
-from agents.tools import best_place, going_bid, refuel
+from agents.tools import BUMP, best_place, going_bid, rebid, refuel
 from protocols import lending
 from protocols.loans import list_debtor
 from sim import venue
@@ -125,6 +125,7 @@ def _lever(w, me, i, my, price_d, value, gas):
 @inner
 def decide(w, me):
     """Keep leverage in its band, and the health factor above the buffer."""
+    rebid(w, me)
     chain = w.chain[0]
     rules = w.rules[0]
     m = me.places[MARKET]
@@ -229,6 +230,7 @@ class LeveragedBorrower(Behaviour):
         "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.03, 0.0, 1.0),
         "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
         "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "bump": BUMP,
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = BorrowerTargets

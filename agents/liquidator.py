@@ -4,6 +4,9 @@ Each takes the reachable positions that pay most after gas, the slippage of the 
 and, if it holds what it seizes for a while, the risk of doing so (Qin et al. 2021;
 Perez et al. 2021). Its capital is what it holds; it can be used again when the sale
 is done. Races are won by the bid, a share of the profit.
+
+Who `tries` sends what it has tried out on the state that it sees, with a least gain that pays
+for its gas, or it reverts. All do so for a builder, where a race that is lost is free.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from agents.intents import OUTSIDE, THEN, Order, liquidate, require, trade
 from agents.leveraged_borrower import routes
 from agents.targets import LendingName, Places, Routed, Targets
 from agents.tools import (
+    BUMP,
+    TRIES,
     affordable,
     best_place,
     delay,
@@ -27,10 +32,13 @@ from agents.tools import (
     follow_routes,
     gas_cost,
     going_bid,
+    pays,
     quote_at,
+    rebid,
     refuel,
     route_gas,
     share_bid,
+    tries_out,
     worth_the_race,
 )
 from protocols import lending
@@ -234,14 +242,24 @@ def best_plan(w, me, my, m, borrower, factor, capital, d, c):
     return best
 
 
+UNSAID = -1.0
+"""In place of a least gain."""
+
+
 @inner
-def _strike(w, order, my, m, borrower, plan):
-    """Send a liquidation, with the purchase of the debt's token before and the sale after."""
+def _strike(w, order, my, m, borrower, plan, gain):
+    """Send a liquidation, with the purchase of the debt's token before and the sale after.
+
+    Args:
+        gain: Least gain, numeraire, without which it reverts; UNSAID: it says none.
+    """
     chain = w.chain[0]
     rules = w.rules[0]
     debt, collateral = w.reserves[plan.debt].token, w.reserves[plan.collateral].token
     repaid, received, out, place = plan.repaid, plan.received, plan.out, plan.place
     least = received * 0.98
+    if gain != UNSAID and my.hold > 0.0:
+        least = max(least, (plan.money + gain) / market_price(w, collateral))
     if debt == rules.numeraire:
         sent = liquidate(w, order, m, borrower, debt, collateral, repaid, least)
     else:
@@ -257,12 +275,14 @@ def _strike(w, order, my, m, borrower, plan):
         target = debt
         if place == ROUTED:
             _sell_by_routes(w, collateral, debt, received, repaid, floor)
-            return True
+            return gain == UNSAID or require(w, THEN, rules.numeraire, gain)
         if quote_at(w, place, collateral, debt, received) < out * 0.999:
             target = rules.numeraire
         trade(w, THEN, place, collateral, target, PREVIOUS, floor)
         if target != rules.numeraire:
             trade(w, THEN, OUTSIDE, target, rules.numeraire, PREVIOUS, 0.0)
+        if gain != UNSAID:
+            require(w, THEN, rules.numeraire, gain)
     elif my.sell_at == 0.0:
         my.sell_at = chain.block + my.hold
         my.selling = float(collateral)
@@ -309,6 +329,7 @@ def _sell_inventory(w, me, i, my):
 @inner
 def decide(w, me):
     """Liquidate what pays, and sell what was held long enough."""
+    rebid(w, me)
     chain = w.chain[0]
     rules = w.rules[0]
     m = me.places[MARKET]
@@ -339,6 +360,7 @@ def decide(w, me):
             my.hits += my.learning * (1.0 - my.hits)
         my.passed = 0.0
         sent = 0
+        trying, begun = tries_out(w, my), chain.waiting
         start = int(agent_uniform(me.key, i, 1) * market.debtors)
         fuelled = refuel(w, account, me.ident, gas)
         last_d = last_c = -1
@@ -365,6 +387,8 @@ def decide(w, me):
             plan = best_plan(w, me, my, m, w.debtors[m, k], factor, capital, d, c)
             profit, money, needs = plan.profit, plan.money, plan.gas
             profit -= my.margin * money
+            if trying:
+                needs += rules.gas_cost[Kind.REQUIRE]
             if profit <= 0.0:
                 continue
             if not worth_the_race(w, profit, my.bid_share, needs, my.hits):
@@ -372,10 +396,16 @@ def decide(w, me):
                     my.passed = done + 1.0
                 continue
             bid = affordable(w, account, needs, share_bid(w, profit, my.bid_share, needs))
-            if my.hold <= 0.0 and gas_cost(w, needs, bid) > profit:
+            cost = gas_cost(w, needs, bid)
+            if my.hold <= 0.0 and cost > profit:
                 continue
             order = Order(account, me.ident, bid, int(my.patience))
-            if _strike(w, order, my, m, w.debtors[m, k], plan):
+            sell_at, selling = my.sell_at, my.selling
+            least = cost if trying else UNSAID
+            if _strike(w, order, my, m, w.debtors[m, k], plan, least):
+                if trying and not pays(w, begun, cost):
+                    my.sell_at, my.selling = sell_at, selling
+                    continue
                 delay(w, int(my.latency))
                 capital -= money
                 sent += 1
@@ -414,6 +444,8 @@ class Liquidator(Behaviour):
         "patience": Column("Time after which an order lapses", "blocks", 2.0, 1.0, 1000.0),
         "learning": Column("Weight of the last race in what it expects", "share", 0.1, 0.0, 1.0),
         "slippage": Column("Worse sale than quoted that it accepts", "share", 0.02, 0.0, 1.0),
+        "tries": TRIES,
+        "bump": BUMP,
         "hits": Column("Share of races won lately", "share", 0.5, state=True),
         "raced": Column("Whether a race is under way", "0 or 1", 0.0, state=True),
         "held_before": Column("What it held before that race", "numeraire", 0.0, state=True),

@@ -4,7 +4,8 @@ A swap's slippage tolerance says how far its price may be pushed before it fails
 (Zhou, Qin, Torres, Le, Gervais, "High-frequency trading on decentralized on-chain
 exchanges", 2021; Daian et al. 2020). The largest amount in front is the one with which
 the swap still goes through; the best one is found by trying it out on the pool. The two
-transactions bid just above and just below the swap.
+transactions bid just above and just below the swap. To a builder it sends both as one
+sealed bundle with the swap between, which is in the block as a whole or not at all.
 """
 
 from __future__ import annotations
@@ -13,9 +14,19 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from agents.base import Behaviour, Column
-from agents.intents import Order, swap
+from agents.intents import THEN, Order, carry, swap
 from agents.targets import Pools, Targets
-from agents.tools import AHEAD, affordable, even_out, gas_cost, refuel, visible_swap
+from agents.tools import (
+    AHEAD,
+    affordable,
+    even_out,
+    gas_cost,
+    has_builder,
+    pays,
+    refuel,
+    share_bid,
+    visible_swap,
+)
 from protocols import amm
 from protocols.pool import position
 from sim.codes import Kind
@@ -86,6 +97,27 @@ def _knows(me, p):
 
 
 @inner
+def _bundle(w, me, i, victim, plan, begun):
+    """Send a sandwich to a builder, where it gains more than it bids. Returns whether it did."""
+    front, bought, gross = plan
+    my, account = me.rows[i], me.first + i
+    gas = 2.0 * w.rules[0].gas_cost[Kind.SWAP]
+    bid = affordable(w, account, gas, share_bid(w, gross, my.bid_share, gas))
+    cost = gas_cost(w, gas, bid)
+    if gross - cost <= my.margin:
+        return False
+    call = w.mempool[victim]
+    token_in, token_out, p = int(call.token_in), int(call.token_out), int(call.protocol)
+    least = front + cost / market_price(w, token_in)
+    order = Order(account, me.ident, bid, 1)
+    if not swap(w, order, p, token_in, token_out, front, bought * (1.0 - 1e-6)):
+        return False
+    carry(w, THEN, victim)
+    swap(w, THEN, p, token_out, token_in, bought, least)
+    return pays(w, begun, cost)
+
+
+@inner
 def decide(w, me):
     """Sandwich the swap that pays most."""
     chain = w.chain[0]
@@ -124,10 +156,16 @@ def decide(w, me):
                     if gain * price - cost > most:
                         best, most, front, bought = n, gain * price - cost, size, gets
             n += call.calls
+        begun = chain.waiting
         if best < 0 or most <= my.margin or not refuel(w, account, me.ident, 2.0 * gas):
             continue
         call = w.mempool[best]
         paid = effective_bid(w, call)
+        if has_builder(w):
+            my.wealth = _tokens_worth(w, me, account)
+            gross = most + gas_cost(w, 2.0 * gas, paid)
+            my.raced = 1.0 if _bundle(w, me, i, best, (front, bought, gross), begun) else 0.0
+            continue
         cost = gas_cost(w, 2.0 * gas, paid)
         chance = max(my.hits, 0.05)
         if chance * most <= (1.0 - chance) * cost:
@@ -165,6 +203,9 @@ class SandwichAttacker(Behaviour):
         "attention": Column("Chance that it looks in a block", "share", 1.0, 0.0, 1.0),
         "margin": Column("Least profit after gas", "numeraire", 0.0, 0.0),
         "uses": Column("Part of its tokens that it puts in", "share", 0.9, 0.0, 0.99),
+        "bid_share": Column(
+            "Share of a profit that it bids for gas, to a builder", "share", 0.6, 0.0, 1.0
+        ),
         "learning": Column("Weight of the last race in what it expects", "share", 0.1, 0.0, 1.0),
         "hits": Column("Share of races won lately", "share", 0.5, state=True),
         "raced": Column("Whether a race is under way", "0 or 1", 0.0, state=True),

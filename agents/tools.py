@@ -1,18 +1,29 @@
-"""What behaviours share: quotes over several venues, gas in money, learning from races."""
+"""What behaviours share: quotes, gas in money, races, trials of what is sent, higher bids."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from agents.base import Column
 from agents.intents import OUTSIDE, THEN, Order, require, trade
-from protocols import amm
+from protocols import amm, oracle
 from protocols.pool import position
 from sim import venue
-from sim.codes import PREVIOUS, FeeMarket, Kind, Phase
+from sim.codes import PREVIOUS, FeeMarket, Kind, Ordering, Phase, Reason
 from sim.compiled import call_with, inner
 from sim.measures import market_price
+from sim.mempool import replace, sealed, take_back
+from sim.trial import UNTRIED, try_out
 
 GWEI = 1e-9
+BUMP = Column(
+    "Rise of its bid when it sends a stuck order anew, 0: it waits", "share", 0.0, 0.0, 10.0
+)
+"""Of agents that wait for their orders (`rebid`); less than `block.replacement` is refused."""
+TRIES = Column(
+    "Whether it tries out what it sends, and has it fail unless it gains", "0 or 1", 0.0, 0.0, 1.0
+)
+"""Of searchers (`pays`); for a builder all of them do."""
 
 
 @inner
@@ -193,8 +204,68 @@ def worth_the_race(w, profit, share, gas, hits):
     if rules.fee_market == FeeMarket.OFF:
         return profit > 0.0
     cost = gas_cost(w, gas, share_bid(w, profit, share, gas))
+    if rules.ordering == Ordering.BUILDER:  # a race that is lost is free
+        return profit > cost
     chance = max(hits, 0.05)
     return chance * (profit - cost) > (1.0 - chance) * cost * rules.revert_gas
+
+
+@inner
+def has_builder(w):
+    """Whether searchers send sealed bundles to a builder."""
+    return w.rules[0].ordering == Ordering.BUILDER
+
+
+@inner
+def tries_out(w, my):
+    """Whether a searcher tries out what it sends."""
+    return my.tries >= 0.5 or has_builder(w)
+
+
+@inner
+def pays(w, first, least):
+    """Whether the transaction sent last gains so much on the state seen; else it is taken back.
+
+    Args:
+        first: Place in the mempool of the first one that the same agent has sent in this
+            block: what it has done before counts.
+        least: Gain before gas, numeraire; it must be positive besides.
+    """
+    head = w.chain[0].bundle_head
+    if head < 0:
+        return False
+    ended, gain = try_out(w, first, head)
+    oracle.refresh(w.books, w.pools, w.feeds)  # some have read what was only tried
+    if ended == UNTRIED or (ended == Reason.DONE and gain > 0.0 and gain >= least):
+        return True
+    take_back(w)
+    return False
+
+
+@inner
+def rebid(w, me):
+    """Replace the group's orders that the going price has left behind by higher bids.
+
+    A searcher looks first whether its order still gains more than that.
+    """
+    chain = w.chain[0]
+    n = 0
+    while n < chain.left:
+        call = w.mempool[n]
+        place = n
+        n += call.calls
+        if call.cohort != me.ident or call.gone == 1 or call.arrived >= chain.block:
+            continue
+        my = me.rows[call.sender - me.first]
+        if my.bump <= 0.0 or call.gas <= 0.0 or call.bid >= _going(w):
+            continue
+        bid = affordable(w, call.sender, call.gas, call.bid * (1.0 + my.bump))
+        if w.cohorts[me.ident].searcher == 1:
+            ended, gain = try_out(w, place, place)
+            oracle.refresh(w.books, w.pools, w.feeds)
+            if ended != UNTRIED and (ended != Reason.DONE or gain <= gas_cost(w, call.gas, bid)):
+                continue
+        replace(w, place, bid)
 
 
 @inner
@@ -242,9 +313,9 @@ def even_out(w, account, cohort, pool):
 
 @inner
 def visible_swap(w, n):
-    """Whether the n-th call of the mempool is a swap alone that this block may execute."""
+    """Whether the n-th call of the mempool is a public swap alone that this block may execute."""
     call, chain = w.mempool[n], w.chain[0]
-    if call.kind != Kind.SWAP or call.calls != 1 or not call.amount > 0.0:
+    if sealed(w, call) or call.kind != Kind.SWAP or call.calls != 1 or not call.amount > 0.0:
         return False
     pays = w.rules[0].fee_market == FeeMarket.OFF or call.bid >= chain.base_fee
     return pays and call.arrived <= chain.block <= call.expires

@@ -5,6 +5,12 @@ fits beside the rest of the world's demand, and executes one after the other: a
 call that fails takes its whole transaction back, which pays its gas all the same
 and leaves a receipt with the reason.
 
+Where the order is a builder's, searchers send it sealed bundles past the public mempool. It
+tries each out at its place, on the state that those before have left, and takes those that
+hold by their bids, to the top of the block (Daian et al. 2020; Flashbots' first auction,
+2021). One that fails is in no block: it pays nothing and takes no room. A bundle may carry a
+public transaction of another sender between its own calls.
+
 The rest of the world is a demand curve: gas that others would buy at a price of at
 least b is ``V limit Phi((ln m - ln b) / s)``, with bids lognormal around m. When
 there is room for all, nobody of it pays more than the base fee asks; when there is not,
@@ -34,7 +40,7 @@ from sim.ledger import (
     undo,
 )
 from sim.measures import market_price
-from sim.mempool import effective_bid
+from sim.mempool import effective_bid, sealed
 from sim.randomness import bits, normal_quantile
 from sim.registry import register_call
 from sim.tasks import Stage, end_call, run_stage
@@ -134,6 +140,10 @@ def _order(w):
                 rank >>= np.uint64(1)
                 if call.cohort < 0 or not w.cohorts[call.cohort].searcher:
                     rank |= _FLAG >> np.uint64(1)
+            elif rules.ordering == Ordering.BUILDER:
+                rank >>= np.uint64(1)
+                if not sealed(w, call):
+                    rank |= _FLAG >> np.uint64(1)
         w.keys[0, n] = (rank << _RANDOM_BITS) | draw
         w.queue[n] = i
         gas += call.gas
@@ -148,12 +158,22 @@ def _phi(z):
     return 0.5 * math.erfc(-z / math.sqrt(2.0))
 
 
+@inner
+def recorded_gas(w, block):
+    """Recorded price of gas in a block, gwei."""
+    row = w.paths[w.rules[0].gas_row]
+    return math.exp(row[min(block, row.size - 1)])
+
+
 @kernel
 def outside_demand(w):
     """(gas wanted at any price, median bid) of the rest of the world in this block."""
     rules, chain = w.rules[0], w.chain[0]
     surge = chain.surge if chain.block < chain.surge_until else 1.0
     wanted = rules.outside_gas * rules.gas_limit
+    if rules.gas_row >= 0:  # what was recorded holds how the world had answered
+        median = recorded_gas(w, chain.block) * math.exp(rules.gas_offset)
+        return wanted * surge, median * surge
     wanted *= math.exp(rules.quantity_response * chain.stress) * surge
     median = rules.outside_median * math.exp(rules.price_response * chain.stress) * surge
     return wanted, median
@@ -201,7 +221,7 @@ def _included(w, call, crowded, wanted, median):
         return False
     if not crowded:
         return True
-    if rules.ordering == Ordering.GAS_AUCTION or rules.ordering == Ordering.ARBITRAGE_FIRST:
+    if rules.ordering != Ordering.RANDOM and rules.ordering != Ordering.FIRST_COME:
         bid = effective_bid(w, call)
         others = _wanted_above(bid, wanted, median, rules.outside_sigma)
     else:  # no bid helps: the rest of the world is in the queue in its proportion
@@ -211,29 +231,74 @@ def _included(w, call, crowded, wanted, median):
 
 
 @inner
-def _pay_gas(w, call):
+def _take_gas(w, call):
     """Charge a transaction's gas: the base fee is burnt, the rest is the producer's.
 
     Returns:
-        Whether the sender holds as much as it bids, as the chain asks; only then it pays.
+        What it paid, gas token; -1 where the sender does not hold as much as it bids, as the
+        chain asks: then it pays nothing.
     """
     chain = w.chain[0]
     rules = w.rules[0]
     token = rules.gas_token
     if not call.gas * call.bid * GWEI <= w.books.balances[call.sender, token]:
-        return False
+        return -1.0
     due = call.gas * effective_bid(w, call) * GWEI
     if due <= 0.0:
-        return True
+        return 0.0
+    mark = w.books.head[0]
     burnt = call.gas * chain.base_fee * GWEI
     paid = burn(w.books, call.sender, token, burnt)
     paid = paid and transfer(w.books, call.sender, rules.producer, token, max(due - burnt, 0.0))
     if not paid:
-        undo(w.books, 0)
-        return False
-    if call.cohort >= 0:
-        w.cohorts[call.cohort].gas_spent += due * market_price(w, token)
-    return True
+        undo(w.books, mark)
+        return -1.0
+    return due
+
+
+@inner
+def _pay_gas(w, call):
+    """Charge a transaction's gas, and count it. Returns whether it was paid."""
+    due = _take_gas(w, call)
+    if due > 0.0 and call.cohort >= 0:
+        w.cohorts[call.cohort].gas_spent += due * market_price(w, w.rules[0].gas_token)
+    return due >= 0.0
+
+
+@inner
+def _note_gas(w, call):
+    """Note what a sealed bundle's gas will change, so that it can be as if it had not been."""
+    rules, under_way = w.rules[0], w.under_way[0]
+    token = rules.gas_token
+    under_way.gas_held = w.books.balances[call.sender, token]
+    under_way.gas_earned = w.books.balances[rules.producer, token]
+    under_way.gas_supply = w.books.supply[token]
+    under_way.gas_counted = w.cohorts[call.cohort].gas_spent
+
+
+@inner
+def _drop(w, call, receipts):
+    """Leave no trace of a sealed bundle that has failed, but receipts that say so."""
+    rules, chain, under_way = w.rules[0], w.chain[0], w.under_way[0]
+    if rules.fee_market != FeeMarket.OFF:
+        token = rules.gas_token
+        w.books.balances[call.sender, token] = under_way.gas_held
+        w.books.balances[rules.producer, token] = under_way.gas_earned
+        w.books.supply[token] = under_way.gas_supply
+        w.cohorts[call.cohort].gas_spent = under_way.gas_counted
+        chain.gas_bought -= call.gas
+    _fail_receipts(w, receipts, Reason.DROPPED)
+    _make_free(w, receipts)
+
+
+@inner
+def _make_free(w, receipts):
+    """Have the last receipts say that nothing was used and nothing paid."""
+    chain = w.chain[0]
+    if w.rules[0].keep_receipts:
+        for n in range(max(chain.receipts - receipts, 0), chain.receipts):
+            w.receipts[n].gas = 0.0
+            w.receipts[n].gas_price = 0.0
 
 
 @inner
@@ -281,9 +346,74 @@ def require(w):
     """The call REQUIRE: the transaction has gained so much of a token until here."""
     under_way = w.under_way[0]
     call = w.mempool[under_way.call_place]
-    out = gained(w.books, np.int64(call.sender), np.int64(call.token_out))
+    since = under_way.bundle_start
+    out = gained(w.books, np.int64(call.sender), np.int64(call.token_out), since)
     under_way.call_reason = Reason.DONE if out >= call.limit else Reason.LIMIT
     under_way.call_out = out
+
+
+@inner
+def _may_be_carried(w, place, number):
+    """Whether a place in the mempool has a public transaction that a bundle can carry now."""
+    chain = w.chain[0]
+    if not 0 <= place < chain.waiting:
+        return False
+    call = w.mempool[place]
+    if call.number != number or call.calls != 1 or call.gone == 1 or sealed(w, call):
+        return False
+    if call.kind == Kind.CARRY or needs_python(w, call):
+        return False
+    pays = w.rules[0].fee_market == FeeMarket.OFF or call.bid >= chain.base_fee
+    return pays and call.arrived <= chain.block
+
+
+@inner
+def carry(w):
+    """The call CARRY: another's transaction, for whose gas its own sender pays.
+
+    It counts as executed once the whole bundle holds (`_keep_carried`), and waits on if not.
+    """
+    under_way = w.under_way[0]
+    mine = under_way.call_place
+    asked = w.mempool[mine]
+    place = int(asked.second)
+    if not sealed(w, asked) or under_way.carried >= 0:
+        return
+    if not _may_be_carried(w, place, int(under_way.call_in)):
+        return
+    other = w.mempool[place]
+    gas = 0.0
+    if w.rules[0].fee_market != FeeMarket.OFF:
+        gas = _take_gas(w, other)
+        if gas < 0.0:
+            under_way.call_reason = Reason.NO_GAS_MONEY
+            return
+    start, traded, paid = under_way.bundle_start, under_way.bundle_traded, under_way.bundle_paid
+    under_way.bundle_start = w.books.head[0]
+    perform(w, place, 0.0)
+    under_way.bundle_start, under_way.call_place = start, mine
+    under_way.carried = place
+    under_way.carried_in, under_way.carried_out = under_way.call_in, under_way.call_out
+    under_way.carried_gas = gas
+    under_way.carried_traded = under_way.bundle_traded - traded
+    under_way.carried_paid = under_way.bundle_paid - paid
+    under_way.bundle_traded, under_way.bundle_paid = traded, paid
+
+
+@inner
+def _keep_carried(w):
+    """Count the transaction that a bundle has carried as executed."""
+    under_way, rules = w.under_way[0], w.rules[0]
+    other = w.mempool[under_way.carried]
+    other.gone = 1
+    w.chain[0].gas_bought += other.gas
+    w.tally[other.cohort, Reason.DONE] += 1
+    if other.cohort >= 0:
+        cohort = w.cohorts[other.cohort]
+        cohort.traded += under_way.carried_traded
+        cohort.paid += under_way.carried_paid
+        cohort.gas_spent += under_way.carried_gas * market_price(w, rules.gas_token)
+    _write_receipt(w, other, 0, 1, Reason.DONE, under_way.carried_in, under_way.carried_out)
 
 
 @inner
@@ -308,10 +438,11 @@ register_call(Kind.TRANSFER, transfer_token)
 register_call(Kind.REQUIRE, require, of="venue")
 register_call(Kind.PROTOCOL, call_declared, of="declared")
 register_call(Kind.CUSTOM, None, of="custom")
+register_call(Kind.CARRY, carry, of="venue")
 
 
 @inner
-def _perform(w, place, previous):
+def perform(w, place, previous):
     """Carry out a call, and write how it ended into the chain.
 
     Args:
@@ -330,7 +461,7 @@ def _perform(w, place, previous):
 
 
 @inner
-def _look_at_pledges(w):
+def look_at_pledges(w):
     """Look after a call whether those whose pledges it has moved are still covered."""
     if w.under_way[0].call_reason == Reason.DONE and w.books.head[2] != 0:
         run_stage(w, Stage.PLEDGES)
@@ -381,7 +512,7 @@ def _fail_receipts(w, calls, reason):
 
 
 @inner
-def _needs_python(w, call):
+def needs_python(w, call):
     """Whether Python carries out a call, or has to compile what does."""
     if call.kind == Kind.PROTOCOL and w.protocols[call.protocol].plain == 1:
         return True
@@ -431,20 +562,28 @@ def execute(w, reason, amount_out):
             k = under_way.bundle_call
             previous = under_way.bundle_previous
         else:
-            if first.arrived > chain.block or not _included(w, first, crowded, wanted, median):
+            gone = first.gone == 1 or first.arrived > chain.block
+            if gone or not _included(w, first, crowded, wanted, median):
                 chain.queue_at += 1
                 continue
             first.gone = 1
             if rules.fee_market != FeeMarket.OFF:
                 begin(w.books)
+                if sealed(w, first):
+                    _note_gas(w, first)
                 if not _pay_gas(w, first):
-                    w.tally[first.cohort, Reason.NO_GAS_MONEY] += 1
-                    _write_receipt(w, first, 0, calls, Reason.NO_GAS_MONEY, first.amount, 0.0)
+                    ended = Reason.DROPPED if sealed(w, first) else Reason.NO_GAS_MONEY
+                    w.tally[first.cohort, ended] += 1
+                    _write_receipt(w, first, 0, calls, ended, first.amount, 0.0)
+                    if ended == Reason.DROPPED:
+                        _make_free(w, 1)
                     chain.queue_at += 1
                     continue
                 chain.gas_bought += first.gas
             begin(w.books)
             under_way.flashes = 0
+            under_way.bundle_start = 0
+            under_way.carried = -1
             under_way.bundle_traded = under_way.bundle_paid = 0.0
         while k < calls:
             call = w.mempool[head + k]
@@ -453,17 +592,17 @@ def execute(w, reason, amount_out):
                 out = amount_out
                 under_way.call_reason = reason
                 under_way.call_possible = -1
-            elif _needs_python(w, call):
+            elif needs_python(w, call):
                 under_way.bundle_call = k
                 under_way.bundle_previous = previous
                 under_way.bundle_mark = w.books.head[0]
                 return head + k
             else:
-                _perform(w, head + k, previous)
+                perform(w, head + k, previous)
                 amount_in, out = under_way.call_in, under_way.call_out
             resumed = False
             under_way.bundle_call = -1
-            _look_at_pledges(w)
+            look_at_pledges(w)
             ended = under_way.call_reason
             if overflowed(w.books):
                 ended = Reason.TOO_LONG
@@ -473,13 +612,19 @@ def execute(w, reason, amount_out):
                 ended = Reason.UNPAID
             if ended != Reason.DONE:
                 undo(w.books, 0)
-                _refund_gas(w, first)
-                _fail_receipts(w, k, ended)
+                if sealed(w, first):
+                    _drop(w, first, k)
+                    ended = Reason.DROPPED
+                else:
+                    _refund_gas(w, first)
+                    _fail_receipts(w, k, ended)
                 break
             previous = out
         if ended == Reason.DONE and first.cohort >= 0:
             w.cohorts[first.cohort].traded += under_way.bundle_traded
             w.cohorts[first.cohort].paid += under_way.bundle_paid
+        if ended == Reason.DONE and under_way.carried >= 0:
+            _keep_carried(w)
         w.tally[first.cohort, ended] += 1
         chain.queue_at += 1
     return -1
@@ -510,6 +655,7 @@ def close_block(w):
             kept += calls
         i += calls
     chain.waiting = kept
+    chain.left = kept
     chain.bundle_head = -1
 
 
@@ -540,4 +686,8 @@ def _price_gas(w):
             chain.mean_gas_price = max(mean, price)
     if rules.fee_market == FeeMarket.EIP1559:
         change = (2.0 * chain.gas_used - 1.0) / 8.0
+        if rules.gas_row >= 0:  # what the rest of the world did, and what was added to it
+            change += 1.0
+            change *= recorded_gas(w, chain.block + 1) / recorded_gas(w, chain.block)
+            change -= 1.0
         chain.base_fee = max(chain.base_fee * (1.0 + change), rules.least_base_fee)

@@ -25,7 +25,7 @@ from sim.parts import (
     special_accounts,
 )
 from sim.prices import read_prices
-from sim.randomness import generator, stream_key, stream_keys
+from sim.randomness import generator, normal_quantile, stream_key, stream_keys
 from sim.records import ASKED, CALL, CHAIN, COHORT, RECEIPT, ROUTE, RULES, SENDER, UNDER_WAY
 from sim.tasks import address_tasks, no_tasks
 from sim.venue import ASSET, bridge
@@ -146,6 +146,8 @@ def _rules(s: Scenario, ledger: Ledger, seed: int) -> npt.NDArray[np.void]:
     r["revert_gas"] = b.revert_gas
     r["least_base_fee"] = b.min_base_fee
     r["priority_fee"] = b.priority_fee
+    r["replacement"] = b.replacement
+    _set_gas_path(r, s)
     r["outside_gas"] = b.outside.gas
     r["outside_median"] = b.outside.bid_median
     r["outside_sigma"] = b.outside.bid_sigma
@@ -168,11 +170,49 @@ def _chain(s: Scenario) -> npt.NDArray[np.void]:
     chain = np.zeros(1, CHAIN)
     c = chain[0]
     c["base_fee"] = s.block.base_fee if s.block.fee_market == "eip1559" else 0.0
+    recorded = _gas_path(s)
+    if recorded.size and s.block.fee_market == "eip1559":
+        c["base_fee"] = max(math.exp(recorded[1]), s.block.min_base_fee)
     c["gas_price"] = c["base_fee"]
     c["surge"] = 1.0
     c["next_number"] = 1
     c["bundle_head"] = c["stopped"] = -1
     return chain
+
+
+def _gas_path(s: Scenario) -> npt.NDArray[np.float64]:
+    """Log of recorded gas prices at every block, float64[blocks + 1]; empty: none is replayed."""
+    if s.block.gas_symbol is not None:
+        symbols = {"gas": s.block.gas_symbol}
+        return np.log(
+            read_prices(s.price_file(), symbols, s.start, s.blocks, s.block.seconds)["gas"]
+        )
+    if not s.block.gas_path:
+        return np.zeros(0)
+    times, prices = s.gas_points()
+    grid = np.arange(s.blocks + 1, dtype=np.float64)
+    return np.asarray(np.interp(grid, times, np.log(prices)))
+
+
+def _set_gas_path(r: np.void, s: Scenario) -> None:
+    """Where recorded gas prices are, and what outside bids make them without the agents.
+
+    The recorded price is what the rest of the world alone would pay. Of first-price auctions it
+    is the bid that just gets in: ``median exp(-sigma q(limit / wanted))``, q the quantile. Of
+    EIP-1559 it is the base fee at which the world wants half of the limit, where it rests.
+    """
+    r["gas_row"] = -1
+    if not s.block.replays_gas:
+        return
+    r["gas_row"] = len(_recorded(s))
+    room = (0.5 if s.block.fee_market == "eip1559" else 1.0) / s.block.outside.gas
+    r["gas_offset"] = s.block.outside.bid_sigma * float(normal_quantile(room))
+
+
+def _recorded(s: Scenario) -> list[str]:
+    """Assets whose prices follow a path that is laid out beforehand, in its rows' order."""
+    processes = ("replay", "bridge")
+    return [n for p in processes for n, a in s.venue.assets.items() if a.process == p]
 
 
 def _no_transaction() -> npt.NDArray[np.void]:
@@ -229,7 +269,10 @@ def _assets(
     for pair, value in s.venue.correlation.items():
         i, j = (names.index(n) for n in pair.split(":"))
         matrix[i, j] = matrix[j, i] = value
-    rows = [*paths.values()] or [np.zeros(1)]
+    rows = [*paths.values()]
+    if s.block.replays_gas:
+        rows.append(_gas_path(s))
+    rows = rows or [np.zeros(1)]
     return assets, _cholesky(matrix), np.ascontiguousarray(rows, dtype=np.float64)
 
 

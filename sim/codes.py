@@ -27,6 +27,8 @@ class Kind(IntEnum):
     """Fails unless the transaction has gained so much of a token until here."""
     PROTOCOL = 14
     """A call of a protocol that declares itself; its action says which."""
+    CARRY = 15
+    """In a sealed bundle: another's public transaction, of one call, is carried out here."""
 
 
 class Reason(IntEnum):
@@ -60,6 +62,10 @@ class Reason(IntEnum):
     """It ended without giving back what it had borrowed for its duration."""
     BOUND = 18
     """The token cannot be given away: it is a debt."""
+    DROPPED = 19
+    """A sealed bundle failed where the builder tried it out: it is in no block and paid nothing."""
+    REPLACED = 20
+    """Its sender has sent it anew at a higher bid: the old one is void."""
 
 
 PREVIOUS = -1.0
@@ -81,6 +87,8 @@ class Ordering(IntEnum):
     RANDOM = 1
     FIRST_COME = 2
     ARBITRAGE_FIRST = 3
+    BUILDER = 4
+    """Sealed bundles of searchers by bid, those that hold; then the public mempool by bid."""
 
 
 class Phase(IntEnum):

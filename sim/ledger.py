@@ -290,10 +290,10 @@ def store_supply(books, token, value):
 
 
 @kernel
-def gained(books, account, token):
-    """What an account has more of a token than before the transaction under way."""
+def gained(books, account, token, since=0):
+    """What an account has more of a token than at the journal's place `since`."""
     now = books.balances[account, token]
-    for n in range(books.head[0]):
+    for n in range(since, books.head[0]):
         entry = books.journal[n]
         of_balance = entry.table == BALANCE or entry.table == LEFT
         if of_balance and entry.row == account and entry.column == token:

@@ -540,6 +540,8 @@ class Market(mesa.Model):
             except KeyError as error:  # as Numba says of a record that lacks a field
                 raise ScenarioError([cohort.lacks(str(error.args[0]))]) from error
             self.world.cohorts[cohort.ident]["address"] = address
+        if self.setup.block.ordering == "builder":
+            self.prepare()  # bundles are tried out before anybody has made a call of a kind
         declared.address_all(self.world, self.declared)
 
     def _resize_table(self) -> None:

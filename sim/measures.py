@@ -366,9 +366,20 @@ def _of_declared(market: Market, trade_size: float) -> list[Measure]:
 def _of_blocks(market: Market, trade_size: float) -> list[Measure]:
     found = [Measure(f"gas.{what}", gas_measure, code, unit=unit) for what, code, unit in _GAS]
     for reason in Reason:
+        if not _may_end(market, reason):
+            continue
         full = f"transactions.{reason.name.lower()}"
         found.append(Measure(full, transactions_measure, a=int(reason), unit="since the start"))
     return found
+
+
+def _may_end(market: Market, reason: Reason) -> bool:
+    """Whether transactions of a market can end in a way that only some markets have."""
+    if reason == Reason.DROPPED:
+        return market.setup.block.ordering == "builder"
+    if reason == Reason.REPLACED:
+        return any("bump" in group.columns for group in market.setup.agents.values())
+    return True
 
 
 def _of_classes(market: Market, trade_size: float) -> list[Measure]:

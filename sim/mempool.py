@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.codes import ALL, NEVER, PREVIOUS, FeeMarket, Kind
+from sim.codes import ALL, NEVER, PREVIOUS, FeeMarket, Kind, Ordering, Reason
 from sim.compiled import inlined, inner, kernel
 
 WALLET = -1.0
@@ -256,6 +256,61 @@ def _wallet_tip(w, cohort, bid):
     if chain.premium <= 0.0:
         return rules.priority_fee
     return rules.priority_fee + chain.premium * bid / max(chain.gas_price, chain.base_fee)
+
+
+@kernel
+def take_back(w):
+    """Take the transaction that was sent last out of the mempool, as if it had not been sent."""
+    chain = w.chain[0]
+    if chain.bundle_head >= 0:
+        chain.waiting = chain.bundle_head
+        chain.bundle_head = -1
+        chain.sent -= 1
+
+
+@kernel
+def replace(w, place, bid):
+    """Void a transaction that waits, and send the same at a higher bid in its place.
+
+    The new one has the nonce of the old, so that only one of them can ever be executed. Nodes
+    take it only where it pays enough more that nobody can flood them for nothing: geth asks
+    for a tenth more of the bid and of the tip (``--txpool.pricebump``).
+
+    Args:
+        place: Of its first call, in the mempool.
+        bid: Gwei per gas.
+
+    Returns:
+        Whether the mempool took it; if not, the old one waits on.
+    """
+    chain = w.chain[0]
+    if not 0 <= place < chain.waiting:
+        return False
+    first = w.mempool[place]
+    if first.calls < 1 or first.gone == 1 or w.senders[first.sender].retired:
+        return False
+    rise = 1.0 + w.rules[0].replacement
+    if not first.bid * rise <= bid < np.inf or not bid > first.bid:
+        return False
+    tip = max(first.tip * rise, _wallet_tip(w, first.cohort, bid))
+    for k in range(first.calls):
+        entry = w.mempool[place + k]
+        entry.number = chain.next_number
+        entry.arrived = chain.block
+        entry.bid = bid
+        entry.tip = tip
+    chain.next_number += 1
+    chain.sent += 1
+    w.tally[first.cohort, Reason.REPLACED] += 1
+    return True
+
+
+@inner
+def sealed(w, entry):
+    """Whether a transaction is a searcher's bundle, which nobody but the builder sees."""
+    if w.rules[0].ordering != Ordering.BUILDER or entry.cohort < 0:
+        return False
+    return w.cohorts[entry.cohort].searcher == 1
 
 
 @inner

@@ -51,7 +51,8 @@ class ReceiptBook:
         Columns: block; transaction (its number) and call (place in it); sender,
         cohort (its group), kind, protocol, token_in, amount_in, token_out, amount_out,
         counterparty; gas (units, of the whole transaction) and gas_price (gwei);
-        status ("done" or "reverted" or "expired"), reason; waited (blocks in the
+        status ("done", "reverted", "expired", or "dropped": a sealed bundle that failed, for
+        which nothing was paid), reason; waited (blocks in the
         mempool); possible (of a liquidation: blocks since it first was possible).
         """
         r = self.records() if records is None else records
@@ -66,6 +67,7 @@ class ReceiptBook:
             "done",
             np.where(r["status"] == Reason.EXPIRED, "expired", "reverted"),
         )
+        status[r["status"] == Reason.DROPPED] = "dropped"
         return pd.DataFrame(
             {
                 "block": r["block"],

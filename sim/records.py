@@ -26,6 +26,9 @@ RULES = np.dtype(
         ("revert_gas", "f8"),  # share of its gas that a reverted transaction uses
         ("least_base_fee", "f8"),  # gwei
         ("priority_fee", "f8"),  # that a sender who says nothing pays the producer, gwei
+        ("replacement", "f8"),  # least rise of a bid that replaces one that waits, share
+        ("gas_row", "i8"),  # row in `World.paths` of the log of recorded gas prices; -1: none
+        ("gas_offset", "f8"),  # log of the outside bids' median over the recorded price
         ("outside_gas", "f8"),  # demand of the rest of the world, share of the limit
         ("outside_median", "f8"),  # of its bids, gwei
         ("outside_sigma", "f8"),  # of the log of its bids
@@ -58,6 +61,7 @@ CHAIN = np.dtype(
         ("mean_gas_price", "f8"),  # of what the rest of the world paid, gwei
         ("gas_used", "f8"),  # share of the limit
         ("waiting", "i8"),  # calls in the mempool
+        ("left", "i8"),  # of those, the first so many were left over by the last block
         ("next_number", "i8"),  # of the next transaction
         ("lost", "i8"),  # transactions refused because the mempool was full
         ("refused", "i8"),  # and because a number in them made no sense
@@ -88,6 +92,17 @@ UNDER_WAY = np.dtype(
         ("flash_amount", "f8", (4,)),
         ("bundle_traded", "f8"),  # by swaps of the transaction under way, numeraire
         ("bundle_paid", "f8"),  # paid into them less received, numeraire
+        ("bundle_start", "i8"),  # place in the journal where it began
+        ("gas_held", "f8"),  # of a sealed bundle, before it paid gas: the sender's gas token,
+        ("gas_earned", "f8"),  # the producer's,
+        ("gas_supply", "f8"),  # all there was,
+        ("gas_counted", "f8"),  # and what its group had spent, numeraire
+        ("carried", "i8"),  # place in the mempool of the transaction that it carries, -1: none
+        ("carried_in", "f8"),  # what that took
+        ("carried_out", "f8"),  # and gave
+        ("carried_gas", "f8"),  # what it paid for its gas, gas token
+        ("carried_traded", "f8"),  # by its swap, numeraire
+        ("carried_paid", "f8"),
     ]
 )
 """The transaction that the block carries out, and its call of the moment."""

@@ -268,6 +268,41 @@ def step_of(process: str) -> int:
     return 0 if step is None else address_of(step, _STEP[1:])
 
 
+@inner
+def _step(books, assets, cholesky, paths, block, a):
+    """Log return of an asset's process in a block; the process moves on."""
+    asset = assets[a]
+    if asset.step_at == 0:
+        row = paths[asset.path]
+        last = row.size - 1
+        return row[min(block, last)] - row[min(block - 1, last)]
+    shock = 0.0
+    for b in range(a + 1):
+        if cholesky[a, b] != 0.0:
+            own = normal(block_key(assets[b].stream, block), _SHOCK)
+            shock += cholesky[a, b] * own
+    key = block_key(asset.stream, block)
+    return _ask_step(asset.step_at, books, asset, shock, key)
+
+
+@kernel
+def foresee(books, assets, cholesky, paths, block, a):
+    """Log return that an asset's process will have in a coming block; nothing changes.
+
+    Draws are keyed by the block, so the next one's can be had before. What agents do until then
+    is not foreseen, which moves a price beside its process, or where one returns to a mean.
+
+    Args:
+        block: Number of the block, the next one; the others are those of `move`.
+        a: Number of the asset.
+    """
+    asset = assets[a]
+    variance = asset.variance  # all that a process remembers beside the price
+    change = _step(books, assets, cholesky, paths, block, a)
+    asset.variance = variance
+    return change
+
+
 @kernel
 def move(books, assets, cholesky, paths, block):
     """Move all outside prices by one block, let impact decay, and set the depth.
@@ -281,18 +316,7 @@ def move(books, assets, cholesky, paths, block):
     for a in range(assets.size):
         asset = assets[a]
         books.storage[asset.slot + TRANSIENT] *= asset.decay
-        if asset.step_at == 0:
-            row = paths[asset.path]
-            last = row.size - 1
-            asset.x += row[min(block, last)] - row[min(block - 1, last)]
-        else:
-            shock = 0.0
-            for b in range(a + 1):
-                if cholesky[a, b] != 0.0:
-                    own = normal(block_key(assets[b].stream, block), _SHOCK)
-                    shock += cholesky[a, b] * own
-            key = block_key(asset.stream, block)
-            asset.x += _ask_step(asset.step_at, books, asset, shock, key)
+        asset.x += _step(books, assets, cholesky, paths, block, a)
         asset.x = min(max(asset.x, -FARTHEST), FARTHEST)
         mark(books, asset)
         change = math.log(asset.price / asset.before)

@@ -18,6 +18,7 @@ reads the order here and holds them to it.
     override       setting values at dotted paths
     problems       what is wrong, in words
     check_venue    what contradicts itself outside
+    check_gas      in recorded prices of gas
     check_agents   in groups, and in protocols that declare themselves
     check          all of it, in order; each part checks its section
     model          `Scenario`: content that was read and checked

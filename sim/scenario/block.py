@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sim.distribution import NotNegative, Positive
-from sim.fields import Exponent, Period, Share, Table, reach
+from sim.fields import MOST_ENTRIES, Exponent, Line, Period, Share, Table, Time, reach
 
 
 class GasCosts(Table):
@@ -65,7 +65,11 @@ class BlockSettings(Table):
     seconds: Annotated[float, Field(ge=0.001, le=604_800.0)] = Field(
         12.0, description="Between two blocks.", json_schema_extra=reach("seconds", 1.0, 60.0)
     )
-    ordering: Literal["gas_auction", "random", "first_come", "arbitrage_first"] = "gas_auction"
+    ordering: Literal["gas_auction", "random", "first_come", "arbitrage_first", "builder"] = Field(
+        "gas_auction",
+        description="builder: searchers send sealed bundles, of which those that hold go to the "
+        "top by their bids; one that fails there costs nothing.",
+    )
     fee_market: Literal["eip1559", "first_price", "off"] = "eip1559"
     gas_limit: Positive = Field(
         30e6,
@@ -85,9 +89,28 @@ class BlockSettings(Table):
         "room for all, gwei.",
         json_schema_extra=reach("gwei", 0.0, 10.0),
     )
+    replacement: Share = Field(
+        0.1,
+        description="Least rise of its bid at which a transaction replaces one that waits, of the "
+        "same sender; geth asks for a tenth.",
+    )
+    gas_path: list[tuple[Time, Positive]] = Field(
+        default=[],
+        max_length=MOST_ENTRIES,
+        description="Recorded prices of gas: time (or hours since the start) and gwei. They are "
+        "what the rest of the world alone would pay; what agents use adds to them.",
+    )
+    gas_symbol: Line | None = Field(
+        None, description="In place of a path: name of recorded gas prices, gwei, in a price file."
+    )
     revert_gas: Share = Field(0.3, description="Share of its gas that a reverted transaction uses.")
     expiry: Period = Field(
         50, description="Life of a waiting transaction whose sender says nothing, blocks."
     )
     gas: GasCosts = GasCosts()
     outside: OutsideDemand = OutsideDemand()
+
+    @property
+    def replays_gas(self) -> bool:
+        """Whether recorded prices of gas are replayed."""
+        return bool(self.gas_path) or self.gas_symbol is not None

@@ -10,6 +10,7 @@ from sim.fields import LAST_START, LAST_YEAR, ShockSettings, time_in_blocks
 from sim.names import VENUE
 from sim.parts import common_accounts, issued_tokens, named, places, sections
 from sim.scenario.check_agents import check_group, check_protocols
+from sim.scenario.check_gas import check_gas
 from sim.scenario.check_venue import check_venue
 from sim.scenario.content import Content
 
@@ -25,6 +26,7 @@ def check(s: Content) -> list[Problem]:
     found += _check_names(s, tokens)
     found += _check_time(s)
     found += unknown("block.gas_token", s.block.gas_token, base, "token")
+    found += check_gas(s)
     found += check_venue(s)
     for part in sections():
         found += part.check(s, tokens, base)

@@ -142,6 +142,12 @@ class Content(_Sections):
         ways = [p[2] if len(p) > 2 else settings.volatility for p in settings.points]
         return np.array(times), np.array(prices), np.array(ways)
 
+    def gas_points(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Times in blocks and recorded gas prices in gwei, of the block's path."""
+        path = self.block.gas_path
+        times = [time_in_blocks(p[0], self.start, self.block.seconds) for p in path]
+        return np.array(times), np.array([p[1] for p in path])
+
     def price_file(self) -> Path:
         """The file of recorded prices."""
         return Path(self.prices.file if self.prices else "")

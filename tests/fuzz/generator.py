@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 from protocols.insurance_settings import InsuranceSettings
 from protocols.loan_settings import LendingSettings, ReserveSettings
@@ -34,6 +34,7 @@ MANY = ("weighted", "stableswap")
 """Kinds of pool that may hold more than two tokens."""
 PRICED = ("constant_product", *MANY)
 """Kinds of pool whose share has a fair price."""
+ORDERS = get_args(BlockSettings.model_fields["ordering"].annotation)
 OURS = "agents."
 """Where the kinds of agents live that are the model's own."""
 
@@ -142,7 +143,7 @@ class Draft:
             "agents": agents, "covers": self.coverable, "reserves": base,
             "keep": ["*", "pool.*", "venue.*", "lending.*", "*.concentration", "wealth.*"],
             "correlation": [], "points": [], "symbol": [], "file": [], "columns": [], "title": [],
-            "at": [], "rates": [], "weights": [], "target_weights": [],
+            "at": [], "gas_symbol": [], "rates": [], "weights": [], "target_weights": [],
         }  # fmt: skip
         if field in known:
             return known[field]
@@ -366,11 +367,17 @@ class Draft:
     def _block(self) -> dict[str, Any]:
         rng = self.rng
         block = self.schema.model(BlockSettings, gas_token=rng.choice(self.base))
-        block["ordering"] = rng.choice(("gas_auction", "random", "first_come", "arbitrage_first"))
+        block["ordering"] = rng.choice(ORDERS)
         block["fee_market"] = rng.choice(("off", "eip1559", "first_price"))
         if rng.random() < 0.7:
             block["gas_limit"] = 30e6
             block["outside"] = {"gas": rng.choice((0.0, 0.5, 1.5))}
+        block.pop("gas_symbol", None)  # no price file here
+        block.pop("gas_path", None)
+        if rng.random() < 0.2 and block["fee_market"] != "off":
+            hours = sorted(rng.sample(range(50), rng.randint(1, 4)))
+            block["gas_path"] = [[h / 100, 10.0 ** rng.uniform(-1.0, 3.0)] for h in hours]
+            block["outside"] = {"gas": rng.uniform(1.1, 5.0)}
         return block
 
     def _group(self, name: str) -> None:

@@ -144,6 +144,9 @@ def case(seed: int, number: int) -> Outcome:
             "intents": min(TRANSACTIONS / content["blocks"] / count + 1.0, 200.0),
             "hostile": hostile, "bids": bids, "nowhere": places,
         }  # fmt: skip
+        if content["block"]["ordering"] == "builder":
+            bundlers = {"kind": "tests.fuzz.puppets:Bundler"}
+            content["agents"]["bundlers"] = content["agents"]["attackers"] | bundlers
     outcome = Outcome(Counter(markets=1))
     market, refused = scenario(content, lambda setup: Market(setup, rng=number))
     outcome.counts["refused"] += refused > 0

@@ -37,8 +37,9 @@ from sim.ledger import transfer
 from sim.market import Market
 from sim.mempool import Call as Asked
 from sim.mempool import Order as Terms
-from sim.mempool import add_call, call, send
+from sim.mempool import add_call, call, replace, send
 from sim.randomness import mix, uniform
+from sim.trial import try_out
 
 NUMBERS = (
     0.0, -0.0, -1.0, -2.0, -3.0, 1.0, 5e-324, 1e-300, 1e-18, 1e-9, 1e18, 1e300, 1e308,
@@ -93,7 +94,7 @@ def _kind(w, state):
         if kind == Kind.PROTOCOL:
             if w.protocols.size:
                 return kind
-        elif kind == Kind.CUSTOM or kind == Kind.REQUIRE:
+        elif kind == Kind.CUSTOM or kind == Kind.REQUIRE or kind == Kind.CARRY:
             if _draw(state) < 0.2:
                 return kind
         elif kind <= Kind.REMOVE_LIQUIDITY:
@@ -236,6 +237,24 @@ def _call(w, state, account, cohort, bid, first, kind, hostile, places):
 
 
 @kernel
+def _bundle(w, state, me, bid):
+    """Have somebody's transaction carried by the last one, or try it out, or bid more for one."""
+    place = _among(state, w.chain[0].waiting)
+    if _draw(state) < 0.8:
+        for _ in range(20):
+            if w.mempool[place].calls == 1 and w.mempool[place].cohort != me.ident:
+                break
+            place = _among(state, w.chain[0].waiting)
+        number = float(w.mempool[place].number)
+        add_call(w, call(Kind.CARRY, 0, 0, 0, number, 0.0, -1, float(place)))
+    if w.chain[0].bundle_head >= 0 and _draw(state) < 0.3:
+        try_out(w, w.chain[0].bundle_head, w.chain[0].bundle_head)
+    place = _among(state, w.chain[0].waiting)
+    if w.mempool[place].cohort == me.ident and w.mempool[place].calls > 0:
+        replace(w, place, bid * 2.0)
+
+
+@kernel
 def attack(w, me):
     """Send as many transactions as asked for, each of one to five calls."""
     state = np.empty(1, np.uint64)
@@ -268,6 +287,8 @@ def attack(w, me):
                 first = False
             if flash and _draw(state) < 0.8:
                 add_call(w, call(Kind.FLASH_REPAY, m, token, token, ALL))
+            if w.cohorts[me.ident].searcher == 1 and chain.waiting > 0:
+                _bundle(w, state, me, bid)
 
 
 class Attacker(Behaviour):
@@ -280,6 +301,13 @@ class Attacker(Behaviour):
         "nowhere": Column("Chance that a thing is not there", "share", 0.02, 0.0, 1.0),
     }
     decide = staticmethod(attack)
+
+
+class Bundler(Attacker):
+    """Sends a builder sealed bundles of random calls, with others' transactions among them."""
+
+    searcher: ClassVar[bool] = True
+    watches: ClassVar[bool] = True
 
 
 @kernel

@@ -1,0 +1,296 @@
+"""A builder's auction: sealed bundles that hold or leave no trace, and what they carry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agents import MarketAgent
+from agents.intents import THEN, Order, carry, swap
+from sim import Market, Scenario
+from sim.codes import Kind, Reason
+from sim.compiled import kernel
+from sim.mempool import add_call, replace, send
+from sim.mempool import call as asked
+from tests.conftest import BASE, merged
+
+ETH, USDC = 1, 0
+SEARCHERS, USERS = 0, 1
+SWAP = 110_000.0
+
+
+class Idle(MarketAgent):
+    """Does what the test says and nothing by itself."""
+
+
+def opened(**block: Any) -> Market:
+    quiet = {"pools": ["eth-usdc"], "wallet": {"eth": 50.0, "usdc": 100_000.0}}
+    agents = {
+        "searchers": quiet | {"kind": "arbitrageur", "count": 3, "attention": 0.0},
+        "users": quiet | {"kind": "noise_trader", "count": 3, "rate": 0.0},
+    }
+    settings = {
+        "ordering": "builder",
+        "fee_market": "eip1559",
+        "base_fee": 10.0,
+        "gas_limit": 10e6,
+        "outside": {"gas": 0.0},
+    }
+    return Market(
+        Scenario.from_dict(merged(BASE | {"agents": agents}, {"block": settings | block})), 1
+    )
+
+
+def first(market: Market, group: str) -> int:
+    return market.cohorts[group].first
+
+
+def ask(market: Market, cohort: int, agent: int, bid: float, *calls: Any) -> None:
+    names = list(market.cohorts)
+    order = Order(first(market, names[cohort]) + agent, cohort, bid, 9)
+    assert send(market.world, order, calls[0])
+    for call in calls[1:]:
+        assert add_call(market.world, call)
+
+
+def sale(amount: float, least: float = 0.0) -> Any:
+    return asked(int(Kind.SWAP), 0, ETH, USDC, amount, least)
+
+
+def frame(market: Market) -> Any:
+    market.receipt_book.take(market.world)
+    return market.receipts()
+
+
+def test_bundles_go_before_higher_public_bids_and_among_themselves_by_bid() -> None:
+    market = opened()
+    ask(market, USERS, 0, 90.0, sale(0.1))
+    ask(market, SEARCHERS, 0, 20.0, sale(0.1))
+    ask(market, SEARCHERS, 1, 30.0, sale(0.1))
+    market._execute()
+    assert list(frame(market)["sender"]) == ["searchers-1", "searchers-0", "users-0"]
+
+
+def test_a_bundle_that_fails_is_free_and_a_public_transaction_is_not() -> None:
+    market = opened()
+    b = market.ledger.books
+    ask(market, SEARCHERS, 0, 40.0, sale(0.1), sale(1.0, 1e9))
+    was = b.balances.tobytes(), b.supply.tobytes(), b.storage.tobytes()
+    market._execute()
+    assert (b.balances.tobytes(), b.supply.tobytes(), b.storage.tobytes()) == was
+    chain, tally = market.world.chain[0], market.world.tally
+    assert chain["gas_bought"] == 0.0
+    assert chain["waiting"] == 0
+    assert tally[SEARCHERS, Reason.DROPPED] == 1
+    assert market.world.cohorts[SEARCHERS]["gas_spent"] == 0.0
+    receipts = frame(market)
+    assert receipts["status"].astype(str).tolist() == ["dropped", "dropped"]
+    assert (receipts[["gas", "gas_price", "amount_out"]] == 0.0).all(axis=None)
+    ask(market, USERS, 0, 40.0, sale(1.0, 1e9))
+    held = market.ledger.balances[first(market, "users"), ETH]
+    market._execute()
+    assert market.ledger.balances[first(market, "users"), ETH] < held
+    assert frame(market)["status"].astype(str).tolist()[-1] == "reverted"
+
+
+def test_the_winner_pays_its_bid_and_the_loser_nothing() -> None:
+    market = opened()
+    quoted = market.pools["eth-usdc"].quote("eth", "usdc", 10.0)
+    for agent, bid in ((0, 20.0), (1, 35.0), (2, 25.0)):
+        ask(market, SEARCHERS, agent, bid, sale(10.0, quoted * (1.0 - 1e-9)))
+    supply = market.ledger.supply("eth")
+    market._execute()
+    receipts = frame(market).set_index("sender")
+    assert receipts["status"].astype(str).to_dict() == {
+        "searchers-0": "dropped",
+        "searchers-1": "done",
+        "searchers-2": "dropped",
+    }
+    assert supply - market.ledger.supply("eth") == pytest.approx(SWAP * 10.0e-9)
+    assert market.ledger.balance("producer", "eth") == pytest.approx(SWAP * 25.0e-9)
+    market.ledger.audit()
+
+
+def test_what_is_dropped_takes_no_room() -> None:
+    market = opened(gas_limit=120_000.0)  # for one swap
+    ask(market, SEARCHERS, 0, 40.0, sale(1.0, 1e9))
+    ask(market, USERS, 0, 12.0, sale(0.1))
+    market._execute()
+    assert frame(market)["status"].astype(str).tolist() == ["dropped", "done"]
+
+
+def test_a_bundle_without_gas_money_is_dropped_too() -> None:
+    market = opened()
+    held = market.ledger.balance("searchers-0", "eth")
+    market.ledger.burn("searchers-0", "eth", held)
+    ask(market, SEARCHERS, 0, 40.0, asked(int(Kind.SWAP), 0, USDC, ETH, 100.0))
+    market._execute()
+    receipts = frame(market)
+    assert receipts["status"].astype(str).tolist() == ["dropped"]
+    assert receipts["gas"].tolist() == [0.0]
+
+
+# What a bundle carries
+
+
+@kernel
+def sandwich(w, account, cohort, place, front, back, least, bid):
+    """A purchase in front of a transaction, and a sale behind it."""
+    if swap(w, Order(account, cohort, bid, 1), 0, 0, 1, front, 0.0):
+        carry(w, THEN, place)
+        swap(w, THEN, 0, 1, 0, back, least)
+
+
+def sandwiched(least: float, limit: float = 0.0, bid: float = 20.0) -> Market:
+    market = opened()
+    ask(market, USERS, 0, 15.0, asked(int(Kind.SWAP), 0, USDC, ETH, 50_000.0, limit))
+    pool = market.pools["eth-usdc"]
+    bought = pool.quote("usdc", "eth", 60_000.0)
+    account = first(market, "searchers")
+    sandwich(market.world, account, SEARCHERS, 0, 60_000.0, bought, least, bid)
+    market._execute()
+    market.ledger.audit()
+    return market
+
+
+def test_a_bundle_carries_a_public_transaction_whose_sender_pays_for_its_gas() -> None:
+    market = sandwiched(least=60_000.0)
+    receipts = frame(market)
+    assert receipts["kind"].astype(str).tolist() == ["swap", "carry", "swap", "swap"]
+    assert receipts["sender"].astype(str).tolist() == ["searchers-0"] * 3 + ["users-0"]
+    assert (receipts["status"] == "done").all()
+    assert receipts["amount_out"].iloc[2] > 60_000.0  # of a purchase that moved the price
+    user = market.ledger.balance("users-0", "eth")
+    # Under EIP-1559 a wallet pays the base fee and its tip.
+    assert user == pytest.approx(50.0 + receipts["amount_out"].iloc[3] - SWAP * 11.5e-9, rel=1e-12)
+    w = market.world
+    assert w.tally[USERS, Reason.DONE] == 1
+    assert w.tally[SEARCHERS, Reason.DONE] == 1
+    assert w.cohorts[USERS]["traded"] == pytest.approx(50_000.0)
+    assert w.cohorts[SEARCHERS]["traded"] > 100_000.0
+    assert w.chain[0]["waiting"] == 0
+
+
+def test_a_bundle_that_fails_leaves_what_it_carried_in_the_mempool_and_it_is_done_later() -> None:
+    market = sandwiched(least=1e9)
+    receipts = frame(market)
+    assert receipts["status"].astype(str).tolist() == ["dropped"] * 3 + ["done"]
+    plain = opened().pools["eth-usdc"].quote("usdc", "eth", 50_000.0)
+    assert receipts["amount_out"].iloc[3] == pytest.approx(plain, rel=1e-12)
+
+
+def test_a_victim_that_would_revert_is_not_carried() -> None:
+    market = opened()
+    quoted = market.pools["eth-usdc"].quote("usdc", "eth", 50_000.0)
+    market = sandwiched(least=0.0, limit=quoted)
+    receipts = frame(market)
+    assert receipts["status"].astype(str).tolist() == ["dropped"] * 2 + ["done"]
+    assert receipts["amount_out"].iloc[2] == pytest.approx(quoted, rel=1e-12)
+
+
+def test_nobody_carries_but_in_a_sealed_bundle() -> None:
+    for ordering, cohort in (("builder", USERS), ("gas_auction", SEARCHERS)):
+        market = opened(ordering=ordering)
+        ask(market, USERS, 0, 15.0, sale(0.1))
+        number = float(market.world.mempool[0]["number"])
+        call = asked(int(Kind.CARRY), 0, 0, 0, number, 0.0, -1, 0.0)
+        ask(market, cohort, 1, 20.0, sale(0.1), call)
+        market.prepare()
+        market._execute()
+        status = frame(market).set_index("sender")["status"].astype(str)
+        assert status["users-0"] == "done"
+        assert set(status.drop("users-0")) == {"reverted"}
+
+
+def test_a_bundle_carries_no_other_bundle_and_nothing_twice() -> None:
+    market = opened()
+    ask(market, SEARCHERS, 0, 15.0, sale(0.1))
+    ask(market, USERS, 0, 15.0, sale(0.1))
+    numbers = market.world.mempool["number"][:2].astype(float)
+    sealed, public = (
+        asked(int(Kind.CARRY), 0, 0, 0, numbers[n], 0.0, -1, float(n)) for n in (0, 1)
+    )
+    ask(market, SEARCHERS, 1, 30.0, sale(0.1), sealed)
+    ask(market, SEARCHERS, 2, 40.0, sale(0.1), public, public)
+    ask(market, SEARCHERS, 2, 50.0, sale(0.1), public)
+    market._execute()
+    receipts = frame(market)
+    done = receipts[receipts["status"] == "done"]["sender"].astype(str).tolist()
+    assert done == ["searchers-2", "searchers-2", "users-0", "searchers-0"]
+    market.ledger.audit()
+
+
+# Replacement
+
+
+def test_a_replacement_voids_the_old_one_and_bids_a_tenth_more_or_is_refused() -> None:
+    market = opened(ordering="gas_auction", outside={"gas": 5.0, "bid_median": 1000.0})
+    ask(market, USERS, 0, 12.0, sale(0.1), sale(0.2))
+    w = market.world
+    old = int(w.mempool[0]["number"])
+    assert not replace(w, 0, 13.0)
+    assert not replace(w, 0, np.inf)
+    assert not replace(w, 0, np.nan)
+    assert not replace(w, 1, 50.0)  # its second call
+    assert not replace(w, 7, 50.0)
+    assert w.mempool[0]["bid"] == 12.0
+    assert replace(w, 0, 13.2 * (1.0 + 1e-12))
+    assert (w.mempool["bid"][:2] == 13.2 * (1.0 + 1e-12)).all()
+    assert (w.mempool["number"][:2] > old).all()
+    assert w.chain[0]["waiting"] == 2
+    assert w.tally[USERS, Reason.REPLACED] == 1
+    market._execute()  # crowded out
+    assert w.chain[0]["left"] == 2
+    assert replace(w, 0, 5000.0)
+    market._execute()
+    receipts = frame(market)
+    assert receipts["status"].astype(str).tolist() == ["done", "done"]
+    assert old not in set(receipts["transaction"])
+    assert w.chain[0]["left"] == 0
+
+
+# Recorded gas
+
+
+def path(market: Market) -> np.ndarray:
+    return market.datacollector.get_model_vars_dataframe()["gas.price"].to_numpy()
+
+
+@pytest.mark.parametrize("fee_market", ["eip1559", "first_price"])
+def test_recorded_gas_is_replayed_where_the_agents_use_none(fee_market: str) -> None:
+    points = [[0.0, 10.0], [0.1, 200.0], [0.2, 200.0], [0.3, 30.0]]
+    market = opened(
+        ordering="gas_auction", fee_market=fee_market, gas_path=points, outside={"gas": 1.7}
+    )
+    market.run(90)
+    hours = np.arange(1, 91) * 12.0 / 3600.0
+    recorded = np.exp(np.interp(hours, *np.array([(p[0], np.log(p[1])) for p in points]).T))
+    assert path(market) == pytest.approx(recorded, rel=1e-6)
+
+
+class Hungry(MarketAgent):
+    """Uses a third of every block."""
+
+    def step(self) -> None:
+        for _ in range(30):
+            self.swap("eth-usdc", "eth", 1e-6, bid=1e4)
+
+
+@pytest.mark.parametrize("fee_market", ["eip1559", "first_price"])
+def test_what_agents_use_comes_on_top_of_recorded_gas(fee_market: str) -> None:
+    points = [[0.0, 10.0], [0.3, 30.0]]
+    found = []
+    for hungry in (False, True):
+        market = opened(
+            ordering="gas_auction", fee_market=fee_market, gas_path=points, outside={"gas": 1.7}
+        )
+        if hungry:
+            Hungry(market, {"eth": 1e5})
+        found.append(path(market.run(60)))
+    over = found[1] / found[0]
+    assert (over[1:] > 1.0).all()
+    assert over[-1] > 1.2
+    # It does not run away: the world buys less of what is dear.
+    assert over[-1] == pytest.approx(over[-10], rel=0.05)
