@@ -43,6 +43,8 @@ MARKET = np.dtype(
         ("bonus_share", "f8"),  # protocol's share of the liquidation bonus
         ("flash_fee", "f8"),  # share of a flash loan
         ("debtors", "i8"),  # how many accounts are listed as debtors
+        ("closes", "i8"),  # 1: accounts that cannot pay are closed, `protocols.default`
+        ("default_delay", "i8"),  # blocks that liquidators have before that
         ("slot", "i8"),  # first of its slots in the ledger's storage
     ]
 )
@@ -76,8 +78,8 @@ RESERVE = np.dtype(
 SUPPLY_INDEX, BORROW_INDEX, BAD_DEBT, LIQUIDATED, SEIZED, WRITTEN_TO_DEPOSITORS, CASH = range(7)
 RESERVE_SLOTS = 7
 # Slots of a market.
-LIQUIDATIONS, LIQUIDATED_VALUE, BAD_DEBT_VALUE, DEPOSITOR_LOSS_VALUE = range(4)
-MARKET_SLOTS = 4
+LIQUIDATIONS, LIQUIDATED_VALUE, BAD_DEBT_VALUE, DEPOSITOR_LOSS_VALUE, DEFAULTS = range(5)
+MARKET_SLOTS = 5
 
 NOTHING = 1e-9
 """Value in the numeraire below which a position counts as empty."""
@@ -259,6 +261,25 @@ def standing(books, market, reserves, feeds, account):
 
 
 @kernel
+def standing_at(books, market, reserves, values, account):
+    """An account's position at the market's prices, whatever oracles say.
+
+    Args:
+        values: float64[tokens], numeraire per unit of each token.
+
+    Returns:
+        (value of the deposits that are collateral, debt value), in the numeraire.
+    """
+    collateral = debt = 0.0
+    for r in range(market.first, market.first + market.size):
+        reserve = reserves[r]
+        if reserve.collateral:
+            collateral += deposit_of(books, reserve, account) * values[reserve.token]
+        debt += debt_of(books, reserve, account) * values[reserve.token]
+    return collateral, debt
+
+
+@kernel
 def health(books, market, reserves, feeds, account):
     """Health factor of an account; inf without debt."""
     _, _, threshold, debt = standing(books, market, reserves, feeds, account)
@@ -410,7 +431,7 @@ def flash_back(books, market, reserves, sender, token, amount):
 
 
 @kernel
-def _write_off(books, market, reserves, feeds, debtor):
+def write_off(books, market, reserves, feeds, debtor):
     """Write off what an account without collateral still owes.
 
     The treasury's deposits bear it first, then all depositors through the index
@@ -501,7 +522,7 @@ def liquidate(
     store(books, backing.slot + SEIZED, books.storage[backing.slot + SEIZED] + seized)
     left, _, _, debt = standing(books, market, reserves, feeds, borrower)
     if left <= NOTHING and debt > 0.0:
-        _write_off(books, market, reserves, feeds, borrower)
+        write_off(books, market, reserves, feeds, borrower)
     return Reason.DONE, received, repaid
 
 
@@ -724,6 +745,11 @@ class LendingMarket(Handle):
     def bad_debt(self) -> float:
         """Debt written off since the start, numeraire at the oracle's prices."""
         return self._total(BAD_DEBT_VALUE)
+
+    @property
+    def defaults(self) -> int:
+        """Accounts closed since the start because their debts exceeded what secured them."""
+        return int(self._total(DEFAULTS))
 
     def audit(self, tolerance: float = 1e-9) -> float:
         """Check cash + debts = deposits for each reserve.

@@ -9,7 +9,7 @@ import numpy as np
 
 from protocols import lending
 from sim.arrays import least, order_statistic
-from sim.compiled import inner
+from sim.compiled import inner, kernel
 from sim.measures import Measure, stored
 from sim.registry import register_measures
 
@@ -96,6 +96,30 @@ def positions_measure(w, n):
     return total
 
 
+@kernel
+def loss_of(w, m):
+    """What a lending market has lost, in the numeraire: written off, and not covered now.
+
+    What is written off counts at the oracle's prices of its block. What is not covered is the
+    sum over all debtors of what their debts exceed their collateral by, both at the prices at
+    which the market values tokens (`World.values`): an oracle that is late or wrong hides none.
+    """
+    market = w.markets[m]
+    total = w.books.storage[market.slot + lending.BAD_DEBT_VALUE]
+    for i in range(market.debtors):
+        collateral, debt = lending.standing_at(
+            w.books, market, w.reserves, w.values, w.debtors[m, i]
+        )
+        total += max(debt - collateral, 0.0)
+    return total
+
+
+@inner
+def loss_measure(w, n):
+    """Measure: what a lending market has lost."""
+    return loss_of(w, w.measures[n].a)
+
+
 @inner
 def health_quantile(w, n):
     """Quantile of the health factors of a market's debtors as of this block; NaN without any.
@@ -134,6 +158,7 @@ _STORED = (
     ("liquidated", lending.LIQUIDATED_VALUE, "numeraire, since the start"),
     ("bad_debt", lending.BAD_DEBT_VALUE, "numeraire, since the start"),
     ("depositor_loss", lending.DEPOSITOR_LOSS_VALUE, "numeraire, since the start"),
+    ("defaults", lending.DEFAULTS, "accounts closed, since the start"),
 )
 _OF_POSITIONS = (
     ("debt", Positions.DEBT, "numeraire"),
@@ -158,6 +183,8 @@ def _measures(market: Market, trade_size: float) -> list[Measure]:
         slot = int(market.world.markets[m]["slot"])
         for what, number, unit in _STORED:
             found.append(Measure(f"lending.{name}.{what}", stored, a=slot + number, unit=unit))
+        unit = "numeraire, written off or not covered"
+        found.append(Measure(f"lending.{name}.loss", loss_measure, a=m, unit=unit))
         for what, each, unit in _OF_POSITIONS:
             full = f"lending.{name}.{what}"
             found.append(Measure(full, positions_measure, each, m, unit=unit))

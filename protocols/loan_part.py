@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols import lending as lending_protocol
+from protocols.default import DEFAULTED, MOST_LOGGED, logged
 from protocols.loan_settings import LendingSettings, check_group, check_markets, warnings
 from protocols.loans import watch_debtors
 from protocols.oracle import node_of
@@ -16,7 +17,7 @@ from sim.codes import ALL, Kind, Reason
 from sim.errors import Problem, ScenarioError
 from sim.ledger import DEBT, FREE, PLEDGE, Ledger, begin
 from sim.names import HOLDERS
-from sim.parts import Issued, Part, register_part, wider
+from sim.parts import Default, Issued, Part, register_part, wider
 from sim.registry import register_strike
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def _markets(
         r["full_close_below"] = settings.full_close_below
         r["bonus_share"] = settings.bonus_share
         r["flash_fee"] = settings.flash_fee
+        r["closes"], r["default_delay"] = settings.default == "close", settings.default_delay
         r["slot"] = slot
         slot += lending_protocol.MARKET_SLOTS
         names = lending_protocol.reserve_names(name, list(settings.reserves))
@@ -130,6 +132,8 @@ class Loans(Part):
         "debtors": ("i8", 2),
         "since": ("i8", 2),
         "health": ("f8", 2),
+        "insolvent": ("i8", 2),
+        "defaulted": (DEFAULTED, 1),
     }
 
     def check(self, s: Content, tokens: list[str], base: list[str]) -> list[Problem]:
@@ -173,12 +177,15 @@ class Loans(Part):
         """Markets, reserves, and room for all debtors."""
         markets, reserves = _markets(s, ledger, slot)
         room = max(len(markets), 1), len(ledger.accounts) if len(markets) else 1
+        closes = any(settings.default == "close" for settings in s.lending.values())
         return {
             "markets": markets,
             "reserves": reserves,
             "debtors": np.zeros(room, np.int64),
             "since": np.full(room, -2, np.int64),
             "health": np.zeros(room),
+            "insolvent": np.full(room, -1, np.int64),
+            "defaulted": np.zeros(MOST_LOGGED + 1 if closes else 1, DEFAULTED),
         }
 
     def widened(self, world: World) -> dict[str, Any]:
@@ -189,6 +196,7 @@ class Loans(Part):
             "debtors": wider(world.debtors, 1),
             "since": wider(world.since, 1, -2),
             "health": wider(world.health, 1),
+            "insolvent": wider(world.insolvent, 1, -1),
         }
 
     def fund(self, s: Scenario, ledger: Ledger, world: World) -> None:
@@ -248,6 +256,10 @@ class Loans(Part):
                 for m, name in enumerate(market.setup.lending)
             }
         }
+
+    def defaults(self, market: Market) -> list[Default]:
+        """Accounts that were closed."""
+        return logged(market)
 
     def widened_handles(self, market: Market) -> None:
         """Let markets look at their debtors' new place."""

@@ -11,7 +11,17 @@ from pydantic import Field
 from sim import registry
 from sim.distribution import NotNegative
 from sim.errors import Problem, unknown
-from sim.fields import MOST_ENTRIES, Depth, Fee, Share, ShockSettings, Table, named_in, reach
+from sim.fields import (
+    MOST_ENTRIES,
+    Blocks,
+    Depth,
+    Fee,
+    Share,
+    ShockSettings,
+    Table,
+    named_in,
+    reach,
+)
 
 if TYPE_CHECKING:
     from sim.scenario import AgentSettings, Content
@@ -82,6 +92,16 @@ class LendingSettings(Table):
         description="Share of a flash loan, for depositors.",
         json_schema_extra=reach("share", 0.0, 0.01),
     )
+    default: Literal["none", "close"] = Field(
+        "none",
+        description="Of an account whose debts exceed its collateral at market prices: nothing, "
+        "or its collateral is sold outside, its creditors paid, and the rest written off.",
+    )
+    default_delay: Blocks = Field(
+        0,
+        description="Blocks that an account must have been so, without a liquidation.",
+        json_schema_extra=reach("blocks", 0, 1000),
+    )
     reserves: dict[str, ReserveSettings] = Field(min_length=1, max_length=MOST_ENTRIES)
 
 
@@ -125,6 +145,33 @@ def check_markets(s: Content, tokens: list[str], base: list[str]) -> list[Proble
                 text = "is a debt, which nobody can hand over; take it out of the reserves"
                 found.append((field, text))
             found += _check_reserve(s, field, token, reserve, base)
+        if market.default == "close":
+            found += _check_close(s, name, market, base)
+    return found
+
+
+def receipts_before(s: Content, market: str, base: list[str]) -> dict[str, str]:
+    """Receipts of base tokens by the lending markets above one: what is behind each, by name."""
+    found: dict[str, str] = {}
+    for name, lender in s.lending.items():
+        if name == market:
+            break
+        found |= {f"{name}-{token}": token for token in lender.reserves if token in base}
+    return found
+
+
+def _check_close(s: Content, name: str, market: LendingSettings, base: list[str]) -> list[Problem]:
+    """Whether what secures debts can be sold outside for what is owed."""
+    found = []
+    sold = [*base, *receipts_before(s, name, base)]
+    for token, reserve in market.reserves.items():
+        field = f"lending.{name}.default"
+        if reserve.collateral and token not in sold:
+            text = f'is "close", but nobody outside buys {token}; take it out of the collateral,'
+            found.append((field, f'{text} or give "none"'))
+        elif reserve.borrowable and token not in base:
+            text = f'is "close", but nobody outside sells {token}; set its borrowable to false,'
+            found.append((field, f'{text} or give "none"'))
     return found
 
 

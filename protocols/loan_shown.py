@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from protocols.cascade import GENERATIONS, Generations
 from protocols.lending import standing
+from protocols.loan_measures import loss_of
 from sim.codes import Kind
+from sim.measures import value_tokens
 from sim.shown import (
     Chart,
     Counter,
@@ -96,6 +98,10 @@ class LoansShown(Shown):
         facts.append(("liquidations", f"{lender.liquidations:,}"))
         facts.append(("liquidated", f"{money(lender.liquidated_value)} {unit}"))
         facts.append(("bad debt", f"{money(lender.bad_debt)} {unit}"))
+        lost = lost_by(seen.market, node)
+        facts.append(("written off or not covered", f"{money(lost)} {unit}"))
+        if lender.defaults:
+            facts.append(("accounts closed", f"{lender.defaults:,}"))
         return facts
 
     def history(self, s: Scenario, node: str) -> list[Chart]:
@@ -118,6 +124,7 @@ class LoansShown(Shown):
         for m, lender in s.lending.items():
             risk[f"{m}: endangered by a fall of 10 %"] = f"lending.{m}.endangered"
             risk[f"{m}: bad debt"] = f"lending.{m}.bad_debt"
+            risk[f"{m}: written off or not covered"] = f"lending.{m}.loss"
             where = f"{m}: " if len(s.lending) > 1 else ""
             for token, reserve in lender.reserves.items():
                 if reserve.borrowable:
@@ -141,6 +148,7 @@ class LoansShown(Shown):
         for m in s.lending:
             sums[f"{m}: debt liquidated since the start"] = f"lending.{m}.liquidated"
             sums[f"{m}: bad debt since the start"] = f"lending.{m}.bad_debt"
+            sums[f"{m}: written off or not covered"] = f"lending.{m}.loss"
             sums[f"{m}: debt that a fall of 10 % would endanger"] = f"lending.{m}.endangered"
 
         def of_reserves(what: str) -> dict[str, str]:
@@ -167,6 +175,7 @@ class LoansShown(Shown):
         for m in s.lending:
             found.append((f"liquidated in {m}", f"lending.{m}.liquidated"))
             found.append((f"bad debt in {m}", f"lending.{m}.bad_debt"))
+            found.append((f"loss of {m}", f"lending.{m}.loss"))
         return found
 
     def counters(self, s: Scenario) -> list[Counter]:
@@ -188,6 +197,8 @@ class LoansShown(Shown):
                 "liquidations": lender.liquidations,
                 "liquidated": lender.liquidated_value,
                 "bad_debt": lender.bad_debt,
+                "loss": lost_by(market, name),
+                "defaults": lender.defaults,
                 "shortfall": Reduced(f"lending.{name}.shortfall", "last"),
                 "highest_utilisation": of_reserves(name, "utilisation", "largest"),
                 "least_withdrawable": of_reserves(name, "withdrawable", "least"),
@@ -202,8 +213,11 @@ class LoansShown(Shown):
         for name, m in summary["lending"].items():
             text = (
                 f"{m['liquidations']:,} liquidations of {money(m['liquidated'])} "
-                f"{summary['numeraire']}, bad debt {money(m['bad_debt'])}"
+                f"{summary['numeraire']}, bad debt {money(m['bad_debt'])}, "
+                f"written off or not covered {money(m['loss'])}"
             )
+            if m["defaults"]:
+                text += f", {m['defaults']:,} accounts closed"
             found.append((f"Lending {name}", text))
             highest = m["highest_utilisation"].items()
             used = ", ".join(f"{token} {100 * value:.1f} %" for token, value in highest if value)
@@ -220,6 +234,11 @@ class LoansShown(Shown):
             Figure("liquidations", f"{sum(m.liquidations for m in lenders):,}", ""),
             Figure("liquidated", money(sum(m.liquidated_value for m in lenders)), unit),
             Figure("bad debt", money(sum(m.bad_debt for m in lenders)), unit),
+            Figure(
+                "written off or not covered",
+                money(sum(lost_by(market, m.name) for m in lenders)),
+                unit,
+            ),
         ]
 
     # Of agents
@@ -256,6 +275,15 @@ class LoansShown(Shown):
         )
         title, empty = "Most endangered positions", "nobody owes anything"
         return [Table(title, columns, _endangered_rows, empty)] if s.lending else []
+
+
+def lost_by(market: Market, name: str) -> float:
+    """What a lending market has written off or is not covered for now, numeraire.
+
+    As the measure ``lending.<market>.loss``, at the prices of this moment.
+    """
+    value_tokens(market.world)
+    return float(loss_of(market.world, list(market.lending).index(name)))
 
 
 def _health_lines(s: Scenario) -> dict[str, str]:

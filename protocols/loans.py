@@ -108,6 +108,7 @@ def liquidate(w):
     end_call(w, reason, amount, out)
     if reason == Reason.DONE:
         under_way.call_possible = chain.block - max(w.since[m, debtor], 0)
+        w.insolvent[m, debtor] = -1  # not left alone
 
 
 @inner

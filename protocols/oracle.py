@@ -1,9 +1,9 @@
 """Oracles: what protocols believe a price is, and when they learn better.
 
 A feed reads a source (the outside venue, a pool's spot price or its time-weighted
-average, a pool share's fair value), sees it `lag` blocks late, and publishes it
-when it has moved by more than `deviation` or is older than `heartbeat` blocks,
-as Chainlink's feeds do. A time-weighted average is the mean of the pool's
+average, a pool share's fair value, what a deposit's receipt stands for), sees it `lag`
+blocks late, and publishes it when it has moved by more than `deviation` or is older than
+`heartbeat` blocks, as Chainlink's feeds do. A time-weighted average is the mean of the pool's
 block-end prices over a window, as Uniswap v2's cumulative price gives it.
 """
 
@@ -28,13 +28,14 @@ from sim.tasks import Stage, Task, register_task
 if TYPE_CHECKING:
     from sim.market import Market
 
-VENUE, POOL_SPOT, POOL_TWAP, FIXED, SHARE = range(5)
+VENUE, POOL_SPOT, POOL_TWAP, FIXED, SHARE, RECEIPT = range(6)
 SOURCES = {
     "venue": VENUE,
     "pool_spot": POOL_SPOT,
     "pool_twap": POOL_TWAP,
     "fixed": FIXED,
     "share": SHARE,
+    "receipt": RECEIPT,
 }
 
 FEED = np.dtype(
@@ -44,7 +45,9 @@ FEED = np.dtype(
         ("exogenous", "i8"),  # 1: reads the venue's price without the agents' impact
         ("source", "i8"),
         ("pool", "i8"),
-        ("quote", "i8"),  # feed of the pool's other token; -1: that token is worth one
+        ("quote", "i8"),  # feed of the pool's other token, -1: that token is worth one; of a
+        # receipt, feed of the token that it stands for
+        ("index", "i8"),  # slot of how much of that a receipt stands for
         ("against", "i8"),  # place of the token in which the pool quotes
         ("parts", "i8", (MOST_TOKENS,)),  # feeds of the tokens of a share's pool
         ("live", "i8"),  # 1: read by every loan
@@ -82,6 +85,12 @@ def pool_price(books, pools, feeds, feed):
 
 
 @kernel
+def receipt_price(books, feeds, feed):
+    """Price of a deposit's receipt: that of its token, times the reserve's supply index."""
+    return feeds[feed.quote].price * books.storage[feed.index]
+
+
+@kernel
 def _reading(books, pools, feeds, feed, ring, outside):
     """What the source says now; NaN where it says nothing."""
     if feed.source == VENUE:
@@ -90,6 +99,8 @@ def _reading(books, pools, feeds, feed, ring, outside):
         return feed.price
     if feed.source == SHARE:
         return fair_share_price(books, pools[feed.pool], feeds, feed)
+    if feed.source == RECEIPT:
+        return receipt_price(books, feeds, feed)
     price = pool_price(books, pools, feeds, feed)
     if feed.source == POOL_SPOT:
         return outside if feed.exogenous else price
@@ -215,9 +226,9 @@ class Oracle(Handle):
 
     @property
     def reads(self) -> int | None:
-        """Place of the pool that it reads, -1 for the venue, None where it reads nothing."""
+        """Place of the pool that it reads, -1 for the venue, None where it reads neither."""
         feed = self.record[0]
-        if feed["source"] == FIXED:
+        if feed["source"] in (FIXED, RECEIPT):
             return None
         in_pool = feed["source"] in (POOL_SPOT, POOL_TWAP, SHARE)
         return int(feed["pool"]) if in_pool and not feed["exogenous"] else -1
@@ -234,6 +245,8 @@ class Oracle(Handle):
 
     def exposures(self) -> Iterator[Exposure]:
         """On what it reads hangs all that others value by it."""
+        if self.record["source"][0] == RECEIPT:
+            yield Exposure(self.node, self.ledger.issuers[self.token], None, "source")
         if (place := self.reads) is not None:
             read = self._pools[place] if place >= 0 else VENUE_NAME
             yield Exposure(self.node, read, None, "source")

@@ -8,7 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from protocols import oracle as oracle_protocol
-from protocols.oracle_settings import OracleSettings, check_oracles, oracle_quote_token
+from protocols.lending import SUPPLY_INDEX
+from protocols.oracle_settings import (
+    OracleSettings,
+    check_oracles,
+    deposited,
+    oracle_quote_token,
+)
 from sim.codes import NEVER
 from sim.errors import Problem, ScenarioError
 from sim.ledger import Ledger
@@ -51,6 +57,8 @@ def _feeds(s: Scenario, ledger: Ledger) -> tuple[npt.NDArray[np.void], npt.NDArr
         r["deviation"], r["window"] = settings.deviation, settings.window
         if settings.source == "fixed":
             r["price"] = settings.price
+        if settings.source == "receipt":
+            r["quote"] = names.index(deposited(s)[settings.token])
         memory = max(memory, settings.lag + 1, settings.window + 1)
     return feeds, np.zeros((len(feeds), 2 * memory))
 
@@ -100,6 +108,7 @@ class Oracles(Part):
 
     def first_prices(self, world: World) -> None:
         """Give every oracle the price that it starts with."""
+        slots = {int(r["receipt"]): int(r["slot"]) + SUPPLY_INDEX for r in world.reserves}
         for _ in range(2):  # a pool's other token may be priced by a later feed
             for feed in world.feeds:
                 source = int(feed["source"])
@@ -111,6 +120,9 @@ class Oracles(Part):
                     feed["price"] = oracle_protocol.fair_share_price(
                         world.books, pool, world.feeds, feed
                     )
+                elif source == oracle_protocol.RECEIPT:
+                    feed["index"] = slots[int(feed["token"])]
+                    feed["price"] = oracle_protocol.receipt_price(world.books, world.feeds, feed)
                 elif source != oracle_protocol.FIXED:
                     feed["price"] = oracle_protocol.pool_price(
                         world.books, world.pools, world.feeds, feed

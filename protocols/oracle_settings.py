@@ -24,7 +24,7 @@ class OracleSettings(Table):
     """An oracle of one token's price."""
 
     token: str
-    source: Literal["venue", "pool_spot", "pool_twap", "fixed", "share"] = "venue"
+    source: Literal["venue", "pool_spot", "pool_twap", "fixed", "share", "receipt"] = "venue"
     pool: str | None = Field(None, description="That it reads, or whose share it prices.")
     price: Positive | None = Field(
         None,
@@ -92,6 +92,7 @@ def _check_oracle(
     found += unknown(f"{field}.pool", oracle.pool, s.pools, "pool")
     found += unknown(f"{field}.quote", oracle.quote, s.oracles, "oracle")
     found += _check_source(field, oracle, base)
+    found += _check_receipt(s, name, oracle, tokens)
     reads = s.pools.get(oracle.pool or "")
     if reads is not None:
         found += _check_pool_read(s, field, oracle, reads)
@@ -115,9 +116,35 @@ def _check_source(field: str, oracle: OracleSettings, base: list[str]) -> list[P
     if oracle.source == "fixed" and oracle.price is None:
         found.append((f"{field}.price", 'is missing; source = "fixed" needs one'))
     if oracle.source == "venue" and oracle.token not in base:
-        text = f"the venue does not trade {oracle.token}; use a pool, fixed or share"
+        text = f"the venue does not trade {oracle.token}; use a pool, fixed, share or receipt"
         found.append((f"{field}.source", text))
     return found
+
+
+def _check_receipt(
+    s: Content, name: str, oracle: OracleSettings, tokens: list[str]
+) -> list[Problem]:
+    """Whether what should be a receipt is one, of a token that has another oracle."""
+    if oracle.source != "receipt" or oracle.token not in tokens:
+        return []
+    behind = deposited(s).get(oracle.token)
+    if behind is None:
+        have = ", ".join(deposited(s)) or "of which there is none"
+        text = f"{oracle.token} is no receipt of a lending market ({have}); name one"
+        return [(f"oracles.{name}.token", text)]
+    if behind == name:
+        text = f"{oracle.token} is valued by this oracle itself; give its reserve another"
+        return [(f"oracles.{name}.source", text)]
+    return []
+
+
+def deposited(s: Content) -> dict[str, str]:
+    """Receipts of all lending markets: the oracle that values what is behind each, by name."""
+    return {
+        f"{market}-{token}": reserve.oracle or token
+        for market, lender in s.lending.items()
+        for token, reserve in lender.reserves.items()
+    }
 
 
 def _check_pool_read(

@@ -39,7 +39,7 @@ from sim.measures import (
 )
 from sim.mechanisms import cut_in_cohorts
 from sim.names import VENUE
-from sim.parts import parts, wider
+from sim.parts import Default, parts, wider
 from sim.randomness import generator
 from sim.receipts import ReceiptBook
 from sim.scenario import Scenario, checked_seed
@@ -220,6 +220,27 @@ class Market(mesa.Model):
             ValueError: If `by` is neither.
         """
         return balance_sheets.balance_sheets(self, by)
+
+    def defaults(self) -> pd.DataFrame:
+        """Accounts that failed since the start: their debts exceeded what secured them.
+
+        Lending markets close such accounts where a scenario says ``default = "close"``.
+
+        Returns:
+            A row for each time that an account was closed, in order: block, protocol (its
+            creditor), entity (its account) and group; equity (what secured the debts less the
+            debts), owed, recovered, and who lost the rest, treasury and depositors; amounts in
+            the numeraire, at the market's prices before the close.
+        """
+        rows = [row for part in self._parts for row in part.defaults(self)]
+        rows.sort(key=lambda row: row.block)
+        frame = pd.DataFrame(rows, columns=Default._fields)
+        groups = {n: name for name, g in self.joined.items() for n in g.members}
+        for name, cohort in self.cohorts.items():
+            groups |= dict.fromkeys(cohort.accounts(), name)
+        found = [groups.get(self.ledger.account(name), "") for name in frame["entity"]]
+        frame.insert(3, "group", found)
+        return frame
 
     def route(self, token_in: str, token_out: str, amount: float, gas_price: float = 0.0) -> Plan:
         """The best split of an amount over routes through all pools, as they stand.

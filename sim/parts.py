@@ -6,7 +6,7 @@ A part is a stateless object; protocols register theirs here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -37,6 +37,30 @@ class Issued(NamedTuple):
     token: str
     issuer: str
     right: int
+
+
+class Default(NamedTuple):
+    """An account that failed: its debts exceeded what it had to pay them with.
+
+    Attributes:
+        block: In which it was closed.
+        protocol: Name of its creditor.
+        entity: Name of the account.
+        equity: Value of what secured the debts less the debts, numeraire, before the close.
+        owed: The debts.
+        recovered: What the creditors were paid.
+        treasury: What of the rest the protocol's own treasury bore.
+        depositors: What those bore who have a claim on the protocol.
+    """
+
+    block: int
+    protocol: str
+    entity: str
+    equity: float
+    owed: float
+    recovered: float
+    treasury: float
+    depositors: float
 
 
 class Part:
@@ -175,6 +199,10 @@ class Part:
         What is a `sim.handles.Handle` is in `Market.protocols`, too.
         """
         return {}
+
+    def defaults(self, market: Market) -> Sequence[Default]:
+        """Accounts that have failed to pay its protocols, in order."""
+        return ()
 
     def widened_handles(self, market: Market) -> None:
         """Let handles look at arrays that have grown."""

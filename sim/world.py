@@ -36,6 +36,8 @@ class World(Structure):
             liquidated, -1 while it cannot, -2 where it is not listed.
         health: float64[markets, accounts], health factors in the order of
             `debtors`, as of this block's feeds.
+        insolvent: int64[markets, accounts], block since which an account's debts exceed its
+            collateral, -1: they do not; `defaulted` DEFAULTED[n + 1] tells of those closed.
         senders: SENDER[accounts].
         mempool: CALL[n]; `queue` int64[n] and `keys` uint64[2, n] order it.
         receipts: RECEIPT[n].
@@ -114,6 +116,8 @@ class World(Structure):
     debtors: npt.NDArray[np.int64]
     since: npt.NDArray[np.int64]
     health: npt.NDArray[np.float64]
+    insolvent: npt.NDArray[np.int64]
+    defaulted: npt.NDArray[np.void]
     senders: npt.NDArray[np.void]
     mempool: npt.NDArray[np.void]
     queue: npt.NDArray[np.int64]

@@ -362,7 +362,14 @@ class Draft:
                 reserve["bonus"] = rng.uniform(0.0, 0.1)
             reserves[token] = reserve
         settings = self.schema.model(LendingSettings, reserves=reserves)
+        if self.fair:  # who can move the price outside can have others sold out
+            settings.pop("default", None)
         self.content["lending"][name] = settings
+        for token in reserves:  # which a bank that is drawn later may take
+            if not self.fair and rng.random() < 0.5:
+                receipt = f"{name}-{token}"
+                self.content["oracles"][receipt] = {"token": receipt, "source": "receipt"}
+                self.prices[receipt] = self.prices[token]
 
     def _block(self) -> dict[str, Any]:
         rng = self.rng

@@ -48,3 +48,31 @@ def test_without_debtors_there_is_no_health(small: Callable[..., Scenario]) -> N
     market.run(1)
     row = market.datacollector.get_model_vars_dataframe().iloc[-1]
     assert np.isnan(row["lending.bank.health_median"]) and row["lending.bank.debtors"] == 0
+
+
+def test_a_loss_is_what_is_written_off_and_what_is_not_covered(
+    small: Callable[..., Scenario],
+) -> None:
+    """At market prices: an oracle that stands still hides nothing. No sum nets two accounts."""
+    stuck = {"eth": {"source": "fixed", "price": 2000.0}}
+    falls = [{"kind": "price_jump", "asset": "eth", "size": -0.4, "block": 3}]
+    market = Market(small(agents={}, oracles=stuck, shocks=falls), rng=1)
+    bank = market.lending["bank"]
+    people = [Idle(market, {"eth": 10.0}, f"p{n}") for n in range(3)]
+    for person in people:
+        person.deposit("bank", "eth", 10.0)
+    market.run(1)
+    for person, debt in zip(people, (15_000.0, 14_000.0, 1_000.0), strict=True):
+        person.borrow("bank", "usdc", debt)
+    market.run(1)
+    frame = market.datacollector.get_model_vars_dataframe()
+    assert frame["lending.bank.loss"].iloc[-1] == 0.0
+    market.run(1)
+    row = market.datacollector.get_model_vars_dataframe().iloc[-1]
+    price = market.price("eth")
+    assert price == pytest.approx(1200.0)
+    owed = [bank.debt_of(person.account, "usdc") for person in people]
+    want = sum(max(debt - 10.0 * price, 0.0) for debt in owed)
+    assert row["lending.bank.loss"] == pytest.approx(want, rel=1e-9)
+    assert want == pytest.approx(5_000.0, rel=1e-3)
+    assert row["lending.bank.bad_debt"] == row["lending.bank.shortfall"] == 0.0

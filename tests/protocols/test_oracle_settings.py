@@ -43,6 +43,11 @@ from tests.sim.scenario import assert_answered
             "only constant_product, weighted and stableswap pools have one",
         ),
         (
+            {"oracles": {"deposit": {"token": "eth", "source": "receipt"}}},
+            "oracles.deposit.token",
+            "eth is no receipt of a lending market (bank-eth, bank-usdc); name one",
+        ),
+        (
             {"shocks": [{"kind": "oracle_freeze", "oracle": "etc", "block": 1, "blocks": 2}]},
             "shocks.0.oracle",
             "unknown oracle 'etc'",
