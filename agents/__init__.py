@@ -9,6 +9,7 @@ from agents.hedged_provider import HedgedProvider
 from agents.just_in_time_provider import JustInTimeProvider
 from agents.lender import Lender
 from agents.leveraged_borrower import LeveragedBorrower
+from agents.leveraged_fund import LeveragedFund
 from agents.liquidator import Liquidator
 from agents.liquidity_provider import LiquidityProvider
 from agents.momentum_trader import MomentumTrader
@@ -30,6 +31,7 @@ __all__ = [
     "JustInTimeProvider",
     "Lender",
     "LeveragedBorrower",
+    "LeveragedFund",
     "Liquidator",
     "LiquidityProvider",
     "MarketAgent",
@@ -49,6 +51,7 @@ register("hedged_provider", HedgedProvider)
 register("just_in_time_provider", JustInTimeProvider)
 register("lender", Lender)
 register("leveraged_borrower", LeveragedBorrower)
+register("leveraged_fund", LeveragedFund)
 register("liquidator", Liquidator)
 register("liquidity_provider", LiquidityProvider)
 register("momentum_trader", MomentumTrader)

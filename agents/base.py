@@ -22,6 +22,7 @@ from protocols.handles import ConcentratedPool
 from sim.codes import ALL, PREVIOUS, Kind
 from sim.cohort import record_of
 from sim.mempool import WALLET, Call, Order, add_call, send
+from sim.parts import issued_tokens
 from sim.registry import Column
 
 if TYPE_CHECKING:
@@ -579,5 +580,8 @@ class Behaviour(MarketAgent):
 
 
 def token_number(scenario: Scenario, token: str) -> int:
-    """Column of a base token in the ledger."""
-    return [scenario.venue.numeraire, *scenario.venue.assets].index(token)
+    """Column of a token in the ledger: those that the venue trades, then those issued."""
+    base = [scenario.venue.numeraire, *scenario.venue.assets]
+    if token in base:
+        return base.index(token)
+    return len(base) + [each.token for each in issued_tokens(scenario)].index(token)

@@ -20,6 +20,9 @@ from sim.mempool import Order, add_call, call, send
 
 OUTSIDE = -1
 """The outside venue, in a list of places to trade."""
+SHARES, RECEIPTS = 1_000_000, 2_000_000
+"""Of places where shares of a pool, or receipts of a lending market, are issued and handed in:
+added to the number of the pool or market (`agents.issued`)."""
 
 
 THEN = Order(-1, -1, 0.0, 0)
@@ -36,9 +39,43 @@ def _enter(w, order, asked):
 
 @inner
 def trade(w, order, place, token_in, token_out, amount, least):
-    """Swap in a pool or with the outside venue for at least so much."""
+    """Swap in a pool or with the outside venue for at least so much.
+
+    Where the place is an issuer, its shares or receipts are handed in for another token, or
+    bought with one; of receipts all that the sender holds.
+    """
+    if place >= SHARES:
+        return _ask_issuer(w, order, place, token_in, token_out, amount, least)
     kind = Kind.VENUE if place == OUTSIDE else Kind.SWAP
     return _enter(w, order, call(kind, max(place, 0), token_in, token_out, amount, least))
+
+
+@inner
+def _ask_issuer(w, order, place, token_in, token_out, amount, least):
+    """As `trade`, where the place issues one of the tokens."""
+    if place >= RECEIPTS:
+        m = place - RECEIPTS
+        if is_behind(w, m, token_in):
+            return deposit(w, order, m, token_in, amount)
+        return withdraw(w, order, m, token_out, ALL)
+    pool = w.pools[place - SHARES]
+    if pool.share == token_in:
+        kind = Kind.REMOVE_LIQUIDITY
+        asked = call(kind, place - SHARES, token_in, token_out, amount, least)
+    else:
+        other = pool.tokens[1] if pool.tokens[0] == token_in else pool.tokens[0]
+        asked = call(Kind.ADD_LIQUIDITY, place - SHARES, token_in, other, amount, least)
+    return _enter(w, order, asked)
+
+
+@inner
+def is_behind(w, m, token):
+    """Whether a lending market takes deposits of a token."""
+    market = w.markets[m]
+    for r in range(market.first, market.first + market.size):
+        if w.reserves[r].token == token:
+            return True
+    return False
 
 
 @inner
@@ -136,6 +173,12 @@ def carry(w, order, place):
     """Have a public transaction of the mempool carried out here, as a part of a sealed bundle."""
     number = float(w.mempool[place].number)
     return _enter(w, order, call(Kind.CARRY, 0, 0, 0, number, second=float(place)))
+
+
+@inner
+def give(w, order, account, token, amount):
+    """Give an account an amount of a token."""
+    return _enter(w, order, call(Kind.TRANSFER, 0, token, token, amount, counterparty=account))
 
 
 @inner

@@ -9,25 +9,34 @@ collateral into a pool, in that order, each as far as it goes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from agents.base import Behaviour, Column, token_number
-from agents.intents import OUTSIDE, THEN, Order, borrow, deposit, repay, trade, withdraw
+from agents.intents import (
+    OUTSIDE,
+    RECEIPTS,
+    SHARES,
+    THEN,
+    Order,
+    borrow,
+    deposit,
+    repay,
+    trade,
+    withdraw,
+)
+from agents.issued import is_issued, issuer_of
 from agents.lender import reserve_number
-from agents.targets import Credit, Places, Targets
+from agents.positions import Sleeve, open_positions
+from agents.targets import AnyCredit, Places, Targets
 from agents.tools import BUMP, best_place, going_bid, rebid, refuel
 from protocols import lending
-from protocols.loans import list_debtor
 from sim import venue
 from sim.clock import bound, look, must_bound, ring
-from sim.codes import PREVIOUS, Kind, Reason
+from sim.codes import ALL, PREVIOUS, Kind
 from sim.compiled import inner, kernel
-from sim.errors import ScenarioError
-from sim.ledger import begin, transfer
 from sim.names import VENUE
 
 if TYPE_CHECKING:
@@ -60,7 +69,18 @@ def repayment_to_health(collateral, threshold, debt, health):
 
 
 @inner
-def _ratio(w, token):
+def volatility_ratio_of(w, token):
+    """Volatility of a token over what is normal; of what is issued: of what is behind it."""
+    if is_issued(w, token):  # as restless as the most restless of what is behind it
+        place = issuer_of(w, token)
+        most = 1.0
+        if SHARES <= place < RECEIPTS:
+            pool = w.pools[place - SHARES]
+            for k in range(pool.size):
+                for a in range(w.assets.size):
+                    if w.assets[a].token == pool.tokens[k]:
+                        most = max(most, venue.volatility_ratio(w.assets[a]))
+        return most
     for a in range(w.assets.size):
         if w.assets[a].token == token:
             return venue.volatility_ratio(w.assets[a])
@@ -119,7 +139,8 @@ def _lever(w, me, i, my, price_d, value, gas):
     order = Order(account, me.ident, going_bid(w, account, gas, my.bid), int(my.patience))
     if borrow(w, order, m, debt, amount, 1.0):
         trade(w, THEN, place, debt, collateral, PREVIOUS, out * (1.0 - my.slippage))
-        deposit(w, THEN, m, collateral, PREVIOUS)
+        # A deposit tells its amount, not the receipts that it gave.
+        deposit(w, THEN, m, collateral, ALL if place >= RECEIPTS else PREVIOUS)
 
 
 @inner
@@ -132,7 +153,7 @@ def decide(w, me):
     market = w.markets[m]
     backing, owing = w.reserves[me.places[C_RESERVE]], w.reserves[me.places[D_RESERVE]]
     price_c, price_d = w.feeds[backing.feed].price, w.feeds[owing.feed].price
-    ratio = _ratio(w, me.places[COLLATERAL])
+    ratio = volatility_ratio_of(w, me.places[COLLATERAL])
     _, _, cash = lending.totals(w.books, market, owing)
     # The dearest of what it may do: take out or borrow, trade, put in.
     gas = rules.gas_cost[Kind.BORROW] + rules.gas_cost[Kind.SWAP] + rules.gas_cost[Kind.DEPOSIT]
@@ -187,31 +208,7 @@ def decide(w, me):
         my.busy = busy
 
 
-@kernel
-def _open(w, me, loans):
-    """Deposit the collateral and borrow what each holds against it.
-
-    Returns:
-        Row of the first agent that could not, and the reason; -1 if all could.
-    """
-    m, collateral, debt = me.places[MARKET], me.places[COLLATERAL], me.places[DEBT]
-    market = w.markets[m]
-    for i in range(me.size):
-        account = me.first + i
-        begin(w.books)
-        held = loans[i, 0]
-        reason, _ = lending.deposit(w.books, market, w.reserves, account, collateral, held)
-        if reason == Reason.DONE and loans[i, 1] > 0.0:
-            reason, _ = lending.borrow(
-                w.books, market, w.reserves, w.feeds, account, debt, loans[i, 1], 0.0
-            )
-            list_debtor(w, m, account)
-        if reason != Reason.DONE:
-            return i, reason
-    return -1, Reason.DONE
-
-
-class BorrowerTargets(Places, Credit):
+class BorrowerTargets(Places, AnyCredit):
     """Where it borrows what, against what, and where it buys and sells that."""
 
 
@@ -253,69 +250,15 @@ class LeveragedBorrower(Behaviour):
 
     @classmethod
     def begin(cls, market: Market, cohort: CohortTable) -> None:
-        """Open the positions: collateral bought outside with what is borrowed.
+        """Open the positions: collateral of which a part is bought with what is borrowed.
 
         Raises:
             ScenarioError: If the lending market cannot bear the loans.
         """
         super().begin(market, cohort)
-        w, ledger = market.world, market.ledger
-        _m, collateral, debt, c, d = (int(place) for place in cohort.places[:ROUTES])
-        backing, owing = w.reserves[c], w.reserves[d]
-        price_c = float(w.feeds[int(backing["feed"])]["price"])
-        price_d = float(w.feeds[int(owing["feed"])]["price"])
-        for key, feed, price in (("collateral", backing, price_c), ("debt", owing, price_d)):
-            if not 0.0 < price < math.inf:
-                oracle = list(market.oracles)[int(feed["feed"])]
-                token = getattr(cohort.settings.targets, key)
-                text = f"{token} has no price at the start, oracle {oracle} "
-                text += f"says {price:g}; choose another, or mend the oracle"
-                raise ScenarioError([(f"agents.{cohort.name}.{key}", text)])
-        # No more than the loan-to-value lets it borrow, with a little to spare.
-        most = 1.0 / (1.0 - 0.98 * float(backing["ltv"]))
-        leverage = np.minimum(cohort.column("leverage"), most)
-        equity = cohort.column("equity")
-        loans = np.column_stack([equity * leverage / price_c, equity * (leverage - 1.0) / price_d])
-        ledger.endow(cohort.first, collateral, equity / price_c)
-        bought = loans[:, 0] - equity / price_c
-        there = ledger.balance(VENUE, collateral)
-        if bought.sum() > there:
-            token = cohort.settings.targets.collateral
-            text = f"buys {bought.sum():.4g} {token} at the start, of which the venue has "
-            text += f"{there:.4g}; lower equity, leverage or count, or raise venue.assets.{token}"
-            raise ScenarioError([(f"agents.{cohort.name}.equity", f"{text}.inventory")])
-        market.ledger.transfer(VENUE, cohort.first, collateral, float(bought.sum()))
-        spread = ledger.balances[cohort.first : cohort.first + len(cohort), collateral]
-        if len(cohort):
-            spread[0] -= bought.sum()
-            spread += bought
-        me = cohort.kernel_view()
-        row, reason = _open(w, me, loans)
-        if row >= 0:
-            raise ScenarioError([_refusal(market, cohort, loans, row, Reason(reason))])
-        venue_account = ledger.account(VENUE)
-        for account, loan in zip(cohort.accounts(), loans[:, 1], strict=True):
-            begin(w.books)
-            transfer(w.books, int(account), venue_account, debt, float(loan))
-
-
-def _refusal(
-    market: Market, cohort: CohortTable, loans: np.ndarray, row: int, reason: Reason
-) -> tuple[str, str]:
-    """Field and message of a loan that could not be made at the start."""
-    name, debt = cohort.settings.targets.lending, cohort.settings.targets.debt
-    total = float(loans[:, 1].sum())
-    advice = {
-        Reason.NO_CASH: f"all loans are {total:.6g} {debt} and the cash is out; raise "
-        f"lending.{name}.reserves.{debt}.cash or the lenders' deposits, or lower equity, "
-        "leverage or count",
-        Reason.CAP: "a cap is reached; raise supply_cap or borrow_cap, or lower equity or count",
-        Reason.NOT_BORROWABLE: f"{debt} cannot be borrowed; set borrowable = true",
-        Reason.UNHEALTHY: "the loan-to-value does not allow the leverage; lower it",
-        Reason.INVALID: "it has nothing to put in; raise equity",
-    }
-    text = advice.get(reason, reason.name.lower().replace("_", " "))
-    return f"agents.{cohort.name}", f"agent {row} cannot open its position: {text}"
+        sleeve = Sleeve(*(int(place) for place in cohort.places[:ROUTES]))
+        equity, leverage = cohort.column("equity"), cohort.column("leverage")
+        open_positions(market, cohort, sleeve, equity, leverage)
 
 
 def routes(scenario: Scenario, settings: AgentSettings) -> list[int]:

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 
 from agents.arbitrageur import give_limitless_capital
 from agents.base import Behaviour, Column
 from agents.intents import OUTSIDE, THEN, Order, liquidate, require, trade
+from agents.issued import is_issued, quote_issued
 from agents.leveraged_borrower import routes
 from agents.targets import LendingName, Places, Routed, Targets
 from agents.tools import (
@@ -52,7 +53,8 @@ if TYPE_CHECKING:
     from sim.market import Market
     from sim.scenario import AgentSettings, Scenario
 
-MARKET, ROUTES = range(2)
+MARKETS, FIRST = range(2)
+"""Places: how many markets it works, and the first of them; then where it sells."""
 ROUTED = -3
 """In place of a pool: a sale split over the best routes."""
 
@@ -85,6 +87,12 @@ class Plan(NamedTuple):
 
 SMALLER = 5
 """Times that a liquidation may be halved to make its sale pay."""
+
+
+@inner
+def _sales(me):
+    """Where it sells what it seizes."""
+    return me.places[FIRST + me.places[MARKETS] :]
 
 
 @inner
@@ -148,9 +156,13 @@ def _best_gain(w, me, my, d, c):
         price = market_price(w, collateral) * (1.0 - _discount(w, my, collateral))
     else:
         price = 0.0
-        for i in range(ROUTES, me.places.size):
+        if is_issued(w, collateral):
+            out = quote_issued(w, collateral, debt, TINY)[1]
+            price = out / TINY * market_price(w, debt)
+        sales = _sales(me)
+        for i in range(sales.size):
             for token in (debt, rules.numeraire):
-                out = quote_at(w, me.places[i], collateral, token, TINY)
+                out = quote_at(w, sales[i], collateral, token, TINY)
                 price = max(price, out / TINY * market_price(w, token))
     a_unit = w.feeds[owing.feed].price / w.feeds[backing.feed].price * (1.0 + backing.bonus)
     # The last factor is for the rounding of so small a quote.
@@ -204,7 +216,7 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
             return nothing  # it holds one kind of inventory at a time
         worth = received * market_price(w, collateral) * (1.0 - _discount(w, my, collateral))
         return Plan(worth - money, money, repaid, received, worth, OUTSIDE, d, c, gas)
-    place, out = best_place(w, me.places[ROUTES:], collateral, debt, received)
+    place, out = best_place(w, _sales(me), collateral, debt, received)
     worth = out * market_price(w, debt)
     if w.cohorts[me.ident].routes:
         _, split = find_route(w, collateral, debt, received)
@@ -214,7 +226,7 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
             place, out, gas = ROUTED, split, gas + more
             worth = out * market_price(w, debt)
     if debt != rules.numeraire:
-        outside = best_place(w, me.places[ROUTES:], collateral, rules.numeraire, received)
+        outside = best_place(w, _sales(me), collateral, rules.numeraire, received)
         if outside[1] > worth:
             place, out, worth = outside[0], outside[1], outside[1]
             gas = one_swap
@@ -318,25 +330,124 @@ def _sell_inventory(w, me, i, my):
     my.sell_at = 0.0
     if held <= 0.0:
         return
-    place, _ = best_place(w, me.places[ROUTES:], token, rules.numeraire, held)
+    place, _ = best_place(w, _sales(me), token, rules.numeraire, held)
     place = max(place, OUTSIDE)
     bid = going_bid(w, account, rules.gas_cost[Kind.SWAP], 1.1)
     order = Order(account, me.ident, bid, int(my.patience))
     trade(w, order, place, token, rules.numeraire, amount, 0.0)
 
 
-# Long: one pass over the positions in danger, with what each liquidator has left.
+@inner
+def _unhealthy(w, m):
+    """Positions of a market that may be liquidated."""
+    found = 0
+    for k in range(w.markets[m].debtors):
+        found += w.health[m, k] < 1.0
+    return found
+
+
+@inner
+def _liquidated(w, me):
+    """Liquidations so far, of all of its markets."""
+    done = 0.0
+    for j in range(me.places[MARKETS]):
+        done += w.books.storage[w.markets[me.places[FIRST + j]].slot + lending.LIQUIDATIONS]
+    return done
+
+
+@inner
+def _learn(w, me, i, my):
+    """See whether it has won the race that it was in, or would have won one that it let pass."""
+    if my.raced > 0.0:
+        won = 1.0 if _holdings(w, me.first + i) > my.held_before else 0.0
+        my.hits += my.learning * (won - my.hits)
+        my.raced = 0.0
+    if my.passed > 0.0 and my.passed == _liquidated(w, me) + 1.0:
+        # Nobody has liquidated since it let a position pass, so it would have won.
+        my.hits += my.learning * (1.0 - my.hits)
+    my.passed = 0.0
+
+
+# Long: one pass over the positions in danger of a market.
+@inner
+def _hunt(w, me, i, my, j, begun, capital, sent):
+    """Liquidate what pays in its j-th market.
+
+    Args:
+        j: Number of the market among its own.
+        begun: Place in the mempool of the first that it sends in this block.
+        capital: That it has left, numeraire.
+        sent: How many it has sent.
+
+    Returns:
+        (capital left, how many it has sent).
+    """
+    rules = w.rules[0]
+    m = me.places[FIRST + j]
+    market = w.markets[m]
+    account = me.first + i
+    gas = rules.gas_cost[Kind.LIQUIDATE] + rules.gas_cost[Kind.SWAP]
+    start = int(agent_uniform(me.key, i, 1 + j) * market.debtors)
+    last_d = last_c = -1
+    gain = 0.0
+    trying = tries_out(w, my)
+    for step in range(market.debtors):
+        if sent >= my.most or capital <= 0.0:
+            break
+        k = (start + step) % market.debtors
+        factor = w.health[m, k]
+        if not factor < 1.0:
+            continue
+        d, c = _pair(w, market, w.debtors[m, k])
+        if d < 0 or c < 0:
+            continue
+        if d != last_d or c != last_c:
+            last_d, last_c = d, c
+            gain = _best_gain(w, me, my, d, c) - my.margin
+        if gain <= 0.0:
+            continue
+        owed = lending.debt_of(w.books, w.reserves[d], w.debtors[m, k])
+        most = gain * min(capital, owed * _unit_cost(w, w.reserves[d].token))
+        if not worth_the_race(w, most, my.bid_share, gas, 1.0):
+            continue
+        plan = best_plan(w, me, my, m, w.debtors[m, k], factor, capital, d, c)
+        profit, money, needs = plan.profit, plan.money, plan.gas
+        profit -= my.margin * money
+        if trying:
+            needs += rules.gas_cost[Kind.REQUIRE]
+        if profit <= 0.0:
+            continue
+        if not worth_the_race(w, profit, my.bid_share, needs, my.hits):
+            if worth_the_race(w, profit, my.bid_share, needs, 1.0):
+                my.passed = _liquidated(w, me) + 1.0
+            continue
+        bid = affordable(w, account, needs, share_bid(w, profit, my.bid_share, needs))
+        cost = gas_cost(w, needs, bid)
+        if my.hold <= 0.0 and cost > profit:
+            continue
+        order = Order(account, me.ident, bid, int(my.patience))
+        sell_at, selling = my.sell_at, my.selling
+        least = cost if trying else UNSAID
+        if _strike(w, order, my, m, w.debtors[m, k], plan, least):
+            if trying and not pays(w, begun, cost):
+                my.sell_at, my.selling = sell_at, selling
+                continue
+            delay(w, int(my.latency))
+            capital -= money
+            sent += 1
+    return capital, sent
+
+
 @inner
 def decide(w, me):
     """Liquidate what pays, and sell what was held long enough."""
-    rebid(w, me)
     chain = w.chain[0]
     rules = w.rules[0]
-    m = me.places[MARKET]
-    market = w.markets[m]
+    count = me.places[MARKETS]
     unhealthy = 0
-    for k in range(market.debtors):
-        unhealthy += w.health[m, k] < 1.0
+    for j in range(count):
+        unhealthy += _unhealthy(w, me.places[FIRST + j])
+    rebid(w, me)
     gas = rules.gas_cost[Kind.LIQUIDATE] + rules.gas_cost[Kind.SWAP]
     for i in range(me.size):
         my = me.rows[i]
@@ -349,66 +460,23 @@ def decide(w, me):
             continue
         if my.attention < 1.0 and agent_uniform(me.key, i, 0) >= my.attention:
             continue
+        first, last = 0, count
+        if my.everywhere < 0.5:  # its capital serves one of them alone
+            first = i % count
+            last = first + 1
+            if _unhealthy(w, me.places[FIRST + first]) == 0:
+                continue
         capital = w.books.balances[account, rules.numeraire]
-        if my.raced > 0.0:
-            won = 1.0 if _holdings(w, account) > my.held_before else 0.0
-            my.hits += my.learning * (won - my.hits)
-            my.raced = 0.0
-        done = w.books.storage[market.slot + lending.LIQUIDATIONS]
-        if my.passed == done + 1.0:
-            # Nobody has liquidated since it let a position pass, so it would have won.
-            my.hits += my.learning * (1.0 - my.hits)
-        my.passed = 0.0
+        _learn(w, me, i, my)
+        begun = chain.waiting
+        if not refuel(w, account, me.ident, gas):
+            continue
         sent = 0
-        trying, begun = tries_out(w, my), chain.waiting
-        start = int(agent_uniform(me.key, i, 1) * market.debtors)
-        fuelled = refuel(w, account, me.ident, gas)
-        last_d = last_c = -1
-        gain = 0.0
-        for step in range(market.debtors):
-            if sent >= my.most or capital <= 0.0 or not fuelled:
-                break
-            k = (start + step) % market.debtors
-            factor = w.health[m, k]
-            if not factor < 1.0:
-                continue
-            d, c = _pair(w, market, w.debtors[m, k])
-            if d < 0 or c < 0:
-                continue
-            if d != last_d or c != last_c:
-                last_d, last_c = d, c
-                gain = _best_gain(w, me, my, d, c) - my.margin
-            if gain <= 0.0:
-                continue
-            owed = lending.debt_of(w.books, w.reserves[d], w.debtors[m, k])
-            most = gain * min(capital, owed * _unit_cost(w, w.reserves[d].token))
-            if not worth_the_race(w, most, my.bid_share, gas, 1.0):
-                continue
-            plan = best_plan(w, me, my, m, w.debtors[m, k], factor, capital, d, c)
-            profit, money, needs = plan.profit, plan.money, plan.gas
-            profit -= my.margin * money
-            if trying:
-                needs += rules.gas_cost[Kind.REQUIRE]
-            if profit <= 0.0:
-                continue
-            if not worth_the_race(w, profit, my.bid_share, needs, my.hits):
-                if worth_the_race(w, profit, my.bid_share, needs, 1.0):
-                    my.passed = done + 1.0
-                continue
-            bid = affordable(w, account, needs, share_bid(w, profit, my.bid_share, needs))
-            cost = gas_cost(w, needs, bid)
-            if my.hold <= 0.0 and cost > profit:
-                continue
-            order = Order(account, me.ident, bid, int(my.patience))
-            sell_at, selling = my.sell_at, my.selling
-            least = cost if trying else UNSAID
-            if _strike(w, order, my, m, w.debtors[m, k], plan, least):
-                if trying and not pays(w, begun, cost):
-                    my.sell_at, my.selling = sell_at, selling
-                    continue
-                delay(w, int(my.latency))
-                capital -= money
-                sent += 1
+        # The same capital for all of them: whichever it looks at first has the first of it.
+        turn = int(agent_uniform(me.key, i, 1 + count) * count) if last - first > 1 else 0
+        for n in range(last - first):
+            j = first + (turn + n) % (last - first)
+            capital, sent = _hunt(w, me, i, my, j, begun, capital, sent)
         if sent > 0:
             my.busy = chain.block + my.patience + my.latency
             my.raced = 1.0
@@ -425,13 +493,15 @@ def _holdings(w, account):
 
 
 class LiquidatorTargets(Routed, Places):
-    """The market whose positions it liquidates, and where it sells what it seizes."""
+    """The markets whose positions it liquidates, and where it sells what it seizes."""
 
-    lending: LendingName = Field(description="Lending market.")
+    lending: LendingName | Annotated[list[LendingName], Field(min_length=1)] = Field(
+        description="Lending market, or a list of them that share its capital."
+    )
 
 
 class Liquidator(Behaviour):
-    """Liquidates unhealthy positions of a lending market."""
+    """Liquidates unhealthy positions of one lending market or of several."""
 
     columns: ClassVar[Mapping[str, Column]] = {
         "attention": Column("Chance that it looks in a block", "share", 1.0, 0.0, 1.0),
@@ -446,6 +516,7 @@ class Liquidator(Behaviour):
         "slippage": Column("Worse sale than quoted that it accepts", "share", 0.02, 0.0, 1.0),
         "tries": TRIES,
         "bump": BUMP,
+        "everywhere": Column("Whether its capital serves all markets, or one", "0 or 1", 1.0, 0, 1),
         "hits": Column("Share of races won lately", "share", 0.5, state=True),
         "raced": Column("Whether a race is under way", "0 or 1", 0.0, state=True),
         "held_before": Column("What it held before that race", "numeraire", 0.0, state=True),
@@ -458,15 +529,16 @@ class Liquidator(Behaviour):
     needs_wallet: ClassVar[bool] = True
     searcher: ClassVar[bool] = True
     without: ClassVar[Mapping[str, Mapping[str, float]]] = {
-        "liquidators_sell": {"hold": math.inf, "risk_aversion": 0.0}
+        "liquidators_sell": {"hold": math.inf, "risk_aversion": 0.0},
+        "liquidators_share_capital": {"everywhere": 0.0},
     }
     decide = staticmethod(decide)
 
     @classmethod
     def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
-        """Market, and where to sell."""
-        market = list(scenario.lending).index(settings.targets.lending)
-        return [market, *routes(scenario, settings)]
+        """How many markets, which, and where to sell."""
+        markets = [list(scenario.lending).index(name) for name in settings.named("lending")]
+        return [len(markets), *markets, *routes(scenario, settings)]
 
     @classmethod
     def begin(cls, market: Market, cohort: CohortTable) -> None:

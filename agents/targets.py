@@ -14,8 +14,10 @@ from pydantic import Field
 from sim.fields import Names, Place, Switch, Table, Token
 
 __all__ = [
+    "AnyCredit",
     "Credit",
     "Graph",
+    "Issued",
     "LendingName",
     "Place",
     "Places",
@@ -30,6 +32,8 @@ __all__ = [
 
 PoolName = Annotated[str, Names("pools")]
 LendingName = Annotated[str, Names("lending")]
+Issued = Annotated[str, Names("issued")]
+"""A token of the venue, or one that a protocol issues."""
 MOST_NEIGHBOURS = 1_000_000
 
 
@@ -69,6 +73,16 @@ class Credit(Targets):
 
     lending: LendingName = Field(description="Lending market.")
     collateral: Token = Field(description="Token deposited.")
+    debt: Token = Field(description="Token borrowed.")
+
+
+class AnyCredit(Targets):
+    """The same, where shares of a pool and receipts of another market may be put in too."""
+
+    lending: LendingName = Field(description="Lending market.")
+    collateral: Issued = Field(
+        description="Token deposited: of the venue, a pool's share, or a lending market's receipt."
+    )
     debt: Token = Field(description="Token borrowed.")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from agents.base import Column
-from agents.intents import OUTSIDE, THEN, Order, require, trade
+from agents.intents import OUTSIDE, SHARES, THEN, Order, require, trade
+from agents.issued import NOWHERE, is_issued, quote_issued
 from protocols import amm, oracle
 from protocols.pool import position
 from sim import venue
@@ -75,7 +76,9 @@ def share_bid(w, profit, share, gas):
 
 @inner
 def quote_at(w, place, token_in, token_out, amount):
-    """What a pool, or the outside venue, would give now; 0 where it cannot."""
+    """What a pool, the outside venue or an issuer would give now; 0 where it cannot."""
+    if place >= SHARES:
+        return quote_issued(w, token_in, token_out, amount)[1]
     if place == OUTSIDE:
         out = venue.quote(w.books, w.assets, w.rules[0].numeraire, token_in, token_out, amount)
         return out if out == out else 0.0
@@ -87,8 +90,14 @@ def quote_at(w, place, token_in, token_out, amount):
 @inner
 def best_place(w, places, token_in, token_out, amount):
     """The place that gives most for an amount, gas in the account. Returns (place, amount out)."""
-    best, most, highest = -2, 0.0, -np.inf
+    best, most, highest = NOWHERE, 0.0, -np.inf
     price = market_price(w, token_out)
+    if is_issued(w, token_in) or is_issued(w, token_out):
+        best, most = quote_issued(w, token_in, token_out, amount)
+        if most <= 0.0:
+            best, most = NOWHERE, 0.0
+        else:
+            highest = most * price
     for i in range(places.size):
         out = quote_at(w, places[i], token_in, token_out, amount)
         if out <= 0.0:

@@ -17,7 +17,7 @@ from sim.codes import ALL, Kind, Reason
 from sim.errors import Problem, ScenarioError
 from sim.ledger import DEBT, FREE, PLEDGE, Ledger, begin
 from sim.names import HOLDERS
-from sim.parts import Default, Issued, Part, register_part, wider
+from sim.parts import Default, Issued, Part, issued_tokens, register_part, wider
 from sim.registry import register_strike
 
 if TYPE_CHECKING:
@@ -142,8 +142,8 @@ class Loans(Part):
 
     def check_group(self, s: Content, field: str, group: AgentSettings) -> list[Problem]:
         """Whether its market is there, and lends what it uses."""
-        base = [s.venue.numeraire, *s.venue.assets]
-        return check_group(field, s.lending, group, base)
+        known = [s.venue.numeraire, *s.venue.assets, *(each.token for each in issued_tokens(s))]
+        return check_group(field, s.lending, group, known)
 
     def warnings(self, s: Content) -> list[Problem]:
         """Thresholds at which liquidations leave bad debt."""

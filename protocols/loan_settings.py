@@ -202,7 +202,7 @@ def _check_reserve(
 
 
 def check_group(
-    field: str, markets: Mapping[str, LendingSettings], group: AgentSettings, base: list[str]
+    field: str, markets: Mapping[str, LendingSettings], group: AgentSettings, known: list[str]
 ) -> list[Problem]:
     """Whether the markets of a group of agents lend what the group uses.
 
@@ -210,13 +210,13 @@ def check_group(
         field: Of the group.
         markets: By name.
         group: Its settings.
-        base: Tokens that the venue trades.
+        known: Tokens that there are.
     """
     found: list[Problem] = []
     there = {t for m in group.named("lending") if m in markets for t in markets[m].reserves}
     for key, of, token in named_in(group.targets) if there else ():
-        if of == "token" and token in base:
-            found += unknown(f"{field}.{key}", token, sorted(there & set(base)), "reserve")
+        if of in ("token", "issued") and token in known:
+            found += unknown(f"{field}.{key}", token, sorted(there & set(known)), "reserve")
     return found
 
 

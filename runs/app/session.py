@@ -36,6 +36,9 @@ _MECHANISMS = {
     "gas_binds": "gas and full blocks",
     "venue_depth_is_finite": "impact on the outside venue",
     "liquidators_sell": "liquidators sell",
+    "liquidators_share_capital": "liquidators' one purse",
+    "funds_sell_across": "funds sell all that they hold",
+    "investors_redeem": "funds' investors leave",
     "providers_leave": "providers may leave",
     "lenders_leave": "lenders may leave",
 }

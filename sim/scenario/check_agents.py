@@ -10,7 +10,7 @@ from sim import registry
 from sim.errors import Problem, ScenarioError, did_you_mean, unknown
 from sim.fields import named_in
 from sim.names import VENUE
-from sim.parts import places, sections
+from sim.parts import issued_tokens, places, sections
 from sim.scenario.agents import AgentSettings
 from sim.scenario.content import Content
 from sim.scenario.problems import problems_of
@@ -80,6 +80,7 @@ def _check_names(s: Content, field: str, group: AgentSettings, base: list[str]) 
     there = {part.section: (list(getattr(s, part.section)), part.what) for part in sections()}
     there["protocols"] = (list(s.protocols), "protocol")
     there["token"] = (base, "token")
+    there["issued"] = ([*base, *(each.token for each in issued_tokens(s))], "token")
     there["place"] = ([VENUE, *places(s)], "place to trade")
     found: list[Problem] = []
     for key, of, name in named_in(group.targets):

@@ -19,8 +19,22 @@ class _OwnSwitches(Table):
     capital_is_finite: Switch = Field(
         True, description="Arbitrageurs and liquidators can run out of capital."
     )
+    liquidators_share_capital: Switch = Field(
+        True, description="Liquidators of several markets have one purse; off: each serves one."
+    )
+    claims_as_collateral: Switch = Field(
+        True,
+        description="Shares of pools and receipts of deposits back loans; off: nobody has borrowed "
+        "against them.",
+    )
     providers_leave: Switch = Field(True, description="Liquidity providers may leave.")
     lenders_leave: Switch = Field(True, description="Lenders may withdraw.")
+    funds_sell_across: Switch = Field(
+        True, description="Funds sell all that they hold when one asset falls; off: that alone."
+    )
+    investors_redeem: Switch = Field(
+        True, description="Funds' investors take money out after losses."
+    )
     gas_binds: Switch = Field(True, description="Blocks have a capacity, and gas a price.")
     venue_depth_is_finite: Switch = Field(
         True, description="What agents trade outside moves the price there."
@@ -32,8 +46,9 @@ class _OwnSwitches(Table):
     )
 
 
-FROM_THE_START = frozenset({"capital_is_finite"})
-"""Switches that cannot be cut for a while: capital without limit is given at the start alone."""
+FROM_THE_START = frozenset({"capital_is_finite", "claims_as_collateral"})
+"""Switches that cannot be cut for a while: capital without limit is given, and loans are made, at
+the start alone."""
 
 if TYPE_CHECKING:
     Mechanism = str

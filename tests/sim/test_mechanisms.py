@@ -16,7 +16,19 @@ from sim.shocks import HOLDING, held_by
 
 MECHANISMS = get_args(Mechanism)
 ALL_OF_THEM: dict[str, Any] = {
-    "oracles": {"eth": {"source": "pool_twap", "pool": "eth-usdc", "window": 5}},
+    "venue": {"assets": {"btc": {"price": 40_000.0, "volatility": 1.0, "inventory": 1e5}}},
+    "oracles": {
+        "eth": {"source": "pool_twap", "pool": "eth-usdc", "window": 5},
+        "btc": {"token": "btc"},
+    },
+    "lending": {
+        "two": {
+            "reserves": {
+                "btc": {"ltv": 0.8, "threshold": 0.83},
+                "usdc": {"collateral": False, "cash": 1e6},
+            }
+        }
+    },
     "pools": {
         "eth-usdc": {"protocol_fee": 0.2, "breaker": {"move": 0.03, "window": 20, "cool_down": 4}},
         "other": {"tokens": ["eth", "usdc"], "reserves": {"eth": 500.0, "usdc": 1e6}},
@@ -24,7 +36,23 @@ ALL_OF_THEM: dict[str, Any] = {
     "insurance": {
         "fund": {"token": "usdc", "funds": 1e4, "covers": ["eth-usdc", "bank"], "premium": 0.5}
     },
-    "agents": {"traders": {"pools": ["eth-usdc", "other"], "routing": True, "wallet": {"eth": 40}}},
+    "agents": {
+        "traders": {"pools": ["eth-usdc", "other"], "routing": True, "wallet": {"eth": 40}},
+        "funds": {
+            "kind": "leveraged_fund",
+            "count": 4,
+            "assets": ["eth", "btc"],
+            "debt": "usdc",
+            "lending": ["bank", "two"],
+            "equity": 2e4,
+            "leverage": 2.5,
+            "band": 0.01,
+            "flow": 5.0,
+            "attention": 1.0,
+            "review": 15.0,
+            "wallet": {"eth": 1.0, "usdc": 100.0},
+        },
+    },
 }
 
 
@@ -45,8 +73,9 @@ def same_bits(one: Market, other: Market) -> bool:
     )
 
 
-def test_every_switch_but_that_of_capital_can_be_cut_for_a_while() -> None:
-    assert set(MECHANISMS) == set(Switches.model_fields) - {"capital_is_finite"}
+def test_every_switch_but_those_of_the_start_can_be_cut_for_a_while() -> None:
+    at_the_start = {"capital_is_finite", "claims_as_collateral"}
+    assert set(MECHANISMS) == set(Switches.model_fields) - at_the_start
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
@@ -74,7 +103,8 @@ def test_it_works_again_as_before(lively: Callable[..., Scenario], mechanism: st
         "cohorts": ["routes"],
     }
     columns = {
-        "liquidators": ["hold", "risk_aversion"],
+        "liquidators": ["hold", "risk_aversion", "everywhere"],
+        "funds": ["across", "flow"],
         "providers": ["tolerance", "volatility"],
         "lenders": ["attention"],
     }
