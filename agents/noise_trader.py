@@ -1,10 +1,17 @@
 """Noise traders: swaps for reasons of their own, in clusters, of all sizes.
 
+As a group they may also have reasons that the outside gives them: volatility, with which
+volume rises (Karpoff 1987), and news, which is a move of an outside price far beyond its
+volatility and wears off. Both raise the rate at which they start by themselves, which others
+then follow. Some swap where they get most, some keep to their pools; and some know a part of
+the next outside move and trade on it where that pays more than the fee (Glosten, Milgrom 1985).
+
 Arrivals excite themselves (a discrete Hawkes process: Hawkes 1971; Bacry,
 Mastromatteo, Muzy 2015): with heat h, the recent activity of all traders over
 what their base rates alone would give, trader i acts in a block with probability
-``rate_i (1 + branching_i h)``. Sizes are lognormal, a few with a Pareto tail
-(Gabaix et al. 2003), sides a coin that a slow common mood weights.
+``rate_i (1 + branching_i h)``; reasons from outside stand in place of the 1. Sizes are
+lognormal, a few with a Pareto tail (Gabaix et al. 2003), sides a coin that a slow common mood
+weights.
 """
 
 from __future__ import annotations
@@ -18,7 +25,18 @@ import numpy as np
 from agents.base import Behaviour, Column
 from agents.intents import Order, swap
 from agents.targets import PoolsOrRoutes, Targets
-from agents.tools import find_route, going_bid, quote_at, refuel, route_gas, send_routes
+from agents.tools import (
+    best_place,
+    find_route,
+    gas_cost,
+    going_bid,
+    quote_at,
+    refuel,
+    route_gas,
+    send_routes,
+)
+from protocols.pool import position
+from sim import venue
 from sim.clock import ask_bounds, bound, everybody, look, must_bound, ring
 from sim.codes import Kind
 from sim.compiled import AHEAD, inner, prefetch
@@ -34,13 +52,59 @@ LEAST = 1e-6
 LEAST_HEAT = 0.1
 """For which bounds of chances are said, at least."""
 # Draws of an agent in a block.
-_ACT, _POOL, _SIDE, _SIZE, _TAIL, _FIRST, _SECOND = range(7)
+_ACT, _POOL, _SIDE, _SIZE, _TAIL, _FIRST, _SECOND, _HABIT, _KNOWS = range(9)
 
 
 @inner
-def _chance(my, heat):
-    """Chance to act in a block."""
-    return my.rate * (1.0 + my.branching * heat)
+def _chance(my, reasons, heat, excitement, news):
+    """Chance to act in a block.
+
+    Args:
+        reasons: Whether any of the group has reasons from outside.
+        heat: Recent activity over what base rates alone would give.
+        excitement: Log of volatility now over its long-run level.
+        news: Pieces of news, each as far as it has not worn off.
+    """
+    if reasons == 0.0:
+        return my.rate * (1.0 + my.branching * heat)
+    reason = math.exp(my.volume_elasticity * excitement) * (1.0 + my.news * news)
+    return my.rate * (reason + my.branching * heat)
+
+
+@inner
+def _hear(w, me):
+    """Note how volatile the outside prices of the group's tokens are, and what is news."""
+    ours = me.memory
+    ratio, heard, number = 0.0, 0.0, 0
+    for a in range(w.assets.size):
+        asset = w.assets[a]
+        for k in range(me.places.size):
+            if position(w.pools[me.places[k]], asset.token) >= 0:
+                number += 1
+                ratio += venue.volatility_ratio(asset)
+                change = math.log(asset.price / asset.before)
+                # As it was seen before this move.
+                usual = asset.seen_variance - asset.memory * change * change
+                usual = max(usual / max(1.0 - asset.memory, 1e-12), 0.0)
+                if usual > 0.0 and change * change > ours.news_size * ours.news_size * usual:
+                    heard = 1.0
+                break
+    ours.excitement = math.log(max(ratio / number, 1e-9)) if number > 0 else 0.0
+    ours.news = ours.news_decay * ours.news + heard
+
+
+@inner
+def _follow_reasons(w, me):
+    """Keep bounds of reasons from outside somewhat above what they are."""
+    ours = me.memory
+    _hear(w, me)
+    above = ours.excitement > ours.most_excitement or ours.news > ours.most_news
+    calm = ours.excitement < ours.most_excitement - 1.0
+    calm = calm or (ours.news < 0.25 * ours.most_news and ours.most_news > 0.1)
+    if above or calm:
+        ours.most_excitement = ours.excitement + 0.25
+        ours.most_news = max(1.3 * ours.news, 0.1)
+        ask_bounds(w, me.clock)
 
 
 @inner
@@ -48,6 +112,8 @@ def _ring(w, me):
     """Find who may act; bounds are of a heat somewhat above today's, and follow it."""
     ours = me.memory
     heat = ours.heat
+    if ours.reasons > 0.0:
+        _follow_reasons(w, me)
     if ours.branching > 0.0:
         cool = heat < 0.5 * ours.most_heat and ours.most_heat > LEAST_HEAT
         if heat > ours.most_heat or cool:
@@ -55,8 +121,49 @@ def _ring(w, me):
             ask_bounds(w, me.clock)
     if must_bound(w, me.clock):
         for i in range(me.size):
-            bound(w, me.clock, i, _chance(me.rows[i], ours.most_heat))
+            most = _chance(
+                me.rows[i], ours.reasons, ours.most_heat, ours.most_excitement, ours.most_news
+            )
+            bound(w, me.clock, i, most)
     return ring(w, me.clock)
+
+
+@inner
+def _knows_side(w, my, place, a, b, money):
+    """Which way a trader gains who knows a part of the next outside move.
+
+    Args:
+        place: Number of the pool; a and b are places of two tokens in it.
+        money: That it trades with, numeraire.
+
+    Returns:
+        1 where it buys a with b, 0 where it sells a for b, -1 where neither pays for fee and gas.
+    """
+    pool = w.pools[place]
+    first, second = pool.tokens[a], pool.tokens[b]
+    gas = gas_cost(w, w.rules[0].gas_cost[Kind.SWAP], w.chain[0].gas_price)
+    side, most = -1, 0.0
+    for buys in range(2):
+        pays, gets = (second, first) if buys == 1 else (first, second)
+        price = market_price(w, pays)
+        if not price > 0.0:
+            continue
+        out = quote_at(w, place, pays, gets, money / price)
+        later = market_price(w, gets) * math.exp(my.sees * _next_move(w, gets))
+        gain = out * later - money * math.exp(my.sees * _next_move(w, pays)) - gas
+        if gain > most:
+            side, most = buys, gain
+    return side
+
+
+@inner
+def _next_move(w, token):
+    """Log return of a token outside in the next block; 0 of what has no price there."""
+    for a in range(w.assets.size):
+        if w.assets[a].token == token:
+            block = w.chain[0].block + 1
+            return venue.foresee(w.books, w.assets, w.cholesky, w.paths, block, a)
+    return 0.0
 
 
 # Long: the hottest loop of all; its parts share a dozen draws and numbers.
@@ -71,19 +178,22 @@ def decide(w, me):
     gas = rules.gas_cost[Kind.SWAP]
     # Who acts is found first and without branches, which a processor cannot foresee.
     rung = _ring(w, me)
+    reasons, excitement, news = ours.reasons, ours.excitement, ours.news
     actors = np.empty(rung + 1, np.int64)
     acted = 0
     if everybody(w, me.clock):
         for i in range(me.size):
             actors[acted] = i
-            acted += agent_uniform(me.key, i, _ACT) < _chance(me.rows[i], heat)
+            chance = _chance(me.rows[i], reasons, heat, excitement, news)
+            acted += agent_uniform(me.key, i, _ACT) < chance
     else:
         for n in range(rung):
             if n + AHEAD < rung:
                 prefetch(me.rows, me.actors[n + AHEAD])
             i = me.actors[n]
             actors[acted] = i
-            acted += look(me, i, _ACT) < _chance(me.rows[i], heat)
+            chance = _chance(me.rows[i], reasons, heat, excitement, news)
+            acted += look(me, i, _ACT) < chance
     for j in range(acted):
         if j + AHEAD < acted:
             soon = actors[j + AHEAD]
@@ -100,14 +210,19 @@ def decide(w, me):
             a = min(int(agent_uniform(me.key, i, _FIRST) * pool.size), pool.size - 1)
             b = min(int(agent_uniform(me.key, i, _SECOND) * (pool.size - 1)), pool.size - 2)
             b += b >= a
-        token_in, token_out = (
-            (pool.tokens[b], pool.tokens[a]) if buys else (pool.tokens[a], pool.tokens[b])
-        )
         money = my.size * math.exp(my.spread * agent_normal(me.key, i, _SIZE))
         if my.tail > 0.0:
             tail = agent_uniform(me.key, i, _TAIL)
             if tail < my.tail:
                 money *= (tail / my.tail) ** (-1.0 / my.tail_shape)
+        if my.informed > 0.0 and agent_uniform(me.key, i, _KNOWS) < my.informed:
+            side = _knows_side(w, my, place, a, b, money)
+            if side < 0:
+                continue
+            buys = side == 1
+        token_in, token_out = (
+            (pool.tokens[b], pool.tokens[a]) if buys else (pool.tokens[a], pool.tokens[b])
+        )
         account = me.first + i
         price = market_price(w, token_in)
         # The last fiftieth of a wallet stays, for gas.
@@ -120,6 +235,9 @@ def decide(w, me):
                 bid = going_bid(w, account, route_gas(w), my.bid)
                 send_routes(w, account, me.ident, bid, out * (1.0 - my.slippage), 0)
             continue
+        if my.habit < 1.0 and agent_uniform(me.key, i, _HABIT) >= my.habit:
+            most, _ = best_place(w, me.places, token_in, token_out, amount)
+            place = most if most >= 0 else place
         least = quote_at(w, place, token_in, token_out, amount) * (1.0 - my.slippage)
         bid = going_bid(w, account, gas, my.bid)
         order = Order(account, me.ident, bid, 0)
@@ -148,6 +266,29 @@ class NoiseTrader(Behaviour):
         "tail_shape": Column("Exponent of that tail", "exponent", 1.6, 1.01),
         "herding": Column("How far the common mood weights the side", "share", 0.1, 0.0, 1.0),
         "mood": Column("Time that the common mood lasts", "blocks", 1000.0, 0.0),
+        "volume_elasticity": Column(
+            "How its rate rises with outside volatility over its long-run level",
+            "elasticity",
+            0.0,
+            0.0,
+            5.0,
+        ),
+        "news": Column("Rise of its rate when there is news, over the rate", "multiple", 0.0, 0.0),
+        "news_size": Column(
+            "Outside move of a block that is news, over volatility", "deviations", 4.0, 0.1
+        ),
+        "news_memory": Column("Time in which news wears off", "blocks", 100.0, 1.0),
+        "habit": Column(
+            "Share of its swaps that go where it happens to; others where it gets most",
+            "share",
+            1.0,
+            0.0,
+            1.0,
+        ),
+        "informed": Column(
+            "Share of its swaps for which it knows of the next outside move", "share", 0.0, 0.0, 1.0
+        ),
+        "sees": Column("Part of that move that it knows", "share", 1.0, 0.0, 1.0),
         "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.02, 0.0, 1.0),
         "bid": Column("Gas bid over the going price", "multiple", 1.1, 0.0),
     }
@@ -159,6 +300,13 @@ class NoiseTrader(Behaviour):
         "expected": Column("Swaps that base rates alone would give", "per block"),
         "decay": Column("Part of the heat that is left after a block", "share"),
         "branching": Column("Mean branching", "share"),
+        "reasons": Column("Whether any of them has reasons from outside", "0 or 1"),
+        "excitement": Column("Outside volatility over its long-run level", "log"),
+        "most_excitement": Column("The same, up to which bounds of chances hold", "log"),
+        "news": Column("Pieces of news, as far as they have not worn off", "number"),
+        "most_news": Column("The same, up to which bounds of chances hold", "number"),
+        "news_size": Column("Move that is news, mean", "deviations"),
+        "news_decay": Column("Part of the news that is left after a block", "share"),
         "mood": Column("Common mood, from -1 to 1", "mood"),
         "mood_decay": Column("Part of the mood that is left after a block", "share"),
     }
@@ -175,6 +323,11 @@ class NoiseTrader(Behaviour):
         ours["expected"] = rate.sum()
         if ours["expected"] > 0.0:
             ours["branching"] = (rate * branching).sum() / ours["expected"]
+            ours["branching"] = (rate @ branching) / ours["expected"]
+        reasons = cohort.column("volume_elasticity").any() or cohort.column("news").any()
+        ours["reasons"] = float(reasons)
+        ours["news_size"] = cohort.column("news_size").mean()
+        ours["news_decay"] = math.exp(-1.0 / cohort.column("news_memory").mean())
         ours["heat"] = 1.0 / (1.0 - ours["branching"]) if ours["branching"] else 1.0
         ours["decay"] = math.exp(-1.0 / cohort.column("memory").mean())
         mood = cohort.column("mood").mean()

@@ -81,3 +81,50 @@ def test_a_quote_that_moved_away_is_refused(small: Callable[..., Scenario]) -> N
     }
     frame = Market(small(agents={"traders": group}), rng=1).run(5).receipts()
     assert set(frame["reason"].astype(str)) == {"done", "limit"}
+
+
+REASONS = {"volume_elasticity": 1.5, "news": 4.0, "news_memory": 20.0, "branching": 0.5}
+
+
+def active(small: Callable[..., Scenario], seed: int, one_by_one: bool) -> np.ndarray:
+    """Swaps a block of a group with reasons, at a price whose volatility comes and goes."""
+    group = {
+        "kind": "noise_trader",
+        "count": 500,
+        "pools": ["eth-usdc"],
+        "wallet": {"eth": 1e6, "usdc": 1e9},
+        "rate": {"distribution": "lognormal", "median": 0.002, "sigma": 1.0, "at_most": 1.0},
+    }
+    moves = {"process": "garch", "volatility": 1.0, "alpha": 0.1, "beta": 0.88}
+    setup = small(
+        agents={"traders": group | REASONS},
+        pools={"eth-usdc": {"reserves": {"eth": 1e9, "usdc": 2e12}}},
+        venue={"assets": {"eth": moves}},
+    )
+    market = Market(setup, rng=seed)
+    if one_by_one:
+        market.cohorts["traders"].ask_everybody()
+    return a_block(market.run(1000).receipts(), 1000)
+
+
+def test_reasons_keep_within_the_bounds_by_which_actors_are_found(
+    small: Callable[..., Scenario],
+) -> None:
+    found = np.array([active(small, s, False) for s in range(1, 31)])
+    asked = np.array([active(small, s, True) for s in range(1, 31)])
+    # The same outside prices in each pair, other draws.
+    gap = found.mean(axis=1) - asked.mean(axis=1)
+    assert abs(gap.mean()) < 3.0 * gap.std(ddof=1) / np.sqrt(gap.size)
+    assert abs(gap.mean()) < 0.06 * asked.mean()
+    both = found + asked  # where bounds would bind first
+    busy = both > np.quantile(both, 0.98)
+    assert found[busy].mean() == pytest.approx(asked[busy].mean(), rel=0.1)
+
+
+def test_reasons_that_weigh_nothing_change_no_bit(small: Callable[..., Scenario]) -> None:
+    plain = traded(small, 300)
+    silent = {"habit": 1.0, "informed": 0.0, "volume_elasticity": 0.0, "news": 0.0}
+    assert traded(small, 300, **silent).equals(plain)
+    # Draws of its own: what a swap is does not hang on where it goes.
+    free = traded(small, 300, habit=0.0)
+    assert free[["block", "sender", "amount_in"]].equals(plain[["block", "sender", "amount_in"]])

@@ -15,7 +15,7 @@ from agents import MarketAgent
 from sim import Market, Scenario
 from sim.ledger import Ledger
 from sim.randomness import stream_key
-from sim.venue import ASSET, ASSET_SLOTS, YEAR, bridge, move, poisson, step_of
+from sim.venue import ASSET, ASSET_SLOTS, YEAR, bridge, foresee, move, poisson, step_of
 
 
 def path(small: Callable[..., Scenario], blocks: int, seed: int = 1, **asset: Any) -> np.ndarray:
@@ -528,3 +528,36 @@ def test_no_way_there_and_back_over_several_blocks_pays(
     # The price has moved on since it was quoted, so a little more or less is bought.
     assert eth == pytest.approx(2.0 * amount, rel=0.02)
     assert usdc - rich + (eth - 2.0 * amount) * 2000.0 < 1e-9 * rich
+
+
+@pytest.mark.parametrize(
+    "asset",
+    [
+        {"process": "constant"},
+        {"process": "gbm"},
+        {"process": "jumps", "jump_rate": 1e6, "jump_sd": 0.01},
+        {"process": "heston", "reversion": 1e4, "vol_of_vol": 100.0, "leverage": -0.5},
+        {"process": "garch", "alpha": 0.1, "beta": 0.8},
+        {"process": "mean_reverting", "reversion": 1e4},
+        {"process": "bridge", "points": [[0.0, 2000.0], [0.2, 1500.0]]},
+    ],
+)
+def test_the_next_move_can_be_foreseen_and_comes_all_the_same(
+    small: Callable[..., Scenario], asset: dict[str, Any]
+) -> None:
+    btc = {"price": 3e4, "process": "gbm"}
+    content = small(venue={"assets": {"btc": btc, "eth": asset}}).to_dict()
+    content["venue"]["assets"] = {n: content["venue"]["assets"][n] for n in ("btc", "eth")}
+    content["venue"]["correlation"] = {"btc:eth": 0.7}
+    setup = Scenario.from_dict(content)
+    market, other = Market(setup, rng=3), Market(setup, rng=3)
+    w = market.world
+    for block in range(1, 41):
+        before = float(w.assets[1]["x"])
+        was = w.assets.tobytes()
+        told = foresee(w.books, w.assets, w.cholesky, w.paths, block, 1)
+        assert w.assets.tobytes() == was
+        market.step()
+        other.step()
+        assert float(w.assets[1]["x"]) - before == pytest.approx(told, abs=1e-12)
+        assert w.assets["price"].tobytes() == other.world.assets["price"].tobytes()
