@@ -19,6 +19,7 @@ from agents.range_provider import RangeProvider
 from agents.rebalancer import Rebalancer
 from agents.sandwich_attacker import SandwichAttacker
 from agents.sentiment_trader import SentimentTrader
+from agents.whale import Whale
 from agents.yield_migrant import YieldMigrant
 from sim.registry import register
 
@@ -42,6 +43,7 @@ __all__ = [
     "Rebalancer",
     "SandwichAttacker",
     "SentimentTrader",
+    "Whale",
     "YieldMigrant",
 ]
 
@@ -61,4 +63,5 @@ register("range_provider", RangeProvider)
 register("rebalancer", Rebalancer)
 register("sandwich_attacker", SandwichAttacker)
 register("sentiment_trader", SentimentTrader)
+register("whale", Whale)
 register("yield_migrant", YieldMigrant)

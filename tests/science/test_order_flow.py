@@ -1,4 +1,4 @@
-"""Order flow with reasons: volume and volatility, information, best execution."""
+"""Order flow with reasons: volume and volatility, information, best execution, schedules."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agents.whale import left_after, urgency
 from sim import Market, Scenario
 from tests.conftest import BASE, merged
 
@@ -157,3 +158,21 @@ def test_who_looks_for_the_best_pool_brings_prices_together() -> None:
     assert found[:, 1].mean() > found[:, 2].mean()
     # Nobody who looks trades against the better price, so fees bound how far they come apart.
     assert found[:, 2].mean() < 0.006 < found[:, 0].mean()
+
+
+# Schedules
+
+
+@pytest.mark.parametrize("risk_aversion", [0.0, 1e-6, 1e-5, 1e-4])
+def test_the_schedule_is_the_least_of_cost_and_risk(risk_aversion: float) -> None:
+    whole, blocks, sigma, eta = 500.0, 40, 12.0, 0.02
+    k = urgency(risk_aversion, sigma**2, eta)
+    ours = whole * np.array([left_after(float(j), float(blocks), k) for j in range(blocks + 1)])
+    # eta sum n_j^2 + lambda sigma^2 sum x_j^2 is quadratic: its least solves a linear system.
+    steps = np.diff(np.eye(blocks + 1), axis=0)[:, 1:-1]
+    ends = np.zeros(blocks)
+    ends[0] = -whole
+    risk = risk_aversion * sigma**2 * np.eye(blocks - 1)
+    least = np.linalg.solve(eta * steps.T @ steps + risk, -eta * steps.T @ ends)
+    assert ours[1:-1] == pytest.approx(least, rel=1e-8)
+    assert (ours[0], ours[-1]) == (whole, 0.0)
