@@ -268,7 +268,9 @@ def rebid(w, me):
         my = me.rows[call.sender - me.first]
         if my.bump <= 0.0 or call.gas <= 0.0 or call.bid >= _going(w):
             continue
-        bid = affordable(w, call.sender, call.gas, call.bid * (1.0 + my.bump))
+        # Of nothing no share makes anything: it starts at the going price.
+        higher = call.bid * (1.0 + my.bump) if call.bid > 0.0 else _going(w)
+        bid = affordable(w, call.sender, call.gas, higher)
         if w.cohorts[me.ident].searcher == 1:
             ended, gain = try_out(w, place, place)
             oracle.refresh(w.books, w.pools, w.feeds)

@@ -174,6 +174,8 @@ def _chain(s: Scenario) -> npt.NDArray[np.void]:
     if recorded.size and s.block.fee_market == "eip1559":
         c["base_fee"] = max(math.exp(recorded[1]), s.block.min_base_fee)
     c["gas_price"] = c["base_fee"]
+    if recorded.size:
+        c["gas_price"] = math.exp(recorded[0])
     c["surge"] = 1.0
     c["next_number"] = 1
     c["bundle_head"] = c["stopped"] = -1

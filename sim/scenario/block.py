@@ -27,6 +27,7 @@ class GasCosts(Table):
     flash_borrow: NotNegative = 80_000.0
     flash_repay: NotNegative = 60_000.0
     require: NotNegative = 3_000.0
+    carry: NotNegative = Field(0.0, description="What a bundle carries pays for its own.")
 
 
 class OutsideDemand(Table):

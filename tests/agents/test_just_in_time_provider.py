@@ -76,3 +76,16 @@ def test_it_takes_most_of_a_large_swaps_fee_and_is_gone_after() -> None:
 def test_small_swaps_are_let_pass() -> None:
     market = run(500.0)
     assert "add_liquidity" not in set(market.receipts()["kind"])
+
+
+def test_to_a_builder_it_sends_one_bundle_with_the_swap_between() -> None:
+    wait = {"fee_market": "eip1559", "base_fee": 25.0, "outside": {"gas": 0.3}, "expiry": 50}
+    market = Market(setup(block=wait | {"ordering": "builder"}), rng=1)
+    slow(market, 50_000.0)
+    market.run(20)
+    done = market.receipts().query("status == 'done' and kind != 'venue'")
+    assert list(done["kind"])[-4:] == ["add_liquidity", "carry", "remove_liquidity", "swap"]
+    row = market.datacollector.get_model_vars_dataframe().iloc[-1]
+    assert 0.5 * 150.0 < row["extracted.jit"] < 151.0
+    assert market.pools["pool"].positions().query("owner == 'jit-0'").empty
+    market.ledger.audit()

@@ -163,3 +163,33 @@ def test_a_split_sale_is_bid_for_with_all_its_gas(small: Callable[..., Scenario]
     gained = sum(first[first["kind"] == "swap"]["amount_out"])
     gained -= float(first[first["kind"] == "liquidate"]["amount_in"].iloc[0])
     assert spent == pytest.approx(0.3 * gained, rel=0.01)
+
+
+def into_a_pool(small: Callable[..., Scenario], reserve: float, **group: Any) -> Market:
+    """Liquidations whose sales move a pool that is as deep as is said."""
+    pools = {"eth-usdc": {"reserves": {"eth": reserve, "usdc": 1760.0 * reserve}}}
+    group = {"route": "eth-usdc", "most": 10, "margin": 0.0, "slippage": 1.0} | group
+    return hunted(small, group, pools=pools).run(12)
+
+
+def test_who_tries_sends_nothing_that_loses(small: Callable[..., Scenario]) -> None:
+    def gains(market: Market) -> Any:
+        frame = market.receipts().query("status == 'done' and cohort == 'liquidators'")
+        spent = frame[frame["kind"] == "liquidate"].groupby("transaction")["amount_in"].sum()
+        return frame[frame["kind"] == "swap"].groupby("transaction")["amount_out"].sum() - spent
+
+    # Each sale would pay alone, but it is sent beside others into the same pool.
+    blind = gains(into_a_pool(small, 150.0))
+    assert (blind < 0.0).any()
+    market = into_a_pool(small, 150.0, tries=1.0)
+    seen = gains(market)
+    assert len(seen) > 0
+    assert (seen > 0.0).all()
+    assert (market.receipts().query("cohort == 'liquidators'")["status"] == "done").all()
+
+
+def test_what_is_held_must_be_worth_more_than_it_cost(small: Callable[..., Scenario]) -> None:
+    market = hunted(small, {"tries": 1.0, "hold": 5, "most": 3, "margin": 0.0}).run(3)
+    taken = done(market)
+    assert len(taken) > 0
+    assert (taken["amount_out"] * market.price("eth") > taken["amount_in"]).all()

@@ -76,3 +76,43 @@ def test_a_tight_limit_protects() -> None:
 def test_what_cannot_be_bought_cannot_be_sandwiched() -> None:
     market = run(0.01, agents={"attackers": {"wallet": {"usdc": 0.0, "eth": 1.0}}})
     assert list(market.receipts().query("kind == 'swap'")["sender"]) == ["victim"]
+
+
+def test_to_a_builder_a_sandwich_is_one_bundle_and_who_loses_the_race_pays_nothing() -> None:
+    builder = {"ordering": "builder"}
+    market = run(0.01, block=builder, agents={"attackers": {"count": 2}})
+    receipts = market.receipts()
+    done = receipts.query("status == 'done' and kind in ('swap', 'carry')")
+    winner = str(done["sender"].iloc[0])
+    assert list(done["sender"]) == [winner] * 3 + ["victim"]
+    assert list(done["kind"]) == ["swap", "carry", "swap", "swap"]
+    quoted = amount_out(2e6, 1000.0, SIZE, 0.0005)
+    assert done["amount_out"].iloc[3] == pytest.approx(0.99 * quoted, rel=1e-6)
+    assert done["amount_out"].iloc[2] > done["amount_in"].iloc[0]
+    lost = receipts.query("status == 'dropped'")
+    assert set(lost["sender"]) == {"attackers-0", "attackers-1"} - {winner}
+    assert (lost["gas"] == 0.0).all()
+    (loser,) = set(lost["sender"])
+    assert market.ledger.balance(str(loser), "usdc") == 5e6
+    assert market.ledger.balance(str(loser), "eth") == 2500.0
+    market.ledger.audit()
+
+
+def test_sealed_bundles_are_seen_by_nobody() -> None:
+    # An arbitrageur's swap alone would be one to sandwich, were it public.
+    apart = {"eth": 1000.0, "usdc": 1.9e6}
+    agents = {
+        "arbitrageurs": {
+            "kind": "arbitrageur",
+            "count": 1,
+            "pools": ["pool"],
+            "wallet": {"usdc": 1e6, "eth": 10.0},
+        }
+    }
+    market = Market(
+        setup(block={"ordering": "builder"}, pools={"pool": {"reserves": apart}}, agents=agents),
+        rng=1,
+    ).run(10)
+    receipts = market.receipts()
+    assert set(receipts["sender"]) == {"arbitrageurs-0"}
+    assert (receipts["status"] == "done").all()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -69,3 +71,50 @@ def test_a_gap_is_closed_whoever_wins(lively: Callable[..., Scenario], count: in
     market = Market(lively(agents={"arbitrageurs": {"count": count}}), rng=1).run(200)
     frame = market.datacollector.get_model_vars_dataframe()
     assert frame["pool.eth-usdc.mispricing"].abs().median() < 0.01
+
+
+def crowded_out(small: Callable[..., Scenario], bump: float, **block: Any) -> Market:
+    """Lenders who want to leave, while the rest of the world bids more and more for the block."""
+    path = {"gas_path": [[0.0, 20.0], [0.02, 20.0], [0.1, 120.0]], "outside": {"gas": 2.0}}
+    agents = {
+        "lenders": {
+            "kind": "lender",
+            "count": 5,
+            "lending": "bank",
+            "debt": "usdc",
+            "attention": 1.0,
+            "outside_yield": 0.5,
+            "yield_response": 100.0,
+            "patience": 100,
+            "bid": 0.3,
+            "wallet": {"eth": 10.0},
+        }
+        | ({"bump": bump} if bump else {}),
+    }
+    setup = small(block={"fee_market": "first_price"} | path | block, agents=agents)
+    return Market(setup, rng=1).run(80)
+
+
+def test_a_stuck_order_is_sent_anew_at_a_higher_bid_until_it_is_in(
+    small: Callable[..., Scenario],
+) -> None:
+    waits = crowded_out(small, 0.0)
+    assert waits.receipts().empty
+    assert "transactions.replaced" not in waits.datacollector.get_model_vars_dataframe()
+    bids = crowded_out(small, 0.25)
+    frame = bids.receipts()
+    assert len(frame) == 5
+    assert (frame["status"] == "done").all()
+    rises = np.log(frame["gas_price"] / 6.0) / np.log(1.25)  # from 0.3 times 20 gwei
+    assert rises.to_numpy() == pytest.approx(np.round(rises), abs=1e-9)
+    row = bids.datacollector.get_model_vars_dataframe().iloc[-1]
+    assert row["transactions.replaced"] == pytest.approx(rises.sum())
+    assert row["transactions.done"] == 5.0
+    # One nonce each: nobody has withdrawn twice.
+    assert bids.world.senders["nonce"][bids.cohorts["lenders"].accounts()].tolist() == [1] * 5
+    bids.ledger.audit()
+
+
+def test_a_rise_that_nodes_refuse_replaces_nothing(small: Callable[..., Scenario]) -> None:
+    assert crowded_out(small, 0.09).receipts().empty
+    assert len(crowded_out(small, 0.09, replacement=0.05).receipts()) == 5

@@ -61,6 +61,9 @@ MORE: dict[str, Any] = {
         "crowd": {"kind": "sentiment_trader", "count": 30, "pools": ["btc-usdc"], "rate": 0.2,
                   "noise": 0.1, "network": "scale_free",
                   "wallet": {"usdc": 20_000.0, "btc": 0.5, "eth": 1.0}},
+        "whales": {"kind": "whale", "count": 1, "pools": ["eth-usdc-old", "eth-usdc"],
+                   "whole": 60.0, "horizon": 80.0, "risk_aversion": 1e-6, "fear": 0.1, "slippage": 0.1,
+                   "wallet": {"eth": 100.0}},
         "thieves": {"kind": "pool_drainer", "count": 1, "pools": ["thin"], "lending": "naive",
                     "collateral": "eth", "debt": "usdc", "wallet": {"eth": 1.0}},
     },
@@ -117,3 +120,27 @@ def test_who_is_taken_away_leaves_the_draws_of_others(setup: Scenario) -> None:
         m.receipts().query("cohort == 'users'")[["sender", "protocol"]] for m in (first, second)
     ]
     assert sent[0].reset_index(drop=True).equals(sent[1].reset_index(drop=True))
+
+
+def test_for_a_builder_too_nothing_leaks_and_bits_repeat(setup: Scenario) -> None:
+    searchers = [n for n, g in setup.agents.items() if behaviours()[g.kind].searcher]
+    bumps = {
+        f"agents.{name}.bump": 0.2
+        for name, group in setup.agents.items()
+        if "bump" in behaviours()[group.kind].columns
+    }
+    reasons = {"volume_elasticity": 1.0, "news": 2.0, "habit": 0.5, "informed": 0.2}
+    flow = {f"agents.users.{name}": value for name, value in reasons.items()}
+    sealed = setup.override({"block.ordering": "builder"} | bumps | flow)
+    whole = Market(sealed, rng=5).run(150)  # the ledger is audited in every block
+    single = Market(sealed, rng=5)
+    for _ in range(150):
+        single.step()
+    assert (whole.ledger.balances == single.ledger.balances).all()
+    assert (whole.ledger.books.storage == single.ledger.books.storage).all()
+    receipts = whole.receipts()
+    assert single.receipts().equals(receipts)
+    ours = receipts[receipts["cohort"].isin(searchers)]
+    assert set(ours["status"].astype(str)) <= {"done", "dropped", "expired"}
+    assert (ours["status"] == "dropped").any()
+    assert (ours.query("status == 'dropped'")["gas"] == 0.0).all()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from agents import MarketAgent
@@ -25,7 +27,7 @@ class Idle(MarketAgent):
     """Does what the test says and nothing by itself."""
 
 
-def opened(**block: Any) -> Market:
+def opened(prices: str = "", **block: Any) -> Market:
     quiet = {"pools": ["eth-usdc"], "wallet": {"eth": 50.0, "usdc": 100_000.0}}
     agents = {
         "searchers": quiet | {"kind": "arbitrageur", "count": 3, "attention": 0.0},
@@ -38,9 +40,10 @@ def opened(**block: Any) -> Market:
         "gas_limit": 10e6,
         "outside": {"gas": 0.0},
     }
-    return Market(
-        Scenario.from_dict(merged(BASE | {"agents": agents}, {"block": settings | block})), 1
-    )
+    content = merged(BASE | {"agents": agents}, {"block": settings | block})
+    if prices:
+        content["prices"] = {"file": prices}
+    return Market(Scenario.from_dict(content), rng=1)
 
 
 def first(market: Market, group: str) -> int:
@@ -294,3 +297,17 @@ def test_what_agents_use_comes_on_top_of_recorded_gas(fee_market: str) -> None:
     assert over[-1] > 1.2
     # It does not run away: the world buys less of what is dear.
     assert over[-1] == pytest.approx(over[-10], rel=0.05)
+
+
+def test_recorded_gas_may_come_from_a_file_of_prices(tmp_path: Path) -> None:
+    ts = pd.date_range("2020-01-01", periods=6, freq="5min", tz="UTC").strftime(
+        "%Y-%m-%dT%H:%M:%SZ"
+    )
+    gwei = np.array([20.0, 40.0, 35.0, 80.0, 10.0, 15.0])
+    file = tmp_path / "gas.csv"
+    pd.DataFrame({"ts": ts, "symbol": "GAS", "price": gwei}).to_csv(file, index=False)
+    block = {"ordering": "gas_auction", "gas_symbol": "GAS", "outside": {"gas": 2.0}}
+    market = opened(prices=str(file), **block)
+    market.run(100)
+    recorded = np.exp(np.interp(np.arange(1, 101) * 12.0, np.arange(6) * 300.0, np.log(gwei)))
+    assert path(market) == pytest.approx(recorded, rel=1e-9)
