@@ -202,8 +202,11 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         gas = summary["gas"]
         rows.append(("Gas", f"mean {gas['mean']:.3g} gwei, highest {gas['highest']:.3g} gwei"))
     done = summary["transactions"]
-    failed = ", ".join(f"{k.replace('_', ' ')} {v:,}" for k, v in done.items() if k != "done")
+    free = ("dropped", "replaced")  # which cost nothing
+    reverted = {k: v for k, v in done.items() if k not in ("done", *free)}
+    failed = ", ".join(f"{k.replace('_', ' ')} {v:,}" for k, v in reverted.items())
     text = f"{done.get('done', 0):,} done" + (f"; reverted: {failed}" if failed else "")
+    text += "".join(f"; {k}: {done[k]:,}" for k in free if k in done)
     rows.append(("Transactions", text))
     return rows
 

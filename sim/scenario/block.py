@@ -98,8 +98,9 @@ class BlockSettings(Table):
     gas_path: list[tuple[Time, Positive]] = Field(
         default=[],
         max_length=MOST_ENTRIES,
-        description="Recorded prices of gas: time (or hours since the start) and gwei. They are "
-        "what the rest of the world alone would pay; what agents use adds to them.",
+        description="Recorded prices of gas: time (or hours since the start) and gwei. Of eip1559 "
+        "the base fee, of first_price the bid that just gets in, as the rest of the world alone "
+        "would have them; what agents use adds to them.",
     )
     gas_symbol: Line | None = Field(
         None, description="In place of a path: name of recorded gas prices, gwei, in a price file."
