@@ -323,7 +323,6 @@ class NoiseTrader(Behaviour):
         ours["expected"] = rate.sum()
         if ours["expected"] > 0.0:
             ours["branching"] = (rate * branching).sum() / ours["expected"]
-            ours["branching"] = (rate @ branching) / ours["expected"]
         reasons = cohort.column("volume_elasticity").any() or cohort.column("news").any()
         ours["reasons"] = float(reasons)
         ours["news_size"] = cohort.column("news_size").mean()

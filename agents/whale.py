@@ -21,6 +21,7 @@ import numpy as np
 
 from agents.base import Behaviour, Column
 from agents.intents import Order, trade
+from agents.targets import PoolsOrRoutes, Targets
 from agents.tools import (
     best_place,
     find_route,
@@ -223,7 +224,8 @@ class Whale(Behaviour):
         "sent": Column("What it offered of that, 0: nothing", "token units", 0.0, state=True),
         "units": Column("Part of the whole that this stood for", "token units", 0.0, state=True),
     }
-    needs: ClassVar[frozenset[str]] = frozenset({"pools", "wallet"})
+    targets: ClassVar[type[Targets]] = PoolsOrRoutes
+    needs_wallet: ClassVar[bool] = True
     remembers: ClassVar[Mapping[str, Column]] = {
         "prices": Column("Of the token, by block", "numeraire", count=WATCHED),
     }
