@@ -29,12 +29,12 @@ import numpy as np
 
 from protocols import lending
 from sim import venue
-from sim.codes import Reason
+from sim.codes import Event, Reason
 from sim.compiled import inner
 from sim.ledger import begin, burn, store, transfer, undo
 from sim.measures import value_tokens
 from sim.parts import Default
-from sim.tasks import Stage, Task, register_task
+from sim.tasks import Stage, Task, register_task, tell
 
 if TYPE_CHECKING:
     from sim.market import Market
@@ -201,8 +201,8 @@ def close_account(w, m, account, collateral, debt):
         return
     n = _log(w, m, account, collateral, debt, recovered)
     if not over:
+        tell(w, Event.CLOSED, account)
         return
-    begin(books)
     total = market.slot + lending.DEFAULTS
     store(books, total, books.storage[total] + 1.0)
     lost = np.zeros((market.size, 2))
@@ -210,7 +210,7 @@ def close_account(w, m, account, collateral, debt):
         slot = w.reserves[r].slot
         lost[r - market.first, 0] = books.storage[slot + lending.BAD_DEBT]
         lost[r - market.first, 1] = books.storage[slot + lending.WRITTEN_TO_DEPOSITORS]
-    lending.write_off(books, market, w.reserves, w.feeds, account)
+    lending.write_off(books, market, w.reserves, w.feeds, account, 1.0)
     for r in range(market.first, market.first + market.size):
         slot, value = w.reserves[r].slot, w.values[w.reserves[r].token]
         written = books.storage[slot + lending.BAD_DEBT] - lost[r - market.first, 0]
@@ -218,6 +218,7 @@ def close_account(w, m, account, collateral, debt):
         if n > 0:
             w.defaulted[n].depositors += borne * value
             w.defaulted[n].treasury += (written - borne) * value
+    tell(w, Event.CLOSED, account)
 
 
 @inner

@@ -27,7 +27,7 @@ import pandas as pd
 from sim.codes import ALL, Reason
 from sim.compiled import kernel
 from sim.handles import Exposure, Handle
-from sim.ledger import DUST, Ledger, LedgerError, burn, mint, seize, store, transfer
+from sim.ledger import DUST, Ledger, LedgerError, begin, burn, mint, seize, store, transfer
 
 YEAR = 365.0 * 86_400.0
 """Seconds of a year, as interest rates count it."""
@@ -431,21 +431,21 @@ def flash_back(books, market, reserves, sender, token, amount):
 
 
 @kernel
-def write_off(books, market, reserves, feeds, debtor):
-    """Write off what an account without collateral still owes.
+def write_off(books, market, reserves, feeds, debtor, share):
+    """Write off a share of what an account owes: all of it where it has no collateral left.
 
     The treasury's deposits bear it first, then all depositors through the index
     of their receipts.
     """
     for r in range(market.first, market.first + market.size):
         reserve = reserves[r]
-        owed = debt_of(books, reserve, debtor)
+        owed = debt_of(books, reserve, debtor) * share
         if owed <= 0.0:
             continue
         price = feeds[reserve.feed].price
         slot = reserve.slot
         index = books.storage[slot + SUPPLY_INDEX]
-        burn(books, debtor, reserve.debt, books.balances[debtor, reserve.debt])
+        burn(books, debtor, reserve.debt, books.balances[debtor, reserve.debt] * share)
         borne = min(owed, books.balances[market.treasury, reserve.receipt] * index)
         burn(books, market.treasury, reserve.receipt, borne / index)
         rest = owed - borne
@@ -522,7 +522,7 @@ def liquidate(
     store(books, backing.slot + SEIZED, books.storage[backing.slot + SEIZED] + seized)
     left, _, _, debt = standing(books, market, reserves, feeds, borrower)
     if left <= NOTHING and debt > 0.0:
-        write_off(books, market, reserves, feeds, borrower)
+        write_off(books, market, reserves, feeds, borrower, 1.0)
     return Reason.DONE, received, repaid
 
 
@@ -723,6 +723,18 @@ class LendingMarket(Handle):
         ]
         frame = pd.DataFrame(rows, columns=columns)
         return frame.sort_values("health_factor", kind="stable", ignore_index=True)
+
+    def write_down(self, values: npt.NDArray[np.float64]) -> bool:
+        """Write off what debts exceed collateral by, of each account, at some prices."""
+        found = False
+        books, market = self.ledger.books, self.record[0]
+        for row in self._debtors[: int(self.record["debtors"][0])].tolist():
+            collateral, debt = standing_at(books, market, self._all, values, row)
+            if debt > collateral:
+                begin(books)
+                write_off(books, market, self._all, self._feeds, row, 1.0 - collateral / debt)
+                found = True
+        return found
 
     def watch(self, debtors: npt.NDArray[np.int64]) -> None:
         """Read the list of debtors from another array, after the books have grown."""

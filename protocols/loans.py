@@ -10,6 +10,7 @@ from protocols import lending, oracle
 from sim.codes import Kind, Reason
 from sim.compiled import inner, kernel
 from sim.ledger import has_left
+from sim.losses import accounted, note_borne
 from sim.registry import register_call
 from sim.tasks import Stage, Task, end_call, note_leak, register_task
 
@@ -261,6 +262,16 @@ def audit_reserves(w):
         note_leak(w, lending.leak(w.books, w.markets[reserve.market], reserve))
 
 
+@inner
+def tell_borne(w):
+    """Bad debt that treasuries have borne by giving up deposits."""
+    for r in range(w.reserves.size):
+        reserve = w.reserves[r]
+        s, slot = w.books.storage, reserve.slot
+        borne = s[slot + lending.BAD_DEBT] - s[slot + lending.WRITTEN_TO_DEPOSITORS]
+        note_borne(w, w.markets[reserve.market].treasury, reserve.token, borne)
+
+
 def _has_markets(w: Any) -> bool:
     return len(w.markets) > 0
 
@@ -269,4 +280,5 @@ register_task(Task(Stage.READ, 20, watch_debtors, _has_markets))
 register_task(Task(Stage.PLEDGES, 10, look_at_pledges, _has_markets))
 register_task(Task(Stage.CLOSE, 10, accrue_all, _has_markets))
 register_task(Task(Stage.VALUE, 20, value_receipts, _has_markets))
+register_task(Task(Stage.COUNTERS, 20, tell_borne, lambda w: _has_markets(w) and accounted(w)))
 register_task(Task(Stage.AUDIT, 10, audit_reserves, _has_markets))

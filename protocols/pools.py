@@ -10,6 +10,7 @@ from protocols import amm, safeguards
 from protocols.pool import COUNTERS
 from sim.codes import ALL, PREVIOUS, Kind
 from sim.compiled import inner
+from sim.losses import accounted, note_fees
 from sim.measures import market_price, note_claim
 from sim.registry import register_call
 from sim.tasks import Stage, Task, end_call, register_task
@@ -151,10 +152,21 @@ def claim_positions(w):
     """What positions hold that are no tokens."""
     for p in range(w.pools.size):
         pool = w.pools[p]
+        w.asked[0].owing = pool.account
         for n in range(amm.claims(w.books, pool)):
             owner, first, second = amm.claim(w.books, pool, n)
             note_claim(w, owner, pool.tokens[0], first)
             note_claim(w, owner, pool.tokens[1], second)
+
+
+@inner
+def tell_fees(w):
+    """Fees of all pools since the start."""
+    for p in range(w.pools.size):
+        pool = w.pools[p]
+        for i in range(pool.size):
+            fees = w.books.storage[pool.slot + COUNTERS * i + 1]
+            note_fees(w, pool.account, pool.tokens[i], fees)
 
 
 def _has_pools(w: Any) -> bool:
@@ -171,6 +183,7 @@ def _has_ranges(w: Any) -> bool:
 
 
 register_task(Task(Stage.VALUE, 10, value_shares, _has_pools))
+register_task(Task(Stage.COUNTERS, 10, tell_fees, lambda w: _has_pools(w) and accounted(w)))
 register_task(Task(Stage.CLOSE, 30, settle_pools, _has_pools))
 register_task(Task(Stage.CLOSE, 40, move_pools, _has_pools))
 register_task(Task(Stage.GUARD, 20, guard_pools, _is_guarded))

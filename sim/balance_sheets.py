@@ -62,7 +62,7 @@ def read_entities(market: Market, by: str = GROUP) -> Entities:
         ValueError: If `by` is neither.
     """
     value_tokens(market.world)
-    names, kinds, groups, of = _members(market, by)
+    names, kinds, groups, of = members(market, by)
     balances = market.ledger.balances
     holdings = np.zeros((len(names), balances.shape[1]))
     entity, first, count = np.unique(of, return_index=True, return_counts=True)
@@ -77,8 +77,8 @@ def read_entities(market: Market, by: str = GROUP) -> Entities:
     return Entities(names, kinds, groups, worth, owing, claims, of)
 
 
-def _members(
-    market: Market, by: str
+def members(
+    market: Market, by: str = GROUP
 ) -> tuple[list[str], list[str], list[str], npt.NDArray[np.int64]]:
     """Names, kinds and groups of all entities, and the one of each account, int64[accounts]."""
     if by not in (GROUP, ACCOUNT):

@@ -27,7 +27,7 @@ import numpy as np
 
 from sim import venue
 from sim.arrays import copy_into, float_bits
-from sim.codes import ALL, PREVIOUS, FeeMarket, Kind, Ordering, Reason
+from sim.codes import ALL, PREVIOUS, Event, FeeMarket, Kind, Ordering, Reason
 from sim.compiled import AHEAD, call_protocol, call_with, inner, kernel, prefetch
 from sim.ledger import (
     DEBT,
@@ -43,7 +43,7 @@ from sim.measures import market_price
 from sim.mempool import effective_bid, sealed
 from sim.randomness import bits, normal_quantile
 from sim.registry import register_call
-from sim.tasks import Stage, end_call, run_stage
+from sim.tasks import Stage, end_call, run_stage, tell
 
 GWEI = 1e-9
 REASONS = len(Reason)
@@ -571,6 +571,7 @@ def execute(w, reason, amount_out):
                 begin(w.books)
                 if sealed(w, first):
                     _note_gas(w, first)
+                    tell(w, Event.BEGUN, head)  # what is dropped has not paid either
                 if not _pay_gas(w, first):
                     ended = Reason.DROPPED if sealed(w, first) else Reason.NO_GAS_MONEY
                     w.tally[first.cohort, ended] += 1
@@ -580,7 +581,10 @@ def execute(w, reason, amount_out):
                     chain.queue_at += 1
                     continue
                 chain.gas_bought += first.gas
+                tell(w, Event.PAID, head)
             begin(w.books)
+            if rules.fee_market == FeeMarket.OFF or not sealed(w, first):
+                tell(w, Event.BEGUN, head)
             under_way.flashes = 0
             under_way.bundle_start = 0
             under_way.carried = -1
@@ -606,6 +610,8 @@ def execute(w, reason, amount_out):
             ended = under_way.call_reason
             if overflowed(w.books):
                 ended = Reason.TOO_LONG
+            if ended == Reason.DONE:
+                tell(w, Event.CALLED, head + k)
             _write_receipt(w, call, k, calls, ended, amount_in, out)
             k += 1
             if k == calls and ended == Reason.DONE and under_way.flashes > 0:
@@ -615,8 +621,10 @@ def execute(w, reason, amount_out):
                 if sealed(w, first):
                     _drop(w, first, k)
                     ended = Reason.DROPPED
+                    tell(w, Event.UNDONE, head)
                 else:
                     _refund_gas(w, first)
+                    tell(w, Event.UNDONE, head)
                     _fail_receipts(w, k, ended)
                 break
             previous = out

@@ -102,6 +102,21 @@ class Phase(IntEnum):
     ROUTE = 5
 
 
+class Event(IntEnum):
+    """What happens in a block that an account of losses is kept of (`sim.losses`)."""
+
+    PAID = 0
+    """A transaction has paid its gas."""
+    BEGUN = 1
+    """Its calls are about to be carried out."""
+    CALLED = 2
+    """One of them was."""
+    UNDONE = 3
+    """It has failed, and what it did not use of its gas was given back."""
+    CLOSED = 4
+    """A protocol has closed an account that could not pay."""
+
+
 class FeeMarket(IntEnum):
     """How gas is priced."""
 

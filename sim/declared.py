@@ -84,10 +84,12 @@ def claim_declared(w):
     """What they owe that is no token: of kernels by asking, of plain Python as last noted."""
     for p in range(w.claimers.size):
         if w.claimers[p] != 0:
+            w.asked[0].owing = w.protocols[p].account
             let_protocol(w.claimers[p], w, w.protocols[p].record)
     for n in range(w.noted.size):
         claim = w.noted[n]
         if claim.amount > 0.0:
+            w.asked[0].owing = claim.owing
             note_claim(w, claim.owner, claim.token, claim.amount)
 
 
@@ -130,11 +132,12 @@ def note_claims(market: Market, protocols: Sequence[Any]) -> None:
     if size > world.noted.size:
         world = market.world = world._replace(noted=np.zeros(2 * size, CLAIM))
     at = 0
-    for owners, tokens, amounts in tables:
+    for protocol, (owners, tokens, amounts) in zip(protocols, tables, strict=True):
         part = world.noted[at : at + amounts.size]
         part["owner"] = np.repeat(owners, tokens.size)
         part["token"] = np.tile(tokens, owners.size)
         part["amount"] = amounts.ravel()
+        part["owing"] = protocol.account
         at += amounts.size
     world.noted["amount"][at:] = 0.0
 

@@ -94,6 +94,17 @@ class Handle:
         """What it owes that no token tells of, as it stands."""
         return NO_CLAIMS
 
+    def write_down(self, values: npt.NDArray[np.float64]) -> bool:
+        """Write off all that it is owed and that nothing covers, as a trial that is taken back.
+
+        Args:
+            values: float64[tokens], numeraire per unit.
+
+        Returns:
+            Whether there was anything.
+        """
+        return False
+
     def exposures(self) -> Iterable[Exposure]:
         """Exposures that no token tells of, as they stand."""
         return ()

@@ -47,6 +47,11 @@ class JoinedGroup:
     def __len__(self) -> int:
         return len(self.members)
 
+    @property
+    def start(self) -> npt.NDArray[np.float64]:
+        """What its results are counted from, base tokens: float64[tokens when it began]."""
+        return self._start
+
     def holdings(self, market: Market) -> npt.NDArray[np.float64]:
         """What its agents hold together, float64[tokens], with claims that are no tokens."""
         balances = market.ledger.balances

@@ -26,6 +26,7 @@ from sim.exposure import exposure_network
 from sim.handles import Handle
 from sim.joined import JoinedGroup, group_of
 from sim.ledger import Ledger, LedgerError, undo
+from sim.loss_book import LossBook
 from sim.measures import (
     add_claims,
     catalogue,
@@ -140,6 +141,7 @@ class Market(mesa.Model):
             part.valued(self.world)
         self.cohorts = self._gather_cohorts()
         self.joined: dict[str, JoinedGroup] = {}
+        self._losses = LossBook(self)
         self._plain: list[MarketAgent] = []
         self._begin()
         self.receipt_book = ReceiptBook(self)
@@ -221,6 +223,21 @@ class Market(mesa.Model):
         """
         return balance_sheets.balance_sheets(self, by)
 
+    def losses(self) -> pd.DataFrame:
+        """What everybody has gained or lost against holding what it had, and by what.
+
+        The parts are known where a scenario keeps the account (``measures.losses = true``) and
+        sum to the total; `sim.losses` says what each is. Without it the totals alone are told, of
+        groups and special accounts, and the parts are NaN.
+
+        Returns:
+            A row for each entity of `balance_sheets`: entity, kind, result_against_holding (wealth
+            now, claims that nothing covers written down, less what the balance at the start would
+            be worth now), revaluation, price_impact, fees, gas, bad_debt, run, other; numeraire,
+            losses negative.
+        """
+        return self._losses.frame()
+
     def defaults(self) -> pd.DataFrame:
         """Accounts that failed since the start: their debts exceeded what secured them.
 
@@ -268,6 +285,7 @@ class Market(mesa.Model):
     def step(self) -> None:
         """Make one block."""
         self.shocks.strike(self.block + 1)
+        self._losses.sync()
         kernel.move_outside_prices(self.world)
         kernel.read(self.world)
         self._let_agents_decide()
@@ -321,6 +339,8 @@ class Market(mesa.Model):
         if self.world.rules[0]["plain_between"]:
             for protocol in self.declared:
                 protocol.after_block()
+            self._note_claims()
+            self._losses.sync()
 
     def _note_claims(self) -> None:
         """Have kernels know what is claimed of protocols that tell it in plain Python."""
@@ -380,6 +400,7 @@ class Market(mesa.Model):
                 self.step()
             return
         self.shocks.strike(self.block + 1)
+        self._losses.sync()
         most = min(most, self.shocks.blocks_until_next(self.block))
         done, executed = 0, False
         self._had_its_turn()
@@ -542,6 +563,7 @@ class Market(mesa.Model):
             w.start_worth[row] = worth_of(w.start[row], w.values)
         for group in self.joined.values():
             group.note_start(self)
+        self._losses.begin()
 
     def _address_behaviours(self) -> None:
         """Compile the behaviours, or find them in the cache, and note their addresses.
@@ -598,6 +620,7 @@ class Market(mesa.Model):
             for kept in matching(found, self.setup.measures.keep):
                 self.datacollector.add(kept, found[kept], "numeraire")
         self.joined[name].add(self, agent.account)
+        self._losses.grown()
 
     def _open_row(self, name: str) -> int:
         """Add an account to the ledger and to all arrays that have a row or column for each."""
@@ -608,6 +631,8 @@ class Market(mesa.Model):
             "scratch": np.zeros(len(self.ledger.accounts)),
             "senders": np.append(w.senders, build.senders(self.seed_number, [name])),
         }
+        if self._losses.kept:
+            grown["whose"] = np.append(w.whose, -1)
         for part in self._parts:
             grown |= part.widened(w)
         self.world = w._replace(**grown)
@@ -658,6 +683,7 @@ class Market(mesa.Model):
         if protocol.claims is not None:
             self._note_claims()
             address_tasks(self.world)
+        self._losses.grown()
 
     def _call_plain(self, place: int) -> tuple[int, float]:
         """Let a protocol in plain Python carry out its call."""

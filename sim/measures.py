@@ -89,10 +89,14 @@ def sum_classes(w):
     return sound
 
 
+ACCOUNTING = -3
+"""As ``asked.claimant``: claims are added to `World.ledgered`, of who owes them negatively."""
+CLAIMS_NOW = 9
+"""Where in `World.ledgered` (`sim.losses.NEXT`)."""
 LISTING = -2
 """As ``asked.claimant``: claims are written into `World.listed`, each by itself."""
-CLAIM = np.dtype([("owner", "i8"), ("token", "i8"), ("amount", "f8")])
-"""A claim that is no token: row, column and token units."""
+CLAIM = np.dtype([("owner", "i8"), ("token", "i8"), ("amount", "f8"), ("owing", "i8")])
+"""A claim that is no token: row, column, token units, and row of who owes it."""
 
 
 @inner
@@ -136,6 +140,11 @@ def note_claim(w, owner, token, amount):
     if claimant >= 0:
         if owner == claimant:
             w.claimed[token] += amount
+        return
+    if claimant == ACCOUNTING:
+        if w.whose[owner] >= 0:
+            w.ledgered[CLAIMS_NOW, w.whose[owner], token] += amount
+            w.ledgered[CLAIMS_NOW, w.whose[w.asked[0].owing], token] -= amount
         return
     if claimant == LISTING:
         list_claim(w.listed, owner, token, amount)

@@ -36,6 +36,7 @@ RULES = np.dtype(
         ("quantity_response", "f8"),
         ("stress_memory", "f8"),  # weight of the last block in what it notices
         ("customs", "i8"),  # protocols in plain Python
+        ("accounted", "i8"),  # 1: an account of losses is kept, `sim.losses`
         ("keep_receipts", "i8"),
         ("gas_cost", "f8", (KINDS,)),  # gas of each kind of call
         ("phases", "i8", (PHASES,)),  # addresses of what a block calls, `sim.kernel.Phase`
@@ -118,6 +119,9 @@ ASKED = np.dtype(
         ("ask_cost", "f8"),  # of a swap, in units of `ask_out`
         ("routes", "i8"),  # found
         ("route_out", "f8"),  # what they give together
+        ("event", "i8"),  # of `sim.codes.Event`, and whom it is of
+        ("who", "i8"),
+        ("owing", "i8"),  # account that owes the claims that are noted
     ]
 )
 """What one kernel asks of another that it calls through an address, and what that says."""

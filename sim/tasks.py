@@ -35,6 +35,10 @@ class Stage(IntEnum):
     """Whenever holdings are valued: claims that are no tokens (`sim.measures.note_claim`)."""
     AUDIT = 6
     """At an audit: own books, by `note_leak`."""
+    ACCOUNT = 7
+    """Where an account of losses is kept: after what `sim.codes.Event` names."""
+    COUNTERS = 8
+    """Then: what was charged and borne since the start, by the notes of `sim.losses`."""
 
 
 ROOM = 8
@@ -101,6 +105,19 @@ def run_stage(w, stage):
         if address == 0:
             return
         call_with(address, w)
+
+
+@inner
+def tell(w, event, who):
+    """Tell who keeps an account of losses, if somebody does, what has happened.
+
+    Args:
+        event: One of `sim.codes.Event`.
+        who: Of a call its place in the mempool, of an account that was closed its row.
+    """
+    if w.rules[0].accounted:
+        w.asked[0].event, w.asked[0].who = event, who
+        run_stage(w, Stage.ACCOUNT)
 
 
 @inner

@@ -63,6 +63,10 @@ class World(Structure):
         tasks: int64[stages, n], addresses of what protocols do by themselves, `sim.tasks`.
         claimed: float64[tokens], claims of ``asked.claimant``.
         scratch: float64[n], for sorting.
+        whose: int64[accounts], entities of the account of losses (`sim.losses`), of which
+            `issued_by` int64[tokens] and `issues_claims` int64[entities] say who issues what;
+            `ledgered` float64[layers, entities, tokens], `quoted` float64[layers, tokens] and
+            `lost` float64[layers, entities, causes] are that account.
     """
 
     fields: ClassVar[Mapping[str, Any]] = {
@@ -150,3 +154,9 @@ class World(Structure):
     tasks: npt.NDArray[np.int64]
     claimed: npt.NDArray[np.float64]
     scratch: npt.NDArray[np.float64]
+    whose: npt.NDArray[np.int64]
+    issued_by: npt.NDArray[np.int64]
+    issues_claims: npt.NDArray[np.int64]
+    ledgered: npt.NDArray[np.float64]
+    quoted: npt.NDArray[np.float64]
+    lost: npt.NDArray[np.float64]

@@ -22,6 +22,7 @@ from sim.fields import (
     Moment,
     Name,
     Period,
+    Switch,
     Table,
     Text,
     reach,
@@ -47,6 +48,11 @@ class MeasureSettings(Table):
     )
     receipts: Literal["all", "none"] = "all"
     trade_size: Positive = Field(10_000.0, description="The standard trade, numeraire.")
+    losses: Switch = Field(
+        False,
+        description="Keep an account of who has lost what to what: `Market.losses()`. It costs "
+        "some microseconds a transaction.",
+    )
 
 
 class AuditSettings(Table):

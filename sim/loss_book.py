@@ -1,0 +1,161 @@
+"""The account of who has lost what to what, as a person holds it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sim import balance_sheets, build
+from sim.losses import (
+    CAUSES,
+    CLAIMED,
+    HELD,
+    NOW,
+    START,
+    TOTAL,
+    Cause,
+    begin_account,
+    book_outside,
+    empty,
+)
+from sim.measures import value_tokens
+
+if TYPE_CHECKING:
+    from sim.market import Market
+
+
+class LossBook:
+    """The account of a market: its entities, and what they have lost to what.
+
+    Attributes:
+        names: Of the entities, as in `sim.market.Market.balance_sheets` by group.
+        kinds: Of each.
+    """
+
+    def __init__(self, market: Market) -> None:
+        """Keep the account of a market, if its scenario asks for it."""
+        self.market = market
+        self.kept = bool(market.setup.measures.losses)
+        self.names: list[str] = []
+        self.kinds: list[str] = []
+
+    def begin(self) -> None:
+        """Begin now: what everybody holds is the start."""
+        if not self.kept:
+            return
+        self._map()
+        begin_account(self.market.world)
+        world = self.market.world
+        for e in range(len(self.names)):
+            behind = build.underlying(world, world.ledgered[HELD, e])
+            world.ledgered[START, e] = behind + world.ledgered[CLAIMED, e]
+
+    def _map(self) -> None:
+        """Give every entity a row, those that had one with what is booked there."""
+        market, ledger = self.market, self.market.ledger
+        names, kinds, _, of = balance_sheets.members(market)
+        old, were = market.world, self.names
+        rows = {name: e for e, name in enumerate(names)}
+        arrays = empty(len(ledger.accounts), len(names), len(ledger.tokens))
+        arrays["whose"][:] = of
+        for t, issuer in enumerate(ledger.issuers.values()):
+            if issuer:
+                arrays["issued_by"][t] = rows[issuer]
+                arrays["issues_claims"][rows[issuer]] = 1
+        tokens = old.quoted.shape[1]
+        arrays["quoted"][:, :tokens] = old.quoted
+        for e, name in enumerate(were):
+            if name in rows:
+                arrays["ledgered"][:, rows[name], :tokens] = old.ledgered[:, e]
+                arrays["lost"][:, rows[name]] = old.lost[:, e]
+        self.names, self.kinds = names, kinds
+        market.world = old._replace(**arrays)
+
+    def grown(self) -> None:
+        """Take in accounts, groups and tokens that are new."""
+        if self.kept and self.names:
+            self._map()
+            self.sync()
+
+    def sync(self) -> None:
+        """Book what Python has done since the last look."""
+        if self.kept and self.names:
+            book_outside(self.market.world, self._start())
+
+    def _start(self) -> npt.NDArray[np.float64]:
+        """What each entity's results are counted from, as it stands: float64[entities, tokens]."""
+        market, world = self.market, self.market.world
+        found = world.ledgered[START].copy()
+        rows = {name: e for e, name in enumerate(self.names)}
+        for row, name in enumerate((*market.cohorts, *market.special_accounts)):
+            found[rows[name]] = world.start[row]
+        for name, group in market.joined.items():
+            if name in rows:
+                found[rows[name]] = 0.0
+                found[rows[name], : group.start.size] = group.start
+        return found
+
+    def frame(self) -> pd.DataFrame:
+        """The account as it stands; see `sim.market.Market.losses`."""
+        market = self.market
+        market._note_claims()
+        self.sync()
+        sheets = balance_sheets.balance_sheets(market)
+        equity = sheets["equity"].to_numpy()
+        uncovered = self._uncovered(equity)
+        values = market.world.values
+        frame = sheets[["entity", "kind"]].copy()
+        if self.kept:
+            # Every step is valued by itself; what rounding makes of them all together is other.
+            booked = market.world.lost[NOW].copy()
+            start = market.world.ledgered[START] @ values
+            held = equity - start
+            booked[:, Cause.OTHER] += held - booked.sum(axis=1)
+            booked[:, Cause.BAD_DEBT] += uncovered
+            frame[TOTAL] = booked.sum(axis=1)
+            for cause in Cause:
+                frame[CAUSES[cause]] = booked[:, cause]
+            return frame
+        starts = self._starts_of_classes(values)
+        frame[TOTAL] = equity + uncovered - frame["entity"].map(starts).to_numpy(np.float64)
+        for name in CAUSES:
+            frame[name] = np.nan
+        return frame.dropna(subset=[TOTAL]).reset_index(drop=True)
+
+    def _starts_of_classes(self, values: npt.NDArray[np.float64]) -> dict[str, float]:
+        """What groups' and special accounts' starts would be worth now, numeraire."""
+        market = self.market
+        classes = (*market.cohorts, *market.special_accounts)
+        found = {n: float(market.world.start[row] @ values) for row, n in enumerate(classes)}
+        for name, group in market.joined.items():
+            found[name] = float(group.start @ values[: group.start.size])
+        return found
+
+    def _uncovered(self, equity: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """What each entity would gain if all that is not covered were written off now.
+
+        It is tried out on the ledger, by the rules of those who would write it off, and taken
+        back: so what stands on a claim that falls, falls with it.
+        """
+        market, books = self.market, self.market.ledger.books
+        kept = [array.copy() for array in (books.balances, books.supply, books.storage)]
+        head = books.head.copy()
+        value_tokens(market.world)
+        any_written = False
+        for handle in market.protocols.values():
+            any_written |= handle.write_down(market.world.values)
+            if any_written:
+                value_tokens(market.world)
+        try:
+            if not any_written:
+                return np.zeros_like(equity)
+            then = balance_sheets.balance_sheets(market)["equity"].to_numpy()
+            return np.asarray(then - equity)
+        finally:
+            for array, was in zip((books.balances, books.supply, books.storage), kept, strict=True):
+                array[:] = was
+            books.head[:] = head
+            value_tokens(market.world)
