@@ -217,6 +217,8 @@ def summarise(market: Market, seconds: float | None = None) -> dict[str, Any]:
         "seconds": seconds,
         "versions": versions(),
     }
+    summary["groups"] = [*market.cohorts, *market.joined]
+    summary["losses"] = against_holding(market)
     summary["prices"] = _prices(market, frame)
     for shown in in_order_of_summary():
         summary |= _reduced(shown.figures(market), frame)
@@ -235,6 +237,18 @@ def summarise(market: Market, seconds: float | None = None) -> dict[str, Any]:
     summary["result"] = {c: _last(frame, f"result.{c}") for c in classes if f"result.{c}" in frame}
     summary["exposure"] = nx.node_link_data(market.exposure(), edges="edges")
     return summary
+
+
+def against_holding(market: Market) -> dict[str, dict[str, float]]:
+    """Result against holding of each group of agents and special account, and what made it.
+
+    The parts are there where the run kept an account of them (``measures.losses = true``).
+    """
+    frame = market.losses().set_index("entity").drop(columns="kind")
+    classes = [*market.cohorts, *market.joined, *market.special_accounts]
+    found = frame.loc[classes].dropna(axis=1)
+    rows = found.to_dict("index").items()
+    return {str(name): {str(k): float(v) for k, v in row.items()} for name, row in rows}
 
 
 def _prices(market: Market, frame: pd.DataFrame) -> dict[str, dict[str, Any]]:

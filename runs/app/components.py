@@ -315,15 +315,15 @@ def _Table(
 
 @solara.component
 def ClassTable(market: Market) -> None:
-    """Counts, wealth, losses and results by class of agents."""
+    """Counts, results against holding, wealth and losses by class of agents."""
     unit = market.numeraire
     columns = [
         {"key": "name", "label": "class"},
         {"key": "kind", "label": "kind"},
         {"key": "count", "label": "agents", "number": True},
+        {"key": "result", "label": "against holding", "unit": unit, "number": True},
         {"key": "wealth", "label": "wealth", "unit": unit, "number": True},
         {"key": "loss", "label": "loss", "unit": unit, "number": True},
-        {"key": "result", "label": "against holding", "unit": unit, "number": True},
     ]
 
     def rows() -> list[dict[str, Any]]:

@@ -36,7 +36,8 @@ same with fees: of a share the reserves behind it, of concentrated liquidity wha
 there are hold and are owed, beside what they would have held at the pool's first price. `price` and
 `slippage` are the pool's own, `mispricing` its own over the venue's. Volume, fees and
 `loss_versus_rebalancing` are valued at the venue's prices of the start of each block; what a
-lending market tells, at its oracles' prices; `traded` and `slippage.<class>` at the venue's.
+lending market tells, at its oracles' prices, but for its `loss`, which is at the venue's
+([losses.md](losses.md)); `traded` and `slippage.<class>` at the venue's.
 
 | name | unit |
 |---|---|

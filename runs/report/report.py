@@ -34,7 +34,8 @@ from runs.report.page import (
 from runs.results import BLOCKS, REPORT, SCENARIO, SUMMARY, write_whole
 from sim import Scenario, reading
 from sim.errors import ScenarioError
-from sim.shown import PRICES, Chart, all_shown, in_order_of_summary
+from sim.losses import CAUSES, TOTAL
+from sim.shown import PRICES, Chart, all_shown, in_order_of_summary, money
 
 _FORMATS = {"money": MONEY, "share": SHARE}
 
@@ -120,16 +121,26 @@ class Pictures:
         return {heading: charts for heading, charts in found.items() if charts}
 
     def losses(self) -> Figure:
-        """What each class has gained or lost, in all and against holding."""
+        """What each class has gained or lost against holding, by what if that is known; in all."""
         figure, axes = new_figure(1, 4.2)
         ax = axes[0]
         outside = ("venue", "holders")
-        classes = [c for c, v in self.summary["loss"].items() if v is not None and c not in outside]
-        losses = [-self.summary["loss"][c] for c in classes]
-        results = [self.summary["result"].get(c) or 0.0 for c in classes]
+        losses = self.summary["losses"]
+        classes = [c for c in losses if c not in outside]
         at = np.arange(len(classes))
-        ax.barh(at - 0.2, losses, 0.38, color=COLOURS[0], label="change of wealth")
-        ax.barh(at + 0.2, results, 0.38, color=COLOURS[2], label="against holding the start")
+        results = [losses[c][TOTAL] for c in classes]
+        ax.barh(at - 0.2, results, 0.38, color=COLOURS[2], label="against holding the start")
+        causes = [cause for cause in CAUSES if classes and cause in losses[classes[0]]]
+        before = np.zeros((2, len(classes)))  # of losses and of gains, one beside the other
+        for n, cause in enumerate(causes):
+            parts = np.array([losses[c][cause] for c in classes])
+            left = np.where(parts < 0.0, before[0], before[1])
+            colour = COLOURS[n % len(COLOURS)]
+            ax.barh(at + 0.2, parts, 0.38, left, color=colour, label=cause.replace("_", " "))
+            before += np.array([parts.clip(max=0.0), parts.clip(min=0.0)])
+        if not causes and self.summary["loss"]:
+            changes = [-(self.summary["loss"].get(c) or 0.0) for c in classes]
+            ax.barh(at + 0.2, changes, 0.38, color=COLOURS[0], label="change of wealth")
         ax.set_yticks(at, classes)
         ax.invert_yaxis()
         if classes:
@@ -151,8 +162,8 @@ class Pictures:
 
     def all(self) -> dict[str, Figure]:
         """Every picture by its heading, but those of which nothing was measured."""
-        pictures = {heading: self.drawn(charts) for heading, charts in self.sections().items()}
-        pictures["Losses by class"] = self.losses()
+        pictures = {"Losses by class": self.losses()}
+        pictures |= {heading: self.drawn(charts) for heading, charts in self.sections().items()}
         pictures = {
             heading: figure
             for heading, figure in pictures.items()
@@ -170,6 +181,22 @@ def prices_of(setup: Scenario, asset: str) -> dict[str, str]:
     return lines
 
 
+def loss_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """What groups have gained or lost against holding, and the greatest parts of it."""
+    groups = [c for c in summary["losses"] if c in summary["groups"]]
+    rows = []
+    for name in groups:
+        parts = dict(summary["losses"][name])
+        total = parts.pop(TOTAL)
+        text = f"{money(total)} {summary['numeraire']}"
+        size = sum(abs(value) for value in parts.values())
+        told = [
+            f"{c.replace('_', ' ')} {money(v)}" for c, v in parts.items() if abs(v) > 1e-6 * size
+        ]
+        rows.append((f"Against holding: {name}", f"{text} ({', '.join(told)})" if told else text))
+    return rows
+
+
 def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """The summary as (what, value) rows, for a terminal and for the page."""
     unit = summary["numeraire"]
@@ -180,6 +207,7 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     if summary.get("seconds"):
         rate = summary["blocks"] / summary["seconds"]
         rows.append(("Run time", f"{summary['seconds']:.1f} s, {rate:,.0f} blocks a second"))
+    rows += loss_rows(summary)
     for name, p in summary["prices"].items():
         low_at = p["low_at"][:16].replace("T", " ")
         text = (

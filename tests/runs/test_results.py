@@ -141,3 +141,21 @@ def test_a_folder_is_tried_before_it_is_needed(name: str, tmp_path: Path) -> Non
 def test_a_folder_that_is_tried_is_not_left(tmp_path: Path) -> None:
     must_be_writable(tmp_path / "a" / "b")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_summary_begins_with_who_lost_what_to_what(lively: Callable[..., Scenario]) -> None:
+    market = Market(lively(measures={"losses": True}), rng=3).run(30)
+    summary = summarise(market, 1.0)
+    losses = summary["losses"]
+    assert set(losses) == {*market.cohorts, *market.special_accounts}
+    for parts in losses.values():
+        total = parts["result_against_holding"]
+        rest = sum(value for cause, value in parts.items() if cause != "result_against_holding")
+        assert rest == pytest.approx(total, rel=1e-9, abs=1e-6)
+    assert losses["traders"]["fees"] < 0.0 < losses["holders"]["fees"]
+    # Without the account there is the total alone, and it is the same.
+    plain = summarise(Market(lively(), rng=3).run(30), 1.0)["losses"]
+    assert list(plain["traders"]) == ["result_against_holding"]
+    assert plain["traders"]["result_against_holding"] == pytest.approx(
+        losses["traders"]["result_against_holding"], rel=1e-6
+    )

@@ -55,7 +55,12 @@ def test_what_was_not_measured_is_left_out(lively: Callable[..., Scenario], tmp_
     save_run(market, tmp_path, summarise(market))
     page = write_report(tmp_path).read_text()
     headings = re.findall(r"<h2>(.*?)</h2>", page)
-    assert headings == ["Prices and imbalance", "Leverage and liquidations", "Exposure network"]
+    assert headings == [
+        "Losses by class",  # which are always known
+        "Prices and imbalance",
+        "Leverage and liquidations",
+        "Exposure network",
+    ]
 
 
 @pytest.mark.parametrize("keep", [[], ["gas.used"]])
@@ -84,3 +89,17 @@ def test_the_summary_is_told_in_rows(lively: Callable[..., Scenario]) -> None:
     rows = dict(summary_rows(summarise(Market(lively(), rng=3).run(30), 0.5)))
     assert "60 blocks a second" in rows["Run time"]
     assert "liquidations" in rows["Lending bank"]
+
+
+def test_what_groups_lost_against_holding_comes_first(lively: Callable[..., Scenario]) -> None:
+    market = Market(lively(measures={"losses": True}), rng=3).run(30)
+    rows = summary_rows(summarise(market, 0.5))
+    names = [name for name, _ in rows]
+    told = dict(rows)["Against holding: traders"]
+    assert "fees -" in told and "price impact -" in told
+    first = names.index("Against holding: traders")
+    assert first < min(n for n, name in enumerate(names) if name.startswith("Price of"))
+    pictures = Pictures(
+        market.datacollector.get_model_vars_dataframe(), summarise(market), market.setup
+    )
+    assert next(iter(pictures.all())) == "Losses by class"
