@@ -362,7 +362,16 @@ class Draft:
                 reserve["bonus"] = rng.uniform(0.0, 0.1)
             reserves[token] = reserve
         settings = self.schema.model(LendingSettings, reserves=reserves)
-        if self.fair:  # who can move the price outside can have others sold out
+        sold = {*self.base}  # and receipts of base tokens by the banks above
+        for bank, lender in self.content["lending"].items():
+            sold |= {f"{bank}-{token}" for token in lender["reserves"] if token in self.base}
+        odd = any(
+            token not in (sold if reserve.get("collateral", True) else reserves)
+            or (token not in self.base and reserve.get("borrowable", True))
+            for token, reserve in reserves.items()
+        )
+        # In a fair market who can move the price outside could have others sold out.
+        if self.fair or (odd and rng.random() < 0.95):
             settings.pop("default", None)
         self.content["lending"][name] = settings
         for token in reserves:  # which a bank that is drawn later may take

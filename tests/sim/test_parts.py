@@ -69,9 +69,10 @@ def test_the_built_in_ones_are_in_their_order() -> None:
         "Oracles",
         "Insurance",
         "Declared",
+        "Losses",
     ]
     funding = [type(part).__name__ for part in in_order_of_funding()]
-    assert funding == ["Pools", "Insurance", "Loans", "Oracles", "Declared"]
+    assert funding == ["Pools", "Insurance", "Loans", "Oracles", "Declared", "Losses"]
     assert set(parts.tables()) <= set(World.fields)
 
 
@@ -103,7 +104,7 @@ def test_a_part_of_ones_own_is_in_every_market(small: Callable[..., Scenario]) -
     assert market.ledger.balance("holders", "coin") == 7.0
     assert market.ledger.issuers["coin"] == "mint"
     assert "wealth.mint" in {m.name for m in market.measures}
-    assert market.mints == {"mint": build.first_slots(plain)[parts.parts()[-2]]}  # type: ignore[attr-defined]
+    assert market.mints == {"mint": build.first_slots(plain)[parts.parts()[-3]]}  # type: ignore[attr-defined]
     holdings = np.zeros(len(market.ledger.tokens))
     holdings[market.ledger.token("coin")] = 4.0
     assert build.underlying(market.world, holdings)[1] == 8.0
