@@ -19,7 +19,7 @@ from sim.loss_book import LossBook
 from sim.losses import CAUSES, TOTAL
 from tests.conftest import BASE, merged
 from tests.fuzz.generator import Draft, scenario
-from tests.protocols.test_default import Actor, levered
+from tests.protocols.test_default import Actor, levered, two_banks
 from tests.protocols.test_default import settings as defaulting
 
 ACCOUNT = {"measures": {"losses": True}}
@@ -323,3 +323,37 @@ def test_they_close_where_loans_are_liquidated_and_closed() -> None:
         if liquidations > 20 and defaults > 3:
             break
     assert liquidations > 20 and defaults > 3
+
+
+def test_a_loss_goes_through_a_claim_on_a_claim() -> None:
+    """Bank two takes receipts of bank one: its depositors bear what reaches them, nobody twice."""
+    content = two_banks() | {"measures": {"losses": True}}
+    market = Market(Scenario.from_dict(content), rng=1)
+    Actor(
+        market,
+        {"usdc": 9e5},
+        b1=lambda a: a.deposit("one", "usdc", 9e5),
+        b3=levered("two", 9e5 * (1.0 - 1e-6), 6.5e5, "one-usdc"),
+    )
+
+    class Debtor(Actor):
+        """A group of its own."""
+
+    class Saver(Actor):
+        """A group of its own, in bank two."""
+
+    Debtor(market, {"eth": 600.0}, b2=levered("one", 600.0, 9e5))
+    Saver(market, {"usdc": 1e6}, b1=lambda a: a.deposit("two", "usdc", 1e6))
+    market.run(6)
+    first, second = market.defaults().to_dict("records")
+    assert (first["protocol"], second["protocol"]) == ("one", "two")
+    frame = by_entity(market)
+    # Half of bank two's deposits are the saver's.
+    assert frame.loc["Saver", "bad_debt"] == pytest.approx(-0.5 * second["depositors"], rel=1e-4)
+    written = first["owed"] - first["recovered"]
+    # Who stood between them lost its part of the first bank's loss, and left some to the second.
+    left = second["owed"] - second["recovered"]
+    assert frame.loc["Actor", "bad_debt"] == pytest.approx(-0.9 * written + left, rel=1e-4)
+    assert frame.loc["Debtor", "bad_debt"] == pytest.approx(written, rel=1e-9)
+    assert frame.loc[["one", "two"], TOTAL].abs().max() < 1.0
+    assert abs(frame["bad_debt"].sum()) < 1e-6 * written and adds_up(frame)
