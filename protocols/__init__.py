@@ -14,6 +14,7 @@ __all__ = [
     "curve",
     "custom",
     "declared_shown",
+    "default",
     "handles",
     "insurance",
     "insurance_part",
