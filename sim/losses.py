@@ -356,7 +356,10 @@ def account_for(w):
         _book(w, Cause.RUN)
         _part_bad_debt(w, Cause.RUN, w.whose[w.asked[0].who])
     else:
-        call = w.mempool[w.asked[0].who]
+        place = w.asked[0].who
+        if w.mempool[place].kind == Kind.CARRY:  # what it carries is what happens
+            place = w.under_way[0].carried
+        call = w.mempool[place]
         cause = cause_of(w, call)
         _book(w, cause)
         if call.kind == Kind.LIQUIDATE:
