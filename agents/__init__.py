@@ -12,13 +12,16 @@ from agents.leveraged_borrower import LeveragedBorrower
 from agents.leveraged_fund import LeveragedFund
 from agents.liquidator import Liquidator
 from agents.liquidity_provider import LiquidityProvider
+from agents.market_maker import MarketMaker
 from agents.momentum_trader import MomentumTrader
 from agents.noise_trader import NoiseTrader
+from agents.outside_trader import OutsideTrader
 from agents.pool_drainer import PoolDrainer
 from agents.range_provider import RangeProvider
 from agents.rebalancer import Rebalancer
 from agents.sandwich_attacker import SandwichAttacker
 from agents.sentiment_trader import SentimentTrader
+from agents.value_fund import ValueFund
 from agents.whale import Whale
 from agents.yield_migrant import YieldMigrant
 from sim.registry import register
@@ -36,13 +39,16 @@ __all__ = [
     "Liquidator",
     "LiquidityProvider",
     "MarketAgent",
+    "MarketMaker",
     "MomentumTrader",
     "NoiseTrader",
+    "OutsideTrader",
     "PoolDrainer",
     "RangeProvider",
     "Rebalancer",
     "SandwichAttacker",
     "SentimentTrader",
+    "ValueFund",
     "Whale",
     "YieldMigrant",
 ]
@@ -54,10 +60,13 @@ register("just_in_time_provider", JustInTimeProvider)
 register("lender", Lender)
 register("leveraged_borrower", LeveragedBorrower)
 register("leveraged_fund", LeveragedFund)
+register("value_fund", ValueFund)
 register("liquidator", Liquidator)
 register("liquidity_provider", LiquidityProvider)
+register("market_maker", MarketMaker)
 register("momentum_trader", MomentumTrader)
 register("noise_trader", NoiseTrader)
+register("outside_trader", OutsideTrader)
 register("pool_drainer", PoolDrainer)
 register("range_provider", RangeProvider)
 register("rebalancer", Rebalancer)

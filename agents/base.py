@@ -509,6 +509,12 @@ class Behaviour(MarketAgent):
     """Positions of concentrated liquidity that each of them may have at a time."""
     without: ClassVar[Mapping[str, Mapping[str, float]]] = {}
     """Value that a column has for all of them while a mechanism is cut, by switch and column."""
+    makes_markets: ClassVar[bool] = False
+    """Whether each quotes at the venue, in all `assets` of its group (`sim.venue.QUOTE`)."""
+    process: ClassVar[str] = ""
+    """Process of the price of all `assets` of its group; empty: any."""
+    borrows_outside: ClassVar[bool] = False
+    """Whether they may owe the venue a margin debt (`protocols.margin`)."""
     start_order: ClassVar[int] = 0
     """Place in the order in which cohorts open their positions: lenders before borrowers."""
 

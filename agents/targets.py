@@ -11,10 +11,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from sim.distribution import Positive
 from sim.fields import Names, Place, Switch, Table, Token
 
 __all__ = [
     "AnyCredit",
+    "Assets",
     "Credit",
     "Graph",
     "Issued",
@@ -32,6 +34,7 @@ __all__ = [
 
 PoolName = Annotated[str, Names("pools")]
 LendingName = Annotated[str, Names("lending")]
+AssetName = Annotated[str, Names("asset")]
 Issued = Annotated[str, Names("issued")]
 """A token of the venue, or one that a protocol issues."""
 MOST_NEIGHBOURS = 1_000_000
@@ -88,6 +91,15 @@ class AnyCredit(Targets):
 
 class PoolAndCredit(Credit, Pools):
     """A pool, and a market that lends one of its tokens against another."""
+
+
+class Assets(Targets):
+    """Assets of the venue, with weights."""
+
+    assets: dict[AssetName, Positive] = Field(
+        description="At the venue, by name: those it makes markets in, with what part of its "
+        "capital, or those whose price it moves (dealt out in turn)."
+    )
 
 
 class Graph(Targets):

@@ -27,6 +27,7 @@ __all__ = [
     "loan_settings",
     "loan_shown",
     "loans",
+    "margin",
     "operations",
     "oracle",
     "oracle_part",

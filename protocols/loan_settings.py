@@ -26,6 +26,11 @@ from sim.fields import (
 if TYPE_CHECKING:
     from sim.scenario import AgentSettings, Content
 
+MOST_LOG_DEBT = 200.0
+"""How far the log of a debt may grow in a run; an exponent above 709 is no number."""
+YEAR = 365.0 * 86_400.0
+"""Seconds of a year, as interest counts it."""
+
 
 class ReserveSettings(Table):
     """A reserve of a lending market."""
@@ -198,6 +203,11 @@ def _check_reserve(
     if r.cash > 0.0 and r.utilisation is not None:
         text = "cannot stand beside cash; give one of them"
         found.append((f"{field}.utilisation", text))
+    rates = {name: getattr(r, name) for name in ("base_rate", "slope1", "slope2")}
+    if s.blocks * math.log1p(sum(rates.values()) * s.block.seconds / YEAR) > MOST_LOG_DEBT:
+        most = max(rates, key=lambda name: rates[name])
+        text = f"{rates[most]:g} takes debts beyond exp({MOST_LOG_DEBT:g}) in {s.blocks:,} blocks"
+        found.append((f"{field}.{most}", f"{text}; lower it, or blocks"))
     return found
 
 

@@ -28,11 +28,11 @@ from sim.prices import read_prices
 from sim.randomness import generator, normal_quantile, stream_key, stream_keys
 from sim.records import ASKED, CALL, CHAIN, COHORT, RECEIPT, ROUTE, RULES, SENDER, UNDER_WAY
 from sim.tasks import address_tasks, no_tasks
-from sim.venue import ASSET, bridge
+from sim.venue import ASSET, QUOTE, bridge
 from sim.world import World
 
 if TYPE_CHECKING:
-    from sim.scenario import Scenario
+    from sim.scenario import AgentSettings, Scenario
 
 LEAST_MEMPOOL = 4096
 """Calls that a mempool has room for, at least; two for every agent else."""
@@ -80,6 +80,7 @@ def build_world(scenario: Scenario, ledger: Ledger, layout: Layout, seed: int) -
         assets=assets,
         cholesky=cholesky,
         paths=paths,
+        quotes=np.zeros(quotes(scenario), QUOTE),
         senders=_senders(scenario, layout, seed),
         mempool=np.zeros(capacity, CALL),
         queue=np.zeros(2 * capacity, np.int64),
@@ -242,12 +243,15 @@ def _assets(
         r["slot"] = _asset_slot(i)
         r["stream"] = stream_key(seed, f"asset:{name}")
         r["x"] = r["anchor"] = math.log(price)
-        r["price"] = r["before"] = price
+        r["price"] = r["before"] = r["filled"] = price
         r["drift"] = a.drift * dt
         r["sigma"] = math.sqrt(variance)
         r["variance"] = variance
         r["jump_chance"] = a.jump_rate * dt
         r["jump_mean"], r["jump_sd"] = a.jump_mean, a.jump_sd
+        r["common"] = s.venue.jump_correlation if a.process == "jumps" else 0.0
+        r["common_stream"] = stream_key(seed, "venue:jumps")
+        r["news"] = a.value_volatility * math.sqrt(dt)
         r["reversion"] = a.reversion * dt
         r["vol_of_vol"] = a.vol_of_vol * dt
         r["leverage"] = a.leverage
@@ -263,7 +267,8 @@ def _assets(
             variance *= venue.decayed(a.reversion * dt)
         r["normal_variance"] = r["seen_variance"] = variance
         r["memory"] = 1.0 - math.exp(-1.0 / a.volatility_memory)
-        r["permanent"] = a.permanent
+        recorded = a.process in ("bridge", "replay")
+        r["permanent"] = 0.0 if recorded and a.impact == "reverting" else a.permanent
         r["decay"] = 0.5 ** (1.0 / a.half_life)
         r["spread"] = a.spread
         r["units"] = venue.depth_units(r, 0)
@@ -309,6 +314,26 @@ def _paths(s: Scenario, seed: int) -> dict[str, npt.NDArray[np.float64]]:
             rng = generator(seed, f"bridge:{name}")
             paths[name] = bridge(times, prices, sigmas, s.blocks, rng)
     return paths
+
+
+def quotes(s: Scenario) -> int:
+    """Quotes at the venue: of each agent whose kind makes markets, one for each of its assets."""
+    return sum(_quotes_of(group) for group in s.agents.values())
+
+
+def first_quote(s: Scenario, group: str) -> int:
+    """Number of the first quote of a group of market makers."""
+    found = 0
+    for name, g in s.agents.items():
+        if name == group:
+            return found
+        found += _quotes_of(g)
+    raise KeyError(group)
+
+
+def _quotes_of(group: AgentSettings) -> int:
+    makes = getattr(registry.behaviour(group.kind), "makes_markets", False)
+    return group.count * len(group.named("asset")) if makes else 0
 
 
 def slots(s: Scenario) -> int:

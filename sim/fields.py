@@ -170,7 +170,8 @@ class Names:
     """Marks a text of a table as the name of something else in the scenario.
 
     Attributes:
-        of: A section, such as ``pools``; "token": what the venue trades; "issued": that, or what
+        of: A section, such as ``pools``; "token": what the venue trades; "asset": that, without the
+            numeraire; "issued": that, or what
             protocols issue; "place": where tokens are traded.
     """
 
@@ -187,7 +188,7 @@ def named_in(table: BaseModel) -> Iterator[tuple[str, str, str]]:
     """What a table names, as (its field, what the name is of, the name)."""
     for field, about in type(table).model_fields.items():
         value = getattr(table, field)
-        for name in value if isinstance(value, list | tuple) else [value]:
+        for name in value if isinstance(value, list | tuple | dict) else [value]:
             of = names_of(about)
             if of and isinstance(name, str):
                 yield field, of, name

@@ -27,6 +27,8 @@ def move_outside_prices(w):
     chain.block += 1
     chain.key = block_key(rules.stream, chain.block)
     venue.move(w.books, w.assets, w.cholesky, w.paths, chain.block)
+    if w.quotes.size > 0:
+        venue.add_quotes(w.assets, w.quotes, chain.block)
 
 
 @kernel

@@ -228,6 +228,7 @@ class _Venue(IntEnum):
     PRICE = 0
     DEPTH = 1
     VOLATILITY = 2
+    QUOTED = 3
 
 
 @inner
@@ -238,6 +239,12 @@ def venue_measure(w, n):
         return w.values[asset.token]
     if code == _Venue.DEPTH:
         return asset.units * venue.ONE_PER_CENT * asset.price
+    if code == _Venue.QUOTED:
+        units = 0.0
+        for q in range(w.quotes.size):
+            if w.quotes[q].asset == w.measures[n].a:
+                units += w.quotes[q].units
+        return units * venue.ONE_PER_CENT * asset.price
     return math.sqrt(asset.seen_variance * venue.YEAR / w.rules[0].seconds)
 
 
@@ -361,11 +368,15 @@ _GAS = (
 
 
 def _of_venue(market: Market, trade_size: float) -> list[Measure]:
-    return [
-        Measure(f"venue.{name}.{what}", venue_measure, code, a, unit=unit)
-        for a, name in enumerate(market.venue.names)
-        for what, code, unit in _VENUE
-    ]
+    quoted = {int(asset) for asset in market.world.quotes["asset"]}
+    found = []
+    for a, name in enumerate(market.venue.names):
+        for what, code, unit in _VENUE:
+            found.append(Measure(f"venue.{name}.{what}", venue_measure, code, a, unit=unit))
+        if a in quoted:  # what market makers show of the depth, as of the next block
+            full = f"venue.{name}.quoted"
+            found.append(Measure(full, venue_measure, _Venue.QUOTED, a, unit="numeraire"))
+    return found
 
 
 def _of_declared(market: Market, trade_size: float) -> list[Measure]:

@@ -9,6 +9,11 @@ log price by -q/Q and pays the integral of the price along the way,
 ``p Q (1 - exp(-q/Q))``; buying back the same amount costs exactly that, so no round
 trip earns anything (the linear, permanent case of Huberman and Stanzl 2004). A
 share of the impact stays, the rest decays exponentially (Obizhaeva and Wang 2013).
+
+Depth is the venue's own, and what agents quote beside it (`QUOTE`): a trade is filled in
+proportion, and the venue's account takes what they cannot. A price that is endogenous has no
+process: it moves by the net orders that agents outside have posted in the block before
+(`post_order`), at the depth that there is (the rule of Farmer, Joshi 2002; Kyle's lambda, 1985).
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ from sim.arrays import log as logs
 from sim.codes import ALL, Kind, Reason
 from sim.compiled import address_of, inner, jump, kernel
 from sim.handles import Handle
-from sim.ledger import DUST, Books, Ledger, exchange, store
+from sim.ledger import DUST, Books, Ledger, begin, exchange, store, transfer
 from sim.names import VENUE
 from sim.randomness import block_key, normal, normal_quantile, uniform
 from sim.registry import register_call
@@ -45,11 +50,17 @@ ASSET = np.dtype(
         ("slot", "i8"),  # of its slots in the ledger's storage
         ("stream", "u8"),  # of its draws: keyed by its name, so that no other asset matters
         ("x", "f8"),  # log price without the agents' impact
-        ("anchor", "f8"),  # log price that a mean-reverting process returns to
+        (
+            "anchor",
+            "f8",
+        ),  # log price that one returns to, or value of an endogenous one
+        ("news", "f8"),  # deviation of that value's steps
         ("drift", "f8"),  # of the price, per block, like all that follows
         ("sigma", "f8"),
         ("variance", "f8"),  # now, of Heston and GARCH
         ("jump_chance", "f8"),
+        ("common", "f8"),  # share of the jumps that are common to all assets that have some
+        ("common_stream", "u8"),  # of their times
         ("jump_mean", "f8"),
         ("jump_sd", "f8"),
         ("reversion", "f8"),
@@ -71,15 +82,30 @@ ASSET = np.dtype(
         ("price", "f8"),  # at the start of the block, numeraire per unit
         ("before", "f8"),  # and of the block before
         ("units", "f8"),  # Q at the start of the block; inf: no impact
+        ("flow", "f8"),  # orders posted for the next block, bought less sold, token units
+        ("filled", "f8"),  # price at which those of the last were filled, without the spread
     ]
 )
+
+QUOTE = np.dtype(
+    [
+        ("account", "i8"),  # of who quotes
+        ("asset", "i8"),  # number at the venue
+        ("units", "f8"),  # depth, token units per unit of log price
+        ("weight", "f8"),  # of its capital that stands behind it
+        ("target", "f8"),  # inventory that it returns to, token units
+        ("first", "f8"),  # depth at the start, numeraire for one per cent
+        ("until", "i8"),  # last block in which it holds
+    ]
+)
+"""A quote of an agent at the venue, written in a block for the next."""
 
 # Slots of an asset in the ledger's storage, from its `slot` on. Impacts are log prices.
 PERMANENT, TRANSIENT, VOLUME = range(3)
 ASSET_SLOTS = 3
 
 # Positions of an asset's draws in its stream of a block.
-_SHOCK, _VARIANCE, _JUMP, _JUMP_SIZE = range(4)
+_SHOCK, _VARIANCE, _JUMP, _JUMP_SIZE, _COMMON_SIZES = range(5)
 
 _PSI = 1.5
 """Where the variance's law changes: Andersen (2008) has anything from 1 to 2 do."""
@@ -231,13 +257,67 @@ def garch(books, asset, shock, key):
 
 @inner
 def jump_and_diffuse(books, asset, shock, key):
-    """Merton (1976): a Poisson number of normal jumps, compensated so that the drift is its own."""
+    """Merton (1976): a Poisson number of normal jumps, compensated so that the drift is its own.
+
+    Jumps that are common to several assets come on top (`common_jumps`).
+    """
     step = diffuse(books, asset, shock, key)
-    number = poisson(asset.jump_chance, uniform(key, _JUMP))
+    number = poisson((1.0 - asset.common) * asset.jump_chance, uniform(key, _JUMP))
     if number > 0.0:
         size = asset.jump_sd * math.sqrt(number) * normal(key, _JUMP_SIZE)
         step += number * asset.jump_mean + size
     return step - asset.jump_chance * math.expm1(asset.jump_mean + 0.5 * asset.jump_sd**2)
+
+
+@inner
+def follow_orders(books, asset, shock, key):
+    """Move by the net orders of the block before; the value follows news, a random walk.
+
+    All of them are filled at the mean price on the way, so that those who buy and those who
+    sell meet at one price, and the venue takes what is left.
+    """
+    asset.anchor += asset.news * shock
+    step = asset.flow / asset.units if asset.units > 0.0 else 0.0
+    asset.flow = 0.0
+    asset.filled = price_now(books, asset)
+    if step != 0.0:
+        asset.filled *= math.expm1(step) / step
+    return step
+
+
+@inner
+def common_jumps(assets, cholesky, a, block):
+    """Sum of an asset's jumps in a block that others share: common Poisson shocks.
+
+    All events of a unit Poisson process in [0, r) are the asset's, r being its own mean number of
+    common jumps. So its jumps stay Poisson, of two assets the one that jumps less often jumps
+    only together with the other as far as jumps are common, and the numbers of two have the
+    correlation ``common min(a, b) / sqrt(a b)`` of rates a and b, however long a block is
+    (Marshall, Olkin 1967; Lindskog, McNeil 2003; for prices Das, Uppal 2004). Sizes are
+    correlated as shocks are. Which assets there are beside changes nothing.
+
+    Args:
+        assets: ASSET[n].
+        cholesky: float64[n, n], as in `move`.
+        a: Number of the asset.
+        block: Number of the block.
+    """
+    asset = assets[a]
+    key = block_key(asset.common_stream, block)
+    mean = asset.common * asset.jump_chance
+    at = -math.log(uniform(key, 0))
+    found = 0.0
+    n = 0
+    while at < mean:
+        shock = 0.0
+        for b in range(a + 1):
+            if cholesky[a, b] != 0.0:
+                own = normal(block_key(assets[b].stream, block), _COMMON_SIZES + n)
+                shock += cholesky[a, b] * own
+        found += asset.jump_mean + asset.jump_sd * shock
+        n += 1
+        at -= math.log(uniform(key, n))
+    return found
 
 
 _STEP = (
@@ -255,6 +335,7 @@ PROCESSES = {
     "heston": heston,
     "garch": garch,
     "mean_reverting": return_to_mean,
+    "endogenous": follow_orders,
     "bridge": None,
     "replay": None,
 }
@@ -282,7 +363,10 @@ def _step(books, assets, cholesky, paths, block, a):
             own = normal(block_key(assets[b].stream, block), _SHOCK)
             shock += cholesky[a, b] * own
     key = block_key(asset.stream, block)
-    return _ask_step(asset.step_at, books, asset, shock, key)
+    change = _ask_step(asset.step_at, books, asset, shock, key)
+    if asset.common > 0.0:
+        change += common_jumps(assets, cholesky, a, block)
+    return change
 
 
 @kernel
@@ -365,6 +449,18 @@ def depth_units(asset, block):
     return max(value / thinner, value * asset.least_depth) / (ONE_PER_CENT * math.exp(asset.x))
 
 
+@kernel
+def add_quotes(assets, quotes, block):
+    """Add to the depth of each asset what agents quote beside the venue's own.
+
+    A quote that nobody has renewed is gone.
+    """
+    for n in range(quotes.size):
+        if quotes[n].until < block:
+            quotes[n].units = 0.0
+        assets[quotes[n].asset].units += quotes[n].units
+
+
 @inner
 def _impact(books, asset, log_change):
     slot = asset.slot
@@ -414,13 +510,115 @@ def quote(books, assets, numeraire, token_in, token_out, amount):
     return purchase(books, assets[a], money) if a >= 0 else np.nan
 
 
+# Wide: a trade, and who takes part in it.
+@inner
+def _let_quotes_fill(books, assets, quotes, venue, numeraire, a, amount, money):
+    """Have those who quote take their part of a trade that the venue's account has made.
+
+    Each takes what its depth is of the whole, at the trade's own price, as far as it holds what
+    it has to pay; the rest stays with the venue.
+
+    Args:
+        a: Number of the asset.
+        amount: Token units that the venue has bought; negative: sold.
+        money: What it has paid for them, numeraire; negative: got.
+    """
+    asset = assets[a]
+    for n in range(quotes.size):
+        quote = quotes[n]
+        if quote.asset != a or not quote.units > 0.0 or asset.units == np.inf:
+            continue
+        share = quote.units / asset.units
+        units, paid = share * amount, share * money
+        account = quote.account
+        if amount > 0.0:
+            held = books.balances[account, numeraire]
+            part = min(held / paid, 1.0) if paid > 0.0 else 1.0
+            exchange(books, venue, account, asset.token, units * part, numeraire, paid * part)
+        else:
+            held = books.balances[account, asset.token]
+            part = min(held / -units, 1.0)
+            exchange(books, account, venue, asset.token, -units * part, numeraire, -paid * part)
+
+
+# Wide: a trade, and who takes part in it.
+@inner
+def _clear(
+    books, assets, quotes, venue, numeraire, sender, token_in, token_out, amount, money, out
+):
+    """Exchange through the venue's account, with those who quote taking their parts of each leg.
+
+    Returns:
+        Whether the sender and the venue could pay.
+    """
+    if not transfer(books, sender, venue, token_in, amount):
+        return False
+    if token_in != numeraire:
+        a = _asset_of(assets, token_in)
+        _let_quotes_fill(books, assets, quotes, venue, numeraire, a, amount, money)
+    if token_out != numeraire:
+        a = _asset_of(assets, token_out)
+        _let_quotes_fill(books, assets, quotes, venue, numeraire, a, -out, -money)
+    return transfer(books, venue, sender, token_out, out)
+
+
+@inner
+def post_order(assets, a, amount):
+    """Post an order for the next block at an asset whose price is endogenous.
+
+    Args:
+        a: Number of the asset.
+        amount: Token units to buy; negative: to sell.
+
+    Returns:
+        The amount, as `settle_order` takes it a block later.
+    """
+    assets[a].flow += amount
+    return amount
+
+
+# Wide: an order, and who takes part in it.
+@inner
+def settle_order(books, assets, quotes, venue, numeraire, account, a, amount):
+    """Settle an order that was posted in the block before, at the price that all of them made.
+
+    What the account cannot pay of it is left, and nothing is done where the venue cannot.
+
+    Args:
+        account: Row of who posted it.
+        a: Number of the asset.
+        amount: As posted.
+
+    Returns:
+        What was bought, token units; negative: sold.
+    """
+    asset = assets[a]
+    begin(books)
+    if amount > 0.0:
+        price = asset.filled * (1.0 + asset.spread)
+        amount = min(amount, books.balances[account, numeraire] / price)
+        money = amount * price
+        done = exchange(books, account, venue, numeraire, money, asset.token, amount)
+    else:
+        price = asset.filled * (1.0 - asset.spread)
+        amount = -min(-amount, books.balances[account, asset.token])
+        money = amount * price
+        done = exchange(books, account, venue, asset.token, -amount, numeraire, -money)
+    if not done:
+        return 0.0
+    if quotes.size > 0:
+        _let_quotes_fill(books, assets, quotes, venue, numeraire, a, -amount, -money)
+    return amount
+
+
 # Wide: the arguments of a call, the books and the venue.
 @kernel
-def trade(books, assets, venue, numeraire, sender, token_in, token_out, amount, minimum):
+def trade(books, assets, quotes, venue, numeraire, sender, token_in, token_out, amount, minimum):
     """Trade at the venue, moving its prices.
 
     Args:
-        venue: Account of its maker.
+        quotes: QUOTE[n], of agents beside it.
+        venue: Its account.
         numeraire: Token in which it quotes; a trade of two others goes through it.
         minimum: Least amount to receive.
 
@@ -434,8 +632,17 @@ def trade(books, assets, venue, numeraire, sender, token_in, token_out, amount, 
         return Reason.INVALID, 0.0
     if not out >= minimum:
         return Reason.LIMIT, 0.0
-    if not exchange(books, sender, venue, token_in, amount, token_out, out):
-        paid = amount <= books.balances[sender, token_in] * (1.0 + DUST)
+    paid = amount <= books.balances[sender, token_in] * (1.0 + DUST)
+    if quotes.size == 0:
+        done = exchange(books, sender, venue, token_in, amount, token_out, out)
+    else:
+        money = amount
+        if token_in != numeraire:
+            money = proceeds(books, assets[_asset_of(assets, token_in)], amount)
+        done = _clear(
+            books, assets, quotes, venue, numeraire, sender, token_in, token_out, amount, money, out
+        )
+    if not done:
         return (Reason.VENUE_EMPTY if paid else Reason.INSUFFICIENT_BALANCE), 0.0
     if token_in != numeraire:
         asset = assets[_asset_of(assets, token_in)]
@@ -464,6 +671,7 @@ def trade_call(w):
     reason, out = trade(
         w.books,
         w.assets,
+        w.quotes,
         rules.venue,
         rules.numeraire,
         sender,

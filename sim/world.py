@@ -13,7 +13,7 @@ from sim.measures import MEASURE
 from sim.parts import tables
 from sim.records import ASKED, CALL, CHAIN, COHORT, RECEIPT, ROUTE, RULES, SENDER, UNDER_WAY
 from sim.structure import Structure
-from sim.venue import ASSET
+from sim.venue import ASSET, QUOTE
 
 
 class World(Structure):
@@ -27,7 +27,8 @@ class World(Structure):
             `under_way` UNDER_WAY[1], the transaction that is carried out; `asked` ASKED[1],
             what one kernel asks of another through an address.
         assets: ASSET[n] of the venue; `cholesky` float64[n, n] correlates them and
-            `paths` float64[rows, blocks + 1] are log prices that are replayed.
+            `paths` float64[rows, blocks + 1] are log prices that are replayed; `quotes` QUOTE[n]
+            are those of agents there.
         pools: POOL[n].
         markets: MARKET[n]; `reserves` RESERVE[n] of all of them.
         feeds: FEED[n]; `rings` float64[n, length] is their memory.
@@ -78,6 +79,7 @@ class World(Structure):
         "assets": (ASSET, 1),
         "cholesky": ("f8", 2),
         "paths": ("f8", 2),
+        "quotes": (QUOTE, 1),
         "senders": (SENDER, 1),
         "mempool": (CALL, 1),
         "queue": ("i8", 1),
@@ -112,6 +114,7 @@ class World(Structure):
     assets: npt.NDArray[np.void]
     cholesky: npt.NDArray[np.float64]
     paths: npt.NDArray[np.float64]
+    quotes: npt.NDArray[np.void]
     pools: npt.NDArray[np.void]
     markets: npt.NDArray[np.void]
     reserves: npt.NDArray[np.void]
@@ -143,6 +146,7 @@ class World(Structure):
     claims: npt.NDArray[np.float64]
     routes: npt.NDArray[np.void]
     funds: npt.NDArray[np.void]
+    margin: npt.NDArray[np.void]
     protocols: npt.NDArray[np.void]
     actions: npt.NDArray[np.void]
     issues: npt.NDArray[np.void]

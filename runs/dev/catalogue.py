@@ -285,10 +285,11 @@ def studies() -> str:
 
 
 def _insured() -> Scenario:
-    """A market with pools of several kinds, a fund, and the costly measures too."""
+    """A market with pools of several kinds, a fund, makers outside, and the costly measures too."""
     fund = {"token": "usdc", "covers": ["bank"]}
     keep = ["*", "pool.*.concentration"]
-    changes = {"insurance": {"fund": fund}, "measures.keep": keep}
+    makers = {"kind": "market_maker", "count": 1, "assets": {"eth": 1.0}, "wallet": {"usdc": 1e6}}
+    changes = {"insurance": {"fund": fund}, "measures.keep": keep, "agents.makers": makers}
     return Scenario.load("interconnected").override(changes)
 
 

@@ -129,7 +129,7 @@ def _targets(kind: str, behaviour: Any, given: Mapping[str, Any], strange: list[
     """
     model: type[Table] = behaviour.targets
     needed = [name for name, field in model.model_fields.items() if field.is_required()]
-    missing = [name for name in needed if given.get(name) in (None, "", [])]
+    missing = [name for name in needed if given.get(name) in (None, "", [], {})]
     found = [told(name, None, f"is missing; a {kind} needs it") for name in missing]
     found += strange
     try:

@@ -80,13 +80,25 @@ def _check_names(s: Content, field: str, group: AgentSettings, base: list[str]) 
     there = {part.section: (list(getattr(s, part.section)), part.what) for part in sections()}
     there["protocols"] = (list(s.protocols), "protocol")
     there["token"] = (base, "token")
+    there["asset"] = (base[1:], "asset")
     there["issued"] = ([*base, *(each.token for each in issued_tokens(s))], "token")
     there["place"] = ([VENUE, *places(s)], "place to trade")
     found: list[Problem] = []
     for key, of, name in named_in(group.targets):
         names, what = there[of]
         found += unknown(f"{field}.{key}", name, names, what)
+        if of == "asset" and name in names:
+            found += _check_process(s, f"{field}.{key}.{name}", group, name)
     return found
+
+
+def _check_process(s: Content, field: str, group: AgentSettings, asset: str) -> list[Problem]:
+    """Whether an asset's price moves as its traders need it to."""
+    wanted = getattr(registry.behaviour(group.kind), "process", "")
+    process = s.venue.assets[asset].process
+    if not wanted or process == wanted:
+        return []
+    return [(field, f"moves by {process}; a {group.kind} trades where it is {wanted}")]
 
 
 def _check_columns(field: str, group: AgentSettings, behaviour: Any) -> list[Problem]:

@@ -55,6 +55,9 @@ def check_venue(s: Content) -> list[Problem]:
             if len(times) < 2 or any(x >= y for x, y in pairwise(times)):
                 text = "a bridge needs two points or more, in the order of time"
                 found.append((f"{field}.points", text))
+        if a.process == "endogenous" and math.isinf(a.depth):
+            text = "is infinite, so that no order moves an endogenous price; give a number"
+            found.append((f"{field}.depth", text))
         if a.process == "garch" and a.alpha + a.beta >= 1.0:
             text = f"alpha + beta is {a.alpha + a.beta:g}; below 1 the variance stays finite"
             found.append((f"{field}.beta", text))
@@ -91,7 +94,7 @@ def _check_process(s: Content, field: str, name: str, a: AssetSettings) -> list[
     if a.process in ("heston", "mean_reverting") and a.reversion * block > MOST_REVERSION:
         text = f"{a.reversion:g} goes all of the way back within a block"
         found.append((f"{field}.reversion", f"{text}; give {MOST_REVERSION / block:.4g} or less"))
-    if a.process == "constant":
+    if a.process in ("constant", "endogenous"):
         return found
     # What it goes by itself, and ten deviations either way.
     reaches = {

@@ -39,6 +39,9 @@ class _OwnSwitches(Table):
     venue_depth_is_finite: Switch = Field(
         True, description="What agents trade outside moves the price there."
     )
+    makers_capital_binds: Switch = Field(
+        True, description="Market makers outside show less when they lose; off: as at the start."
+    )
     interconnected: Switch = Field(
         True,
         description="Agents use several pools: routes, cycles, migration, arbitrage where it pays "

@@ -29,7 +29,8 @@ class AssetSettings(Table):
 
     Processes hold however long a block is beside their memory: a price that returns moves in
     closed form (Ornstein, Uhlenbeck 1930), Heston's variance by Andersen's QE scheme (2008), and
-    a block has a Poisson number of Merton's jumps. Draws are keyed by the asset's name.
+    a block has a Poisson number of Merton's jumps. Draws are keyed by the asset's name. A price
+    that is endogenous moves by the orders of agents outside alone.
     """
 
     price: Positive = Field(
@@ -37,7 +38,15 @@ class AssetSettings(Table):
         json_schema_extra=reach("numeraire", 0.01, 100000.0, log=True),
     )
     process: Literal[
-        "constant", "gbm", "jumps", "heston", "garch", "mean_reverting", "bridge", "replay"
+        "constant",
+        "gbm",
+        "jumps",
+        "heston",
+        "garch",
+        "mean_reverting",
+        "bridge",
+        "replay",
+        "endogenous",
     ] = "gbm"
     drift: Annotated[float, Field(ge=-1000.0, le=1000.0)] = Field(
         0.0, description="Per year.", json_schema_extra=reach("per year", -3.0, 3.0)
@@ -67,6 +76,11 @@ class AssetSettings(Table):
     )
     alpha: Share = Field(0.0, description="GARCH: weight of the last squared return.")
     beta: Share = Field(0.0, description="GARCH: weight of the last variance.")
+    value_volatility: Volatility = Field(
+        0.3,
+        description="Of the value that agents outside see in an endogenous price, per root year.",
+        json_schema_extra=reach("per root year", 0.0, 3.0),
+    )
     points: list[Point] = Field(
         default=[],
         max_length=MOST_ENTRIES,
@@ -95,6 +109,11 @@ class AssetSettings(Table):
         description="Share of the impact that stays.",
         json_schema_extra=reach("share of the impact", 0.0, 1.0),
     )
+    impact: Literal["permanent", "reverting"] = Field(
+        "permanent",
+        description="What agents do to a price that is recorded (bridge, replay): reverting: none "
+        "of it stays, since the record holds what such sales did; it goes with the half-life.",
+    )
     half_life: Positive = Field(
         50.0,
         description="Of the rest, blocks.",
@@ -120,6 +139,11 @@ class VenueSettings(Table):
     assets: dict[Name, AssetSettings] = Field(min_length=1, max_length=MOST_ASSETS)
     correlation: dict[str, Annotated[float, Field(ge=-1.0, le=1.0)]] = Field(
         default={}, description='Of shocks, by "a:b".'
+    )
+    jump_correlation: Share = Field(
+        0.0,
+        description="Of the numbers of jumps of assets that jump as often: this share of the jumps "
+        "of each is common (Marshall, Olkin 1967), their sizes correlated as shocks are.",
     )
 
 

@@ -177,6 +177,10 @@ class Draft:
             if asset.get("process") == "bridge":
                 hours = sorted(rng.sample(range(50), rng.randint(2, 4)))
                 asset["points"] = [[h / 100, asset["price"] * rng.uniform(0.3, 2)] for h in hours]
+            if rng.random() < 0.15:  # some kinds of agents are nowhere else
+                asset["process"] = "endogenous"
+            if asset.get("process") == "endogenous" and not asset.get("depth", math.inf) < math.inf:
+                asset["depth"] = 10.0 ** rng.uniform(3.0, 7.0)
             asset.pop("alpha", None)
             if asset.get("process") == "garch":
                 asset["alpha"], asset["beta"] = 0.1, rng.uniform(0.0, 0.89)
@@ -349,6 +353,9 @@ class Draft:
             # Most banks are sound: this much may be borrowed, and this much is there.
             reserve["ltv"] = rng.choice((0.0, rng.uniform(0.3, 0.8), rng.uniform(0.3, 0.8), 1.0))
             reserve["threshold"] = max(min(reserve["ltv"] + rng.uniform(0.0, 0.1), 1.0), 0.0)
+            for rate in ("base_rate", "slope1", "slope2"):  # blocks may last a week
+                if rate in reserve:
+                    reserve[rate] = min(reserve[rate], 100.0)
             reserve.pop("cash", None)
             if token in self.base:
                 reserve["cash"] = rng.choice((0.0, 10.0 ** rng.uniform(3, 7) / self.prices[token]))
@@ -431,6 +438,13 @@ class Draft:
                 group["wallet"][token] = 10.0 ** rng.uniform(1.0, 6.5) / self.prices[token]
         if rng.random() < 0.1:
             group["wallet"][self.rng.choice(self.base)] = self._distribution(0.0, math.inf, 100.0)
+        there = [
+            name
+            for name, asset in c["venue"]["assets"].items()
+            if asset.get("process", "gbm") == (behaviour.process or asset.get("process", "gbm"))
+        ]
+        some = rng.sample(there, rng.randint(min(1, len(there)), len(there)))
+        given["assets"] = {name: rng.uniform(0.1, 3.0) for name in some}
         known = {k: v for k, v in given.items() if k in behaviour.targets.model_fields}
         group |= self.schema.model(behaviour.targets, **known)
         for column, about in behaviour.columns.items():

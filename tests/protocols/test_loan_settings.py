@@ -30,6 +30,11 @@ from tests.sim.scenario import assert_answered
             "above supply_cap",
         ),
         (
+            {"blocks": 500_000, "lending": {"bank": {"reserves": {"usdc": {"slope1": 9e5}}}}},
+            "lending.bank.reserves.usdc.slope1",
+            "takes debts beyond exp(200)",
+        ),
+        (
             {
                 "lending": {"other": {"reserves": {"bank-usdc-debt": {"oracle": "d"}}}},
                 "oracles": {"d": {"token": "bank-usdc-debt", "source": "fixed", "price": 1.0}},

@@ -52,6 +52,12 @@ ALL_OF_THEM: dict[str, Any] = {
             "review": 15.0,
             "wallet": {"eth": 1.0, "usdc": 100.0},
         },
+        "makers": {
+            "kind": "market_maker",
+            "count": 2,
+            "assets": {"eth": 1.0},
+            "wallet": {"eth": 20.0, "usdc": 1e5},
+        },
     },
 }
 
@@ -107,6 +113,7 @@ def test_it_works_again_as_before(lively: Callable[..., Scenario], mechanism: st
         "funds": ["across", "flow"],
         "providers": ["tolerance", "volatility"],
         "lenders": ["attention"],
+        "makers": ["binds"],
     }
 
     def rules() -> list[Any]:

@@ -390,6 +390,102 @@ def test_correlated_assets_correlate(small: Callable[..., Scenario]) -> None:
     assert np.corrcoef(r.T)[0, 1] == pytest.approx(0.7, abs=0.02)
 
 
+def jumps_of(
+    small: Callable[..., Scenario], common: float, rates: dict[str, float], **more: Any
+) -> dict[str, np.ndarray]:
+    """Log returns of assets that jump and do nothing else, rates in jumps a block."""
+    assets = {
+        name: {
+            "price": 100.0,
+            "process": "jumps",
+            "volatility": 0.0,
+            "jump_rate": rate * YEAR / 12.0,
+            "jump_sd": 0.05,
+        }
+        for name, rate in rates.items()
+    }
+    setup = small(
+        blocks=40_000,
+        venue={"assets": {"eth": {"process": "constant"}} | assets, "jump_correlation": common}
+        | more,
+        measures={"keep": ["venue.*.price"]},
+    )
+    frame = Market(setup, rng=5).run().datacollector.get_model_vars_dataframe()
+    return {n: np.diff(np.log(frame[f"venue.{n}.price"].to_numpy())) for n in rates}
+
+
+def jumped(r: np.ndarray) -> np.ndarray:
+    return np.abs(r - np.median(r)) > 1e-9
+
+
+def test_jumps_come_together_as_often_as_their_correlation_says(
+    small: Callable[..., Scenario],
+) -> None:
+    """Common Poisson shocks (Marshall, Olkin 1967): each asset jumps as often as alone."""
+    common, often, seldom = 0.6, 0.02, 0.005
+    rates = {"a": often, "b": often, "c": seldom}
+    r = jumps_of(small, common, rates, correlation={"a:b": 0.8})
+    hit = {name: jumped(each) for name, each in r.items()}
+    for name, rate in rates.items():
+        mean, error = -math.expm1(-rate), math.sqrt(rate / 4e4)
+        assert hit[name].mean() == pytest.approx(mean, abs=4.0 * error)
+        assert r[name].std() == pytest.approx(0.05 * math.sqrt(rate), rel=0.15)
+    share = (hit["a"] & hit["b"]).sum() / hit["a"].sum()
+    assert share == pytest.approx(common, abs=4.0 * math.sqrt(common * (1 - common) / 800))
+    # The one that jumps less often: as far as jumps are common, it jumps only with the other.
+    share = (hit["a"] & hit["c"]).sum() / hit["c"].sum()
+    assert share == pytest.approx(common + (1 - common) * often, abs=0.14)
+    counts = np.corrcoef(hit["a"], hit["c"])[0, 1]
+    assert counts == pytest.approx(common * math.sqrt(seldom / often), abs=0.06)
+    both = hit["a"] & hit["b"]
+    assert np.corrcoef(r["a"][both], r["b"][both])[0, 1] == pytest.approx(0.8, abs=0.07)
+    both = hit["a"] & hit["c"]
+    assert abs(np.corrcoef(r["a"][both], r["c"][both])[0, 1]) < 0.35
+
+
+def test_without_it_jumps_are_independent(small: Callable[..., Scenario]) -> None:
+    r = jumps_of(small, 0.0, {"a": 0.02, "b": 0.02}, correlation={"a:b": 0.8})
+    a, b = jumped(r["a"]), jumped(r["b"])
+    assert (a & b).sum() < 40  # 16 are expected, 480 where three in five are common
+
+
+def test_common_jumps_are_an_assets_own_whoever_is_beside(small: Callable[..., Scenario]) -> None:
+    alone = jumps_of(small, 0.5, {"a": 0.01})["a"]
+    beside = jumps_of(small, 0.5, {"z": 0.3, "a": 0.01})["a"]
+    assert alone.tobytes() == beside.tobytes()
+
+
+@pytest.mark.parametrize("impact", ["permanent", "reverting"])
+def test_impact_on_a_recorded_price_goes_where_it_reverts(
+    small: Callable[..., Scenario], impact: str
+) -> None:
+    bridged = {
+        "process": "bridge",
+        "points": [[0.0, 2000.0], [10.0, 2000.0]],
+        "volatility": 0.0,
+        "permanent": 0.5,
+        "half_life": 5.0,
+        "impact": impact,
+    }
+    market, agent = deep(small, **bridged)
+    agent.trade_outside("eth", "usdc", 1e6 / 2000.0)
+    market.run(1)
+    assert market.venue.price("eth") == pytest.approx(2000.0 / 1.01)
+    market.run(5)
+    left = 0.5 if impact == "reverting" else 0.75
+    assert market.venue.price("eth") == pytest.approx(2000.0 * 1.01**-left)
+    market.run(200)
+    left = 0.0 if impact == "reverting" else 0.5
+    assert market.venue.price("eth") == pytest.approx(2000.0 * 1.01**-left)
+
+
+def test_a_process_that_is_drawn_keeps_what_stays_of_an_impact(
+    small: Callable[..., Scenario],
+) -> None:
+    market, _ = deep(small, process="gbm", permanent=0.4, impact="reverting")
+    assert market.venue.asset("eth")["permanent"] == 0.4
+
+
 def test_a_bridge_goes_through_its_points_with_its_volatilities() -> None:
     knots = np.array([0.0, 1000.0, 5000.0])
     prices = np.array([200.0, 100.0, 150.0])
