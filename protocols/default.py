@@ -124,7 +124,16 @@ def _sell_for(w, market, token, amount, wanted):
         return max(amount, 0.0)
     rules = w.rules[0]
     reason, got = venue.trade(
-        w.books, w.assets, rules.venue, rules.numeraire, market.account, token, wanted, amount, 0.0
+        w.books,
+        w.assets,
+        w.quotes,
+        rules.venue,
+        rules.numeraire,
+        market.account,
+        token,
+        wanted,
+        amount,
+        0.0,
     )
     return got if reason == Reason.DONE else -1.0
 

@@ -191,7 +191,7 @@ def named_in(table: BaseModel) -> Iterator[tuple[str, str, str]]:
         for name in value if isinstance(value, list | tuple | dict) else [value]:
             of = names_of(about)
             if of and isinstance(name, str):
-                yield field, of, name
+                yield f"{field}.{name}" if isinstance(value, dict) else field, of, name
 
 
 def names_of(annotation: Any) -> str:

@@ -381,9 +381,12 @@ def foresee(books, assets, cholesky, paths, block, a):
         a: Number of the asset.
     """
     asset = assets[a]
-    variance = asset.variance  # all that a process remembers beside the price
+    # All that a process remembers beside the price.
+    variance, anchor = asset.variance, asset.anchor
+    flow, filled = asset.flow, asset.filled
     change = _step(books, assets, cholesky, paths, block, a)
-    asset.variance = variance
+    asset.variance, asset.anchor = variance, anchor
+    asset.flow, asset.filled = flow, filled
     return change
 
 

@@ -88,7 +88,7 @@ def _check_names(s: Content, field: str, group: AgentSettings, base: list[str]) 
         names, what = there[of]
         found += unknown(f"{field}.{key}", name, names, what)
         if of == "asset" and name in names:
-            found += _check_process(s, f"{field}.{key}.{name}", group, name)
+            found += _check_process(s, f"{field}.{key}", group, name)
     return found
 
 
