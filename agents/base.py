@@ -523,14 +523,16 @@ class Behaviour(MarketAgent):
 
         Raises:
             TypeError: If kernels could not read a column by its name, or it has more numbers
-                than one.
+                than one though a scenario sets it.
         """
         super().__init_subclass__(**kwargs)
         record_of(cls.columns)
         record_of(cls.remembers)
-        several = [name for name, column in cls.columns.items() if column.count != 1]
+        given = [name for name, column in cls.columns.items() if not column.state]
+        several = [name for name in given if cls.columns[name].count != 1]
         if several:
-            raise TypeError(f"{cls.__name__}: a column is one number; {several} have a count")
+            text = "a column that a scenario sets is one number"
+            raise TypeError(f"{cls.__name__}: {text}; {several} have a count")
         for name in cls.columns:
             setattr(cls, name, _ColumnValue(name))
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sim import registry, venue
 from sim.arrays import log
 from sim.codes import MOST_ROUTES, FeeMarket, Kind, Ordering, Reason
+from sim.cohort import cells_of
 from sim.ledger import Ledger
 from sim.measures import MEASURE
 from sim.mechanisms import cut_in_world
@@ -394,14 +395,14 @@ def _cohorts(s: Scenario, layout: Layout, seed: int) -> tuple[npt.NDArray[np.voi
         r["ident"] = c
         r["stream"] = stream_key(seed, f"agents:{name}")
         r["first"], r["size"] = layout.first[name], settings.count
-        r["columns"] = len(behaviour.columns)
+        r["columns"] = cells_of(behaviour.columns)
         r["cells"], r["memory"], r["places"] = cells, memory, places
-        r["memory_size"] = sum(number.count for number in behaviour.remembers.values())
+        r["memory_size"] = cells_of(behaviour.remembers)
         r["places_size"] = behaviour.places_size(s, settings)
         r["searcher"] = behaviour.searcher
         r["watches"] = getattr(behaviour, "watches", False)
         r["routes"] = getattr(settings.targets, "routing", False)
-        cells += settings.count * len(behaviour.columns)
+        cells += settings.count * int(r["columns"])
         memory += int(r["memory_size"])
         places += int(r["places_size"])
     return cohorts, max(cells, 1), max(memory, 1), max(places, 1)
@@ -420,11 +421,13 @@ def draw_columns(
     Returns:
         float64[agents, columns].
     """
-    cells = np.zeros((size, len(columns)))
-    for i, (name, column) in enumerate(columns.items()):
+    cells = np.zeros((size, cells_of(columns)))
+    at = 0
+    for name, column in columns.items():
         source = given.get(name, column.default)
         if isinstance(source, int | float):
-            cells[:, i] = source
+            cells[:, at : at + column.count] = source
         else:
-            cells[:, i] = source.draw(generator(seed, f"{cohort}:{name}"), size)
+            cells[:, at] = source.draw(generator(seed, f"{cohort}:{name}"), size)
+        at += column.count
     return cells

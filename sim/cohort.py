@@ -50,6 +50,11 @@ class Cohort(Structure):
     }
 
 
+def cells_of(numbers: Mapping[str, Column]) -> int:
+    """How many numbers declared ones are together."""
+    return sum(number.count for number in numbers.values())
+
+
 def record_of(numbers: Mapping[str, Column]) -> np.dtype[np.void]:
     """The record of declared numbers, in their order.
 
@@ -75,8 +80,11 @@ def _cohort_type(row: np.dtype[np.void], memory: np.dtype[np.void]) -> type[Coho
     if memory.names:
         fields["memory"] = (memory, 0)
     # Numba tells types apart by their names alone.
-    counts = [f"{name}{list(memory[name].shape) or ''}" for name in memory.names or ()]
-    name = f"Cohort: {', '.join(row.names or ())}; {', '.join(counts)}"
+    counts = [
+        [f"{name}{list(record[name].shape) or ''}" for name in record.names or ()]
+        for record in (row, memory)
+    ]
+    name = f"Cohort: {'; '.join(', '.join(names) for names in counts)}"
     return type(name, (Cohort,), {"fields": fields})
 
 
@@ -116,7 +124,11 @@ class CohortTable:
         self.memory = memory
         self.places = places
         self.columns: Mapping[str, Any] = behaviour.columns
-        self._index = {column: i for i, column in enumerate(self.columns)}
+        self._index: dict[str, int | slice] = {}
+        at = 0
+        for column, about in self.columns.items():
+            self._index[column] = at if about.count == 1 else slice(at, at + about.count)
+            at += about.count
         self._row = record_of(self.columns)
         self._memory = record_of(behaviour.remembers)
         self._view = self._kernel_view(record)
@@ -153,12 +165,13 @@ class CohortTable:
         return self.memory.view(self._memory)[0]
 
     def column(self, name: str) -> npt.NDArray[np.float64]:
-        """A column, float64[agents], a live view."""
+        """A column, float64[agents], a live view; of several numbers float64[agents, count]."""
         return self.cells[:, self._index[name]]
 
-    def number(self, row: int, column: str) -> float:
-        """An agent's number."""
-        return float(self._cells[row, self._index[column]])
+    def number(self, row: int, column: str) -> Any:
+        """An agent's number; a copy of all of a column of several, float64[count]."""
+        found = self._cells[row, self._index[column]]
+        return found.copy() if isinstance(found, np.ndarray) else float(found)
 
     def put(self, column: str, values: float | npt.NDArray[np.float64], row: int = -1) -> None:
         """Write a column, or an agent's number where a row is given."""
@@ -167,7 +180,7 @@ class CohortTable:
         self._record["stale"] = 1
 
     def numbers(self, column: str) -> npt.NDArray[np.float64]:
-        """A column as it is now, float64[agents], a copy."""
+        """A column as it is now, a copy; see `column`."""
         return self._cells[:, self._index[column]].copy()
 
     def ask_everybody(self, always: bool = True) -> None:

@@ -24,8 +24,8 @@ class Column:
         low: Least value that makes sense.
         high: Greatest.
         state: Whether it is the agent's memory, which no scenario sets.
-        count: How many of them, for what a cohort remembers of several things; kernels
-            then read an array by its name.
+        count: How many of them, for what a cohort remembers of several things, or an agent
+            as its state; kernels then read an array by its name.
     """
 
     doc: str

@@ -350,8 +350,9 @@ def agent_card(market: Market, account: str) -> dict[str, Any]:
     numbers = []
     if cohort is not None:
         for column, about in cohort.columns.items():
-            value = float(cohort.cells[row - cohort.first, cohort._index[column]])
-            numbers.append((column.replace("_", " "), number(value), about.unit, about.doc))
+            values = np.atleast_1d(cohort.number(row - cohort.first, column))
+            text = ", ".join(number(float(value)) for value in values)
+            numbers.append((column.replace("_", " "), text, about.unit, about.doc))
     receipts: list[list[Any]] = []
     if isinstance(market, LiveMarket) and market.followed == row and market.seen:
         seen = market.receipt_book.frame(np.array(list(market.seen)))

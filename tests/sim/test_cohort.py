@@ -24,6 +24,7 @@ def count(w, me):  # type: ignore[no-untyped-def]
     for i in range(me.size):
         my = me.rows[i]
         my.seen = me.memory.blocks + my.more
+        my.pair[1] += 3.0
 
 
 class Counter(Behaviour):
@@ -31,6 +32,7 @@ class Counter(Behaviour):
 
     columns: ClassVar[Mapping[str, Column]] = {
         "more": Column("What it adds", "blocks", 10.0),
+        "pair": Column("Three for each block", "number", 0.5, state=True, count=2),
         "seen": Column("Blocks seen, and more", "blocks", state=True),
     }
     remembers: ClassVar[Mapping[str, Column]] = {
@@ -118,6 +120,17 @@ def test_a_name_that_no_kernel_can_read_is_refused(name: str) -> None:
             type("Wrong", (Behaviour,), {place: {name: Column("Something", "number")}})
 
 
-def test_a_column_is_one_number() -> None:
+def test_a_state_may_have_several_numbers(small: Callable[..., Scenario]) -> None:
+    market = Market(small(agents=known_as(counters=Counter)), rng=1).run(4)
+    cohort = market.cohorts["counters"]
+    assert cohort.column("pair").tolist() == [[0.5, 12.5]] * 2
+    assert cohort.column("seen").tolist() == [114.0] * 2
+    agent = next(a for a in market.agents if a.name == "counters-1")
+    assert agent.pair.tolist() == cohort.number(1, "pair").tolist() == [0.5, 12.5]
+    cohort.put("pair", 7.0, 0)
+    assert cohort.numbers("pair").tolist() == [[7.0, 7.0], [0.5, 12.5]]
+
+
+def test_a_column_that_a_scenario_sets_is_one_number() -> None:
     with pytest.raises(TypeError, match=r"\['many'\] have a count"):
         type("Wrong", (Behaviour,), {"columns": {"many": Column("Some", "number", count=3)}})
