@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agents.allocator import Allocator
 from agents.arbitrageur import Arbitrageur
 from agents.base import Behaviour, Column, MarketAgent
 from agents.cyclic_arbitrageur import CyclicArbitrageur
@@ -27,6 +28,7 @@ from agents.yield_migrant import YieldMigrant
 from sim.registry import register
 
 __all__ = [
+    "Allocator",
     "Arbitrageur",
     "Behaviour",
     "Column",
@@ -53,6 +55,7 @@ __all__ = [
     "YieldMigrant",
 ]
 
+register("allocator", Allocator)
 register("arbitrageur", Arbitrageur)
 register("cyclic_arbitrageur", CyclicArbitrageur)
 register("hedged_provider", HedgedProvider)

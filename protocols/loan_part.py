@@ -126,6 +126,9 @@ class Loans(Part):
     section = "lending"
     settings = LendingSettings
     word, what = "lending", "lending market"
+    switches = {  # noqa: RUF012
+        "fear_spreads": "Lenders' fear of one market spreads to others; off: each is judged alone.",
+    }
     tables = {  # noqa: RUF012
         "markets": (lending_protocol.MARKET, 1),
         "reserves": (lending_protocol.RESERVE, 1),

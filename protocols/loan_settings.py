@@ -225,8 +225,15 @@ def check_group(
     found: list[Problem] = []
     there = {t for m in group.named("lending") if m in markets for t in markets[m].reserves}
     for key, of, token in named_in(group.targets) if there else ():
-        if of in ("token", "issued") and token in known:
-            found += unknown(f"{field}.{key}", token, sorted(there & set(known)), "reserve")
+        if of not in ("token", "issued") or token not in known:
+            continue
+        found += unknown(f"{field}.{key}", token, sorted(there & set(known)), "reserve")
+        # One of several tokens may be in some of the markets; one that stands alone is in all.
+        lacking = [m for m in group.named("lending") if m in markets]
+        lacking = [m for m in lacking if token not in markets[m].reserves]
+        if token in there and lacking and isinstance(getattr(group.targets, key), str):
+            text = f"{', '.join(lacking)} has no reserve of {token}; take it out of the list, or"
+            found.append((f"{field}.lending", f"{text} give lending.{lacking[0]} one"))
     return found
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from protocols.insurance_settings import InsuranceSettings
 from protocols.loan_settings import LendingSettings, ReserveSettings
@@ -445,12 +445,21 @@ class Draft:
         ]
         some = rng.sample(there, rng.randint(min(1, len(there)), len(there)))
         given["assets"] = {name: rng.uniform(0.1, 3.0) for name in some}
-        known = {k: v for k, v in given.items() if k in behaviour.targets.model_fields}
+        fields = behaviour.targets.model_fields
+        given["token"] = two[0] if two else MISSING
+        if "lending" in fields and get_origin(fields["lending"].annotation) is list:
+            given["lending"] = self._lenders_of(given["token"])
+        known = {k: v for k, v in given.items() if k in fields}
         group |= self.schema.model(behaviour.targets, **known)
         for column, about in behaviour.columns.items():
             if not about.state and rng.random() < 0.35:
                 group[column] = self._column(about)
         return group
+
+    def _lenders_of(self, token: Any) -> Any:
+        """Some of the lending markets that have a reserve of a token."""
+        banks = [n for n, bank in self.content["lending"].items() if token in bank["reserves"]]
+        return self.rng.sample(banks, self.rng.randint(1, len(banks))) if banks else MISSING
 
     def _column(self, about: Any) -> Any:
         """A number, or a distribution, within the range that makes sense."""

@@ -58,6 +58,15 @@ ALL_OF_THEM: dict[str, Any] = {
             "assets": {"eth": 1.0},
             "wallet": {"eth": 20.0, "usdc": 1e5},
         },
+        "allocators": {
+            "kind": "allocator",
+            "count": 10,
+            "lending": ["bank", "two"],
+            "token": "usdc",
+            "attention": 0.2,
+            "horizon": 1e5,
+            "wallet": {"eth": 1.0},
+        },
     },
 }
 
@@ -114,6 +123,7 @@ def test_it_works_again_as_before(lively: Callable[..., Scenario], mechanism: st
         "providers": ["tolerance", "volatility"],
         "lenders": ["attention"],
         "makers": ["binds"],
+        "allocators": ["attention", "news", "alone"],
     }
 
     def rules() -> list[Any]:
