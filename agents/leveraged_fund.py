@@ -303,39 +303,6 @@ def _grow(w, me, i, my, gas):
 
 
 @inner
-def _nav(my, unit):
-    """A unit's equity at the last review."""
-    if unit == 0:
-        return my.nav_0
-    if unit == 1:
-        return my.nav_1
-    return my.nav_2 if unit == 2 else my.nav_3
-
-
-@inner
-def _due(my, unit):
-    """What investors are still to get of a unit."""
-    if unit == 0:
-        return my.due_0
-    if unit == 1:
-        return my.due_1
-    return my.due_2 if unit == 2 else my.due_3
-
-
-@inner
-def _note(my, unit, nav, due):
-    """Remember a unit's equity, and what investors are to get of it."""
-    if unit == 0:
-        my.nav_0, my.due_0 = nav, due
-    elif unit == 1:
-        my.nav_1, my.due_1 = nav, due
-    elif unit == 2:
-        my.nav_2, my.due_2 = nav, due
-    else:
-        my.nav_3, my.due_3 = nav, due
-
-
-@inner
 def _review(w, me, i, my, paid):
     """Let investors see what it has earned: after a loss some ask for their money.
 
@@ -348,18 +315,19 @@ def _review(w, me, i, my, paid):
     now = before = 0.0
     for unit in range(_units(me)):
         worth, _, owed = _unit(w, me, account, unit)
-        now += max(worth - owed - _due(my, unit), 0.0)
-        before += _nav(my, unit)
+        now += max(worth - owed - my.due[unit], 0.0)
+        before += my.nav[unit]
     whole = min(my.flow * max(1.0 - now / before, 0.0), 1.0) if before > 0.0 else 0.0
     for unit in range(_units(me)):
         worth, _, owed = _unit(w, me, account, unit)
-        due = _due(my, unit)
-        equity, first = max(worth - owed - due, 0.0), _nav(my, unit)
+        due = my.due[unit]
+        equity, first = max(worth - owed - due, 0.0), my.nav[unit]
         share = whole
         if my.across < 0.5:
             share = min(my.flow * max(1.0 - equity / first, 0.0), 1.0) if first > 0.0 else 0.0
         # They are paid at the next review: that is their notice.
-        _note(my, unit, equity * (1.0 - share), share * equity + (0.0 if paid else due))
+        my.nav[unit] = equity * (1.0 - share)
+        my.due[unit] = share * equity + (0.0 if paid else due)
 
 
 @inner
@@ -368,7 +336,7 @@ def _redeem(w, me, i, my, gas):
     account = me.first + i
     total = 0.0
     for unit in range(_units(me)):
-        total += _due(my, unit)
+        total += my.due[unit]
     if total <= 0.0:
         return False
     sold = False
@@ -377,7 +345,7 @@ def _redeem(w, me, i, my, gas):
         if my.across >= 0.5:
             value = total * _part(w, me, my, account, a, -1)
         else:
-            value = _due(my, unit) * _part(w, me, my, account, a, unit)
+            value = my.due[unit] * _part(w, me, my, account, a, unit)
         if value > 0.0:
             sold = _sell(w, me, i, my, a, value, -1, gas) or sold
     my.redeemed += total if sold else 0.0
@@ -422,6 +390,9 @@ class FundTargets(Places):
     debt: Token = Field(description="Token borrowed.")
 
 
+_EACH: Any = {"state": True, "count": MOST_ASSETS}
+
+
 class LeveragedFund(Behaviour):
     """Holds several assets with borrowed money, and sells of all of them when one falls."""
 
@@ -445,13 +416,8 @@ class LeveragedFund(Behaviour):
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
         "next": Column("Block of the next review", "block", 0.0, state=True),
         "redeemed": Column("Paid out to investors so far", "numeraire", 0.0, state=True),
-    } | {
-        f"{name}_{u}": Column(text, "numeraire", 0.0, state=True)
-        for name, text in (
-            ("nav", "Equity in a lending market at the last review"),
-            ("due", "What investors are to get of it"),
-        )
-        for u in range(MOST_ASSETS)
+        "nav": Column("Equity by lending market when last reviewed", "numeraire", **_EACH),
+        "due": Column("What investors are to get of each", "numeraire", **_EACH),
     }
     targets: ClassVar[type[Targets]] = FundTargets
     start_order: ClassVar[int] = 1
