@@ -20,6 +20,7 @@ from agents.outside_trader import OutsideTrader
 from agents.pool_drainer import PoolDrainer
 from agents.range_provider import RangeProvider
 from agents.rebalancer import Rebalancer
+from agents.refinancer import Refinancer
 from agents.sandwich_attacker import SandwichAttacker
 from agents.sentiment_trader import SentimentTrader
 from agents.value_fund import ValueFund
@@ -48,6 +49,7 @@ __all__ = [
     "PoolDrainer",
     "RangeProvider",
     "Rebalancer",
+    "Refinancer",
     "SandwichAttacker",
     "SentimentTrader",
     "ValueFund",
@@ -73,6 +75,7 @@ register("outside_trader", OutsideTrader)
 register("pool_drainer", PoolDrainer)
 register("range_provider", RangeProvider)
 register("rebalancer", Rebalancer)
+register("refinancer", Refinancer)
 register("sandwich_attacker", SandwichAttacker)
 register("sentiment_trader", SentimentTrader)
 register("whale", Whale)

@@ -8,7 +8,9 @@ maximise ``sum s x - sum s ln s / b``, a taste for variety beside yield (Anderso
 gains of that within its horizon pays the gas.
 
 Fear of a market is a lender's (`agents.lender.fear`). It lowers what the market seems to pay, and
-is the chance to run: to take out all that there is. What happens in one market reaches others in
+where it then pays less than the outside fear is the chance to run: to take out all that there is.
+A withdrawal is noticed for a hundred blocks, so it sets off about ``100 attention social`` others;
+above one a run feeds itself whatever set it off. What happens in one market reaches others in
 three ways, all of which the switch ``fear_spreads`` cuts:
 
 - News. Fear of a market is heard of by those who lend to others with the same collateral, in
@@ -148,10 +150,8 @@ def _see(w, me):
         reserve = _reserve(w, me, k)
         deposits, debts, cash = lending.totals(w.books, w.markets[me.places[MARKETS + k]], reserve)
         receipts = w.books.supply[reserve.receipt]
-        gone = 0.0
-        if ours.receipts[k] > 0.0:
-            gone = max(ours.receipts[k] - receipts, 0.0) / ours.receipts[k]
-        ours.flight[k] = ours.flight[k] * FLIGHT_DECAY + gone
+        gone = 1.0 - receipts / ours.receipts[k] if ours.receipts[k] > 0.0 else 0.0
+        ours.flight[k] = max(ours.flight[k] * FLIGHT_DECAY + gone, 0.0)  # who comes calms
         ours.receipts[k] = receipts
         ours.cash[k] = 0.999 * cash
         ours.room[k] = reserve.supply_cap - deposits
@@ -263,7 +263,8 @@ def _escape(w, me, i, my, purse, cash, lost):
     for k in range(n):
         worth = ours.worth[k]
         there = min(worth, ours.cash[k])
-        runs = worth > 0.0 and agent_uniform(me.key, i, 1 + k) < ours.afraid[k]
+        runs = worth > 0.0 and ours.rates[1 + k] < my.outside_yield
+        runs = runs and agent_uniform(me.key, i, 1 + k) < ours.afraid[k]
         leaves = worth if runs else max(worth - ours.shares[1 + k] * purse, 0.0)
         frozen += max(leaves - ours.cash[k], 0.0) if leaves > my.band * purse else 0.0
         if runs and there > 0.01 * worth:
@@ -351,7 +352,8 @@ def _sleeve(w, me, i, my, k):
     spread(ours.rates, 2, my.spread_sensitivity, 1.0 / _count(me), ours.shares)
     there = min(worth, ours.cash[k])
     amount, hurry = 0.0, 0.0
-    if worth > 0.0 and agent_uniform(me.key, i, 1 + k) < afraid:
+    runs = worth > 0.0 and ours.rates[1] < my.outside_yield
+    if runs and agent_uniform(me.key, i, 1 + k) < afraid:
         amount, hurry = (-there if there > 0.01 * worth else 0.0), afraid
     else:
         gap = ours.shares[1] * purse - worth
@@ -443,13 +445,13 @@ class Allocator(Behaviour):
         "kept": Column("Part of it that it does not lend then", "share", 0.1, 0.0, 1.0),
         "outside_yield": Column("What it could earn outside", "per year", 0.01, 0.0),
         "spread_sensitivity": Column("Of log odds to a gap in rates", "per 1 a year", 50.0, 0.0),
-        "aversion": Column("Rate for which it would bear full fear", "per year", 1.0, 0.0),
+        "aversion": Column("Rate for which it would bear full fear", "per year", 0.3, 0.0),
         "fear": Column("Utilisation from which it is afraid", "share", 0.9, 0.0, 1.0),
-        "sensitivity": Column("Chance to run at full utilisation", "share", 0.1, 0.0, 1.0),
-        "social": Column("Chance to run per share withdrawn lately", "chance per 1", 1.0, 0.0),
+        "sensitivity": Column("Chance to run at full utilisation", "share", 0.5, 0.0, 1.0),
+        "social": Column("Chance to run per share withdrawn lately", "chance per 1", 0.3, 0.0),
         "bad_debt_fear": Column("Chance to run per share lost", "chance per 1", 20.0, 0.0),
         "news": Column("Weight of fear for a market like another", "share", 0.5, 0.0, 1.0),
-        "alarm": Column("Looks more while markets are short of cash", "times", 10.0, 0.0, 1000.0),
+        "alarm": Column("Looks more while markets are short of cash", "times", 3.0, 0.0, 1000.0),
         "need": Column("Part of what is stuck that it takes elsewhere", "share", 1.0, 0.0, 1.0),
         "horizon": Column("Time in which a move must pay its gas", "days", 14.0, 0.0),
         "band": Column("Part of its purse that is not worth a move", "share", 0.02, 0.0, 1.0),

@@ -128,6 +128,7 @@ class Loans(Part):
     word, what = "lending", "lending market"
     switches = {  # noqa: RUF012
         "fear_spreads": "Lenders' fear of one market spreads to others; off: each is judged alone.",
+        "debts_move": "Borrowers move debts between markets; off: each keeps to one.",
     }
     tables = {  # noqa: RUF012
         "markets": (lending_protocol.MARKET, 1),

@@ -136,7 +136,7 @@ def test_a_move_that_does_not_pay_its_gas_is_not_made(small: Callable[..., Scena
 
 
 def test_it_runs_from_a_market_that_it_fears(small: Callable[..., Scenario]) -> None:
-    group = {"fear": 0.8, "sensitivity": 1.0, "news": 0.0, "need": 0.0}
+    group = {"fear": 0.8, "sensitivity": 1.0, "news": 0.0, "need": 0.0, "aversion": 5.0}
     market = lent(small, group, (0.98, 0.5))
     before = deposits(market)
     market.run(100)

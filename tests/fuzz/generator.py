@@ -446,9 +446,10 @@ class Draft:
         some = rng.sample(there, rng.randint(min(1, len(there)), len(there)))
         given["assets"] = {name: rng.uniform(0.1, 3.0) for name in some}
         fields = behaviour.targets.model_fields
-        given["token"] = two[0] if two else MISSING
+        given["token"] = given["debt"]
+        given["collaterals"] = [token for token in two if token != given["debt"]] or MISSING
         if "lending" in fields and get_origin(fields["lending"].annotation) is list:
-            given["lending"] = self._lenders_of(given["token"])
+            given["lending"] = self._lenders_of(given["debt"])
         known = {k: v for k, v in given.items() if k in fields}
         group |= self.schema.model(behaviour.targets, **known)
         for column, about in behaviour.columns.items():

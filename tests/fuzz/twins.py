@@ -258,8 +258,10 @@ def differences(without: Market, twin: Market, addition: Addition) -> list[str]:
 
 
 def _receipts(without: Market, twin: Market, group: str) -> list[str]:
-    """What the receipts differ in; the running number of a transaction may."""
+    """What the receipts differ in; the running number of a transaction may, also of one carried."""
     one, two = (m.receipts().drop(columns="transaction") for m in (without, twin))
+    for frame in (one, two):
+        frame.loc[frame["kind"] == "carry", "amount_in"] = 0.0
     if group:
         two = two[two["cohort"] != group].reset_index(drop=True)
     if len(one) != len(two):

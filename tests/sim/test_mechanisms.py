@@ -67,6 +67,17 @@ ALL_OF_THEM: dict[str, Any] = {
             "horizon": 1e5,
             "wallet": {"eth": 1.0},
         },
+        "refinancers": {
+            "kind": "refinancer",
+            "count": 10,
+            "lending": ["bank", "second"],
+            "collaterals": ["eth"],
+            "debt": "usdc",
+            "pools": ["eth-usdc"],
+            "attention": 0.2,
+            "horizon": 1e5,
+            "wallet": {"eth": 1.0},
+        },
     },
 }
 
@@ -124,6 +135,7 @@ def test_it_works_again_as_before(lively: Callable[..., Scenario], mechanism: st
         "lenders": ["attention"],
         "makers": ["binds"],
         "allocators": ["attention", "news", "alone"],
+        "refinancers": ["stays"],
     }
 
     def rules() -> list[Any]:

@@ -13,7 +13,7 @@ from tests.sim.scenario import assert_answered
 
 def test_parts_bring_switches_of_their_own() -> None:
     brought = {name for part in sections() for name in part.switches}
-    assert brought == {"breakers", "fear_spreads", "oracle_reads_market", "insurance"}
+    assert brought == {"breakers", "debts_move", "fear_spreads", "insurance", "oracle_reads_market"}
     assert brought < set(Switches.model_fields)
     assert all(field.description for field in Switches.model_fields.values())
 
