@@ -28,7 +28,7 @@ from agents.targets import LendingName, Places, Targets, Token
 from agents.tools import BUMP, best_place, going_bid, rebid, refuel
 from protocols import lending
 from sim.clock import look, lookers
-from sim.codes import PREVIOUS, Kind
+from sim.codes import NEVER, PREVIOUS, Kind
 from sim.compiled import inner
 from sim.names import HOLDERS
 from sim.parts import special_accounts
@@ -218,28 +218,28 @@ def _need(w, me, my, account, unit):
 
 
 @inner
-def _shrink(w, me, i, my, gas):
+def _inside(me, a, scope):
+    """Whether an asset belongs to what is managed as one: a unit, or all (-1)."""
+    return scope < 0 or _place(me, a, UNIT) == scope
+
+
+@inner
+def _shrink(w, me, i, my, scope, gas):
     """Sell until leverage and health factors are where they should be. Returns whether it sold."""
     account = me.first + i
+    needed = _need(w, me, my, account, scope)
+    if needed <= 0.0:
+        return False
+    weakest, factor = _weakest(w, me, account)
     sold = False
-    if my.across >= 0.5:
-        needed = _need(w, me, my, account, -1)
-        if needed <= 0.0:
-            return False
-        weakest, factor = _weakest(w, me, account)
-        for a in range(me.places[COUNT]):
-            to = weakest if factor < my.buffer else _place(me, a, UNIT)
-            if _owed(w, me, account, to) <= 0.0:
-                to = weakest
-            value = needed * _part(w, me, my, account, a, -1)
-            sold = _sell(w, me, i, my, a, value, to, gas) or sold
-        return sold
-    for unit in range(_units(me)):
-        needed = _need(w, me, my, account, unit)
-        for a in range(me.places[COUNT]):
-            if needed > 0.0 and _place(me, a, UNIT) == unit:
-                value = needed * _part(w, me, my, account, a, unit)
-                sold = _sell(w, me, i, my, a, value, unit, gas) or sold
+    for a in range(me.places[COUNT]):
+        if not _inside(me, a, scope):
+            continue
+        to = _place(me, a, UNIT)
+        if scope < 0 and (factor < my.buffer or _owed(w, me, account, to) <= 0.0):
+            to = weakest
+        value = needed * _part(w, me, my, account, a, scope)
+        sold = _sell(w, me, i, my, a, value, to, gas) or sold
     return sold
 
 
@@ -253,34 +253,31 @@ def _weight(me, my, i, a):
 
 # Long: one loop of leverage, with all that limits it.
 @inner
-def _grow(w, me, i, my, gas):
+def _grow(w, me, i, my, scope, gas):
     """Borrow and buy of the asset that it has least of, as measured by its weights."""
     account = me.first + i
     worth = owed = 0.0
     for unit in range(_units(me)):
-        held, _, debt = _unit(w, me, account, unit)
-        worth += held
-        owed += debt
+        if scope < 0 or unit == scope:
+            held, _, debt = _unit(w, me, account, unit)
+            worth += held
+            owed += debt
     equity = worth - owed
     if equity <= 0.0:
         return False
+    aim = target(my.leverage, my.volatility_response, _restlessness(w, me, account, scope))
+    if worth >= aim * (1.0 - my.band) * equity:
+        return False
     best, most = -1, 0.0
     for a in range(me.places[COUNT]):
+        if not _inside(me, a, scope) or _weight(me, my, i, a) <= 0.0:
+            continue
         short = _weight(me, my, i, a) * worth - _worth(w, me, account, a)
-        if _weight(me, my, i, a) > 0.0 and (best < 0 or short > most):
+        if best < 0 or short > most:
             best, most = a, short
     if best < 0:
         return False
-    unit = _place(me, best, UNIT)
-    held, covered, debt = _unit(w, me, account, unit)
-    whole = -1 if my.across >= 0.5 else unit
-    aim = target(my.leverage, my.volatility_response, _restlessness(w, me, account, whole))
-    if whole >= 0:
-        worth, owed, equity = held, debt, held - debt
-        if equity <= 0.0:
-            return False
-    if worth >= aim * (1.0 - my.band) * equity:
-        return False
+    held, covered, debt = _unit(w, me, account, _place(me, best, UNIT))
     value = min(aim * equity - worth, my.step * equity)
     backing = w.reserves[_place(me, best, C_RESERVE)]
     owing = w.reserves[_place(me, best, D_RESERVE)]
@@ -303,50 +300,47 @@ def _grow(w, me, i, my, gas):
 
 
 @inner
-def _review(w, me, i, my, paid):
+def _review(w, me, i, my, scope, paid):
     """Let investors see what it has earned: after a loss some ask for their money.
 
-    The share that leaves is `flow` times the loss since the last review.
+    The share that leaves is `flow` times the loss since the last review; they are paid at the
+    next one: that is their notice.
 
     Args:
+        scope: The unit that is seen by itself, or -1: all.
         paid: Whether what is due has been sent.
     """
     account = me.first + i
     now = before = 0.0
     for unit in range(_units(me)):
-        worth, _, owed = _unit(w, me, account, unit)
-        now += max(worth - owed - my.due[unit], 0.0)
-        before += my.nav[unit]
-    whole = min(my.flow * max(1.0 - now / before, 0.0), 1.0) if before > 0.0 else 0.0
+        if scope < 0 or unit == scope:
+            worth, _, owed = _unit(w, me, account, unit)
+            now += max(worth - owed - my.due[unit], 0.0)
+            before += my.nav[unit]
+    share = min(my.flow * max(1.0 - now / before, 0.0), 1.0) if before > 0.0 else 0.0
     for unit in range(_units(me)):
-        worth, _, owed = _unit(w, me, account, unit)
-        due = my.due[unit]
-        equity, first = max(worth - owed - due, 0.0), my.nav[unit]
-        share = whole
-        if my.across < 0.5:
-            share = min(my.flow * max(1.0 - equity / first, 0.0), 1.0) if first > 0.0 else 0.0
-        # They are paid at the next review: that is their notice.
-        my.nav[unit] = equity * (1.0 - share)
-        my.due[unit] = share * equity + (0.0 if paid else due)
+        if scope < 0 or unit == scope:
+            worth, _, owed = _unit(w, me, account, unit)
+            due = my.due[unit]
+            equity = max(worth - owed - due, 0.0)
+            my.nav[unit] = equity * (1.0 - share)
+            my.due[unit] = share * equity + (0.0 if paid else due)
 
 
 @inner
-def _redeem(w, me, i, my, gas):
-    """Sell what investors who gave notice are to get."""
+def _redeem(w, me, i, my, scope, gas):
+    """Sell what investors who gave notice are to get. Returns whether it sold."""
     account = me.first + i
     total = 0.0
     for unit in range(_units(me)):
-        total += my.due[unit]
+        if scope < 0 or unit == scope:
+            total += my.due[unit]
     if total <= 0.0:
         return False
     sold = False
     for a in range(me.places[COUNT]):
-        unit = _place(me, a, UNIT)
-        if my.across >= 0.5:
-            value = total * _part(w, me, my, account, a, -1)
-        else:
-            value = my.due[unit] * _part(w, me, my, account, a, unit)
-        if value > 0.0:
+        if _inside(me, a, scope):
+            value = total * _part(w, me, my, account, a, scope)
             sold = _sell(w, me, i, my, a, value, -1, gas) or sold
     my.redeemed += total if sold else 0.0
     return sold
@@ -362,20 +356,28 @@ def decide(w, me):
     for n in range(lookers(w, me)):
         i = me.actors[n]
         my = me.rows[i]
-        if chain.block < my.busy or look(me, i, 0) >= my.attention:
+        if look(me, i, 0) >= my.attention:
             continue
-        acted = False
-        if chain.block >= my.next:
-            if my.next > 0.0:
-                acted = _redeem(w, me, i, my, gas)
-            _review(w, me, i, my, acted)
-            my.next = chain.block + my.review
-        if not acted:
-            acted = _shrink(w, me, i, my, gas)
-        if not acted:
-            acted = _grow(w, me, i, my, gas)
-        if acted:
-            my.busy = chain.block + my.patience
+        whole = my.across >= 0.5
+        # Units that are managed apart wait apart, so that none knows of another.
+        for u in range(1 if whole else _units(me)):
+            if chain.block < my.busy[u]:
+                continue
+            scope = -1 if whole else u
+            if not whole:
+                # Orders of equal bids are drawn by their number; each unit counts its own.
+                count = chain.block * MOST_ASSETS + u
+                w.senders[me.first + i].nonce = count % NEVER
+            acted = False
+            if chain.block >= my.next[u]:
+                if my.next[u] > 0.0:
+                    acted = _redeem(w, me, i, my, scope, gas)
+                _review(w, me, i, my, scope, acted)
+                my.next[u] = chain.block + my.review
+            acted = acted or _shrink(w, me, i, my, scope, gas)
+            acted = acted or _grow(w, me, i, my, scope, gas)
+            if acted:
+                my.busy[u] = chain.block + my.patience
 
 
 class FundTargets(Places):
@@ -413,9 +415,9 @@ class LeveragedFund(Behaviour):
         "patience": Column("Time after which an order lapses", "blocks", 5.0, 1.0, 10_000.0),
         "bid": Column("Gas bid over the going price", "multiple", 1.3, 0.0),
         "bump": BUMP,
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
-        "next": Column("Block of the next review", "block", 0.0, state=True),
         "redeemed": Column("Paid out to investors so far", "numeraire", 0.0, state=True),
+        "busy": Column("Block until which each waits; the first: all", "block", **_EACH),
+        "next": Column("Block of the next review, likewise", "block", **_EACH),
         "nav": Column("Equity by lending market when last reviewed", "numeraire", **_EACH),
         "due": Column("What investors are to get of each", "numeraire", **_EACH),
     }

@@ -193,3 +193,38 @@ def test_what_is_held_must_be_worth_more_than_it_cost(small: Callable[..., Scena
     taken = done(market)
     assert len(taken) > 0
     assert (taken["amount_out"] * market.price("eth") > taken["amount_in"]).all()
+
+
+def test_one_purse_serves_all_markets_or_one_each(small: Callable[..., Scenario]) -> None:
+    lender = {
+        "reserves": {
+            "eth": {"ltv": 0.8, "threshold": 0.83, "bonus": 0.05},
+            "usdc": {"collateral": False, "cash": 1e6},
+        }
+    }
+    borrower = {
+        "kind": "leveraged_borrower", "count": 8, "collateral": "eth", "debt": "usdc",
+        "equity": 5e3, "leverage": 3.5, "attention": 0.0, "alarm": 0.0,
+    }  # fmt: skip
+    agents = {
+        "ones": borrower | {"lending": "bank"},
+        "twos": borrower | {"lending": "two"},
+        "liquidators": {
+            "kind": "liquidator", "count": 2, "lending": ["bank", "two"], "most": 20,
+            "route": "venue", "wallet": {"usdc": 3e5},
+        },
+    }  # fmt: skip
+    fall = {"kind": "price_jump", "asset": "eth", "size": -0.15, "block": 2}
+
+    def struck(**switches: bool) -> set[tuple[str, str]]:
+        setup = small(lending={"two": lender}, agents=agents, shocks=[fall], switches=switches)
+        done = Market(setup, rng=1).run(30).receipts()
+        done = done[(done.kind == "liquidate") & (done.status == "done")]
+        return set(zip(done.sender.astype(str), done.protocol.astype(str), strict=True))
+
+    assert {market for _, market in struck()} == {"bank", "two"}
+    assert {sender for sender, market in struck() if market == "two"} | {
+        sender for sender, market in struck() if market == "bank"
+    } == {"liquidators-0", "liquidators-1"}
+    apart = struck(liquidators_share_capital=False)
+    assert apart == {("liquidators-0", "bank"), ("liquidators-1", "two")}

@@ -1,0 +1,81 @@
+"""Two banks: what reaches the second when ether falls, and that nothing does when all is cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sim import Market, Scenario
+from sim.scenario import Switches
+
+CHANNELS = (
+    "funds_sell_across",
+    "makers_capital_binds",
+    "fear_spreads",
+    "liquidators_share_capital",
+    "claims_as_collateral",
+    "interconnected",
+    "gas_binds",
+)
+SECOND = ("lending.two.", "pool.btc-usdc.", "venue.btc.", "oracle.btc.", "result.btc")
+
+
+def run(*open_: str, fall: float, seed: int, **changes: Any) -> pd.DataFrame:
+    """The rows of a run with some channels open."""
+    switches = {f"switches.{name}": name in open_ for name in CHANNELS}
+    setup = Scenario.load("two_banks").override(switches | {"shocks.0.size": fall} | changes)
+    market = Market(setup, rng=seed).run()
+    rows: pd.DataFrame = market.datacollector.get_model_vars_dataframe()
+    market.close()
+    return rows
+
+
+def of_the_second(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[[name for name in rows.columns if name.startswith(SECOND)]]
+
+
+def test_the_channels_are_switches() -> None:
+    assert set(CHANNELS) <= set(Switches.model_fields)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_with_all_channels_cut_the_second_bank_is_its_twin_to_the_bit(seed: int) -> None:
+    hit, twin = run(fall=-0.4, seed=seed), run(fall=0.0, seed=seed)
+    second = of_the_second(hit)
+    assert second.shape[1] > 55
+    pd.testing.assert_frame_equal(second, of_the_second(twin), check_exact=True)
+    assert hit["lending.one.loss"].iloc[-1] > 1e5  # while the first is hurt
+
+
+def test_with_all_of_them_open_it_loses_and_with_each_alone_far_less() -> None:
+    seeds = (1, 2, 3)
+
+    def lost(*open_: str) -> float:
+        rows = [run(*open_, fall=-0.4, seed=seed)["lending.two.loss"].iloc[-1] for seed in seeds]
+        return float(np.mean(rows))
+
+    together = lost(*CHANNELS)
+    alone = sum(lost(name) for name in CHANNELS)
+    assert together > 1e5
+    assert together > 2.0 * alone  # far more than the sum of what each carries alone
+
+
+def test_without_the_fall_nothing_is_lost_with_all_of_them_open() -> None:
+    rows = run(*CHANNELS, fall=0.0, seed=1)
+    for bank in ("one", "two"):
+        assert rows[f"lending.{bank}.loss"].iloc[-1] == 0.0
+        assert rows[f"lending.{bank}.liquidated"].iloc[-1] == 0.0
+        assert rows[f"lending.{bank}.usdc.utilisation"].iloc[-1] < 0.92
+
+
+def test_makers_of_more_capital_spare_the_second_bank() -> None:
+    def lost(times: float) -> float:
+        wallet = {"usdc": 4e6, "eth": 800.0, "btc": 45.0}
+        more = {f"agents.makers.wallet.{token}": times * held for token, held in wallet.items()}
+        frames = [run(*CHANNELS, fall=-0.4, seed=seed, **more) for seed in (1, 2, 3)]
+        return float(np.mean([rows["lending.two.loss"].iloc[-1] for rows in frames]))
+
+    assert lost(8.0) < 0.5 * lost(1.0)
