@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from fractions import Fraction
@@ -202,6 +202,64 @@ def rare_traders(count: int, rate: float) -> dict[str, float]:
             market.run(2)
             rates.append(blocks_per_second(market.run, 1000 if name == "found" else 100))
     return {name: statistics.median(rates) for name, rates in found.items()}
+
+
+# Long: one scenario, written down as data.
+def many_lenders_and_borrowers(count: int) -> Market:
+    """Two lending markets of as many allocators as refinancers, without gas, ether moving."""
+    eth = {"ltv": 0.8, "threshold": 0.83, "bonus": 0.05, "borrowable": False}
+    reserves = {"eth": eth, "usdc": {"collateral": False, "slope2": 1.0}}
+    names = ["one", "two"]
+    content = {
+        "title": f"{count} lenders and borrowers in two markets",
+        "blocks": 1_000_000,
+        "block": {"fee_market": "off"},
+        "venue": {
+            "inventory": 1e12,
+            "assets": {"eth": {"price": 2000.0, "volatility": 0.6, "inventory": 1e9}},
+        },
+        "oracles": {
+            "eth": {"token": "eth", "source": "venue"},
+            "usdc": {"token": "usdc", "source": "fixed", "price": 1.0},
+        },
+        "lending": {name: {"reserves": reserves} for name in names},
+        "agents": {
+            "allocators": {
+                "kind": "allocator",
+                "count": count // 2,
+                "lending": names,
+                "token": "usdc",
+                "size_attention": 0.0,
+            },
+            "refinancers": {
+                "kind": "refinancer",
+                "count": count // 2,
+                "lending": names,
+                "collaterals": ["eth"],
+                "debt": "usdc",
+                "reservation": {"distribution": "uniform", "low": 0.03, "high": 0.3},
+            },
+        },
+        "measures": {"every": 100, "receipts": "none"},
+    }
+    return Market(Scenario.from_dict(content), rng=1)
+
+
+def rare_lookers(count: int, attentions: Sequence[float]) -> list[float]:
+    """Blocks per second of lenders and borrowers in two markets, by how many look in a block.
+
+    Medians of rounds in turns.
+    """
+    market = many_lenders_and_borrowers(count)
+    found: list[list[float]] = [[] for _ in attentions]
+    for _ in range(ROUNDS):
+        for rates, attention in zip(found, attentions, strict=True):
+            market.cohorts["allocators"].put("attention", attention)
+            market.cohorts["refinancers"].put("attention", attention)
+            market.cohorts["refinancers"].put("alarm", attention)
+            market.run(100)
+            rates.append(blocks_per_second(market.run, 1000))
+    return [statistics.median(rates) for rates in found]
 
 
 def first_block(cache: str | None) -> float:
@@ -556,6 +614,7 @@ def main() -> None:
     parser.add_argument("--peer", default="../shared/bench/plain_mesa.py", help="peer's file")
     parser.add_argument("--million", action="store_true", help="only the million agents")
     parser.add_argument("--rare", action="store_true", help="only traders who act now and then")
+    parser.add_argument("--credit", action="store_true", help="only lenders and borrowers")
     parser.add_argument("--sweeps", action="store_true", help="only sweeps")
     parser.add_argument("--pools", action="store_true", help="only kinds of pools")
     parser.add_argument("--cold", action="store_true", help="also the first start ever")
@@ -571,6 +630,13 @@ def main() -> None:
             ours, asked = rates["found"], rates["asked"]
             name = f"blocks_per_s_{count}_traders_at_{chance}_beside_all_asked"
             print(f"{name} {ours:,.0f} {asked:,.0f} {ours / asked:.1f}x", flush=True)
+        return
+    if options.credit:
+        attentions = (0.002, 0.02, 0.0)
+        *looked, none = rare_lookers(10_000, attentions)
+        for attention, ours in zip(attentions, looked, strict=False):
+            name = f"blocks_per_s_10000_lenders_and_borrowers_at_{attention}_beside_none_who_looks"
+            print(f"{name} {ours:,.0f} {none:,.0f} {ours / none:.2f}x", flush=True)
         return
     if options.sweeps or options.pools:
         print("name ours peer ratio")
@@ -591,6 +657,7 @@ def main() -> None:
     # In a process of its own, so that its peak memory is only its own.
     subprocess.run([sys.executable, "-m", "runs.dev.bench", "--million"], check=True)
     subprocess.run([sys.executable, "-m", "runs.dev.bench", "--rare"], check=True)
+    subprocess.run([sys.executable, "-m", "runs.dev.bench", "--credit"], check=True)
     warm = min(first_block(None) for _ in range(2))
     print(f"warm_start_s {warm:.2f} 3.00 {3.0 / warm:.2f}x")
     print_pools()

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from runs.dev.bench import MEASURES, beside_market_run, driver_alone, load_peer, same_market
+from runs.dev.bench import (
+    MEASURES,
+    beside_market_run,
+    driver_alone,
+    load_peer,
+    many_lenders_and_borrowers,
+    rare_lookers,
+    same_market,
+)
 from sim import Market
 from tests.conftest import SHARED
 
@@ -29,3 +37,13 @@ def test_a_sweep_is_timed_beside_a_plain_loop() -> None:
     assert ours > 0.0
     assert plain > 0.0
     assert driver_alone(100) > 0.0
+
+
+def test_lenders_and_borrowers_are_timed_by_how_often_they_look() -> None:
+    market = many_lenders_and_borrowers(40).run(300)
+    assert {name: len(c) for name, c in market.cohorts.items()} == {
+        "allocators": 20,
+        "refinancers": 20,
+    }
+    assert market.world.tally.sum() > 10
+    assert min(rare_lookers(40, [0.1, 0.0])) > 0.0
