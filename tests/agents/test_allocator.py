@@ -196,14 +196,48 @@ def test_news_makes_all_look_more_often(small: Callable[..., Scenario]) -> None:
     assert sent(1.0) > 5 * max(sent(0.0), 1)
 
 
-def test_alone_no_market_feels_what_strikes_the_other(small: Callable[..., Scenario]) -> None:
+BAD_DEBT: dict[str, Any] = {
+    "venue": {
+        "assets": {
+            "btc": {"price": 2000.0, "process": "constant", "inventory": 1e6},
+            "eth": {"depth": 1e6},
+        }
+    },
+    "oracles": {"btc": {"token": "btc", "source": "venue"}},
+    "shocks": [{"kind": "price_jump", "asset": "eth", "size": -0.6, "block": 40}],
+}
+"""Ether falls below what is owed against it in the first market, which closes the account."""
+
+
+def after_a_loss(small: Callable[..., Scenario], group: dict[str, Any], **changes: Any) -> Market:
+    """The market after depositors of the first market have lost; the second takes no ether."""
+    setup = lent(small, group, (0.3, 0.3), "btc", 0.0, **BAD_DEBT, **changes).setup
+    closing = setup.override({"lending.bank.default": "close"})
+    return Market(closing, rng=3).run(120)
+
+
+def test_who_has_lost_in_one_market_takes_cash_from_the_other(
+    small: Callable[..., Scenario],
+) -> None:
+    calm = {"news": 0.0, "bad_debt_fear": 0.0, "aversion": 0.0, "kept": 0.2}
+    apart = after_a_loss(small, calm | {"need": 0.0})
+    assert apart.lending["bank"].supply_index("usdc") < 0.98
+    short = after_a_loss(small, calm | {"need": 1.0})
+    assert deposits(short)["two"] < 0.98 * deposits(apart)["two"]
+
+
+@pytest.mark.parametrize("ordering", ["gas_auction", "random", "first_come"])
+def test_alone_no_market_feels_what_strikes_the_other(
+    small: Callable[..., Scenario], ordering: str
+) -> None:
     group = {"fear": 0.6, "sensitivity": 0.1, "social": 2.0, "spread_sensitivity": 80.0}
     group |= {"attention": 0.3, "news": 1.0, "aversion": 0.1, "outside_yield": 0.03}
     shocks = [WITHDRAWAL, WITHDRAWAL | {"block": 60, "share": 0.04}]
 
     def pair(**changes: Any) -> list[Market]:
         more = [{}, {"shocks": shocks}]
-        return [lent(small, group, (0.6, 0.7), **m, **changes).run(150) for m in more]
+        block = {"ordering": ordering}
+        return [lent(small, group, (0.6, 0.7), block=block, **m, **changes).run(150) for m in more]
 
     def of_two(market: Market) -> list[Any]:
         frame = market.datacollector.get_model_vars_dataframe()
@@ -219,6 +253,18 @@ def test_alone_no_market_feels_what_strikes_the_other(small: Callable[..., Scena
     assert deposits(quiet)["bank"] != deposits(shaken)["bank"]
     quiet, shaken = pair()
     assert of_two(quiet) != of_two(shaken)
+
+
+def test_alone_no_market_feels_a_loss_in_the_other(small: Callable[..., Scenario]) -> None:
+    group = {"fear": 0.6, "spread_sensitivity": 80.0, "attention": 0.3, "outside_yield": 0.02}
+    lost = after_a_loss(small, group, **CUT)
+    whole = lent(small, group, (0.3, 0.3), "btc", 0.0, **BAD_DEBT | {"shocks": []}, **CUT).run(120)
+    assert lost.lending["bank"].supply_index("usdc") < 0.98
+    for token in ("two-usdc", "two-usdc-debt", "two-btc"):
+        column = lost.ledger.token(token)
+        held = [m.ledger.balances[:, column].tobytes() for m in (lost, whole)]
+        assert held[0] == held[1]
+    assert deposits(lost)["bank"] != deposits(whole)["bank"]
 
 
 def test_sleeves_hold_what_the_purse_holds(small: Callable[..., Scenario]) -> None:
