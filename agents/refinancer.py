@@ -3,17 +3,17 @@
 Each has a use for what it borrows that earns it its reservation rate, drawn for each. It keeps a
 debt while that is no dearer, repays it else, and borrows where it would be cheaper by a margin. So
 demand for credit falls with the rate as the distribution of reservation rates says: with a share
-F(r) of them below r its elasticity is ``r f(r) / (1 - F(r))``. Uniform from 3 to 30 per cent that is
-``r / (0.3 - r)``: 0.2 at 5 per cent, 0.5 at 10, 1.1 at 16, 2 at 20. No measurement for pooled lending
-is known to us. Elsewhere demand is flat at usual rates and steep above them (Karlan, Zinman 2008,
+F(r) of them below r its elasticity is ``r f(r) / (1 - F(r))``. Uniform from 3 to 30 per cent that
+is ``r / (0.3 - r)``: 0.2 at 5 per cent, 0.5 at 10, 1.1 at 16, 2 at 20. We found no measurement for
+pooled lending. Elsewhere demand is flat at usual rates and steep above them (Karlan, Zinman 2008,
 South Africa), with an elasticity of 1.1 within a year and 1.9 over 29 months (Karlan, Zinman 2013,
 Mexico).
 
 A debt moves, with collateral in proportion, to a cheaper market if the gap in rates over its
 horizon pays gas and the fee of a flash loan, in one transaction: borrow in a flash, repay, take
-collateral out, put it in there, borrow, give back. The rate there is taken as it will be after that
-loan. That people refinance late, for costs and for want of attention, is a fact (Andersen, Campbell,
-Nielsen, Ramadorai 2020).
+collateral out, put it in there, borrow, give back. The rate there is taken as it will be after
+that loan. That people refinance late, for costs and for want of attention, is a fact (Andersen,
+Campbell, Nielsen, Ramadorai 2020).
 
 Each market has a health factor of its own. The worst one that is below the buffer is raised by what
 is in the wallet, by collateral that another of its markets can miss, or by selling the collateral

@@ -281,6 +281,11 @@ def test_sleeves_hold_what_the_purse_holds(small: Callable[..., Scenario]) -> No
     assert cash[settled] + first == pytest.approx(wallet[settled], rel=1e-9)
 
 
+def test_nobody_is_a_group_too(small: Callable[..., Scenario]) -> None:
+    market = lent(small, {"count": 0}, (0.6, 0.7)).run(3)
+    assert market.receipts().empty
+
+
 def test_large_ones_look_more_often(small: Callable[..., Scenario]) -> None:
     sizes = {"distribution": "choice", "values": [100.0, 10_000.0]}
     market = lent(small, {"purse": sizes, "attention": 0.01, "size_attention": 0.5})

@@ -268,6 +268,10 @@ def test_what_cannot_be_is_told(
         borrowed(small, group)
 
 
+def test_nobody_is_a_group_too(small: Callable[..., Scenario]) -> None:
+    assert borrowed(small, {"count": 0}).run(3).receipts().empty
+
+
 def test_a_market_that_takes_none_of_its_collaterals_is_told(
     small: Callable[..., Scenario],
 ) -> None:
