@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from protocols.insurance_settings import InsuranceSettings
 from protocols.loan_settings import LendingSettings, ReserveSettings
@@ -18,6 +18,7 @@ from protocols.oracle_settings import OracleSettings
 from sim import Scenario, registry
 from sim.distribution import Distribution
 from sim.errors import ScenarioError
+from sim.fields import Names
 from sim.scenario import (
     SHOCKS_BY_KIND,
     AssetSettings,
@@ -26,7 +27,7 @@ from sim.scenario import (
     Switches,
     VenueSettings,
 )
-from tests.fuzz.schema import MISSING, Schema, kinds_of
+from tests.fuzz.schema import MISSING, Schema, bound, kinds_of
 
 NUMERAIRE = "usd"
 ASSETS = ("eth", "btc", "dai")
@@ -433,6 +434,7 @@ class Draft:
         rng.shuffle(two)
         given["collateral"] = two[0] if two else MISSING
         given["debt"] = two[-1] if two else MISSING
+        self._several(behaviour.targets.model_fields, given)
         for token in self.base:
             if rng.random() < 0.8:
                 group["wallet"][token] = 10.0 ** rng.uniform(1.0, 6.5) / self.prices[token]
@@ -444,7 +446,7 @@ class Draft:
             if asset.get("process", "gbm") == (behaviour.process or asset.get("process", "gbm"))
         ]
         some = rng.sample(there, rng.randint(min(1, len(there)), len(there)))
-        given["assets"] = {name: rng.uniform(0.1, 3.0) for name in some}
+        given.setdefault("assets", {name: rng.uniform(0.1, 3.0) for name in some})
         fields = behaviour.targets.model_fields
         given["token"] = given["debt"]
         given["collaterals"] = [token for token in two if token != given["debt"]] or MISSING
@@ -461,6 +463,38 @@ class Draft:
         """Some of the lending markets that have a reserve of a token."""
         banks = [n for n, bank in self.content["lending"].items() if token in bank["reserves"]]
         return self.rng.sample(banks, self.rng.randint(1, len(banks))) if banks else MISSING
+
+    def _several(self, fields: dict[str, Any], given: dict[str, Any]) -> None:
+        """What a class that takes more than a bank and two tokens of it takes: banks, claims."""
+        rng, lending = self.rng, self.content["lending"]
+        if "collateral" in fields and Names("issued") in fields["collateral"].metadata:
+            reserves = lending.get(given["lending"], {}).get("reserves", {})
+            claims = [t for t in reserves if t not in self.base]
+            if claims and given["debt"] is not MISSING and rng.random() < 0.5:
+                given["collateral"] = rng.choice(claims)
+        lists = "lending" in fields and any(
+            get_origin(part) is Annotated and get_origin(get_args(part)[0]) is list
+            for part in get_args(fields["lending"].annotation)
+        )
+        if "assets" in fields and get_origin(fields["assets"].annotation) is list:
+            # Each asset with a bank that lends the debt against it.
+            pairs = [
+                (token, bank)
+                for bank, lender in lending.items()
+                if given["debt"] in lender["reserves"]
+                for token in lender["reserves"]
+                if token in self.base and token != given["debt"]
+            ]
+            if not lists or rng.random() < 0.5:
+                pairs = [pair for pair in pairs if pair[1] == given["lending"]]
+            rng.shuffle(pairs)
+            most = bound(fields["assets"].metadata, "max_length", len(pairs))
+            found = dict(pairs[: rng.randint(1, most)])
+            given["assets"] = list(found)
+            if {*found.values()} != {given["lending"]} or rng.random() < 0.3:
+                given["lending"] = list(found.values())
+        elif lists and lending and rng.random() < 0.5:
+            given["lending"] = rng.sample(list(lending), rng.randint(1, len(lending)))
 
     def _column(self, about: Any) -> Any:
         """A number, or a distribution, within the range that makes sense."""
