@@ -26,8 +26,11 @@ from agents.base import Behaviour, Column
 from agents.targets import Assets, Targets
 from sim import venue
 from sim.build import first_quote
+from sim.codes import Event
 from sim.compiled import inner, kernel
 from sim.ledger import begin, exchange, transfer
+from sim.losses import Cause
+from sim.tasks import tell
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
@@ -100,6 +103,7 @@ def _unwind(w, account, quote, part):
     elif excess < 0.0:
         money = min(-excess * price, books.balances[account, rules.numeraire])
         exchange(books, account, rules.venue, rules.numeraire, money, asset.token, money / price)
+    tell(w, Event.ACTED, Cause.PRICE_IMPACT)
 
 
 @inner
@@ -128,6 +132,7 @@ def decide(w, me):
             else:
                 out = min(-gap, books.balances[account, rules.numeraire])
                 transfer(books, account, rules.venue, rules.numeraire, out)
+            tell(w, Event.ACTED, Cause.OTHER)
         my.capital, free = found
         if free > my.shown:
             my.shown += -math.expm1(-my.rebuild * days) * (free - my.shown)

@@ -26,8 +26,11 @@ from typing import TYPE_CHECKING, ClassVar
 from agents.base import Behaviour, Column
 from agents.targets import Assets, Targets
 from sim.clock import look, lookers
+from sim.codes import Event
 from sim.compiled import inner
+from sim.losses import Cause
 from sim.randomness import agent_normal, agent_uniform, block_key, normal
+from sim.tasks import tell
 from sim.venue import post_order, settle_order
 
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ def _settle(w, me):
         settle_order(
             w.books, w.assets, w.quotes, rules.venue, rules.numeraire, account, a, my.order
         )
+        tell(w, Event.ACTED, Cause.PRICE_IMPACT)
         my.order = 0.0
     me.memory.chartists = chartists / max(me.size, 1)
 
@@ -120,7 +124,9 @@ def decide(w, me):
             drawn += my.greed * (ours.gain_chartists - ours.gain_fundamentalists)
             follows = agent_uniform(me.key, i, 2) < 1.0 / (1.0 + math.exp(-drawn))
             my.chartist = 1.0 if follows else 0.0
-        order = wealth * _signal(me, my, i, gap, now - my.average, normal(crowd, a))
+        # By its place among the group's own: others at the venue do not matter.
+        heard = normal(crowd, i % me.places.size)
+        order = wealth * _signal(me, my, i, gap, now - my.average, heard)
         order += my.rebalance * (my.home * wealth - held)
         order = min(max(order, -held), money / (1.0 + asset.spread))
         my.order = post_order(w.assets, a, order / asset.price)

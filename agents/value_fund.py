@@ -23,8 +23,11 @@ from typing import TYPE_CHECKING, ClassVar
 from agents.base import Behaviour, Column
 from agents.outside_trader import OutsideTrader, asset_of
 from agents.targets import Assets, Targets
+from sim.codes import Event
 from sim.compiled import inner
 from sim.ledger import begin, burn, mint, transfer
+from sim.losses import Cause
+from sim.tasks import tell
 from sim.venue import YEAR, post_order, settle_order
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ def _borrow(w, account, amount):
     begin(w.books)
     if transfer(w.books, rules.venue, account, rules.numeraire, amount):
         mint(w.books, account, debt, amount)
+        tell(w, Event.ACTED, Cause.FEES)  # a loan, as others: it costs nothing yet
 
 
 @inner
@@ -54,6 +58,7 @@ def _repay(w, account, amount):
         begin(books)
         transfer(books, account, rules.venue, rules.numeraire, amount)
         burn(books, account, debt, amount)
+        tell(w, Event.ACTED, Cause.FEES)
 
 
 @inner
@@ -73,6 +78,7 @@ def _settle(w, me, i):
         settle_order(
             w.books, w.assets, w.quotes, rules.venue, rules.numeraire, account, a, my.order
         )
+        tell(w, Event.ACTED, Cause.PRICE_IMPACT)
         my.order = 0.0
     _repay(w, account, math.inf)
 
@@ -100,6 +106,7 @@ def _flow(w, my, account, wealth):
         moved = -min(-moved, w.books.balances[account, rules.numeraire])
         begin(w.books)
         transfer(w.books, account, rules.venue, rules.numeraire, -moved)
+    tell(w, Event.ACTED, Cause.OTHER)
     return wealth + moved
 
 
@@ -115,8 +122,11 @@ def _close(w, my, account, held, block):
     begin(books)
     if owed > 0.0:
         burn(books, account, debt, owed)
+        tell(w, Event.ACTED, Cause.BAD_DEBT)
+        begin(books)
     new = my.first - books.balances[account, rules.numeraire]
     if new <= 0.0 or transfer(books, rules.venue, account, rules.numeraire, new):
+        tell(w, Event.ACTED, Cause.OTHER)
         my.opens = 0.0
         my.wealth = my.first
         my.performance = 0.0
@@ -139,6 +149,7 @@ def decide(w, me):
             owed = books.balances[account, debt]
             begin(books)
             mint(books, account, debt, owed * math.expm1(my.rate * rules.seconds / YEAR))
+            tell(w, Event.ACTED, Cause.FEES)
         held = books.balances[account, asset.token]
         owned = books.balances[account, rules.numeraire] + held * asset.price
         wealth = owned - books.balances[account, debt]

@@ -388,6 +388,7 @@ def carry(w):
         if gas < 0.0:
             under_way.call_reason = Reason.NO_GAS_MONEY
             return
+        tell(w, Event.CARRIED, place)
     start, traded, paid = under_way.bundle_start, under_way.bundle_traded, under_way.bundle_paid
     under_way.bundle_start = w.books.head[0]
     perform(w, place, 0.0)

@@ -115,6 +115,10 @@ class Event(IntEnum):
     """It has failed, and what it did not use of its gas was given back."""
     CLOSED = 4
     """A protocol has closed an account that could not pay."""
+    ACTED = 5
+    """An agent has changed the ledger by itself, since the last `sim.ledger.begin`."""
+    CARRIED = 6
+    """The sender of a transaction that a sealed bundle carries has paid its gas."""
 
 
 class FeeMarket(IntEnum):

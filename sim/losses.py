@@ -17,16 +17,17 @@ is the sum of all that has happened to it, each valued in the moment in which it
   liquidation, the discount of a forced sale in a default, and claims (shares, receipts) sold in
   a pool for less than they stand for in place of being redeemed. Who took them has the gain.
   What cannot be withdrawn is a claim still, and no loss before it is sold or written off.
-- **other**: gifts, what protocols that declare themselves take and give, insurance, and what a
-  script does to the ledger by itself.
+- **other**: gifts, money that investors outside bring and take, what protocols that declare
+  themselves take and give, insurance, and what a script does to the ledger by itself.
 
 So price impact, fees, bad debt and run of all entities sum to nothing, and the results of all to
 what was minted less what was burnt of base tokens, at the prices of now.
 
 A kernel looks after every call that has changed the ledger, through the undo journal, at who has
-more and who has less. It costs some microseconds a transaction and nothing where it is not asked
-for (``measures.losses = true``). What a holder earns through another protocol (a share that
-lies in a pool or as collateral in a lending market's receipt) is told whole as price impact.
+more and who has less; agents that change it as they decide tell it (`sim.tasks.tell`). It costs
+some microseconds a transaction and nothing where it is not asked for (``measures.losses = true``).
+What a holder earns through another protocol (a share that lies in a pool or as collateral in a
+lending market's receipt) is told whole as price impact.
 """
 
 from __future__ import annotations
@@ -346,12 +347,15 @@ def account_for(w):
         w.lost[NOW] = w.lost[THEN]
         w.quoted[PRICES] = w.quoted[KEPT_PRICES]
         w.quoted[VALUES] = w.quoted[KEPT_VALUES]
-    first = w.under_way[0].bundle_mark if event == Event.CALLED else 0
+    in_call = event == Event.CALLED or event == Event.CARRIED
+    first = w.under_way[0].bundle_mark if in_call else 0
     if w.books.head[0] <= first:
         return
     _follow(w, first)
-    if event == Event.PAID or event == Event.UNDONE:
+    if event == Event.PAID or event == Event.UNDONE or event == Event.CARRIED:
         _book(w, Cause.GAS)
+    elif event == Event.ACTED:
+        _book(w, w.asked[0].who)
     elif event == Event.CLOSED:
         _book(w, Cause.RUN)
         _part_bad_debt(w, Cause.RUN, w.whose[w.asked[0].who])

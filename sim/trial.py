@@ -73,6 +73,8 @@ def try_out(w, first, head):
         (how the last one ended: a `Reason`, or UNTRIED; what its sender gained by it before
         gas, in the numeraire at the prices of the block's start).
     """
+    rules = w.rules[0]
+    kept, rules.accounted = rules.accounted, 0  # what is taken back is nobody's loss
     begin(w.books)
     n = first
     while n < head:
@@ -83,5 +85,6 @@ def try_out(w, first, head):
     ended = _carry_out(w, head)
     gain = _worth(w, account) - before
     undo(w.books, 0)
+    rules.accounted = kept
     w.under_way[0].bundle_start = 0
     return ended, gain
