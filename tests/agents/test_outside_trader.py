@@ -63,6 +63,18 @@ def test_orders_move_it_by_their_sum_over_the_depth_in_the_next_block() -> None:
     ledger.audit()
 
 
+def test_what_is_heard_hangs_on_no_other_asset_at_the_venue() -> None:
+    """Crowds hear of an asset by its place among their own, wherever it stands at the venue."""
+    content = copy.deepcopy(MARKET)
+    content["agents"]["outside"] |= {"chartist": 1.0, "crowding": 1.0}
+    alone = Market(Scenario.from_dict(content), rng=1).run(30)
+    token = content["venue"]["assets"].pop("token")
+    content["venue"]["assets"] = {"before": token | {"process": "gbm"}, "token": token}
+    del content["venue"]["assets"]["before"]["value_volatility"]
+    beside = Market(Scenario.from_dict(content), rng=1).run(30)
+    assert alone.price("token") == beside.price("token") != 100.0
+
+
 def test_the_depth_is_that_of_a_sale_on_the_chain() -> None:
     market = opened(count=1)
     assert float(market.venue.asset("token")["units"]) == pytest.approx(

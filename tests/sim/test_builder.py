@@ -16,6 +16,7 @@ from sim.codes import Kind, Reason
 from sim.compiled import kernel
 from sim.mempool import add_call, replace, send
 from sim.mempool import call as asked
+from sim.trial import try_out
 from tests.conftest import BASE, merged
 
 ETH, USDC = 1, 0
@@ -27,7 +28,7 @@ class Idle(MarketAgent):
     """Does what the test says and nothing by itself."""
 
 
-def opened(prices: str = "", **block: Any) -> Market:
+def opened(prices: str = "", losses: bool = False, **block: Any) -> Market:
     quiet = {"pools": ["eth-usdc"], "wallet": {"eth": 50.0, "usdc": 100_000.0}}
     agents = {
         "searchers": quiet | {"kind": "arbitrageur", "count": 3, "attention": 0.0},
@@ -41,6 +42,7 @@ def opened(prices: str = "", **block: Any) -> Market:
         "outside": {"gas": 0.0},
     }
     content = merged(BASE | {"agents": agents}, {"block": settings | block})
+    content = merged(content, {"measures": {"losses": losses}})
     if prices:
         content["prices"] = {"file": prices}
     return Market(Scenario.from_dict(content), rng=1)
@@ -146,8 +148,8 @@ def sandwich(w, account, cohort, place, front, back, least, bid):
         swap(w, THEN, 0, 1, 0, back, least)
 
 
-def sandwiched(least: float, limit: float = 0.0, bid: float = 20.0) -> Market:
-    market = opened()
+def sandwiched(least: float, limit: float = 0.0, bid: float = 20.0, losses: bool = False) -> Market:
+    market = opened(losses=losses)
     ask(market, USERS, 0, 15.0, asked(int(Kind.SWAP), 0, USDC, ETH, 50_000.0, limit))
     pool = market.pools["eth-usdc"]
     bought = pool.quote("usdc", "eth", 60_000.0)
@@ -182,6 +184,45 @@ def test_a_bundle_that_fails_leaves_what_it_carried_in_the_mempool_and_it_is_don
     assert receipts["status"].astype(str).tolist() == ["dropped"] * 3 + ["done"]
     plain = opened().pools["eth-usdc"].quote("usdc", "eth", 50_000.0)
     assert receipts["amount_out"].iloc[3] == pytest.approx(plain, rel=1e-12)
+
+
+@pytest.mark.parametrize(("least", "held"), [(60_000.0, True), (1e9, False)])
+def test_the_account_of_losses_tells_carried_gas_from_what_was_carried(
+    least: float, held: bool
+) -> None:
+    market = sandwiched(least=least, losses=True)
+    account = market.losses().set_index("entity")
+    receipts = frame(market)
+    paid = receipts["gas"] * receipts["gas_price"] * 1e-9 * market.price("eth")
+    gas = paid.groupby(receipts["sender"].astype(str)).sum()
+    assert account.loc["users", "gas"] == pytest.approx(-gas["users-0"], rel=1e-9)
+    assert account.loc["users", "gas"] == pytest.approx(-SWAP * 11.5e-9 * 2000.0, rel=1e-9)
+    assert account.loc["searchers", "gas"] == pytest.approx(-gas["searchers-0"], rel=1e-9)
+    assert (account.loc["searchers", "price_impact"] != 0.0) == held
+    for cause in ("price_impact", "fees", "run"):
+        assert abs(account[cause].sum()) < 1e-6
+    assert account["other"].abs().max() < 1e-6
+    # Fees are those of three swaps, or of one, and no part of the gas.
+    users = account.loc["users", "fees"]
+    assert users == pytest.approx(-0.003 * 50_000.0, rel=1e-9)
+
+
+@kernel
+def tried(w, first, head):
+    """A trial, as a searcher makes it."""
+    return try_out(w, first, head)
+
+
+def test_what_is_tried_out_is_nobodys_loss() -> None:
+    market = opened(losses=True)
+    ask(market, USERS, 0, 15.0, asked(int(Kind.SWAP), 0, USDC, ETH, 50_000.0))
+    account = first(market, "searchers")
+    sandwich(market.world, account, SEARCHERS, 0, 60_000.0, 28.0, 0.0, 20.0)
+    ended, gain = tried(market.world, 1, 1)
+    assert ended == Reason.DONE
+    assert gain != 0.0
+    assert (market.world.lost == 0.0).all()
+    assert market.world.rules[0]["accounted"] == 1
 
 
 def test_a_victim_that_would_revert_is_not_carried() -> None:

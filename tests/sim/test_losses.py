@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.base import MarketAgent
+from runs.dev.stylised_facts import MARKET
 from sim import Market, Scenario
 from sim.loss_book import LossBook
 from sim.losses import CAUSES, TOTAL
+from tests.agents.test_value_fund import FUND
 from tests.conftest import BASE, merged
 from tests.fuzz.generator import Draft, scenario
 from tests.protocols.test_default import Actor, levered, two_banks
@@ -158,6 +160,77 @@ def test_a_liquidation_is_a_run_for_whom_it_takes_from() -> None:
     assert frame.loc["Liquidator", "run"] == pytest.approx(0.9 * taken, rel=1e-6)
     assert frame.loc["bank-treasury", "run"] == pytest.approx(0.1 * taken, rel=1e-6)
     assert (frame["bad_debt"].abs() < 1e-6).all() and adds_up(frame)
+
+
+def borrowing(**fund: Any) -> Market:
+    """A fund outside that buys with what it owes the venue, at a price that it does not move."""
+    content = merged(MARKET, {"measures": {"losses": True}, "agents": {"fund": FUND | fund}})
+    content["venue"]["assets"]["token"] |= {"value_volatility": 0.0, "depth": 1e12}
+    del content["agents"]["outside"]
+    market = Market(Scenario.from_dict(content), rng=1)
+    market.venue.asset("token")["anchor"] += 0.6
+    return market
+
+
+def test_interest_on_a_margin_debt_is_paid_to_the_venue() -> None:
+    market = borrowing(rate=0.5)
+    market.run(1)
+    assert by_entity(market)["fees"].abs().max() == 0.0
+    market.run(1)  # it holds four times its 1,000 and owes the rest
+    frame = by_entity(market)
+    interest = 3000.0 * math.expm1(0.5 / 365.25)
+    assert frame.loc["fund", "fees"] == pytest.approx(-interest, rel=1e-9)
+    assert frame.loc["venue", "fees"] == pytest.approx(interest, rel=1e-6)
+    market.run(20)
+    frame = by_entity(market)
+    assert abs(frame["fees"].sum()) < 1e-6 and adds_up(frame)
+    assert frame["other"].abs().max() < 1e-6
+
+
+def test_what_a_ruined_fund_owes_is_the_venues_bad_debt() -> None:
+    market = borrowing(reentry=10.0)
+    market.run(3)
+    market.venue.asset("token")["x"] += math.log(0.6)  # more than a quarter, its equity
+    market.run(3)
+    owed = market.ledger.balance("fund-0", "margin-debt")
+    market.venue.asset("token")["anchor"] -= 2.0
+    before = by_entity(market)
+    market.run(20)
+    frame = by_entity(market)
+    assert market.ledger.balance("fund-0", "margin-debt") == 0.0 < 100.0 < owed
+    assert frame.loc["fund", "bad_debt"] == pytest.approx(owed, rel=1e-9)
+    assert frame.loc["venue", "bad_debt"] == pytest.approx(-owed, rel=1e-9)
+    # What opens in its place has the money of new investors.
+    brought = frame["other"] - before["other"]
+    assert brought["fund"] == pytest.approx(1000.0, rel=1e-9)
+    assert brought["venue"] == pytest.approx(-1000.0, rel=1e-9)
+    assert adds_up(frame)
+
+
+def test_makers_have_their_part_of_a_trade_and_of_its_impact() -> None:
+    makers = {"kind": "market_maker", "count": 2, "assets": {"eth": 1.0}, "margin": 0.0}
+    makers |= {"wallet": {"usdc": 1e6, "eth": 500.0}, "unwind": 5.0, "recovery": 1.0}
+    market = opened(
+        agents={"makers": makers},
+        venue={"assets": {"eth": {"depth": 1e6, "permanent": 0.5, "spread": 0.0}}},
+    )
+    depth = market.world.quotes["units"].sum() / float(market.venue.asset("eth")["units"])
+    Actor(market, {"eth": 100.0}, b1=lambda a: a.trade_outside("eth", "usdc", 100.0))
+    market.run(1)
+    frame = by_entity(market)
+    impact = frame.loc["Actor", "price_impact"]
+    assert impact < -1.0 and 0.01 < depth < 1.0
+    assert frame.loc["makers", "price_impact"] == pytest.approx(-depth * impact, rel=1e-6)
+    assert frame.loc["venue", "price_impact"] == pytest.approx((depth - 1.0) * impact, rel=1e-6)
+    assert frame["other"].abs().max() < 1e-6
+    market.run(30)
+    frame = by_entity(market)
+    # What they unwind are trades with the venue; what investors replace is a gift.
+    assert abs(frame["price_impact"].sum()) < 1e-4 and adds_up(frame)
+    brought = frame["other"]
+    assert abs(brought["makers"]) > 1.0
+    assert brought["venue"] == pytest.approx(-brought["makers"], rel=1e-6)
+    assert (frame["fees"].abs() < 1e-6).all()
 
 
 def test_a_claim_sold_in_haste_is_a_run() -> None:
