@@ -363,9 +363,12 @@ def closed(number: int) -> tuple[int, int]:
     while market.block < market.setup.blocks:
         market.run(1)
         size = max(size, float(market.balance_sheets()["assets"].sum()))
-    if not size < 1e15:  # a price that has left all bounds leaves only rounding
-        return 0, 0
     frame = market.losses()
+    # Within a block a price can be out of all bounds too: what was booked then tells of it.
+    booked = float(np.abs(frame[CAUSES].to_numpy()).max())
+    if not (size < 1e15 and booked < 1e15):  # such a price leaves only rounding
+        return 0, 0
+    size = max(size, booked)
     for _, shock in market.shocks.struck:
         if getattr(shock, "amount", None) and getattr(shock, "token", "") in base:
             first[shock.token] += shock.amount / shock.blocks
