@@ -26,7 +26,12 @@ def undertow(*words: str, cwd: Path | None = None) -> subprocess.CompletedProces
 
 def test_scenarios_are_listed_a_line_each() -> None:
     lines = undertow("scenarios").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["black_thursday", "calm", "interconnected"]
+    assert [line.split()[0] for line in lines] == [
+        "black_thursday",
+        "calm",
+        "interconnected",
+        "two_banks",
+    ]
     assert all(len(line.split()) > 2 for line in lines)
 
 
@@ -222,6 +227,7 @@ def test_failed_runs_are_told_a_line_each(tmp_path: Path) -> None:
 def test_studies_are_listed_a_line_each() -> None:
     lines = undertow("studies").stdout.splitlines()
     assert [line.split()[0] for line in lines] == [
+        "channels",
         "isolated_vs_interconnected",
         "leverage_and_depth",
     ]
