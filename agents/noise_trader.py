@@ -238,10 +238,12 @@ def decide(w, me):
         if my.habit < 1.0 and agent_uniform(me.key, i, _HABIT) >= my.habit:
             most, _ = best_place(w, me.places, token_in, token_out, amount)
             place = most if most >= 0 else place
-        least = quote_at(w, place, token_in, token_out, amount) * (1.0 - my.slippage)
+        out = quote_at(w, place, token_in, token_out, amount)
+        if not out > 0.0:  # it is halted, say
+            continue
         bid = going_bid(w, account, gas, my.bid)
         order = Order(account, me.ident, bid, 0)
-        swap(w, order, place, token_in, token_out, amount, least)
+        swap(w, order, place, token_in, token_out, amount, out * (1.0 - my.slippage))
     if ours.expected > 0.0:
         # The heat is an average of recent activity, so that its mean is
         # 1 / (1 - branching) and the process is stable for branching below one.

@@ -84,7 +84,9 @@ def quote_at(w, place, token_in, token_out, amount):
         return out if out == out else 0.0
     pool = w.pools[place]
     i, o = position(pool, token_in), position(pool, token_out)
-    return amm.quote(w.books, pool, i, o, amount) if i >= 0 and o >= 0 and i != o else 0.0
+    if pool.halted or i < 0 or o < 0 or i == o:
+        return 0.0
+    return amm.quote(w.books, pool, i, o, amount)
 
 
 @inner
@@ -368,6 +370,9 @@ def trade_pool(w, account, cohort, place, buys, money, slippage, bid):
             return False
         offered = going_bid(w, account, route_gas(w), bid)
         return send_routes(w, account, cohort, offered, out * (1.0 - slippage), 0)
-    least = quote_at(w, place, token_in, token_out, amount) * (1.0 - slippage)
+    out = quote_at(w, place, token_in, token_out, amount)
+    if not out > 0.0:  # it is halted, say
+        return False
+    least = out * (1.0 - slippage)
     order = Order(account, cohort, going_bid(w, account, gas, bid), 0)
     return trade(w, order, place, token_in, token_out, amount, least)

@@ -80,7 +80,8 @@ def table(*markets: Market) -> str:
 
 SCENARIOS = """# Scenarios
 
-A scenario is a TOML file; `runs/scenarios/calm.toml` is one to copy. It may begin with
+A scenario is a TOML file; `runs/scenarios/calm.toml` is one to copy, `bazaar.toml` beside it has
+nearly everything that there is, and `undertow scenarios` lists all that ship. One may begin with
 `extends = "calm"` (a name, or a path beside it) and say only what differs, table by table, and
 `remove = ["agents.liquidators"]` what the parent has too much of.
 `undertow run calm --set PATH=VALUE` changes any field for one run. Tables in angle brackets have

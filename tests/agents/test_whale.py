@@ -68,6 +68,21 @@ def test_it_holds_what_the_closed_form_says(small: Callable[..., Scenario]) -> N
     assert path[:21] == pytest.approx(100.0 + 100.0 * left, rel=1e-9)
 
 
+def test_it_goes_to_another_pool_while_its_own_is_halted(small: Callable[..., Scenario]) -> None:
+    content = setup(small).to_dict()
+    content["agents"]["whales"]["pools"] = ["eth-usdc", "other"]
+    other = {"tokens": ["eth", "usdc"], "reserves": {"eth": 1e6, "usdc": 1.9e9}}  # 5 % worse
+    content["pools"]["other"] = other
+    content["shocks"] = [{"kind": "pool_halt", "pool": "eth-usdc", "block": 5, "blocks": 5}]
+    receipts = Market(Scenario.from_dict(content), rng=1).run(22).receipts()
+    assert set(receipts["status"]) == {"done"}
+    there = receipts[receipts["protocol"] == "other"]["block"]
+    assert sorted(there) == [5, 6, 7, 8, 9]
+    content["shocks"].append({"kind": "pool_halt", "pool": "other", "block": 5, "blocks": 5})
+    receipts = Market(Scenario.from_dict(content), rng=1).run(22).receipts()
+    assert not receipts["block"].between(5, 9).any()  # nothing is sent that would fail
+
+
 def test_by_itself_it_reads_impact_off_the_pool(small: Callable[..., Scenario]) -> None:
     whale = {"risk_aversion": 1e-4, "volatility": 0.01}
     shallow = {"eth-usdc": {"reserves": {"eth": 10_000.0, "usdc": 2e7}, "fee": 0.0}}

@@ -27,9 +27,11 @@ def undertow(*words: str, cwd: Path | None = None) -> subprocess.CompletedProces
 def test_scenarios_are_listed_a_line_each() -> None:
     lines = undertow("scenarios").stdout.splitlines()
     assert [line.split()[0] for line in lines] == [
+        "bazaar",
         "black_thursday",
         "calm",
         "interconnected",
+        "outside",
         "two_banks",
     ]
     assert all(len(line.split()) > 2 for line in lines)
@@ -230,6 +232,7 @@ def test_studies_are_listed_a_line_each() -> None:
         "channels",
         "isolated_vs_interconnected",
         "leverage_and_depth",
+        "orderings",
     ]
 
 
