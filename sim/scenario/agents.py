@@ -176,6 +176,12 @@ class ProtocolSettings(BaseModel):
         checked: BaseModel = registry.protocol(self.kind).Settings.model_validate(self._given)
         return checked
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same; one may spell defaults out that the other leaves out."""
+        return isinstance(other, ProtocolSettings) and self._flat() == other._flat()
+
+    __hash__ = None  # type: ignore[assignment]  # what has dictionaries never had one
+
     @property
     def _given(self) -> dict[str, Any]:
         return dict(self.model_extra or {})
