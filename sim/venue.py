@@ -465,6 +465,17 @@ def add_quotes(assets, quotes, block):
 
 
 @inner
+def _leaves(books, asset, bought):
+    """Whether buying an amount there would take its price beyond all that is a number."""
+    if asset.units == np.inf:
+        return False
+    slot = asset.slot
+    change = bought / asset.units
+    after = asset.x + books.storage[slot + PERMANENT] + books.storage[slot + TRANSIENT] + change
+    return not (abs(after) <= FARTHEST or after * change < 0.0)
+
+
+@inner
 def _impact(books, asset, log_change):
     slot = asset.slot
     lasting = log_change * asset.permanent
@@ -635,6 +646,10 @@ def trade(books, assets, quotes, venue, numeraire, sender, token_in, token_out, 
         return Reason.INVALID, 0.0
     if not out >= minimum:
         return Reason.LIMIT, 0.0
+    if token_in != numeraire and _leaves(books, assets[_asset_of(assets, token_in)], -amount):
+        return Reason.VENUE_EMPTY, 0.0
+    if token_out != numeraire and _leaves(books, assets[_asset_of(assets, token_out)], out):
+        return Reason.VENUE_EMPTY, 0.0
     paid = amount <= books.balances[sender, token_in] * (1.0 + DUST)
     if quotes.size == 0:
         done = exchange(books, sender, venue, token_in, amount, token_out, out)

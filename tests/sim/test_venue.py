@@ -657,3 +657,16 @@ def test_the_next_move_can_be_foreseen_and_comes_all_the_same(
         other.step()
         assert float(w.assets[1]["x"]) - before == pytest.approx(told, abs=1e-12)
         assert w.assets["price"].tobytes() == other.world.assets["price"].tobytes()
+
+
+def test_no_sale_takes_a_price_beyond_all_numbers(small: Callable[..., Scenario]) -> None:
+    market = Market(small(venue={"assets": {"eth": {"depth": 1.0}}}), rng=1)
+    seller = MarketAgent(market, {"eth": 1e6})
+    seller.trade_outside("eth", "usdc", 5e5)
+    market.step()
+    (last,) = market.receipts().tail(1).itertuples()
+    assert (last.status, last.reason) == ("reverted", "venue_empty")
+    assert market.price("eth") == pytest.approx(2000.0)
+    seller.trade_outside("eth", "usdc", 0.01)
+    market.step()
+    assert market.receipts().status.iloc[-1] == "done"
