@@ -70,7 +70,7 @@ ALL_OF_THEM: dict[str, Any] = {
         "refinancers": {
             "kind": "refinancer",
             "count": 10,
-            "lending": ["bank", "second"],
+            "lending": ["bank", "two"],
             "collaterals": ["eth"],
             "debt": "usdc",
             "pools": ["eth-usdc"],
