@@ -41,6 +41,9 @@ _MECHANISMS = {
     "investors_redeem": "funds' investors leave",
     "providers_leave": "providers may leave",
     "lenders_leave": "lenders may leave",
+    "makers_capital_binds": "makers' capital",
+    "fear_spreads": "fear spreads",
+    "debts_move": "debts move",
 }
 
 
