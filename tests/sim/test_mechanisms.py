@@ -25,6 +25,7 @@ ALL_OF_THEM: dict[str, Any] = {
         "two": {
             "reserves": {
                 "btc": {"ltv": 0.8, "threshold": 0.83},
+                "eth": {"ltv": 0.8, "threshold": 0.83},
                 "usdc": {"collateral": False, "cash": 1e6},
             }
         }
