@@ -69,13 +69,14 @@ def tables(folder: str | Path) -> str:
         ]
         for name, words in CHANNELS.items():
             rest = tuple(other for other in every if other != name)
-            lines.append(f"| {words} | {shown(d[(name,)])} | {shown(d[rest])} |")
+            last = shown(d[every] - d[rest])
+            lines.append(f"| {words} | {shown(d[(name,)])} | {shown(d[rest])} | {last} |")
         alone = np.sum([d[(name,)] for name in every], axis=0)
         lines += [
-            f"| none | {shown(d[()])} | |",
-            f"| the sum of each alone | {shown(alone)} | |",
-            f"| all | {shown(d[every])} | |",
-            f"| all less that sum | {shown(d[every] - alone)} | |",
+            f"| none | {shown(d[()])} | | |",
+            f"| the sum of each alone | {shown(alone)} | | |",
+            f"| all | {shown(d[every])} | | |",
+            f"| all less that sum | {shown(d[every] - alone)} | | |",
             f"\n| pairs: {title}, thousands | together | less the two alone |",
             "|---|---:|---:|",
         ]
