@@ -64,8 +64,8 @@ def tables(folder: str | Path) -> str:
     for measure, title in MEASURES.items():
         d = differences(folder, measure)
         lines += [
-            f"\n| {title}, thousands | this one alone | all but this one |",
-            "|---|---:|---:|",
+            f"\n| {title}, thousands | alone | all but this one | added to all others |",
+            "|---|---:|---:|---:|",
         ]
         for name, words in CHANNELS.items():
             rest = tuple(other for other in every if other != name)
