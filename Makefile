@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out/black_thursday
-PYTEST ?= -q -n 2
+PYTEST ?= -q -n 2 -m "not long"
 SECONDS ?= 600
 SEED ?= 1
 WORKERS ?= 2
@@ -11,10 +11,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-inp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run app test fuzz twins inputs lint bench pictures clean
+.PHONY: help install run app test test-all fuzz twins inputs lint bench pictures clean
 
 help:  ## Say what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -45,6 +45,9 @@ app: $(VENV)/.run  ## Open the market in the browser
 
 test: $(VENV)/.dev  ## Run the tests; PYTEST='-q -n 2 -m "not slow"' chooses which
 	$(BIN)/python -m pytest $(PYTEST)
+
+test-all: $(VENV)/.dev  ## Run all tests, those too that take minutes
+	$(BIN)/python -m pytest -q -n 2
 
 fuzz: $(VENV)/.dev  ## Attack random markets, as long as asked: make fuzz SECONDS=3600 SEED=7
 	$(BIN)/python -m tests.fuzz.markets --seconds $(SECONDS) --seed $(SEED) --workers $(WORKERS)
