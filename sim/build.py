@@ -188,14 +188,12 @@ def _gas_path(s: Scenario) -> npt.NDArray[np.float64]:
     """Log of recorded gas prices at every block, float64[blocks + 1]; empty: none is replayed."""
     if s.block.gas_symbol is not None:
         symbols = {"gas": s.block.gas_symbol}
-        return np.log(
-            read_prices(s.price_file(), symbols, s.start, s.blocks, s.block.seconds)["gas"]
-        )
+        return log(read_prices(s.price_file(), symbols, s.start, s.blocks, s.block.seconds)["gas"])
     if not s.block.gas_path:
         return np.zeros(0)
     times, prices = s.gas_points()
     grid = np.arange(s.blocks + 1, dtype=np.float64)
-    return np.asarray(np.interp(grid, times, np.log(prices)))
+    return np.asarray(np.interp(grid, times, log(prices)))
 
 
 def _set_gas_path(r: np.void, s: Scenario) -> None:

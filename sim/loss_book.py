@@ -111,7 +111,7 @@ class LossBook:
         if self.kept:
             # Every step is valued by itself; what rounding makes of them all together is other.
             booked = market.world.lost[NOW].copy()
-            start = market.world.ledgered[START] @ values
+            start = (market.world.ledgered[START] * values).sum(axis=-1)
             held = equity - start
             booked[:, Cause.OTHER] += held - booked.sum(axis=1)
             booked[:, Cause.BAD_DEBT] += uncovered
@@ -129,9 +129,11 @@ class LossBook:
         """What groups' and special accounts' starts would be worth now, numeraire."""
         market = self.market
         classes = (*market.cohorts, *market.special_accounts)
-        found = {n: float(market.world.start[row] @ values) for row, n in enumerate(classes)}
+        found = {
+            n: float((market.world.start[row] * values).sum()) for row, n in enumerate(classes)
+        }
         for name, group in market.joined.items():
-            found[name] = float(group.start @ values[: group.start.size])
+            found[name] = float((group.start * values[: group.start.size]).sum())
         return found
 
     def _uncovered(self, equity: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
