@@ -36,12 +36,11 @@ from pydantic import Field
 
 from agents.base import Behaviour, Column, token_number
 from agents.intents import THEN, Order, deposit, withdraw
-from agents.lender import FLIGHT_DECAY, fear, reserve_number
+from agents.lender import FLIGHT_DECAY, fear, look_by_size, reserve_number
 from agents.targets import LendingName, Targets, Token
 from agents.tools import BUMP, gas_cost, going_bid, rebid, refuel
 from protocols import lending
 from protocols.loan_settings import LendingSettings
-from sim.arrays import power
 from sim.clock import ask_bounds, bound, look, must_bound, ring
 from sim.codes import NEVER, PREVIOUS, Kind, Reason
 from sim.compiled import inner, kernel
@@ -541,10 +540,7 @@ class Allocator(Behaviour):
                     text = f"{amount:.6g} {targets.token} cannot be deposited in {name} ({what}); "
                     text += f"lower it, or raise lending.{name}.reserves.{targets.token}.supply_cap"
                     raise ScenarioError([(f"agents.{cohort.name}.purse", text)])
-        if purses.size and purses.mean() > 0.0:
-            attention = cohort.column("attention")
-            size = np.maximum(purses / purses.mean(), 1e-3)
-            attention[:] = np.minimum(attention * power(size, cohort.column("size_attention")), 1.0)
+        look_by_size(cohort, purses)
 
 
 def check_several(names: Sequence[str]) -> list[Problem]:

@@ -14,6 +14,7 @@ call before gave) or ALL (`sim.codes`).
 
 from __future__ import annotations
 
+from protocols import lending
 from sim.codes import ALL, Kind
 from sim.compiled import inner
 from sim.mempool import Order, add_call, call, send
@@ -55,7 +56,7 @@ def _ask_issuer(w, order, place, token_in, token_out, amount, least):
     """As `trade`, where the place issues one of the tokens."""
     if place >= RECEIPTS:
         m = place - RECEIPTS
-        if is_behind(w, m, token_in):
+        if lending.reserve_at(w.markets[m], w.reserves, token_in) >= 0:
             return deposit(w, order, m, token_in, amount)
         return withdraw(w, order, m, token_out, ALL)
     pool = w.pools[place - SHARES]
@@ -66,16 +67,6 @@ def _ask_issuer(w, order, place, token_in, token_out, amount, least):
         other = pool.tokens[1] if pool.tokens[0] == token_in else pool.tokens[0]
         asked = call(Kind.ADD_LIQUIDITY, place - SHARES, token_in, other, amount, least)
     return _enter(w, order, asked)
-
-
-@inner
-def is_behind(w, m, token):
-    """Whether a lending market takes deposits of a token."""
-    market = w.markets[m]
-    for r in range(market.first, market.first + market.size):
-        if w.reserves[r].token == token:
-            return True
-    return False
 
 
 @inner

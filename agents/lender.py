@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from agents.base import Behaviour, Column, token_number
@@ -194,10 +195,15 @@ class Lender(Behaviour):
                 )
                 if reason != Reason.DONE:
                     raise ScenarioError([_refusal(cohort, float(amount), Reason(reason))])
-        attention = cohort.column("attention")
-        if deposits.size and deposits.mean() > 0.0:
-            size = np.maximum(deposits / deposits.mean(), 1e-3)
-            attention[:] = np.minimum(attention * power(size, cohort.column("size_attention")), 1.0)
+        look_by_size(cohort, deposits)
+
+
+def look_by_size(cohort: CohortTable, sizes: npt.NDArray[np.float64]) -> None:
+    """Have large ones look more often: attention (s / mean) ** size_attention, at most 1."""
+    attention = cohort.column("attention")
+    if sizes.size and sizes.mean() > 0.0:
+        size = np.maximum(sizes / sizes.mean(), 1e-3)
+        attention[:] = np.minimum(attention * power(size, cohort.column("size_attention")), 1.0)
 
 
 def _refusal(cohort: CohortTable, amount: float, reason: Reason) -> tuple[str, str]:

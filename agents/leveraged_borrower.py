@@ -31,10 +31,10 @@ from agents.issued import is_issued, issuer_of
 from agents.lender import reserve_number
 from agents.positions import Sleeve, open_positions
 from agents.targets import AnyCredit, Places, Targets
-from agents.tools import BUMP, best_place, going_bid, rebid, refuel
+from agents.tools import BUMP, alarmed, best_place, going_bid, rebid, refuel
 from protocols import lending
 from sim import venue
-from sim.clock import bound, look, must_bound, ring
+from sim.clock import look
 from sim.codes import ALL, PREVIOUS, Kind
 from sim.compiled import inner, kernel
 from sim.names import VENUE
@@ -157,10 +157,7 @@ def decide(w, me):
     _, _, cash = lending.totals(w.books, market, owing)
     # The dearest of what it may do: take out or borrow, trade, put in.
     gas = rules.gas_cost[Kind.BORROW] + rules.gas_cost[Kind.SWAP] + rules.gas_cost[Kind.DEPOSIT]
-    if must_bound(w, me.clock):
-        for i in range(me.size):
-            bound(w, me.clock, i, max(me.rows[i].attention, me.rows[i].alarm))
-    for n in range(ring(w, me.clock)):
+    for n in range(alarmed(w, me)):
         i = me.actors[n]
         my = me.rows[i]
         if chain.block < my.busy:

@@ -83,7 +83,10 @@ def open_positions(
     m, collateral, debt, _, _ = sleeve
     row, reason = _open(w, cohort.first, m, collateral, debt, loans, some)
     if row >= 0:
-        raise ScenarioError([_refusal(market, cohort, sleeve, loans, row, Reason(reason))])
+        lender, token = list(market.lending)[m], ledger.tokens[debt]
+        total = float(loans[:, 1].sum())
+        refused = refusal(cohort, row, Reason(reason), lender, token, total, "leverage")
+        raise ScenarioError([refused])
     account = ledger.account(seller)
     for agent, loan in zip(cohort.accounts(), loans[:, 1], strict=True):
         begin(w.books)
@@ -127,11 +130,7 @@ def _hand_over(
     if place < SHARES:
         ledger.endow(cohort.first, sleeve.collateral, own)
         bought = wanted - own
-        there = ledger.balance(VENUE, sleeve.collateral)
-        if bought.sum() > there:
-            text = f"buys {bought.sum():.4g} {token} at the start, of which the venue has "
-            text += f"{there:.4g}; lower equity, leverage or count, or raise venue.assets.{token}"
-            raise ScenarioError([(f"agents.{cohort.name}.equity", f"{text}.inventory")])
+        refuse_more_than_there_is(market, cohort, sleeve.collateral, bought, "leverage")
         ledger.transfer(VENUE, cohort.first, sleeve.collateral, float(bought.sum()))
         spread = ledger.balances[cohort.first : cohort.first + len(cohort), sleeve.collateral]
         if len(cohort):
@@ -197,20 +196,52 @@ def _open(w, first, m, collateral, debt, loans, some):
 
 
 # Wide: all that an error tells.
-def _refusal(
-    market: Market, cohort: CohortTable, sleeve: Sleeve, loans: Floats, row: int, reason: Reason
+def refusal(
+    cohort: CohortTable,
+    row: int,
+    reason: Reason,
+    lender: str,
+    debt: str,
+    total: float,
+    dial: str,
+    of_several: bool = False,
 ) -> tuple[str, str]:
-    """Field and message of a loan that could not be made at the start."""
-    name, debt = list(market.lending)[sleeve.market], market.ledger.tokens[sleeve.debt]
-    total = float(loans[:, 1].sum())
+    """Field and message of a loan that could not be made at the start.
+
+    Args:
+        cohort: The group.
+        row: Of the agent.
+        reason: Why it was refused.
+        lender: Lending market.
+        debt: Token borrowed.
+        total: Of all loans of the group there, token units.
+        dial: Column that says how much each borrows.
+        of_several: Whether the market must be named, as one of several.
+    """
+    there, where = (" there", f" in {lender}") if of_several else ("", "")
     advice = {
-        Reason.NO_CASH: f"all loans are {total:.6g} {debt} and the cash is out; raise "
-        f"lending.{name}.reserves.{debt}.cash or the lenders' deposits, or lower equity, "
-        "leverage or count",
+        Reason.NO_CASH: f"all loans{there} are {total:.6g} {debt} and the cash is out; raise "
+        f"lending.{lender}.reserves.{debt}.cash or the lenders' deposits, or lower equity, "
+        f"{dial} or count",
         Reason.CAP: "a cap is reached; raise supply_cap or borrow_cap, or lower equity or count",
         Reason.NOT_BORROWABLE: f"{debt} cannot be borrowed; set borrowable = true",
-        Reason.UNHEALTHY: "the loan-to-value does not allow the leverage; lower it",
+        Reason.UNHEALTHY: f"the loan-to-value does not allow the {dial}; lower it",
         Reason.INVALID: "it has nothing to put in; raise equity",
     }
     text = advice.get(reason, reason.name.lower().replace("_", " "))
-    return f"agents.{cohort.name}", f"agent {row} cannot open its position: {text}"
+    return f"agents.{cohort.name}", f"agent {row} cannot open its position{where}: {text}"
+
+
+def refuse_more_than_there_is(
+    market: Market, cohort: CohortTable, token: int, bought: Floats, dial: str
+) -> None:
+    """See that the venue has what a group buys of a token at the start.
+
+    Raises:
+        ScenarioError: If it has not.
+    """
+    there, name = market.ledger.balance(VENUE, token), market.ledger.tokens[token]
+    if bought.sum() > there:
+        text = f"buys {bought.sum():.4g} {name} at the start, of which the venue has "
+        text += f"{there:.4g}; lower equity, {dial} or count, or raise venue.assets.{name}"
+        raise ScenarioError([(f"agents.{cohort.name}.equity", f"{text}.inventory")])

@@ -46,11 +46,12 @@ from agents.intents import (
 )
 from agents.lender import reserve_number
 from agents.leveraged_borrower import routes
+from agents.positions import refusal, refuse_more_than_there_is
 from agents.targets import LendingName, Places, Targets, Token
-from agents.tools import BUMP, best_place, gas_cost, going_bid, rebid, refuel
+from agents.tools import BUMP, alarmed, best_place, gas_cost, going_bid, rebid, refuel
 from protocols import lending
 from protocols.loans import list_debtor
-from sim.clock import bound, look, must_bound, ring
+from sim.clock import look
 from sim.codes import ALL, PREVIOUS, Kind, Reason
 from sim.compiled import inner, kernel
 from sim.errors import Problem, ScenarioError
@@ -523,10 +524,7 @@ def decide(w, me):
     chain, rules = w.chain[0], w.rules[0]
     # The dearest of what is common: take out or borrow, trade, put in.
     gas = rules.gas_cost[Kind.BORROW] + rules.gas_cost[Kind.SWAP] + rules.gas_cost[Kind.DEPOSIT]
-    if must_bound(w, me.clock):
-        for i in range(me.size):
-            bound(w, me.clock, i, max(me.rows[i].attention, me.rows[i].alarm))
-    for n in range(ring(w, me.clock)):
+    for n in range(alarmed(w, me)):
         i = me.actors[n]
         my = me.rows[i]
         if chain.block < my.busy:
@@ -669,7 +667,12 @@ class Refinancer(Behaviour):
         held, debts = _positions(market, cohort)
         row, reason = _open(market.world, cohort.kernel_view(), held, debts)
         if row >= 0:
-            raise ScenarioError([_refusal(cohort, debts, row, Reason(reason))])
+            targets, n = cohort.settings.targets, len(cohort.settings.targets.lending)
+            lender, total = targets.lending[row % n], float(debts[row % n :: n].sum())
+            refused = refusal(
+                cohort, row, Reason(reason), lender, targets.debt, total, "loan", True
+            )
+            raise ScenarioError([refused])
         loops = cohort.column("loops") >= 0.5
         for account, debt in zip(cohort.accounts()[loops], debts[loops], strict=True):
             market.ledger.transfer(int(account), VENUE, int(cohort.places[DEBT]), float(debt))
@@ -712,31 +715,8 @@ def _positions(market: Market, cohort: CohortTable) -> tuple[np.ndarray, np.ndar
         bought[np.ix_(mine, taken)] = units * spent[:, None]
     for c, token in enumerate(tokens):
         market.ledger.endow(cohort.first, int(token), held[:, c] - bought[:, c])
-        there = market.ledger.balance(VENUE, int(token))
-        if bought[:, c].sum() > there:
-            name = targets.collaterals[c]
-            text = f"buys {bought[:, c].sum():.4g} {name} at the start, of which the venue has "
-            text += f"{there:.4g}; lower equity, loan or count, or raise venue.assets.{name}"
-            raise ScenarioError([(f"agents.{cohort.name}.equity", f"{text}.inventory")])
+        refuse_more_than_there_is(market, cohort, int(token), bought[:, c], "loan")
         for i in np.flatnonzero(bought[:, c] > 0.0):
             account = cohort.first + int(i)
             market.ledger.transfer(VENUE, account, int(token), float(bought[i, c]))
     return held, debts[:, 0]
-
-
-def _refusal(cohort: CohortTable, debts: np.ndarray, row: int, reason: Reason) -> tuple[str, str]:
-    """Field and message of a loan that could not be made at the start."""
-    targets = cohort.settings.targets
-    name, debt = targets.lending[row % len(targets.lending)], targets.debt
-    total = float(debts[row % len(targets.lending) :: len(targets.lending)].sum())
-    advice = {
-        Reason.NO_CASH: f"all loans there are {total:.6g} {debt} and the cash is out; raise "
-        f"lending.{name}.reserves.{debt}.cash or the lenders' deposits, or lower equity, "
-        "loan or count",
-        Reason.CAP: "a cap is reached; raise supply_cap or borrow_cap, or lower equity or count",
-        Reason.NOT_BORROWABLE: f"{debt} cannot be borrowed; set borrowable = true",
-        Reason.UNHEALTHY: "the loan-to-value does not allow the loan; lower it",
-        Reason.INVALID: "it has nothing to put in; raise equity",
-    }
-    text = advice.get(reason, reason.name.lower().replace("_", " "))
-    return f"agents.{cohort.name}", f"agent {row} cannot open its position in {name}: {text}"

@@ -10,6 +10,7 @@ from agents.issued import NOWHERE, is_issued, quote_issued
 from protocols import amm, oracle
 from protocols.pool import position
 from sim import venue
+from sim.clock import bound, must_bound, ring
 from sim.codes import PREVIOUS, FeeMarket, Kind, Ordering, Phase, Reason
 from sim.compiled import call_with, inner
 from sim.measures import market_price
@@ -251,6 +252,19 @@ def pays(w, first, least):
         return True
     take_back(w)
     return False
+
+
+@inner
+def alarmed(w, me):
+    """Find who may look in a block, by attention or by the alarm that something is wrong.
+
+    Returns:
+        How many of ``me.actors`` these are; each is to compare its draw with its chance.
+    """
+    if must_bound(w, me.clock):
+        for i in range(me.size):
+            bound(w, me.clock, i, max(me.rows[i].attention, me.rows[i].alarm))
+    return ring(w, me.clock)
 
 
 @inner
