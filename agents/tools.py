@@ -268,12 +268,23 @@ def alarmed(w, me):
 
 
 @inner
+def _bumps(me):
+    """Whether anybody of a group sends what is stuck anew."""
+    found = False
+    for i in range(me.size):
+        found = found or me.rows[i].bump > 0.0
+    return found
+
+
+@inner
 def rebid(w, me):
     """Replace the group's orders that the going price has left behind by higher bids.
 
     A searcher looks first whether its order still gains more than that.
     """
     chain = w.chain[0]
+    if me.size < chain.left and not _bumps(me):  # fewer of them than of orders to look through
+        return
     n = 0
     while n < chain.left:
         call = w.mempool[n]
