@@ -21,9 +21,10 @@ from sim.mempool import Order, add_call, call, send
 
 OUTSIDE = -1
 """The outside venue, in a list of places to trade."""
-SHARES, RECEIPTS = 1_000_000, 2_000_000
-"""Of places where shares of a pool, or receipts of a lending market, are issued and handed in:
-added to the number of the pool or market (`agents.issued`)."""
+SHARES, RECEIPTS, PROTOCOLS = 1_000_000, 2_000_000, 3_000_000
+"""Of places where shares of a pool, or receipts of a lending market, are issued and handed in
+(`agents.issued`), and of protocols that anybody can trade with (`Protocol.quote`): added to the
+number of the pool, market or protocol."""
 
 
 THEN = Order(-1, -1, 0.0, 0)
@@ -53,7 +54,10 @@ def trade(w, order, place, token_in, token_out, amount, least):
 
 @inner
 def _ask_issuer(w, order, place, token_in, token_out, amount, least):
-    """As `trade`, where the place issues one of the tokens."""
+    """As `trade`, where the place issues one of the tokens, or is a protocol."""
+    if place >= PROTOCOLS:
+        p = place - PROTOCOLS
+        return ask(w, order, p, w.protocols[p].trade, token_in, token_out, amount, least)
     if place >= RECEIPTS:
         m = place - RECEIPTS
         if lending.reserve_at(w.markets[m], w.reserves, token_in) >= 0:
@@ -66,6 +70,35 @@ def _ask_issuer(w, order, place, token_in, token_out, amount, least):
     else:
         other = pool.tokens[1] if pool.tokens[0] == token_in else pool.tokens[0]
         asked = call(Kind.ADD_LIQUIDITY, place - SHARES, token_in, other, amount, least)
+    return _enter(w, order, asked)
+
+
+# Wide: all that a call of any protocol may say.
+@inner
+def ask(
+    w,
+    order,
+    protocol,
+    action,
+    token_in,
+    token_out,
+    amount,
+    least,
+    counterparty=-1,
+    second=0.0,
+):
+    """Call a protocol that declares itself: `action` is the number of the call among its own."""
+    asked = call(
+        Kind.PROTOCOL,
+        protocol,
+        token_in,
+        token_out,
+        amount,
+        least,
+        counterparty,
+        second,
+        action=action,
+    )
     return _enter(w, order, asked)
 
 

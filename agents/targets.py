@@ -27,6 +27,7 @@ __all__ = [
     "PoolName",
     "Pools",
     "PoolsOrRoutes",
+    "ProtocolName",
     "Routed",
     "Targets",
     "Token",
@@ -37,6 +38,8 @@ LendingName = Annotated[str, Names("lending")]
 AssetName = Annotated[str, Names("asset")]
 Issued = Annotated[str, Names("issued")]
 """A token of the venue, or one that a protocol issues."""
+ProtocolName = Annotated[str, Names("protocols")]
+"""A protocol that declares itself; ``Annotated[str, Names("protocols:cdp")]``: of one kind."""
 MOST_NEIGHBOURS = 1_000_000
 
 

@@ -137,14 +137,30 @@ def _class(s: Scenario, node: str) -> Any:
 
 def _units(s: Scenario, node: str) -> dict[str, str]:
     """Units of its measures by name."""
-    measures = {m.name: m.unit for m in _class(s, node).measures}
+    cls = _class(s, node)
+    measures = {m.name: m.unit for m in cls.measures}
+    for table, each in cls.each.items():
+        entries = getattr(s.protocols[node].settings, table)
+        measures |= {f"{m.name}.{entry}": m.unit for m in each.measures for entry in entries}
     return {"value": s.venue.numeraire} | measures
 
 
 def _charts(s: Scenario, node: str) -> list[Chart]:
     """The charts that it declares, with the full names of its measures."""
     charts = own_charts(_class(s, node).charts, _units(s, node), f"protocol.{node}.")
+    charts += _charts_of_entries(s, node)
     return [replace(chart, unit=_filled(s, node, chart.unit)) for chart in charts]
+
+
+def _charts_of_entries(s: Scenario, node: str) -> list[Chart]:
+    """One for each measure of the entries of a table, with a line for each entry."""
+    found = []
+    for table, each in _class(s, node).each.items():
+        entries = list(getattr(s.protocols[node].settings, table))
+        for m in each.measures if entries else ():
+            lines = {entry: f"protocol.{node}.{m.name}.{entry}" for entry in entries}
+            found.append(Chart(m.doc, m.unit, lines))
+    return found
 
 
 def _card(s: Scenario, node: str) -> Sequence[Fact]:

@@ -18,14 +18,18 @@ the market (`sim.world.World`), `me` a record with a field for everything that t
 In plain Python the same call is a method, ``deposit(self, call)``, of an `Order`.
 
 What `me` names: ``account`` (row), each of `tokens` and `issues` (column), each of `state` (its
-slot, for `read` and `write`), and each number of the settings.
+slot, for `read` and `write`), each number of the settings, and the number of each oracle, pool,
+lending market or protocol that they name (-1: none). Of a table of entries (`Each`) it has as many
+records as there may be, and their count: ``me.collaterals[k].token``, ``me.collaterals_count``. Of
+a table of rows (`Table`) it has the first slot and the number of rows: ``me.auctions``,
+``me.auctions_rows``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -33,12 +37,30 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from protocols.custom import Holder
+from protocols.layout import (
+    ACCOUNTS,
+    Each,
+    Layout,
+    Named,
+    Part,
+    Rate,
+    Table,
+    Token,
+    Value,
+    entry_model,
+    laid_out,
+    number_in,
+    numbers_of,
+    record_of,
+    references_of,
+    tokens_of,
+)
 from sim import registry
 from sim.codes import ALL, Reason
-from sim.compiled import kernel
+from sim.compiled import kernel, record_at
 from sim.declared import address, claims_on, is_kernel, leak_of
 from sim.handles import Claim, Claims, Exposure
-from sim.ledger import FREE, LedgerError, begin, store
+from sim.ledger import LedgerError, begin, store
 from sim.measures import note_claim
 from sim.shown import FORMATS, REDUCTIONS, Chart, Declared, Fact, Look, Place, Scale, own_charts
 
@@ -51,40 +73,6 @@ class Settings(BaseModel):
     """Base of a kind's settings; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-@dataclass(frozen=True)
-class Part:
-    """A token that is a part of all that its issuer's account holds, as its supply divides it."""
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A token that stands for so much of another.
-
-    Attributes:
-        of: Name of a token of the protocol's `tokens` or `issues`.
-        number: Name of the number in its `state` that says how much.
-    """
-
-    of: str
-    number: str
-
-
-@dataclass(frozen=True)
-class Token:
-    """A token that a protocol issues; the market calls it ``<protocol>-<name>``.
-
-    Attributes:
-        name: As the class's kernels read it.
-        value: How it is valued.
-        right: Whether it may be given away (`sim.ledger`: FREE, PLEDGE or DEBT); a debt is
-            valued negatively.
-    """
-
-    name: str
-    value: Part | Rate = field(default_factory=Part)
-    right: int = FREE
 
 
 @dataclass(frozen=True)
@@ -126,6 +114,24 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Event:
+    """What can strike a protocol from outside: a shock of the kind ``event`` names it.
+
+    Attributes:
+        name: As shocks know it.
+        doc: What happens.
+        method: ``(self, size)``, in plain Python; what it returns, if anything, is called when the
+            shock is over and takes it back.
+        unit: Of the size.
+    """
+
+    name: str
+    doc: str
+    method: Callable[..., Callable[[], None] | None]
+    unit: str = "share"
+
+
+@dataclass(frozen=True)
 class Order:
     """A call as a protocol in plain Python takes it.
 
@@ -155,6 +161,18 @@ def read(w, slot):
 
 
 @kernel
+def cell(table, row, width, field):
+    """Slot of a number of a table's row: ``cell(me.auctions, row, WIDTH, LOT)``."""
+    return table + row * width + field
+
+
+@kernel
+def add(w, slot, amount):
+    """Add to a number of a protocol's state, so that a call that fails takes it back."""
+    return store(w.books, slot, w.books.storage[slot] + amount)
+
+
+@kernel
 def write(w, slot, value):
     """Write a number of a protocol's state, so that a call that fails takes it back."""
     return store(w.books, slot, value)
@@ -170,7 +188,14 @@ class Protocol(Holder):
         tokens: Fields of the settings that name tokens which exist without it.
         issues: Tokens that it issues.
         state: Numbers that it stores, by name, with what they are; zero at the start.
+        each: What it has of each entry of a table of its settings, by the table's name.
+        tables: Rows of numbers that it stores, by name.
         calls: Its calls.
+        quote: A kernel ``(w, me, token in, token out, amount) -> float``: what giving an amount of
+            one token (columns) to the call `trade` would give of another now, 0 where it cannot be
+            done. Whoever trades anywhere can then trade here, too.
+        trade: Name of that call.
+        events: What can strike it from outside.
         between_blocks: A kernel ``(w, me)``, or a method, that runs once after each block.
         leak: A kernel ``(w, me) -> float``, or a method, that says how far its own books are
             from balanced, relative; the audit stops a run where that exceeds rounding.
@@ -194,7 +219,12 @@ class Protocol(Holder):
     tokens: ClassVar[Sequence[str]] = ()
     issues: ClassVar[Sequence[Token]] = ()
     state: ClassVar[Mapping[str, str]] = {}
+    each: ClassVar[Mapping[str, Each]] = {}
+    tables: ClassVar[Mapping[str, Table]] = {}
     calls: ClassVar[Sequence[Call]] = ()
+    quote: ClassVar[Any] = None
+    trade: ClassVar[str] = ""
+    events: ClassVar[Sequence[Event]] = ()
     between_blocks: ClassVar[Any] = None
     leak: ClassVar[Any] = None
     claims: ClassVar[Any] = None
@@ -230,12 +260,24 @@ class Protocol(Holder):
     # As the market opens it
 
     @classmethod
-    def token_names(cls, name: str) -> list[str]:
-        """Names in the ledger of the tokens that an instance issues."""
-        return [f"{name}-{token.name}" for token in cls.issues]
+    def named_tokens(cls, name: str, settings: BaseModel) -> list[Named]:
+        """Tokens that an instance issues, in the ledger's order."""
+        return tokens_of(cls, name, settings)
+
+    @classmethod
+    def laid_out(cls, settings: BaseModel, accounts: int) -> Layout:
+        """Where the numbers of an instance are, in a ledger of so many accounts."""
+        return laid_out(cls, settings, accounts)
 
     def token(self, name: str) -> str:
-        """Name in the ledger of a token that the class knows by another."""
+        """Name in the ledger of a token that the class knows by another.
+
+        Of an entry's tokens: ``self.token("collaterals.eth.debt")``.
+        """
+        table, _, rest = name.partition(".")
+        if rest:
+            entry, _, what = rest.rpartition(".")
+            return self._token_of(table, entry, what)
         if name in self.tokens:
             return str(getattr(self.settings, name))
         if name in (token.name for token in self.issues):
@@ -243,21 +285,84 @@ class Protocol(Holder):
         known = [*self.tokens, *(token.name for token in self.issues)]
         raise KeyError(f"{self.name} knows no token {name!r}; it knows {', '.join(known)}")
 
+    def _token_of(self, table: str, entry: str, what: str) -> str:
+        """Name in the ledger of a token of an entry."""
+        each = self.each[table]
+        if what in each.tokens:
+            return str(getattr(getattr(self.settings, table)[entry], what))
+        if what in (token.name for token in each.issues):
+            return f"{self.name}-{what}-{entry}"
+        raise KeyError(f"{self.name} knows no token {what!r} of {table}.{entry}")
+
     def opens(self, market: Market, number: int, slot: int) -> None:
         """Take its place in a market: rows, columns and slots go into its record."""
         self.market, self.number, self.slot = market, number, slot
         self.account = market.ledger.account(self.name)
+        self.layout = self.laid_out(self.settings, len(market.ledger.accounts))
         r = self.record[0]
         r["account"] = self.account
-        for name in (*self.tokens, *(token.name for token in self.issues)):
-            r[name] = market.ledger.token(self.token(name))
-        for n, name in enumerate(self.state):
-            r[name] = slot + n
-        for name in numbers_of(type(self)):
-            r[name] = getattr(self.settings, name)
+        issued = {n.token.name: n.full for n in self._named() if not n.entry}
+        self._fill(r, self.settings, type(self), issued, self.layout.state)
+        for table, each in self.each.items():
+            given = getattr(self.settings, table)
+            r[f"{table}_count"] = len(given)
+            for k, (entry, settings) in enumerate(given.items()):
+                issued = {
+                    n.token.name: n.full
+                    for n in self._named()
+                    if n.table == table and n.entry == entry
+                }
+                places = self.layout.each[table][entry]
+                self._fill(r[table][k], settings, each, issued, places)
+        for table, (first, rows) in self.layout.tables.items():
+            r[table], r[f"{table}_rows"] = slot + first, rows
+
+    def _named(self) -> list[Named]:
+        return tokens_of(type(self), self.name, self.settings)
+
+    def _fill(
+        self,
+        r: Any,
+        settings: BaseModel,
+        declared: Any,
+        issued: Mapping[str, str],
+        places: Mapping[str, int],
+    ) -> None:
+        """Write one record: of the protocol, or of an entry."""
+        ledger, model = self.market.ledger, type(settings)
+        for name in declared.tokens:
+            token = getattr(settings, name)
+            r[name] = -1 if token is None else ledger.token(token)
+        for name, full in issued.items():
+            r[name] = ledger.token(full)
+        for name, place in places.items():
+            r[name] = self.slot + place
+        for name, section in references_of(model).items():
+            named = getattr(settings, name)
+            there = list(getattr(self.market.setup, section))
+            r[name] = -1 if named is None else there.index(named)
+        for name in numbers_of(model):
+            if name not in declared.tokens:
+                r[name] = number_in(model, name, getattr(settings, name))
+
+    def tables_of_accounts(self) -> dict[str, tuple[int, int, int]]:
+        """Its tables that have a row for each account: first slot, rows and width of each."""
+        r = self.record[0]
+        return {
+            name: (int(r[name]), int(r[f"{name}_rows"]), len(table.fields))
+            for name, table in self.tables.items()
+            if table.rows == ACCOUNTS
+        }
+
+    def moves(self, table: str, slot: int, rows: int) -> None:
+        """Find a table elsewhere in the storage, with another number of rows."""
+        self.record[0][table], self.record[0][f"{table}_rows"] = slot, rows
 
     def start(self) -> None:
         """Put into it what it starts with; outside holders pay. Nothing, unless a class says."""
+
+    def begun(self) -> None:
+        """Settle what depends on who has begun with what, at the first prices. Nothing else."""
 
     def measured(self) -> list[Measured]:
         """Its measures, as the results take them; the plain ones are `reporters`."""
@@ -275,6 +380,26 @@ class Protocol(Holder):
             elif is_kernel(m.function):
                 at = address(self.market.world, self, m.function, m.name)
                 found.append(Measured(full, asked_of_protocol, a=at, b=self.number, unit=m.unit))
+        return found + [each for table in self.each for each in self._measured_of(table)]
+
+    def _measured_of(self, table: str) -> list[Measured]:
+        """Measures of the entries of a table."""
+        from sim.measures import Measure as Measured
+        from sim.measures import asked_of_entry, stored
+
+        found = []
+        for m in self.each[table].measures:
+            at = 0
+            if not isinstance(m.function, str):
+                at = address(self.market.world, self, m.function, m.name, entry=True)
+            for k, entry in enumerate(getattr(self.settings, table)):
+                full = f"protocol.{self.name}.{m.name}.{entry}"
+                if isinstance(m.function, str):
+                    slot = int(self.record[0][table][k][m.function])
+                    found.append(Measured(full, stored, a=slot, unit=m.unit))
+                else:
+                    of = self.number
+                    found.append(Measured(full, asked_of_entry, k, at, of, unit=m.unit))
         return found
 
     def reporters(self) -> dict[str, Callable[[Any], float]]:
@@ -304,6 +429,27 @@ class Protocol(Holder):
         held = self.market.ledger.balances[self.account]
         names = self.market.ledger.tokens
         return {names[i]: float(held[i]) for i in np.flatnonzero(held)}
+
+    def entry(self, table: str, name: str) -> Any:
+        """The record of an entry of a table, as its kernels read it."""
+        return self.record[0][table][list(getattr(self.settings, table)).index(name)]
+
+    def rows(self, table: str) -> npt.NDArray[np.float64]:
+        """A table that it stores, float64[rows, fields]; a view, not under the journal."""
+        r, width = self.record[0], len(self.tables[table].fields)
+        first, rows = int(r[table]), int(r[f"{table}_rows"])
+        storage = self.market.ledger.books.storage
+        return storage[first : first + rows * width].reshape(rows, width)
+
+    def struck(self, event: str, size: float) -> Callable[[], None] | None:
+        """Be struck from outside. Returns what takes it back, if anything does."""
+        declared = next(e for e in self.events if e.name == event)
+        begin(self.market.ledger.books)
+        self.caller = self.account
+        try:
+            return declared.method(self, size)
+        finally:
+            self.caller = -1
 
     def held(self, token: str) -> float:
         """What its account holds of a token that the class names."""
@@ -379,26 +525,6 @@ class Protocol(Holder):
 _MONEY = "numeraire"
 
 
-def numbers_of(cls: type[Protocol]) -> dict[str, str]:
-    """Settings that are numbers, with the kind of number, as its record holds them."""
-    found = {}
-    for name, about in cls.Settings.model_fields.items():
-        kind = about.annotation
-        if name in cls.tokens:
-            continue
-        if kind in (bool, int):
-            found[name] = "i8"
-        elif kind is float:
-            found[name] = "f8"
-    return found
-
-
-def record_of(cls: type[Protocol]) -> np.dtype[np.void]:
-    """Type of the record that a kind's kernels read as `me`."""
-    names = ["account", *cls.tokens, *(token.name for token in cls.issues), *cls.state]
-    return np.dtype([(n, "i8") for n in names] + [*numbers_of(cls).items()])
-
-
 def check_declaration(cls: type[Protocol]) -> None:
     """Refuse a kind whose declaration contradicts itself.
 
@@ -414,12 +540,11 @@ def check_declaration(cls: type[Protocol]) -> None:
         if name not in fields:
             wrong(f"tokens names {name!r}, which is no field of its Settings; add one")
     issued = [token.name for token in cls.issues]
-    names = ["account", *cls.tokens, *issued, *cls.state, *numbers_of(cls)]
-    for name in names:
-        if not name.isidentifier():
-            wrong(f"{name!r} cannot be a field of a record; use letters, digits and _")
-        if names.count(name) > 1:
-            wrong(f"{name!r} names two things; rename one")
+    numbers = [n for n in numbers_of(cls.Settings) if n not in cls.tokens]
+    own = ["account", *cls.tokens, *issued, *cls.state, *references_of(cls.Settings), *numbers]
+    _check_names([*own, *cls.each, *(f"{table}_count" for table in cls.each), *cls.tables], wrong)
+    _check_each(cls, wrong)
+    _check_tables(cls, wrong)
     for token in cls.issues:
         if isinstance(token.value, Rate):
             if token.value.of not in (*cls.tokens, *issued) or token.value.of == token.name:
@@ -445,6 +570,56 @@ def check_declaration(cls: type[Protocol]) -> None:
         if isinstance(measure.function, str) and measure.function not in cls.state:
             wrong(f"measure {measure.name} reads {measure.function!r}, which is not in its state")
     _check_shown(cls, wrong)
+
+
+def _check_names(names: Sequence[str], wrong: Callable[[str], None]) -> None:
+    """Refuse names that cannot be fields of one record."""
+    for name in names:
+        if not name.isidentifier():
+            wrong(f"{name!r} cannot be a field of a record; use letters, digits and _")
+        if names.count(name) > 1:
+            wrong(f"{name!r} names two things; rename one")
+
+
+def _check_each(cls: type[Protocol], wrong: Callable[[str], None]) -> None:
+    """Refuse entries of a table that the settings do not have, or that contradict themselves."""
+    for table, each in cls.each.items():
+        if table not in cls.Settings.model_fields:
+            wrong(f"each names {table!r}, which is no field of its Settings; add one")
+        model = entry_model(cls, table)
+        for name in each.tokens:
+            if name not in model.model_fields:
+                wrong(f"{table} has tokens {name!r}, which is no field of {model.__name__}")
+        issued = [token.name for token in each.issues]
+        numbers = [n for n in numbers_of(model) if n not in each.tokens]
+        _check_names([*each.tokens, *issued, *each.state, *references_of(model), *numbers], wrong)
+        for token in each.issues:
+            known = (*each.tokens, *issued, *cls.tokens, *(t.name for t in cls.issues))
+            if isinstance(token.value, Rate) and (
+                token.value.of not in known or token.value.number not in {*each.state, *cls.state}
+            ):
+                wrong(f"{token.name} is worth {token.value}, of which it does not know something")
+        for measure in each.measures:
+            if isinstance(measure.function, str) and measure.function not in each.state:
+                wrong(f"measure {measure.name} reads {measure.function!r}, not in {table}'s state")
+
+
+def _check_tables(cls: type[Protocol], wrong: Callable[[str], None]) -> None:
+    """Refuse tables of no known length, trades of no call, and events named twice."""
+    for name, table in cls.tables.items():
+        rows = table.rows
+        if isinstance(rows, str) and rows != ACCOUNTS and rows not in numbers_of(cls.Settings):
+            wrong(f"table {name} has {rows!r} rows, which is no number of its Settings")
+        if not table.fields:
+            wrong(f"table {name} has no fields")
+    if (cls.quote is None) != (not cls.trade):
+        wrong("quote and trade belong together: a kernel, and the name of a call")
+    if cls.trade and cls.trade not in [call.name for call in cls.calls]:
+        wrong(f"trade names {cls.trade!r}, which is no call of it")
+    events = [event.name for event in cls.events]
+    for name in events:
+        if events.count(name) > 1:
+            wrong(f"two events are named {name!r}; rename one")
 
 
 def _check_shown(cls: type[Protocol], wrong: Callable[[str], None]) -> None:
@@ -478,10 +653,13 @@ def register(kind: str) -> Callable[[type[Protocol]], type[Protocol]]:
 
 
 __all__ = [
+    "ACCOUNTS",
     "ALL",
     "Call",
     "Chart",
     "Claim",
+    "Each",
+    "Event",
     "Exposure",
     "Fact",
     "Look",
@@ -494,9 +672,15 @@ __all__ = [
     "Reason",
     "Scale",
     "Settings",
+    "Table",
     "Token",
+    "Value",
+    "add",
+    "cell",
     "note_claim",
     "read",
+    "record_at",
+    "record_of",
     "register",
     "write",
 ]

@@ -23,7 +23,7 @@ from sim.errors import Problem, ScenarioError
 from sim.ledger import FREE, Ledger, begin
 from sim.mechanisms import Restore, set_now
 from sim.names import HOLDERS, TREASURY, share_name
-from sim.parts import Issued, Part, register_part
+from sim.parts import Issued, Part, held_at_start, register_part
 from sim.registry import register_strike
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _guard(settings: PoolSettings, r: Any) -> None:
 def _fund_pool(s: Scenario, ledger: Ledger, world: World, p: int, holders: int) -> None:
     """Let outside holders fill a pool; shares of others they take from those they hold."""
     name, settings = list(s.pools.items())[p]
-    base = (s.venue.numeraire, *s.venue.assets)
+    base = (s.venue.numeraire, *s.venue.assets, *held_at_start(s))
     for token, amount in settings.reserves.items():
         if token in base:
             ledger.mint(holders, token, amount)

@@ -27,6 +27,7 @@ from sim.fields import (
     reach,
 )
 from sim.names import share_name
+from sim.parts import held_at_start
 
 if TYPE_CHECKING:
     from sim.scenario import Content
@@ -284,8 +285,8 @@ def _check_pool(
             text = f"must be of {' and '.join(inside)}, not {' and '.join(pool.reserves)}"
             found.append((f"{field}.reserves", text))
         shares = {share_name(p) for p, other in s.pools.items() if _has_shares(other)}
-        if strange := set(inside) - set(base) - shares:
-            text = f"{', '.join(sorted(strange))} cannot be put in at the start; assets and "
+        if strange := set(inside) - set(base) - shares - set(held_at_start(s)):
+            text = f"{', '.join(sorted(strange))} cannot be put in at the start; assets, coins and "
             text += "shares of pools can, but of concentrated ones, which have none"
             found.append((f"{field}.tokens", text))
     return found

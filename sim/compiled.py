@@ -354,6 +354,27 @@ def let_protocol(typing_context, address, world, record):
     return call_of((world, ME), types.none, (world, types.int64))
 
 
+@intrinsic
+def ask_entry(typing_context, address, world, record, number):
+    """Call the kernel at `address` as ``kernel(world, me, k)``, which returns a number."""
+    return call_of((world, ME, types.int64), types.float64, (world, types.int64, types.int64))
+
+
+@intrinsic
+def record_at(typing_context, address, kind):
+    """The record of a type that lies at an address: ``record_at(address, dtype)``.
+
+    So one kernel reads what another protocol's kernels read as `me`. The type is a constant of
+    the module, and must be that of what lies there.
+    """
+    found = kind.dtype
+
+    def codegen(context, builder, signature, values):
+        return builder.inttoptr(values[0], context.get_value_type(found))
+
+    return found(types.int64, kind), codegen
+
+
 def returns(dispatcher: Any, signature: tuple[Any, ...]) -> Any:
     """Numba type of what a kernel returns, compiled for a signature."""
     dispatcher.compile(signature)

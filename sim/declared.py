@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import typeof, types
 from numba.np import numpy_support
+from pydantic import ValidationError
 
 from sim import registry
 from sim.compiled import (
     OUTCOME,
     address_of,
+    ask_entry,
     ask_protocol,
     inner,
     kernel,
@@ -27,7 +29,7 @@ from sim.errors import ScenarioError
 from sim.handles import Claims, tabled
 from sim.ledger import DEBT, Ledger, begin
 from sim.measures import CLAIM, LISTING, holdings_worth, note_claim
-from sim.parts import Issued, Part, register_part
+from sim.parts import Issued, Part, common_accounts, register_part
 from sim.records import ACTION, ISSUE, ORDER, PROTOCOL
 from sim.tasks import Stage, Task, note_leak, register_task
 
@@ -74,6 +76,13 @@ def _value_of_issue(w, issue):
     """What a token that a protocol issues stands for, in the numeraire."""
     if issue.of >= 0:
         return w.values[issue.of] * w.books.storage[issue.slot]
+    if issue.asks != 0:
+        record = w.protocols[issue.protocol].record
+        if issue.entry >= 0:
+            said = ask_entry(issue.asks, w, record, issue.entry)
+        else:
+            said = ask_protocol(issue.asks, w, record)
+        return said if 0.0 <= said < np.inf else 0.0
     supply = w.books.supply[issue.token]
     price = holdings_worth(w, issue.account, issue.token) / supply if supply > 0.0 else 0.0
     return price if price < np.inf else 0.0  # of so little of it that a unit's is no number
@@ -156,47 +165,56 @@ register_task(Task(Stage.VALUE, 30, value_issues, _has_declared))
 register_task(Task(Stage.CLAIM, 20, claim_declared, _has_claims))
 
 
-def issued(scenario: Content) -> dict[str, tuple[str, int]]:
-    """Tokens that the protocols of a scenario issue: (issuer, right) by name, in their order."""
-    found = {}
+def _each(scenario: Content) -> list[tuple[str, Any, Any, Any]]:
+    """Protocols whose settings are right: name, class, settings and table; others are told of."""
+    found = []
     for name, table in scenario.protocols.items():
         try:
-            cls = registry.protocol(table.kind)
-        except ScenarioError:  # told where the whole is checked
+            found.append((name, registry.protocol(table.kind), table.settings, table))
+        except (ScenarioError, ValidationError):  # told where the whole is checked
             continue
-        for token, full in zip(cls.issues, cls.token_names(name), strict=True):
-            found[full] = (name, int(token.right))
     return found
+
+
+def issued(scenario: Content) -> list[Issued]:
+    """Tokens that the protocols of a scenario issue, in their order."""
+    return [
+        Issued(named.full, name, int(named.token.right), named.token.held)
+        for name, cls, settings, _ in _each(scenario)
+        for named in cls.named_tokens(name, settings)
+    ]
+
+
+def _accounts(scenario: Content) -> int:
+    """Accounts of the ledger at the start."""
+    return len(common_accounts(scenario)) + sum(g.count for g in scenario.agents.values())
 
 
 def slots(scenario: Scenario) -> int:
     """Numbers that the protocols of a scenario keep in the ledger's storage."""
-    return sum(len(registry.protocol(table.kind).state) for table in scenario.protocols.values())
+    accounts = _accounts(scenario)
+    return sum(cls.laid_out(settings, accounts).size for _, cls, settings, _ in _each(scenario))
 
 
 def records(scenario: Scenario, ledger: Ledger, first_slot: int) -> dict[str, Any]:
     """The arrays of a `World` that are of declared protocols; addresses come later."""
-    classes = [registry.protocol(table.kind) for table in scenario.protocols.values()]
+    every = _each(scenario)
+    classes = [cls for _, cls, _, _ in every]
     protocols = np.zeros(len(classes), PROTOCOL)
     actions = np.zeros(sum(len(cls.calls) for cls in classes), ACTION)
-    issues = []
+    issues: list[tuple[Any, ...]] = []
     first, slot = 0, first_slot
-    for n, (name, table) in enumerate(scenario.protocols.items()):
-        cls, r = classes[n], protocols[n]
+    for n, (name, cls, settings, table) in enumerate(every):
+        r = protocols[n]
         r["account"], r["first"], r["calls"] = ledger.account(name), first, len(cls.calls)
         for call in cls.calls:
             actions[first]["gas"] = table.gas.get(call.name, call.gas)
             first += 1
-        full = dict(zip((t.name for t in cls.issues), cls.token_names(name), strict=True))
-        for token in cls.issues:
-            rate = getattr(token.value, "of", None)
-            of, at = -1, 0
-            if rate is not None:
-                of = ledger.token(full[rate] if rate in full else getattr(table.settings, rate))
-                at = slot + list(cls.state).index(token.value.number)
-            sign = -1.0 if token.right == DEBT else 1.0
-            issues.append((ledger.token(full[token.name]), r["account"], of, at, sign))
-        slot += len(cls.state)
+        if cls.quote is not None:
+            r["trade"] = [call.name for call in cls.calls].index(cls.trade)
+        layout = cls.laid_out(settings, len(ledger.accounts))
+        issues += _issues(ledger, (n, name, cls, settings), layout, slot)
+        slot += layout.size
     told = [cls.claims for cls in classes if cls.claims is not None]
     kernels = [claims for claims in told if is_kernel(claims)]
     return {
@@ -210,15 +228,46 @@ def records(scenario: Scenario, ledger: Ledger, first_slot: int) -> dict[str, An
     }
 
 
+def _issues(
+    ledger: Ledger, of: tuple[int, str, Any, Any], layout: Any, slot: int
+) -> list[tuple[Any, ...]]:
+    """Tokens that one protocol issues, as rows of ISSUE.
+
+    Args:
+        ledger: With all tokens.
+        of: Its number, name, class and settings.
+        layout: Where its numbers are, from `slot` on.
+        slot: Its first.
+    """
+    number, name, cls, settings = of
+    found: list[tuple[Any, ...]] = []
+    named = cls.named_tokens(name, settings)
+    for each in named:
+        token = each.token
+        rate = getattr(token.value, "of", None)
+        behind, at = -1, 0
+        if rate is not None:
+            known = {n.token.name: n.full for n in named if n.entry in ("", each.entry)}
+            numbers, own = layout.state, settings
+            if each.entry:
+                numbers = layout.each[each.table][each.entry] | numbers
+                own = getattr(settings, each.table)[each.entry]
+            full = known.get(rate) or getattr(own, rate, None) or getattr(settings, rate)
+            behind, at = ledger.token(full), slot + numbers[token.value.number]
+        sign = -1.0 if token.right == DEBT else 1.0
+        row = (ledger.token(each.full), ledger.account(name), behind, at, 0, number)
+        found.append((*row, each.number, sign))
+    return found
+
+
 def open_all(market: Market, first_slot: int) -> list[Any]:
     """Make the protocols of a market, in their places."""
     found = []
     slot = first_slot
-    for n, (name, table) in enumerate(market.setup.protocols.items()):
-        cls = registry.protocol(table.kind)
-        protocol = cls(name, table.settings)
+    for n, (name, cls, settings, _) in enumerate(_each(market.setup)):
+        protocol = cls(name, settings)
         protocol.opens(market, n, slot)
-        slot += len(cls.state)
+        slot += cls.laid_out(settings, len(market.ledger.accounts)).size
         found.append(protocol)
     return found
 
@@ -230,29 +279,41 @@ def start_all(protocols: Sequence[Any]) -> None:
         ScenarioError: If one cannot; it names the protocol.
     """
     for protocol in protocols:
-        try:
-            protocol.start()
-        except ScenarioError:
-            raise
-        except (KeyError, ValueError) as error:
-            text = f"cannot start: {error}"
-            raise ScenarioError([(f"protocols.{protocol.name}", text)]) from error
+        _let_start(protocol, protocol.start)
+
+
+def begun_all(protocols: Sequence[Any]) -> None:
+    """Let them settle what depends on where agents have begun, and on the first prices.
+
+    Raises:
+        ScenarioError: If one cannot; it names the protocol.
+    """
+    for protocol in protocols:
+        _let_start(protocol, protocol.begun)
+
+
+def _let_start(protocol: Any, start: Callable[[], None]) -> None:
+    try:
+        start()
+    except ScenarioError:
+        raise
+    except (KeyError, ValueError) as error:
+        text = f"cannot start: {error}"
+        raise ScenarioError([(f"protocols.{protocol.name}", text)]) from error
 
 
 def address_all(world: World, protocols: Sequence[Any]) -> None:
     """Compile what they declare in kernels, or find it in the cache, and note the addresses."""
     for protocol in protocols:
         r = world.protocols[protocol.number]
-        r["record"] = protocol.record.ctypes.data
         r["plain"] = not all(is_kernel(call.function) for call in protocol.calls)
         if not r["plain"]:
             for k, call in enumerate(protocol.calls):
                 at = int(r["first"]) + k
                 world.actions[at]["address"] = address(world, protocol, call.function, call.name)
-        for field in ("between_blocks", "leak"):
+        for field, column in _KERNELS.items():
             function = getattr(type(protocol), field)
             if function is not None and is_kernel(function):
-                column = "between" if field == "between_blocks" else "leak"
                 r[column] = address(world, protocol, function, field)
         if is_kernel(type(protocol).claims):
             noting = address(world, protocol, type(protocol).claims, "claims")
@@ -261,12 +322,35 @@ def address_all(world: World, protocols: Sequence[Any]) -> None:
     world.rules[0]["plain_between"] = any(f is not None and not is_kernel(f) for f in between)
 
 
+def address_values(world: World, protocols: Sequence[Any]) -> None:
+    """Say where protocols' records lie, and compile what says the value of what they issue."""
+    for protocol in protocols:
+        world.protocols[protocol.number]["record"] = protocol.record.ctypes.data
+        for each in protocol.named_tokens(protocol.name, protocol.settings):
+            function = getattr(each.token.value, "function", None)
+            if function is not None:
+                column = protocol.market.ledger.token(each.full)
+                at = address(world, protocol, function, f"{each.token.name}", each.number >= 0)
+                world.issues["asks"][world.issues["token"] == column] = at
+
+
+_KERNELS = {"between_blocks": "between", "leak": "leak", "quote": "quote"}
+"""Kernels of the whole of a protocol, by the field that holds the address."""
 _NOTHING = ("between_blocks", "claims")
 """Kernels that return nothing."""
+_QUOTED = (types.int64, types.int64, types.float64)
+"""What a quote is asked for: token given, token wanted, amount given."""
 
 
-def address(world: World, protocol: Any, function: Any, what: str) -> int:
+def address(world: World, protocol: Any, function: Any, what: str, entry: bool = False) -> int:
     """Address of a kernel that a protocol declares: a call, or of ``(w, me)``.
+
+    Args:
+        world: The market's arrays.
+        protocol: Whose it is.
+        function: The kernel.
+        what: What it is, for errors.
+        entry: Whether it is asked of an entry of a table, ``(w, me, k)``.
 
     Raises:
         TypeError: If it returns something else than it must.
@@ -277,6 +361,10 @@ def address(world: World, protocol: Any, function: Any, what: str) -> int:
     wanted: Any = types.none if what in _NOTHING else types.float64
     if function in calls:
         signature, wanted = (*signature, numpy_support.from_dtype(ORDER)), OUTCOME
+    elif what == "quote":
+        signature = (*signature, *_QUOTED)
+    elif entry:
+        signature = (*signature, types.int64)
     found = returns(function, signature)
     if not _alike(found, wanted):
         must = "(reason, amount out)" if wanted is OUTCOME else str(wanted)
@@ -336,7 +424,7 @@ class Declared(Part):
 
     def issues(self, s: Content) -> list[Issued]:
         """Tokens of all of them, in their order."""
-        return [Issued(token, *rest) for token, rest in issued(s).items()]
+        return issued(s)
 
     def slots(self, s: Scenario) -> int:
         """What each keeps."""
@@ -357,6 +445,27 @@ class Declared(Part):
     def handles(self, market: Market, slot: int) -> dict[str, Any]:
         """`Market.declared`."""
         return {"declared": open_all(market, slot)}
+
+    def widened_handles(self, market: Market) -> None:
+        """Give tables that have a row for each account one more."""
+        widen(market)
+
+
+def widen(market: Market) -> None:
+    """Move tables of accounts that have become too short to the end of the storage, longer."""
+    accounts = len(market.ledger.accounts)
+    for protocol in market.declared:
+        for name, (first, rows, width) in protocol.tables_of_accounts().items():
+            if rows >= accounts:
+                continue
+            storage = market.ledger.books.storage
+            more = 2 * accounts
+            moved = np.zeros(more * width)
+            moved[: rows * width] = storage[first : first + rows * width]
+            books = market.ledger.books._replace(storage=np.concatenate([storage, moved]))
+            market.ledger.books = books
+            market.world = market.world._replace(books=books)
+            protocol.moves(name, storage.size, more)
 
 
 register_part(Declared())

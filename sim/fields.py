@@ -170,8 +170,8 @@ class Names:
     """Marks a text of a table as the name of something else in the scenario.
 
     Attributes:
-        of: A section, such as ``pools``; "token": what the venue trades; "asset": that, without the
-            numeraire; "issued": that, or what
+        of: A section, such as ``pools``; "protocols:cdp,trove": protocols of these kinds; "token":
+            what the venue trades; "asset": that, without the numeraire; "issued": that, or what
             protocols issue; "place": where tokens are traded.
     """
 

@@ -133,6 +133,7 @@ class Market(mesa.Model):
         self.custom: list[CustomProtocol] = []
         self._hold_protocols()
         build.fund(setup, self.ledger, self.world)
+        declared.address_values(self.world, self.declared)
         declared.start_all(self.declared)
         for part in self._parts:
             part.first_prices(self.world)
@@ -539,6 +540,8 @@ class Market(mesa.Model):
                 cut_in_cohorts(order, name)
         for part in self._parts:
             part.begun(self.setup, self.ledger, self.world)
+        value_tokens(self.world)
+        declared.begun_all(self.declared)
         value_tokens(self.world)
         for cohort in self.cohorts.values():
             cohort.behaviour.populate(self, cohort)

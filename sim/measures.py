@@ -22,7 +22,7 @@ from numba.extending import intrinsic
 from sim import venue
 from sim.arrays import copy_into
 from sim.codes import Reason
-from sim.compiled import address_of, ask_protocol, call_of, inner, kernel
+from sim.compiled import address_of, ask_entry, ask_protocol, call_of, inner, kernel
 from sim.ledger import column_sums
 from sim.registry import register_measures, sections
 from sim.tasks import Stage, run_stage
@@ -325,6 +325,13 @@ def asked_of_protocol(w, n):
     """Measure: what a kernel of a protocol that declares itself says."""
     m = w.measures[n]
     return ask_protocol(m.a, w, w.protocols[m.b].record)
+
+
+@inner
+def asked_of_entry(w, n):
+    """Measure: what such a kernel says of an entry of a table."""
+    m = w.measures[n]
+    return ask_entry(m.a, w, w.protocols[m.b].record, m.code)
 
 
 @dataclass(frozen=True)

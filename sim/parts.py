@@ -32,11 +32,13 @@ class Issued(NamedTuple):
         token: Its name.
         issuer: Name of the account that issues it.
         right: Whether it may be given away: FREE, PLEDGE or DEBT of `sim.ledger`.
+        held: Whether wallets and pools may hold some from the start.
     """
 
     token: str
     issuer: str
     right: int
+    held: bool = False
 
 
 class Default(NamedTuple):
@@ -268,6 +270,11 @@ def common_accounts(s: Content) -> list[str]:
 def issued_tokens(s: Content) -> list[Issued]:
     """Tokens that are issued, in the ledger's order."""
     return [each for part in parts() for each in part.issues(s)]
+
+
+def held_at_start(s: Content) -> list[str]:
+    """Issued tokens that wallets and pools may hold from the start."""
+    return [each.token for each in issued_tokens(s) if each.held]
 
 
 def tables() -> dict[str, Any]:

@@ -172,6 +172,8 @@ PROTOCOL = np.dtype(
         ("record", "i8"),  # address of what its kernels read as `me`
         ("between", "i8"),  # address of what it does between blocks, 0: nothing
         ("leak", "i8"),  # address of its own audit, 0: none
+        ("quote", "i8"),  # address of what says what a trade with it gives, 0: nobody trades so
+        ("trade", "i8"),  # which of its calls is that trade
         ("plain", "i8"),  # 1: its calls are carried out in Python
     ]
 )
@@ -186,6 +188,9 @@ ISSUE = np.dtype(
         ("account", "i8"),  # of who issues it
         ("of", "i8"),  # token that it stands for; -1: a part of all that the account holds
         ("slot", "i8"),  # of how much of that, in storage
+        ("asks", "i8"),  # address of what says its value, 0: it is one of those
+        ("protocol", "i8"),  # number of who issues it
+        ("entry", "i8"),  # that it is of; -1: of the protocol itself
         ("sign", "f8"),  # -1: a debt
     ]
 )

@@ -80,7 +80,7 @@ def _declares(found: object) -> bool:
         "calls",
         "measures",
         "claims",
-        "token_names",
+        "named_tokens",
         "opens",
     )
     return isinstance(found, type) and all(hasattr(found, name) for name in names)

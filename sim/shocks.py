@@ -260,6 +260,11 @@ def _agents_stop(shocks: Shocks, shock: Any, block: int) -> Callable[[], None]:
     return resume
 
 
+def _event(shocks: Shocks, shock: Any, block: int) -> Callable[[], None]:
+    protocol: Any = shocks.market.protocols[shock.protocol]
+    return protocol.struck(shock.event, shock.size) or nothing
+
+
 def _mechanism_cut(shocks: Shocks, shock: Any, block: int) -> Callable[[], None]:
     market = shocks.market
     if not getattr(market.setup.switches, shock.mechanism):
@@ -292,3 +297,4 @@ register_strike("gas_surge", _gas_surge)
 register_strike("whale_sale", _whale_sale)
 register_strike("agents_stop", _agents_stop, holds="agents")
 register_strike("mechanism_cut", _mechanism_cut, holds="mechanism")
+register_strike("event", _event, holds="what")

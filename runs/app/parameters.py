@@ -303,6 +303,8 @@ def _form_field(setup: Scenario, name: str, field: FieldInfo) -> dict[str, Any]:
         "agents": list(setup.agents),
         "target": [VENUE, *places(setup)],
         "mechanism": present(setup),
+        "protocol": list(_events(setup)),
+        "event": sorted({event for events in _events(setup).values() for event in events}),
         **{word: there for word, (there, _) in named(setup).items()},
     }
     optional = not field.is_required() and field.default is None
@@ -315,6 +317,12 @@ def _form_field(setup: Scenario, name: str, field: FieldInfo) -> dict[str, Any]:
     whole = field.annotation is int
     first = field.default if not field.is_required() else _FIRST.get(name, reach["low"])
     return found | reach | {"kind": "integer" if whole else "number", "value": first}
+
+
+def _events(setup: Scenario) -> dict[str, list[str]]:
+    """What can happen to the protocols to which something can."""
+    kinds: dict[str, Any] = {n: registry.protocol(p.kind) for n, p in setup.protocols.items()}
+    return {n: [e.name for e in cls.events] for n, cls in kinds.items() if cls.events}
 
 
 _FIRST = {"size": -0.2, "amount": 100.0, "share": 0.5, "multiple": 5.0, "blocks": 50}

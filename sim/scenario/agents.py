@@ -81,7 +81,8 @@ class AgentSettings(BaseModel):
 
     def named(self, of: str) -> list[str]:
         """What it acts on of a section of the scenario, such as ``pools``, by name."""
-        return [name for _, what, name in named_in(self.targets) if what == of]
+        found = named_in(self.targets)
+        return [name for _, what, name in found if what.partition(":")[0] == of]
 
     @model_serializer(mode="plain")
     def _flat(self) -> dict[str, Any]:

@@ -10,8 +10,16 @@ from pydantic import Field
 
 from sim import registry
 from sim.distribution import Positive
-from sim.errors import Problem, unknown
-from sim.fields import Lasting, Period, Share, ShockSettings, reach
+from sim.errors import Problem, ScenarioError, unknown
+from sim.fields import (
+    Lasting,
+    Name,
+    Names,
+    Period,
+    Share,
+    ShockSettings,
+    reach,
+)
 from sim.parts import places
 from sim.scenario.switches import Mechanism
 
@@ -82,7 +90,37 @@ class MechanismCut(ShockSettings):
     blocks: Lasting
 
 
-_OURS = (PriceJump, WhaleSale, GasSurge, DepthLoss, AgentsStop, MechanismCut)
+class ProtocolEvent(ShockSettings):
+    """Something strikes a protocol that says it can: its bank fails, its queue shuts."""
+
+    kind: Literal["event"]
+    protocol: Annotated[str, Names("protocols")]
+    event: Name = Field(description="Name of what happens, as the kind of protocol knows it.")
+    size: Share = Field(
+        1.0,
+        description="Of what it strikes, share.",
+        json_schema_extra=reach("share", 0.0, 1.0),
+    )
+    blocks: Lasting
+
+    @property
+    def what(self) -> str:
+        """What happens, and to whom."""
+        return f"{self.protocol}: {self.event}"
+
+    def problems(self, s: Any) -> list[Problem]:
+        """Whether such a thing can happen to the protocol."""
+        if self.protocol not in s.protocols:
+            return unknown("protocol", self.protocol, s.protocols, "protocol")
+        try:
+            cls: Any = registry.protocol(s.protocols[self.protocol].kind)
+        except ScenarioError:  # told elsewhere
+            return []
+        events = [event.name for event in cls.events]
+        return unknown("event", self.event, events, f"event of {self.protocol}")
+
+
+_OURS = (PriceJump, WhaleSale, GasSurge, DepthLoss, AgentsStop, MechanismCut, ProtocolEvent)
 
 
 def _kinds() -> dict[str, type[ShockSettings]]:

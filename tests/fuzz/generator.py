@@ -12,13 +12,15 @@ import random
 from collections.abc import Callable
 from typing import Annotated, Any, get_args, get_origin
 
+from pydantic import ValidationError
+
 from protocols.insurance_settings import InsuranceSettings
 from protocols.loan_settings import LendingSettings, ReserveSettings
 from protocols.oracle_settings import OracleSettings
 from sim import Scenario, registry
 from sim.distribution import Distribution
 from sim.errors import ScenarioError
-from sim.fields import Names
+from sim.fields import Names, names_of
 from sim.scenario import (
     SHOCKS_BY_KIND,
     AssetSettings,
@@ -146,9 +148,37 @@ class Draft:
             "correlation": [], "points": [], "symbol": [], "file": [], "columns": [], "title": [],
             "at": [], "gas_symbol": [], "rates": [], "weights": [], "target_weights": [],
         }  # fmt: skip
+        if field.startswith("<"):  # what a field says that it names
+            of, _, kinds = field.strip("<>").partition(":")
+            if kinds:
+                wanted = kinds.split(",")
+                return [n for n, p in c["protocols"].items() if p["kind"] in wanted]
+            sections = {"pools": pools, "oracles": oracles, "lending": lending}
+            more = {"protocols": list(c["protocols"]), "issued": [*base, *self.issued]}
+            return (sections | more | {"asset": base[1:], "place": places}).get(of, base)
         if field in known:
             return known[field]
         return [*base, *pools, *oracles, *lending, *agents]  # a field that is new here
+
+    @property
+    def issued(self) -> list[str]:
+        """What pools, markets and protocols issue."""
+        c = self.content
+        found = [f"{pool}-share" for pool in c["pools"]]
+        found += [
+            f"{bank}-{t}" for bank, lender in c["lending"].items() for t in lender["reserves"]
+        ]
+        return found + [named.full for name in c["protocols"] for named in self._tokens_of(name)]
+
+    def _tokens_of(self, protocol: str) -> list[Any]:
+        """What a protocol issues; nothing where its settings are refused."""
+        content = self.content["protocols"][protocol]
+        cls = registry.protocol(content["kind"])
+        own = {key: value for key, value in content.items() if key != "kind"}
+        try:
+            return list(cls.named_tokens(protocol, cls.Settings.model_validate(own)))
+        except ValidationError:
+            return []
 
     @property
     def coverable(self) -> list[str]:
@@ -293,10 +323,23 @@ class Draft:
         """One that declares itself, of any kind there is."""
         kind = self.rng.choice(kinds_of_protocols())
         cls = registry.protocol(kind)
-        tokens = {key: self.rng.choice(self.base) for key in cls.tokens}
+        tokens = {
+            key: self.rng.choice(self.base)
+            for key in cls.tokens
+            if not names_of(cls.Settings.model_fields[key])
+        }
         self.content["protocols"][name] = {
             "kind": kind, **self.schema.model(cls.Settings, **tokens)
         }  # fmt: skip
+        for coin in [named.full for named in self._tokens_of(name) if named.token.held]:
+            self.prices[coin] = 1.0
+            if self.rng.random() < 0.7:  # it trades somewhere
+                other = self.rng.choice(self.base)
+                worth = 10.0 ** self.rng.uniform(2.0, 7.0)
+                self.content["pools"][f"{name}-{other}"] = {
+                    "tokens": [coin, other], "fee": 0.003,
+                    "reserves": {coin: worth, other: worth / self.prices[other]},
+                }  # fmt: skip
 
     def _oracles(self) -> None:
         """One for each base token, called like it; some of shares; some that nobody asked for."""
@@ -539,6 +582,13 @@ class Draft:
             kind = rng.choice(list(SHOCKS_BY_KIND.values()))
             shock = self.schema.model(kind, block=rng.randint(1, c["blocks"]), at=MISSING)
             wanted = [f for f, field in kind.model_fields.items() if field.is_required()]
+            if kind is SHOCKS_BY_KIND["event"]:
+                if "protocol" not in shock:
+                    continue
+                cls = registry.protocol(c["protocols"][shock["protocol"]]["kind"])
+                if not cls.events:
+                    continue
+                shock["event"] = rng.choice([event.name for event in cls.events])
             if all(field in shock for field in wanted):
                 break
         if rng.random() < 0.2:

@@ -20,6 +20,7 @@ from protocols import lending
 from protocols.custom import CustomProtocol
 from protocols.interface import (
     Call,
+    Event,
     Exposure,
     Measure,
     Order,
@@ -38,6 +39,7 @@ from sim.market import Market
 from sim.mempool import Call as Asked
 from sim.mempool import Order as Terms
 from sim.mempool import add_call, call, replace, send
+from sim.names import HOLDERS
 from sim.randomness import mix, uniform
 from sim.trial import try_out
 
@@ -589,6 +591,14 @@ class Locker(Protocol):
     )
     claims = locked
     channels = ("trust",)
+
+    def burgled(self, size: float) -> None:
+        """A share of what it keeps goes to the world outside."""
+        kept = self.value("kept")
+        if self.pay(self.name, HOLDERS, self.token("coin"), size * kept):
+            self.put("kept", kept - size * kept)
+
+    events = (Event("burgled", "A share of what it keeps is stolen", burgled),)
 
     def exposures(self) -> Iterator[Exposure]:
         """Whom it keeps for trusts it; and it watches what the coin is worth outside."""

@@ -18,6 +18,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from sim.fields import Names as Marker
+
 MISSING = PydanticUndefined
 """In place of a value: leave the field out."""
 MOST, LEAST = 1e9, 1e-9
@@ -95,7 +97,8 @@ class Schema:
         if kind is datetime:
             return START + timedelta(seconds=self.rng.randint(0, 3600))
         if kind is str:
-            return self.rng.choice(self.names(name) or [MISSING])
+            of = [f"<{limit.of}>" for limit in limits if isinstance(limit, Marker)]
+            return self.rng.choice(self.names(of[0] if of else name) or [MISSING])
         raise TypeError(f"no rule for {name}: {kind}; teach it to tests/fuzz/schema.py")
 
     def number(self, limits: list[Any], hint: Any, default: Any) -> float:

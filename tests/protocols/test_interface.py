@@ -352,7 +352,7 @@ class Lender(Protocol):
 
 def test_a_base_needs_nothing() -> None:
     check_declaration(Protocol)
-    assert Part() == Part() and Protocol.token_names("x") == []
+    assert Part() == Part() and Protocol.named_tokens("x", Settings()) == []
 
 
 # What no token tells

@@ -279,4 +279,6 @@ def test_shocks_that_hold_say_what(small: Callable[..., Scenario]) -> None:
         ]
     ).shocks
     assert [held_by(shock) for shock in shocks] == [("mechanism_cut", "gas_binds"), None]
-    assert set(HOLDING) == {"mechanism_cut", "oracle_freeze", "agents_stop", "pool_halt"}
+    assert set(HOLDING) == {
+        "mechanism_cut", "oracle_freeze", "agents_stop", "pool_halt", "event",
+    }  # fmt: skip

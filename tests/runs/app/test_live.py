@@ -16,6 +16,7 @@ from runs.app.parameters import changed, parameters, shock_forms, shock_of
 from sim import Market, Scenario
 from sim.errors import ScenarioError
 from sim.shocks import HOLDING, held_by
+from tests.fuzz.generator import LOCKER
 
 SLOW = pytest.mark.slow
 
@@ -86,8 +87,11 @@ def test_several_shocks_in_a_block_strike_in_their_order(live: LiveMarket) -> No
 
 @pytest.mark.parametrize("kind", HOLDING)
 def test_a_cut_that_is_taken_back_lasted_until_then(kind: str) -> None:
-    live = LiveMarket("interconnected", 5)
-    target = {"oracle_freeze": {"oracle": "eth"}, "pool_halt": {"pool": "eth-usdc-old"}}
+    content = Scenario.load("interconnected").to_dict()
+    content["protocols"] = {"locker": {"kind": LOCKER, "coin": "eth"}}
+    live = LiveMarket(Scenario.from_dict(content), 5)
+    target = {"event": {"protocol": "locker", "event": "burgled", "size": 0.5}}
+    target |= {"oracle_freeze": {"oracle": "eth"}, "pool_halt": {"pool": "eth-usdc-old"}}
     target["agents_stop"] = {"agents": "arbitrageurs"}
     target["mechanism_cut"] = {"mechanism": "interconnected"}
     live.advance(20)

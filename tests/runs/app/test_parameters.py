@@ -17,7 +17,7 @@ from runs.app.parameters import (
     shock_of,
     shocks_of,
 )
-from sim import Scenario
+from sim import Scenario, registry
 from sim.errors import ScenarioError
 from sim.scenario import SHOCK_KINDS, Switches
 
@@ -116,6 +116,7 @@ def test_every_kind_of_shock_has_a_form_that_strikes_as_it_is(name: str) -> None
     json.dumps(forms)
     assert list(SHOCK_KINDS) == list(SHOCKS_BY_KIND)
     nothing = {"withdrawal": not setup.lending, "oracle_freeze": not setup.oracles}
+    nothing["event"] = not any(registry.protocol(p.kind).events for p in setup.protocols.values())
     strikes = [kind for kind in SHOCK_KINDS if not nothing.get(kind, False)]
     assert [f["kind"] for f in forms] == strikes
     for form in forms:
