@@ -7,6 +7,7 @@ from agents.arbitrageur import Arbitrageur
 from agents.base import Behaviour, Column, MarketAgent
 from agents.cyclic_arbitrageur import CyclicArbitrageur
 from agents.hedged_provider import HedgedProvider
+from agents.insured_lender import InsuredLender
 from agents.just_in_time_provider import JustInTimeProvider
 from agents.lender import Lender
 from agents.leveraged_borrower import LeveragedBorrower
@@ -23,6 +24,7 @@ from agents.rebalancer import Rebalancer
 from agents.refinancer import Refinancer
 from agents.sandwich_attacker import SandwichAttacker
 from agents.sentiment_trader import SentimentTrader
+from agents.underwriter import Underwriter
 from agents.value_fund import ValueFund
 from agents.whale import Whale
 from agents.yield_migrant import YieldMigrant
@@ -35,6 +37,7 @@ __all__ = [
     "Column",
     "CyclicArbitrageur",
     "HedgedProvider",
+    "InsuredLender",
     "JustInTimeProvider",
     "Lender",
     "LeveragedBorrower",
@@ -52,6 +55,7 @@ __all__ = [
     "Refinancer",
     "SandwichAttacker",
     "SentimentTrader",
+    "Underwriter",
     "ValueFund",
     "Whale",
     "YieldMigrant",
@@ -61,6 +65,7 @@ register("allocator", Allocator)
 register("arbitrageur", Arbitrageur)
 register("cyclic_arbitrageur", CyclicArbitrageur)
 register("hedged_provider", HedgedProvider)
+register("insured_lender", InsuredLender)
 register("just_in_time_provider", JustInTimeProvider)
 register("lender", Lender)
 register("leveraged_borrower", LeveragedBorrower)
@@ -78,5 +83,6 @@ register("rebalancer", Rebalancer)
 register("refinancer", Refinancer)
 register("sandwich_attacker", SandwichAttacker)
 register("sentiment_trader", SentimentTrader)
+register("underwriter", Underwriter)
 register("whale", Whale)
 register("yield_migrant", YieldMigrant)

@@ -183,7 +183,7 @@ class Lender(Behaviour):
             ScenarioError: If the lending market does not take the deposits.
         """
         super().begin(market, cohort)
-        m, token, _ = (int(place) for place in cohort.places)
+        m, token = (int(place) for place in cohort.places[:RESERVE])
         deposits = cohort.column("deposit")
         market.ledger.endow(cohort.first, token, deposits)
         w = market.world

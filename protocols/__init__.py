@@ -11,6 +11,7 @@ __all__ = [
     "cascade",
     "concentrated",
     "constant_product",
+    "cover",
     "curve",
     "custom",
     "declared_shown",

@@ -178,6 +178,15 @@ def write(w, slot, value):
     return store(w.books, slot, value)
 
 
+def action_of(cls: type[Protocol], call: str) -> int:
+    """Number of a call among a kind's own, as `agents.intents.ask` takes it.
+
+    Raises:
+        ValueError: If the kind has no such call.
+    """
+    return [each.name for each in cls.calls].index(call)
+
+
 class Protocol(Holder):
     """Base of protocols that declare themselves.
 
@@ -675,6 +684,7 @@ __all__ = [
     "Table",
     "Token",
     "Value",
+    "action_of",
     "add",
     "cell",
     "note_claim",
