@@ -1,0 +1,28 @@
+"""The contagion laboratory: models of the literature beside the simulation."""
+
+from __future__ import annotations
+
+from runs.contagion.clearing import eisenberg_noe, losses_of, rogers_veraart
+from runs.contagion.distress import amplification, debtrank, furfine, neva
+from runs.contagion.queues import diamond_dybvig, freeze_threshold, run_threshold
+from runs.contagion.sales import FireSales, fire_sales, threshold_sales
+from runs.contagion.thresholds import Extents, gai_kapadia, overlapping_portfolios
+
+__all__ = [
+    "Extents",
+    "FireSales",
+    "amplification",
+    "debtrank",
+    "diamond_dybvig",
+    "eisenberg_noe",
+    "fire_sales",
+    "freeze_threshold",
+    "furfine",
+    "gai_kapadia",
+    "losses_of",
+    "neva",
+    "overlapping_portfolios",
+    "rogers_veraart",
+    "run_threshold",
+    "threshold_sales",
+]
