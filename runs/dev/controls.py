@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -40,19 +40,17 @@ def _market(scenario: Scenario, seed: int) -> Market:
     return market
 
 
-def calm_figures(seed: int, blocks: int | None = None) -> dict[str, float]:
+def calm_figures(seed: int, changes: Mapping[str, Any] | None = None) -> dict[str, float]:
     """Figures of one calm run.
 
     Args:
         seed: Of the run.
-        blocks: Length; default: the scenario's week.
+        changes: To the scenario, as `Scenario.override` takes them.
 
     Returns:
         Shares per week of the pools' value where not said otherwise.
     """
-    setup = Scenario.load("calm").override({"measures.keep": KEEP})
-    if blocks is not None:
-        setup = setup.override({"blocks": blocks})
+    setup = Scenario.load("calm").override({"measures.keep": KEEP} | dict(changes or {}))
     market = _market(setup, seed)
     frame = market.datacollector.get_model_vars_dataframe()
     price = frame["venue.eth.price"].to_numpy()
@@ -61,6 +59,7 @@ def calm_figures(seed: int, blocks: int | None = None) -> dict[str, float]:
     fees = float(sum(frame[f"pool.{p}.fees"].iloc[-1] for p in market.pools))
     lvr = float((variance / 8.0 * value[:-1]).sum())
     last = frame.iloc[-1]
+    lost = float(sum(last[f"pool.{p}.loss_versus_rebalancing"] for p in market.pools))
     returns = sum(
         float(last[f"pool.{p}.provider_return"] * last[f"pool.{p}.value"]) for p in market.pools
     )
@@ -79,6 +78,7 @@ def calm_figures(seed: int, blocks: int | None = None) -> dict[str, float]:
         "beyond_band": float((outside > 0.0045).mean()),
         "fees": fees / total,
         "lvr": lvr / total,
+        "lvr_of_trades": lost / total,
         "providers": returns / total,
         "arbitrage": last["result.arbitrageurs"] / total,
         "arbitrage_fees": float(paid.sum()) / total,
@@ -96,6 +96,7 @@ CALM_ROWS = (
     ("beyond_band", "Pool prices further than 1.5 fees from outside", 100.0, " % of the time"),
     ("fees", "Fees earned by pools", 1e4, " bp of value"),
     ("lvr", "Loss-versus-rebalancing, realised variance / 8", 1e4, " bp of value"),
+    ("lvr_of_trades", "Loss-versus-rebalancing, of the pools' trades", 1e4, " bp of value"),
     ("providers", "Providers against holding", 1e4, " bp of value"),
     ("arbitrage", "Arbitrageurs against holding", 1e4, " bp of value"),
     ("arbitrage_fees", "Fees that arbitrageurs paid", 1e4, " bp of value"),

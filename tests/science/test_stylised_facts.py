@@ -1,8 +1,10 @@
-"""Stylised facts that nobody put in (VALIDATION 22; Cont 2001), over twenty seeds.
+"""Stylised facts (VALIDATION 22; Cont 2001), over twenty seeds.
 
-All draws are normal and independent between blocks; depth is constant. What is not normal, traders
-make: by following each other (Lux, Marchesi 1999; Franke, Westerhoff 2012) or on margin (Thurner,
-Farmer, Geanakoplos 2012).
+Where traders outside make the price nobody put them in: all draws are normal and independent
+between blocks; depth is constant. What is not normal, traders make: by following each other (Lux,
+Marchesi 1999; Franke, Westerhoff 2012) or on margin (Thurner, Farmer, Geanakoplos 2012). In `calm`
+the volatility of the outside price clusters, and its pools' prices inherit what fees and traders
+let through.
 """
 
 from __future__ import annotations
@@ -10,22 +12,28 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from runs.dev.stylised_facts import (
     MARKET,
+    NO_REASONS,
     SEEDS,
+    STEADY,
+    STEPS,
+    calm_facts,
     excess_kurtosis,
     facts,
     hill,
     kurtosis_by_leverage,
+    kurtosis_over,
+    of_interval,
+    outside_facts,
     returns_of,
     with_funds,
     with_traders,
 )
 from sim import Market, Scenario
-
-DAYS = (1, 5, 20, 50)
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +65,7 @@ def test_large_returns_follow_large_ones_for_months(table: dict[str, np.ndarray]
 
 
 def test_kurtosis_falls_as_days_are_added_up(table: dict[str, np.ndarray]) -> None:
-    names = [f"excess kurtosis of returns over {d} day{'s' if d > 1 else ''}" for d in DAYS]
-    found = np.array([table[name] for name in names])
+    found = np.array([table[kurtosis_over(days)] for days in STEPS])
     assert (np.diff(np.median(found, axis=1)) < 0.0).all()
     assert (found[0] > found[-1]).all()
     assert (found[0] > 5.0).all()
@@ -95,3 +102,90 @@ def test_what_leverage_does_is_done_by_margin_calls() -> None:
     calm = Market(with_funds(1.0), rng=2).run()
     assert calm.cohorts["funds"].numbers("ruins").sum() == 0.0
     assert hill(returns_of(market)) < hill(returns_of(calm)) - 1.0
+
+
+# The scenario `outside`
+
+
+def test_a_pool_beside_traders_outside_shows_the_facts_and_funds_that_borrow_undo_some() -> None:
+    """Funds buy what fell and sell at their limit, so that returns turn around."""
+    seeds = range(1, 9)
+    without = pd.DataFrame([outside_facts({"agents.funds.count": 0}, seed) for seed in seeds])
+    exponents = without["Hill exponent, top 2.5 %"]
+    assert ((exponents > 2.0) & (exponents < 4.0)).all()
+    assert without["largest autocorrelation of returns, lags 5 to 20"].median() < 0.05
+    clustered = without["autocorrelation of absolute returns, lag 50"]
+    assert (clustered > without["2 / sqrt(n)"]).all()
+    assert (without[kurtosis_over(1)] > without[kurtosis_over(50)]).all()
+    assert (without["volume and volatility, 20 days"] > 0.3).all()
+    shipped = pd.DataFrame([outside_facts({}, seed) for seed in seeds])
+    assert shipped["Hill exponent, top 2.5 %"].median() < exponents.median()
+    assert shipped["autocorrelation of returns, lag 1"].median() < -0.1
+
+
+# The scenario `calm`
+
+
+@pytest.fixture(scope="module")
+def calm_week() -> pd.DataFrame:
+    """What each of twenty weeks shows."""
+    return pd.DataFrame([calm_facts({}, seed) for seed in SEEDS])
+
+
+@pytest.mark.slow
+def test_tails_of_a_minute_in_a_calm_pool_are_those_of_markets(calm_week: pd.DataFrame) -> None:
+    """Of a block they are fatter, of five minutes thinner: most blocks move nothing."""
+    hills = {n: of_interval(calm_week, n)["Hill exponent, top 2.5 %"] for n in (1, 5, 25)}
+    assert ((hills[5] > 2.0) & (hills[5] < 4.0)).all()
+    assert (hills[1] < hills[5]).all()
+    assert (hills[5] < hills[25]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("every", [1, 5])
+def test_returns_in_a_calm_pool_do_not_tell_the_next(calm_week: pd.DataFrame, every: int) -> None:
+    found = of_interval(calm_week, every)
+    assert (found["largest autocorrelation of returns, lags 5 to 20"] < 0.05).all()
+    # What a large swap moves, arbitrageurs take back.
+    assert (found["autocorrelation of returns, lag 1"] < 0.0).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("every", [1, 5])
+def test_kurtosis_in_a_calm_pool_falls_with_time(calm_week: pd.DataFrame, every: int) -> None:
+    found = of_interval(calm_week, every)
+    medians = np.array([found[kurtosis_over(steps)].median() for steps in STEPS])
+    assert (np.diff(medians) < 0.0).all()
+    assert (found[kurtosis_over(1)] > 5.0).all()
+    assert (found[kurtosis_over(1)] > found[kurtosis_over(50)]).all()
+
+
+@pytest.mark.slow
+def test_volume_in_a_calm_pool_follows_outside_volatility(calm_week: pd.DataFrame) -> None:
+    """Because traders have that reason: without it, or without a volatility that moves, less so."""
+    for window, most in (("75", 0.2), ("300", 0.3)):
+        name = f"volume and volatility, {window} blocks"
+        assert calm_week[name].median() > 0.3
+        assert (calm_week[name] > 0.1).all()
+        for cut in (NO_REASONS, STEADY):
+            without = [calm_facts(cut, seed)[name] for seed in range(1, 6)]
+            assert np.median(without) < most
+
+
+@pytest.mark.slow
+def test_sizes_in_a_calm_pool_cluster_less_than_a_week_can_tell(calm_week: pd.DataFrame) -> None:
+    """The fact that fails: whether the pool moves clusters, how far it moves buries it."""
+    found = of_interval(calm_week, 1)
+    size = found["autocorrelation of absolute returns, lag 50"]
+    assert size.mean() > 3.0 * size.std(ddof=1) / np.sqrt(size.size)  # of all weeks together
+    assert (size > found["2 / sqrt(n)"]).mean() < 0.5
+    moves = found["autocorrelation of whether it moves, lag 50"]
+    assert moves.median() > 2.0 * found["2 / sqrt(n)"].iloc[0]
+    assert (found["the same of the outside price"] > 0.05).all()
+
+
+@pytest.mark.slow
+def test_how_many_arbitrageurs_there_are_changes_no_fact(calm_week: pd.DataFrame) -> None:
+    few = pd.DataFrame([calm_facts({"agents.arbitrageurs.count": 4}, seed) for seed in (1, 2, 3)])
+    name = "5: Hill exponent, top 2.5 %"
+    assert few[name].to_numpy() == pytest.approx(calm_week[name].to_numpy()[:3], rel=0.02)
