@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runs.contagion.attribution import Attribution, LossMatrix, Plan, attribute, loss_matrix
 from runs.contagion.clearing import eisenberg_noe, losses_of, rogers_veraart
 from runs.contagion.distress import amplification, debtrank, furfine, neva
 from runs.contagion.queues import diamond_dybvig, freeze_threshold, run_threshold
@@ -9,9 +10,13 @@ from runs.contagion.sales import FireSales, fire_sales, threshold_sales
 from runs.contagion.thresholds import Extents, gai_kapadia, overlapping_portfolios
 
 __all__ = [
+    "Attribution",
     "Extents",
     "FireSales",
+    "LossMatrix",
+    "Plan",
     "amplification",
+    "attribute",
     "debtrank",
     "diamond_dybvig",
     "eisenberg_noe",
@@ -19,6 +24,7 @@ __all__ = [
     "freeze_threshold",
     "furfine",
     "gai_kapadia",
+    "loss_matrix",
     "losses_of",
     "neva",
     "overlapping_portfolios",

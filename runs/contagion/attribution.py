@@ -1,0 +1,384 @@
+"""Attribution by counterfactual: which link carried how much of a loss, and who lost where.
+
+Every run has a twin without the shock, of the same seed; the loss that the shock induced is what
+the one has lost more than the other. Links are then cut from the block of the shock on, in both.
+What a set of open links is worth is the loss induced with these alone, and a link's share of the
+whole is its Shapley value (`runs.contagion.shares`). All draws are keyed: nothing else differs.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from runs.contagion.networks import Floats
+from runs.contagion.shares import (
+    MOST_EXACT,
+    Coalition,
+    coalitions,
+    interactions,
+    intervals,
+    joined,
+    orders,
+    shapley,
+    shapley_of_orders,
+)
+from runs.study.reductions import Reduction
+from runs.study.study import Study
+from runs.study.sweeper import Progress, sweep
+from sim import Scenario
+from sim.errors import ScenarioError, did_you_mean
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from runs.study.executors import Executor
+
+FOREVER = 1_000_000_000
+"""Blocks for which a cut lasts."""
+TWIN = "-twin"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How runs are made.
+
+    Attributes:
+        seeds: How many, or which.
+        out: Folder of the runs, where an interrupted plan goes on; None: they are not kept.
+        workers: Local processes; 0: this one.
+        executor: Where to run instead (`runs.study.executors`).
+        blocks: Length of a run; None: the scenario's.
+        on_progress: Called now and then with how far it is.
+    """
+
+    seeds: int | Sequence[int] = 20
+    out: str | Path | None = None
+    workers: int = 0
+    executor: Executor | None = None
+    blocks: int | None = None
+    on_progress: Callable[[Progress], None] | None = None
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Shares of induced losses by link.
+
+    Attributes:
+        links: Names, in order.
+        worth: By loss and set of open links, what the shock induced, float64[seeds].
+        drawn: Orders of joining that were sampled; empty: all sets were run.
+        seeds: Of the runs.
+    """
+
+    links: tuple[str, ...]
+    worth: Mapping[str, Mapping[Coalition, Floats]]
+    drawn: tuple[tuple[str, ...], ...] = ()
+    seeds: tuple[int, ...] = field(default=())
+
+    @property
+    def losses(self) -> list[str]:
+        """Names of what was lost."""
+        return list(self.worth)
+
+    def total(self, loss: str) -> Floats:
+        """What is induced with all links open beyond what is with none, float64[seeds]."""
+        worth = self.worth[loss]
+        return worth[frozenset(self.links)] - worth[frozenset()]
+
+    def by_seed(self, loss: str) -> dict[str, Floats]:
+        """Each link's share, float64[seeds]; they sum to `total`."""
+        if self.drawn:
+            return shapley_of_orders(self.links, self.worth[loss], self.drawn)[0]
+        return shapley(self.links, self.worth[loss])
+
+    def shares(self, loss: str, level: float = 0.95) -> pd.DataFrame:
+        """Each link's share: mean, interval over seeds, part of the total.
+
+        Where orders were sampled `sampling` is the standard error that comes of it.
+        """
+        found = self.by_seed(loss)
+        table = intervals(found, level)
+        total = float(self.total(loss).mean())
+        table["part"] = table["mean"] / total if total else np.nan
+        if self.drawn:
+            by_order = shapley_of_orders(self.links, self.worth[loss], self.drawn)[1]
+            # Orders come in pairs with their reverse, whose mean is one draw.
+            pairs = {link: v.reshape(-1, 2).mean(axis=1) for link, v in by_order.items()}
+            table["sampling"] = [
+                float(pairs[link].std(ddof=1) / np.sqrt(pairs[link].size)) for link in table.index
+            ]
+        return table
+
+    def interactions(self, loss: str, level: float = 0.95) -> pd.DataFrame:
+        """What pairs add beyond the two alone; only where all sets were run.
+
+        Raises:
+            ValueError: If orders were sampled.
+        """
+        if self.drawn:
+            raise ValueError(f"{len(self.links)} links were sampled; pairs need all sets")
+        found = interactions(self.links, self.worth[loss])
+        return intervals({f"{a} + {b}": v for (a, b), v in found.items()}, level)
+
+    def table(self) -> pd.DataFrame:
+        """Shares of every loss, a row for each loss and link."""
+        return pd.concat({loss: self.shares(loss) for loss in self.losses}, names=["loss", "link"])
+
+    def plot(self, loss: str | None = None) -> Figure:
+        """Shares with their intervals, the largest first."""
+        loss = self.losses[0] if loss is None else loss
+        table = self.shares(loss).sort_values("mean")
+        figure, axis = plt.subplots(figsize=(7.0, 1.2 + 0.4 * len(table)), layout="constrained")
+        spread = [table["mean"] - table["low"], table["high"] - table["mean"]]
+        axis.barh(table.index, table["mean"], xerr=spread, color="tab:blue", alpha=0.8)
+        axis.axvline(0.0, color="black", lw=0.8)
+        axis.set_xlabel(f"{loss}: share of the induced loss, mean and 95 % interval")
+        axis.grid(axis="x", alpha=0.3)
+        return figure
+
+
+@dataclass(frozen=True)
+class LossMatrix:
+    """Who loses what when a place is shocked.
+
+    Attributes:
+        induced: By shock and loser, float64[seeds], loss beyond the twin's.
+    """
+
+    induced: Mapping[str, Mapping[str, Floats]]
+
+    def mean(self) -> pd.DataFrame:
+        """A row for each shock, a column for each loser."""
+        return pd.DataFrame(
+            {s: {who: float(v.mean()) for who, v in row.items()} for s, row in self.induced.items()}
+        ).T
+
+    def interval(self, level: float = 0.95) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Ends of the intervals of the means, over seeds."""
+        tables = {shock: intervals(row, level) for shock, row in self.induced.items()}
+        low = pd.DataFrame({shock: table["low"] for shock, table in tables.items()}).T
+        high = pd.DataFrame({shock: table["high"] for shock, table in tables.items()}).T
+        return low, high
+
+    def plot(self) -> Figure:
+        """The means as a map, each cell with its number."""
+        mean = self.mean()
+        low, high = self.interval()
+        figure, axis = plt.subplots(
+            figsize=(2.0 + 1.1 * mean.shape[1], 1.5 + 0.5 * mean.shape[0]), layout="constrained"
+        )
+        most = float(np.abs(mean.to_numpy()).max()) or 1.0
+        image = axis.imshow(mean, cmap="RdBu_r", vmin=-most, vmax=most, aspect="auto")
+        for i, shock in enumerate(mean.index):
+            for j, who in enumerate(mean.columns):
+                sure = low.loc[shock, who] > 0.0 or high.loc[shock, who] < 0.0
+                value = mean.loc[shock, who]
+                colour = "white" if abs(value) > 0.6 * most else "black"
+                weight = "bold" if sure else "normal"
+                text = f"{value:,.3g}" if value else "0"
+                axis.text(j, i, text, ha="center", va="center", color=colour, weight=weight)
+        axis.set_xticks(range(mean.shape[1]), mean.columns, rotation=30, ha="right")
+        axis.set_yticks(range(mean.shape[0]), mean.index)
+        axis.set_xlabel("who loses (bold: the interval excludes 0)")
+        axis.set_ylabel("what is shocked")
+        figure.colorbar(image, label="induced loss, numeraire")
+        return figure
+
+
+def attribute(
+    scenario: Scenario | str | Path,
+    links: Sequence[str],
+    losses: Mapping[str, str],
+    shocks: Sequence[Mapping[str, Any]] | None = None,
+    samples: int = 0,
+    plan: Plan | None = None,
+) -> Attribution:
+    """Say how much of what a shock induces each link carries.
+
+    Args:
+        scenario: A scenario, its name, or a path to its file.
+        links: What is cut from the block of the first shock on: switches of mechanisms, groups of
+            agents, ``pool:NAME``, ``oracle:NAME``.
+        losses: What counts as lost, by name: a reduction of a measure, ``last(lending.bank.loss)``;
+            with a minus before it for what is gained, ``-last(result.lenders)``.
+        shocks: What strikes, as a scenario states it; default: all that the scenario states, which
+            the twin then is without. Given, the scenario's own strike both.
+        samples: Orders of joining to sample; 0: all sets of up to 8 links, 200 orders beyond.
+        plan: Seeds, folder, workers.
+
+    Returns:
+        Shares with their intervals.
+
+    Raises:
+        ScenarioError: If a link cannot be cut, there is no shock, or a measure is not there.
+    """
+    setup = scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
+    plan = plan or Plan()
+    own, struck = _shocks(setup, shocks)
+    first = min(_block_of(setup, shock) for shock in struck)
+    cuts = {link: cut_of(setup, link, first) for link in links}
+    count = samples or (0 if len(links) <= MOST_EXACT else 200)
+    drawn = orders(links, count) if count else []
+    sets = {s for order in drawn for s in joined(order)} if drawn else set(coalitions(links))
+    names = {s: _name(s, links) for s in sets}
+    levels: dict[str, list[Any]] = {}
+    for s, name in sorted(names.items(), key=lambda item: item[1]):
+        closed = [cuts[link] for link in links if link not in s]
+        levels[name] = [*own, *struck, *closed]
+        levels[name + TWIN] = [*own, *closed]
+    found, seeds = _run(setup, levels, losses, plan)
+    worth = {
+        loss: {s: found[loss][name] - found[loss][name + TWIN] for s, name in names.items()}
+        for loss in losses
+    }
+    return Attribution(tuple(links), worth, tuple(drawn), seeds)
+
+
+def loss_matrix(
+    scenario: Scenario | str | Path,
+    shocks: Mapping[str, Mapping[str, Any] | Sequence[Mapping[str, Any]]],
+    losses: Mapping[str, str],
+    plan: Plan | None = None,
+) -> LossMatrix:
+    """Shock each place by itself, and see who loses.
+
+    Args:
+        scenario: A scenario, its name, or a path to its file; its own shocks strike all runs.
+        shocks: What strikes, by name: a shock as a scenario states it, or several.
+        losses: What counts as lost, as of `attribute`.
+        plan: Seeds, folder, workers.
+
+    Raises:
+        ScenarioError: If a shock or a measure makes no sense.
+    """
+    setup = scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
+    own = [shock.model_dump(exclude_none=True) for shock in setup.shocks]
+    levels: dict[str, list[Any]] = {"twin": own}
+    for number, strikes in enumerate(shocks.values()):
+        given = [strikes] if isinstance(strikes, Mapping) else list(strikes)
+        levels[f"s{number}"] = [*own, *map(dict, given)]
+    found, _ = _run(setup, levels, losses, plan or Plan())
+    return LossMatrix(
+        {
+            name: {loss: found[loss][f"s{n}"] - found[loss]["twin"] for loss in losses}
+            for n, name in enumerate(shocks)
+        }
+    )
+
+
+def cut_of(setup: Scenario, link: str, block: int) -> dict[str, Any]:
+    """The shock that cuts a link from a block on.
+
+    Args:
+        setup: The scenario.
+        link: A switch of mechanisms, a group of agents, ``pool:NAME`` or ``oracle:NAME``.
+        block: When.
+
+    Raises:
+        ScenarioError: If there is no such thing to cut.
+    """
+    what, _, name = link.partition(":")
+    lasting = {"block": block, "blocks": FOREVER}
+    if what == "pool" and name in setup.pools:
+        return {"kind": "pool_halt", "pool": name} | lasting
+    if what == "oracle" and name in setup.oracles:
+        return {"kind": "oracle_freeze", "oracle": name} | lasting
+    if link in dict(setup.switches):
+        return {"kind": "mechanism_cut", "mechanism": link} | lasting
+    if link in setup.agents:
+        return {"kind": "agents_stop", "agents": link} | lasting
+    known = [*dict(setup.switches), *setup.agents, *(f"pool:{p}" for p in setup.pools)]
+    known += [f"oracle:{oracle}" for oracle in setup.oracles]
+    raise ScenarioError([("links", f"{link!r} cannot be cut; {did_you_mean(link, known)}")])
+
+
+def _shocks(
+    setup: Scenario, given: Sequence[Mapping[str, Any]] | None
+) -> tuple[list[Any], list[Any]]:
+    """Shocks that strike the twin too, and those that do not."""
+    own = [shock.model_dump(exclude_none=True) for shock in setup.shocks]
+    if given is not None:
+        own, struck = own, [dict(shock) for shock in given]
+    else:
+        own, struck = [], own
+    if not struck:
+        raise ScenarioError([("shocks", "there are none; give what strikes")])
+    return own, struck
+
+
+def _block_of(setup: Scenario, shock: Mapping[str, Any]) -> int:
+    """Block in which a shock strikes, checked with its scenario."""
+    changed = Scenario.from_dict(setup.to_dict() | {"shocks": [dict(shock)]})
+    return changed.block_of(changed.shocks[0])
+
+
+def _name(s: Coalition, links: Sequence[str]) -> str:
+    """A set of open links as a word: a bit for each."""
+    return "b" + "".join("1" if link in s else "0" for link in links)
+
+
+def _run(
+    setup: Scenario, levels: Mapping[str, list[Any]], losses: Mapping[str, str], plan: Plan
+) -> tuple[dict[str, dict[str, Floats]], tuple[int, ...]]:
+    """Run a scenario with each list of shocks on common seeds.
+
+    Returns:
+        By loss and level float64[seeds]; and the seeds.
+    """
+    if not losses:
+        raise ScenarioError([("losses", "there are none; say what counts as lost")])
+    texts = [text.strip() for text in losses.values()]
+    signs = [-1.0 if text.startswith("-") else 1.0 for text in texts]
+    keep = {f"l{n}": text.removeprefix("-").strip() for n, text in enumerate(texts)}
+    measures = sorted(
+        {_measure_of(name, text) for name, text in zip(losses, keep.values(), strict=True)}
+    )
+    seeds = plan.seeds if isinstance(plan.seeds, int) else list(plan.seeds)
+    content: dict[str, Any] = {
+        "name": "contagion", "scenario": setup.to_dict(), "seeds": seeds, "keep": keep,
+        "set": {"measures.keep": measures, "measures.receipts": "none"},
+        "parameters": {"links": {"path": "shocks", "levels": dict(levels)}},
+    }  # fmt: skip
+    if plan.blocks is not None:
+        content["set"]["blocks"] = plan.blocks
+    study = Study.from_dict(content)
+    with _folder(plan.out) as out:
+        frame = sweep(
+            study, out, executor=plan.executor, workers=plan.workers, on_progress=plan.on_progress
+        )
+    failed = frame[frame["status"] != "done"]
+    if len(failed):
+        row = failed.iloc[0]
+        raise ScenarioError([(f"{row['links']}, seed {row['seed']}", str(row["error"]))])
+    found: dict[str, dict[str, Floats]] = {}
+    for n, loss in enumerate(losses):
+        wide = frame.pivot_table(index="seed", columns="links", values=f"l{n}", dropna=False)
+        found[loss] = {level: signs[n] * wide[level].to_numpy(np.float64) for level in levels}
+    return found, tuple(int(seed) for seed in sorted(frame["seed"].unique()))
+
+
+def _measure_of(loss: str, text: str) -> str:
+    """The measure that a loss is read from."""
+    try:
+        return Reduction.parse(text).measure
+    except ValueError as error:
+        raise ScenarioError([(f"losses.{loss}", str(error))]) from None
+
+
+@contextmanager
+def _folder(out: str | Path | None) -> Iterator[Path]:
+    """A folder that stays, or one that does not."""
+    if out is not None:
+        yield Path(out)
+        return
+    with tempfile.TemporaryDirectory(prefix="undertow-") as folder:
+        yield Path(folder)
