@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runs.contagion.attribution import Attribution, LossMatrix, Plan, attribute, loss_matrix
 from runs.contagion.clearing import eisenberg_noe, losses_of, rogers_veraart
+from runs.contagion.derived import System, derive, foretold, score
 from runs.contagion.distress import amplification, debtrank, furfine, neva
 from runs.contagion.queues import diamond_dybvig, freeze_threshold, run_threshold
 from runs.contagion.sales import FireSales, fire_sales, threshold_sales
@@ -15,12 +16,15 @@ __all__ = [
     "FireSales",
     "LossMatrix",
     "Plan",
+    "System",
     "amplification",
     "attribute",
     "debtrank",
+    "derive",
     "diamond_dybvig",
     "eisenberg_noe",
     "fire_sales",
+    "foretold",
     "freeze_threshold",
     "furfine",
     "gai_kapadia",
@@ -30,5 +34,6 @@ __all__ = [
     "overlapping_portfolios",
     "rogers_veraart",
     "run_threshold",
+    "score",
     "threshold_sales",
 ]
