@@ -146,7 +146,7 @@ def thursday_table(figures: Sequence[dict[str, Any]]) -> str:
     """What cutting each mechanism changes, paired on common seeds, as Markdown.
 
     Each cell is the mean change against the same seeds with nothing cut, with its
-    standard error; the first line is the uncut mean.
+    standard error; the first line is the uncut mean. Cuts that change nothing are named below.
     """
     frame = pd.DataFrame(figures).set_index(["cut", "seed"])
     base = pd.DataFrame(frame.loc[""])
@@ -163,16 +163,22 @@ def thursday_table(figures: Sequence[dict[str, Any]]) -> str:
     lines.append("|---|" + "---:|" * len(columns))
     cells = [f"{base[c].mean() * s:.{d}f}" for c, _, s, d in columns]
     lines.append("| nothing | " + " | ".join(cells) + " |")
+    idle = []
     for cut in Switches.model_fields:
         if cut not in frame.index.get_level_values("cut"):
             continue
         change = pd.DataFrame(frame.loc[cut]) - base
+        if not change.any(axis=None):
+            idle.append(f"`{cut}`")
+            continue
         cells = []
         for c, _, scale, digits in columns:
             x = change[c].to_numpy() * scale
             error = x.std(ddof=1) / math.sqrt(x.size) if x.size > 1 else math.nan
             cells.append(f"{x.mean():+.{digits}f} ± {error:.{digits}f}")
         lines.append(f"| `{cut}` | " + " | ".join(cells) + " |")
+    if idle:
+        lines += ["", f"Not a bit is changed by cutting {', '.join(idle)}."]
     return "\n".join(lines)
 
 

@@ -98,6 +98,12 @@ FUNDS: dict[str, Any] = {
 }
 
 
+ALIKE = "autocorrelation of absolute returns, lag 50"
+MOVES = "steps in which it moves"
+MOVES_ALIKE = "autocorrelation of whether it moves, lag 50"
+SQUARED_MEAN = "squared mean over variance of absolute returns"
+
+
 def with_traders() -> Scenario:
     """The market of fundamentalists and chartists."""
     return Scenario.from_dict(MARKET)
@@ -253,7 +259,7 @@ def facts(returns: Floats) -> dict[str, float]:
             abs(autocorrelation(returns, lag)) for lag in range(5, 21)
         ),
         "autocorrelation of absolute returns, lag 1": autocorrelation(size, 1),
-        "autocorrelation of absolute returns, lag 50": autocorrelation(size, 50),
+        ALIKE: autocorrelation(size, 50),
         "2 / sqrt(n)": 2.0 / math.sqrt(returns.size),
     }
     for steps in STEPS:
@@ -264,6 +270,11 @@ def facts(returns: Floats) -> dict[str, float]:
 def kurtosis_over(steps: int) -> str:
     """Name of a fact."""
     return f"excess kurtosis of returns over {steps} step{'s' if steps > 1 else ''}"
+
+
+def squared_mean(x: Floats) -> float:
+    """Squared mean over variance: what makes a covariance in shares of the mean a correlation."""
+    return float(x.mean() ** 2 / x.var())
 
 
 def calm_facts(changes: Mapping[str, Any], seed: int, clock: float = 1.0) -> dict[str, float]:
@@ -290,15 +301,16 @@ def calm_facts(changes: Mapping[str, Any], seed: int, clock: float = 1.0) -> dic
     for every in EVERY:
         if (step := every * clock) % 1.0:  # no whole blocks
             continue
-        sampled = np.diff(np.log(price[:: round(step)]))
-        found |= {f"{every}: {name}": value for name, value in facts(sampled).items()}
+        sampled, around = (np.diff(np.log(x[:: round(step)])) for x in (price, outside_price))
         moves = (sampled != 0.0).astype(np.float64)
-        if moves.var() > 0.0:
-            found[f"{every}: autocorrelation of whether it moves, lag 50"] = autocorrelation(
-                moves, 50
-            )
-        size = np.abs(np.diff(np.log(outside_price[:: round(step)])))
-        found[f"{every}: the same of the outside price"] = autocorrelation(size, 50)
+        mine = facts(sampled) | {
+            MOVES: float(moves.mean()),
+            MOVES_ALIKE: autocorrelation(moves, 50) if moves.var() > 0.0 else math.nan,
+            SQUARED_MEAN: squared_mean(np.abs(sampled)),
+            f"{SQUARED_MEAN}, outside": squared_mean(np.abs(around)),
+            f"{ALIKE}, outside": autocorrelation(np.abs(around), 50),
+        }
+        found |= {f"{every}: {name}": value for name, value in mine.items()}
     for window in WINDOWS:
         name = f"volume and volatility, {window} blocks"
         blocks = round(window * clock)
@@ -398,6 +410,7 @@ def draw_calm(market: Market, file: Path = CALM_FILE) -> None:
             lags, [autocorrelation(values, int(x)) for x in lags], c=COLOURS[n], label=name
         )
     axes[2].axhline(2.0 / math.sqrt(returns.size), c="0.6", lw=1)
+    axes[2].set_ylim(-0.22, 0.38)  # room for the names
     legend(axes[2], 4)
     label(
         axes[3],
@@ -472,9 +485,9 @@ def varied(variants: Mapping[str, pd.DataFrame], every: int) -> str:
     names = [
         "Hill exponent, top 2.5 %",
         "largest autocorrelation of returns, lags 5 to 20",
-        "autocorrelation of absolute returns, lag 50",
-        "autocorrelation of whether it moves, lag 50",
-        "the same of the outside price",
+        ALIKE,
+        MOVES_ALIKE,
+        f"{ALIKE}, outside",
         kurtosis_over(1),
     ]
     heads = [*names, "runs with lag 50 above 2 / sqrt(n)", "volume and volatility, an hour"]
@@ -484,7 +497,7 @@ def varied(variants: Mapping[str, pd.DataFrame], every: int) -> str:
         if ours.empty:  # no whole blocks
             continue
         cells = [band(ours[name]) if name in ours else "" for name in names]
-        above = ours["autocorrelation of absolute returns, lag 50"] > ours["2 / sqrt(n)"]
+        above = ours[ALIKE] > ours["2 / sqrt(n)"]
         cells += [f"{above.mean():.0%}", band(found["volume and volatility, 300 blocks"])]
         lines.append(f"| {variant} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -518,6 +531,8 @@ def main() -> None:
     columns = {"traders alone": alone, **chain}
     columns |= {f"`calm`, pool, every {n}": of_interval(shipped, n) for n in EVERY}
     print(table(columns, [str(name) for name in alone]), "\n")
+    traced = [MOVES, MOVES_ALIKE, f"{ALIKE}, outside", SQUARED_MEAN, f"{SQUARED_MEAN}, outside"]
+    print(table({f"every {n}": of_interval(shipped, n) for n in EVERY}, traced), "\n")
     names = [f"volume and volatility, {window} blocks" for window in WINDOWS]
     cuts = ("volume and news give no reasons", "outside volatility is constant", "both")
     print(table({name: variants[name] for name in ("as shipped", *cuts)}, names), "\n")

@@ -16,9 +16,12 @@ import pandas as pd
 import pytest
 
 from runs.dev.stylised_facts import (
+    ALIKE,
     MARKET,
+    MOVES_ALIKE,
     NO_REASONS,
     SEEDS,
+    SQUARED_MEAN,
     STEADY,
     STEPS,
     calm_facts,
@@ -59,7 +62,7 @@ def test_returns_do_not_tell_the_next(table: dict[str, np.ndarray]) -> None:
 
 
 def test_large_returns_follow_large_ones_for_months(table: dict[str, np.ndarray]) -> None:
-    found = table["autocorrelation of absolute returns, lag 50"]
+    found = table[ALIKE]
     assert (found > table["2 / sqrt(n)"]).all()
     assert (table["autocorrelation of absolute returns, lag 1"] > found).all()
 
@@ -114,7 +117,7 @@ def test_a_pool_beside_traders_outside_shows_the_facts_and_funds_that_borrow_und
     exponents = without["Hill exponent, top 2.5 %"]
     assert ((exponents > 2.0) & (exponents < 4.0)).all()
     assert without["largest autocorrelation of returns, lags 5 to 20"].median() < 0.05
-    clustered = without["autocorrelation of absolute returns, lag 50"]
+    clustered = without[ALIKE]
     assert (clustered > without["2 / sqrt(n)"]).all()
     assert (without[kurtosis_over(1)] > without[kurtosis_over(50)]).all()
     assert (without["volume and volatility, 20 days"] > 0.3).all()
@@ -176,12 +179,19 @@ def test_volume_in_a_calm_pool_follows_outside_volatility(calm_week: pd.DataFram
 def test_sizes_in_a_calm_pool_cluster_less_than_a_week_can_tell(calm_week: pd.DataFrame) -> None:
     """The fact that fails: whether the pool moves clusters, how far it moves buries it."""
     found = of_interval(calm_week, 1)
-    size = found["autocorrelation of absolute returns, lag 50"]
+    size = found[ALIKE]
     assert size.mean() > 3.0 * size.std(ddof=1) / np.sqrt(size.size)  # of all weeks together
     assert (size > found["2 / sqrt(n)"]).mean() < 0.5
-    moves = found["autocorrelation of whether it moves, lag 50"]
+    moves = found[MOVES_ALIKE]
     assert moves.median() > 2.0 * found["2 / sqrt(n)"].iloc[0]
-    assert (found["the same of the outside price"] > 0.05).all()
+    assert (found[f"{ALIKE}, outside"] > 0.05).all()
+    # As a share of the mean the pool's sizes are as alike as the outside's; it is spread more.
+    shares = (
+        size / found[SQUARED_MEAN],
+        found[f"{ALIKE}, outside"] / found[f"{SQUARED_MEAN}, outside"],
+    )
+    assert shares[0].mean() > 0.8 * shares[1].mean()
+    assert (found[SQUARED_MEAN] < 0.2 * found[f"{SQUARED_MEAN}, outside"]).all()
 
 
 @pytest.mark.slow

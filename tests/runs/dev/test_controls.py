@@ -57,7 +57,7 @@ def test_tables_are_markdown() -> None:
         {
             "cut": cut,
             "seed": seed,
-            "liquidated": 1e6 * (1 + (cut == "")),
+            "liquidated": 1e6 * (1 + (cut != "gas_binds")),
             "bad_debt": 0.0,
             "shortfall": 0.0,
             "low": 86.0,
@@ -65,9 +65,10 @@ def test_tables_are_markdown() -> None:
             "utilisation": 1.0,
             "dai": 1.1,
         }
-        for cut in ("", "gas_binds")
+        for cut in ("", "gas_binds", "breakers")
         for seed in (1, 2)
     ]
     table = thursday_table(figures)
     assert "| nothing | 2000 |" in table
     assert "| `gas_binds` | -1000 ± 0 |" in table
+    assert table.endswith("Not a bit is changed by cutting `breakers`.")
