@@ -109,12 +109,12 @@ def opportunity(w, place, a, b, capital):
     below that.
 
     Returns:
-        (money, profit, buys, whether the capital was the limit).
+        (money, profit, buys, capital from which on more of it changes nothing).
     """
     rules = w.rules[0]
     pool = w.pools[place]
     if pool.halted or capital <= 0.0:
-        return 0.0, 0.0, False, False
+        return 0.0, 0.0, False, 0.0
     base, quote = pool.tokens[a], pool.tokens[b]
     base_low, base_high, base_moves = _edges(w, base)
     quote_low, quote_high, quote_moves = _edges(w, quote)
@@ -125,15 +125,14 @@ def opportunity(w, place, a, b, capital):
     else:
         base_in = amm.amount_to_rate(w.books, pool, a, b, base_high / quote_low)
         if not base_in > 0.0:
-            return 0.0, 0.0, False, False
+            return 0.0, 0.0, False, 0.0
         money = base_in * base_high
     most = min(money, capital)
-    bound = money > capital
     if base_moves or quote_moves:
-        money, profit = best_size(w, place, rules.numeraire, base, quote, buys, most)
-        return money, profit, buys, bound
+        size, profit = best_size(w, place, rules.numeraire, base, quote, buys, most)
+        return size, profit, buys, money
     back = round_trip(w, place, rules.numeraire, base, quote, buys, most)
-    return most, back - most, buys, bound
+    return most, back - most, buys, money
 
 
 class RoundTrip(NamedTuple):
@@ -146,7 +145,7 @@ class RoundTrip(NamedTuple):
         buys: Whether it buys the base in the pool.
         money: That goes in, numeraire.
         profit: That comes out more, before gas.
-        bound: Whether the capital was the limit.
+        enough: Capital from which on more of it changes nothing, whatever pair pays most.
     """
 
     place: int
@@ -155,22 +154,26 @@ class RoundTrip(NamedTuple):
     buys: bool
     money: float
     profit: float
-    bound: bool
+    enough: float
+
+
+NO_TRIP = RoundTrip(-1, 0, 1, False, 0.0, 0.0, 0.0)
+"""Where none pays."""
 
 
 @inner
 def best_pair(w, place, capital):
     """The `RoundTrip` that pays most, of all pairs of a pool's tokens."""
     size = w.pools[place].size
-    money, profit, buys, bound = opportunity(w, place, 0, 1, capital)
+    money, profit, buys, enough = opportunity(w, place, 0, 1, capital)
     a, b = 0, 1
     for i in range(size):
         for j in range(max(i + 1, 2), size):
-            m, p, s, limit = opportunity(w, place, i, j, capital)
-            bound = bound or limit
+            m, p, s, wanted = opportunity(w, place, i, j, capital)
+            enough = max(enough, wanted)
             if p > profit:
                 money, profit, buys, a, b = m, p, s, i, j
-    return RoundTrip(place, a, b, buys, money, profit, bound)
+    return RoundTrip(place, a, b, buys, money, profit, enough)
 
 
 @inner
@@ -213,7 +216,7 @@ def decide(w, me):
     chain = w.chain[0]
     rules = w.rules[0]
     gas = rules.gas_cost[Kind.SWAP]
-    best = RoundTrip(-1, 0, 1, False, 0.0, 0.0, False)
+    best = NO_TRIP
     alone = not rules.interconnected  # each keeps to one pool
     enough = np.inf  # capital with which the search would end as it did
     for i in range(me.size):
@@ -229,18 +232,19 @@ def decide(w, me):
         if my.attention < 1.0 and agent_uniform(me.key, i, 0) >= my.attention:
             continue
         if alone or cash < enough:
-            # All see the same state: who has no less than one whom capital did not
-            # limit need not search again.
-            best = RoundTrip(-1, 0, 1, False, 0.0, 0.0, False)
-            enough = cash
+            # All see the same state: whom capital does not limit in any pool need not search
+            # again after another whom it did not.
+            best = NO_TRIP
+            enough = 0.0
             for k in range(me.places.size):
                 if alone and k != i % me.places.size:
                     continue
                 trip = best_pair(w, me.places[k], cash)
-                if trip.bound:
-                    enough = np.inf
+                enough = max(enough, trip.enough)
                 if trip.profit > best.profit:
                     best = trip
+            if enough > cash:  # it would go on with more
+                enough = np.inf
         if my.passed > 0.0:
             # Nobody has traded in the pool it let pass, so it would have won.
             if _traded(w, int(my.passed) - 1) == my.traded:
