@@ -166,6 +166,26 @@ def _next_move(w, token):
     return 0.0
 
 
+@inner
+def _sizes(me, actors, acted):
+    """What each of the first so many `actors` swaps, numeraire, float64[acted].
+
+    All of them before anybody swaps: none hangs on another, so a processor has several under way.
+    """
+    money = np.empty(acted)
+    for j in range(acted):
+        if j + AHEAD < acted:
+            prefetch(me.rows, actors[j + AHEAD])
+        i = actors[j]
+        my = me.rows[i]
+        money[j] = my.size * math.exp(my.spread * agent_normal(me.key, i, _SIZE))
+        if my.tail > 0.0:
+            tail = agent_uniform(me.key, i, _TAIL)
+            if tail < my.tail:
+                money[j] *= (tail / my.tail) ** (-1.0 / my.tail_shape)
+    return money
+
+
 # Long: the hottest loop of all; its parts share a dozen draws and numbers.
 @inner
 def decide(w, me):
@@ -194,6 +214,7 @@ def decide(w, me):
             actors[acted] = i
             chance = _chance(me.rows[i], reasons, heat, excitement, news)
             acted += look(me, i, _ACT) < chance
+    sizes = _sizes(me, actors, acted)
     for j in range(acted):
         if j + AHEAD < acted:
             soon = actors[j + AHEAD]
@@ -210,11 +231,7 @@ def decide(w, me):
             a = min(int(agent_uniform(me.key, i, _FIRST) * pool.size), pool.size - 1)
             b = min(int(agent_uniform(me.key, i, _SECOND) * (pool.size - 1)), pool.size - 2)
             b += b >= a
-        money = my.size * math.exp(my.spread * agent_normal(me.key, i, _SIZE))
-        if my.tail > 0.0:
-            tail = agent_uniform(me.key, i, _TAIL)
-            if tail < my.tail:
-                money *= (tail / my.tail) ** (-1.0 / my.tail_shape)
+        money = sizes[j]
         if my.informed > 0.0 and agent_uniform(me.key, i, _KNOWS) < my.informed:
             side = _knows_side(w, my, place, a, b, money)
             if side < 0:

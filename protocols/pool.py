@@ -131,7 +131,12 @@ COUNTERS = 3
 
 @kernel
 def position(pool, token):
-    """Index of a token in a pool, -1 where the pool does not hold it."""
+    """Index of a token in a pool, -1 where the pool does not hold it.
+
+    Of two tokens without a branch: which one it is, a processor could not foresee.
+    """
+    if pool.size == 2:
+        return 0 if pool.tokens[0] == token else 1 if pool.tokens[1] == token else -1
     for i in range(pool.size):
         if pool.tokens[i] == token:
             return i

@@ -302,13 +302,15 @@ def call_with(typing_context, address, world):
 
 AHEAD = 4
 """Rows by which a loop asks for memory early."""
+LINE = 64
+"""Bytes that a processor fetches at a time."""
 
 
 @intrinsic
 def prefetch(typing_context, array, row):
-    """Ask for the memory where a row of an array begins, while there is other work to do.
+    """Ask for the memory of a row of an array, while there is other work to do.
 
-    Nothing waits for it, and no number depends on it. Where agents are many, what one needs
+    Of a record all of it, of numbers where the row begins. Nothing waits for it, and no number depends on it. Where agents are many, what one needs
     lies in none of a processor's nearer caches.
     """
 
@@ -318,10 +320,13 @@ def prefetch(typing_context, array, row):
         stride = cgutils.unpack_tuple(builder, data.strides)[0]
         byte = ir.IntType(8).as_pointer()
         at = builder.gep(builder.bitcast(data.data, byte), [builder.mul(values[1], stride)])
+        record = kind.dtype.size if isinstance(kind.dtype, types.Record) else 1
         word = ir.IntType(32)
         kind_of = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
         function = cgutils.get_or_insert_function(builder.module, kind_of, "llvm.prefetch.p0i8")
-        builder.call(function, [at, word(0), word(3), word(1)])
+        for place in range(0, record, LINE):
+            line = builder.gep(at, [ir.IntType(64)(place)])
+            builder.call(function, [line, word(0), word(3), word(1)])
         return context.get_dummy_value()
 
     return types.none(array, types.int64), codegen
