@@ -281,8 +281,14 @@ def standing_at(books, market, reserves, values, account):
 
 @kernel
 def health(books, market, reserves, feeds, account):
-    """Health factor of an account; inf without debt."""
-    _, _, threshold, debt = standing(books, market, reserves, feeds, account)
+    """Health factor of an account, of its `standing`; inf without debt."""
+    threshold = debt = 0.0
+    for r in range(market.first, market.first + market.size):
+        reserve = reserves[r]
+        price = feeds[reserve.feed].price
+        if reserve.collateral:
+            threshold += deposit_of(books, reserve, account) * price * reserve.threshold
+        debt += debt_of(books, reserve, account) * price
     return threshold / debt if debt > 0.0 else np.inf
 
 

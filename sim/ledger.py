@@ -318,6 +318,8 @@ def column_sums(books, first, last, sums):
     Returns:
         Whether none of them is negative (a NaN shows in the sums).
     """
+    if first >= last:
+        return True
     held = books.balances[first:last]
     tokens, fours = sums.size, held.shape[0] // 4
     found = np.zeros(tokens)
