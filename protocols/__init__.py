@@ -7,8 +7,10 @@ from typing import Any
 
 __all__ = [
     "amm",
+    "auctions",
     "bonding_curve",
     "cascade",
+    "cdp",
     "concentrated",
     "constant_product",
     "cover",

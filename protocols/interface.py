@@ -196,6 +196,8 @@ class Protocol(Holder):
         Settings: Its table in a scenario, ``[protocols.NAME]``, without `kind`.
         tokens: Fields of the settings that name tokens which exist without it.
         issues: Tokens that it issues.
+        owes: Fields of the settings that name tokens of the venue which it mints and burns: what
+            is out of them it owes to whoever holds them.
         state: Numbers that it stores, by name, with what they are; zero at the start.
         each: What it has of each entry of a table of its settings, by the table's name.
         tables: Rows of numbers that it stores, by name.
@@ -227,6 +229,7 @@ class Protocol(Holder):
     Settings: ClassVar[type[BaseModel]] = Settings
     tokens: ClassVar[Sequence[str]] = ()
     issues: ClassVar[Sequence[Token]] = ()
+    owes: ClassVar[Sequence[str]] = ()
     state: ClassVar[Mapping[str, str]] = {}
     each: ClassVar[Mapping[str, Each]] = {}
     tables: ClassVar[Mapping[str, Table]] = {}
@@ -308,6 +311,9 @@ class Protocol(Holder):
         self.market, self.number, self.slot = market, number, slot
         self.account = market.ledger.account(self.name)
         self.layout = self.laid_out(self.settings, len(market.ledger.accounts))
+        for field in self.owes:
+            if (token := getattr(self.settings, field)) is not None:
+                market.ledger.issuers[token] = self.name
         r = self.record[0]
         r["account"] = self.account
         issued = {n.token.name: n.full for n in self._named() if not n.entry}
@@ -551,6 +557,9 @@ def check_declaration(cls: type[Protocol]) -> None:
     issued = [token.name for token in cls.issues]
     numbers = [n for n in numbers_of(cls.Settings) if n not in cls.tokens]
     own = ["account", *cls.tokens, *issued, *cls.state, *references_of(cls.Settings), *numbers]
+    for name in cls.owes:
+        if name not in cls.tokens:
+            wrong(f"owes names {name!r}, which is not in its tokens; add it there")
     _check_names([*own, *cls.each, *(f"{table}_count" for table in cls.each), *cls.tables], wrong)
     _check_each(cls, wrong)
     _check_tables(cls, wrong)
@@ -558,6 +567,10 @@ def check_declaration(cls: type[Protocol]) -> None:
         if isinstance(token.value, Rate):
             if token.value.of not in (*cls.tokens, *issued) or token.value.of == token.name:
                 wrong(f"{token.name} is worth some {token.value.of!r}, which it does not know")
+            if token.value.instead not in ("", *issued):
+                wrong(
+                    f"{token.name} is worth some {token.value.instead!r}, which it does not issue"
+                )
             if token.value.number not in cls.state:
                 wrong(f"{token.name} is worth {token.value.number!r}, which is not in its state")
     actions = [call.name for call in cls.calls]

@@ -36,10 +36,12 @@ class Rate:
     Attributes:
         of: Name of a token of the protocol's `tokens` or `issues`, or of the entry's.
         number: Name of the number in its `state`, or in the entry's, that says how much.
+        instead: Name of the token that takes its place where the settings leave `of` out.
     """
 
     of: str
     number: str
+    instead: str = ""
 
 
 @dataclass(frozen=True)

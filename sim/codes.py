@@ -61,7 +61,7 @@ class Reason(IntEnum):
     UNPAID = 17
     """It ended without giving back what it had borrowed for its duration."""
     BOUND = 18
-    """The token cannot be given away: it is a debt."""
+    """The token cannot be given away: it is a debt, or a pledge that its issuer keeps."""
     DROPPED = 19
     """A sealed bundle failed where the builder tried it out: it is in no block and paid nothing."""
     REPLACED = 20

@@ -15,6 +15,7 @@ from numba.np import numpy_support
 from pydantic import ValidationError
 
 from sim import registry
+from sim.codes import Reason
 from sim.compiled import (
     OUTCOME,
     address_of,
@@ -27,7 +28,7 @@ from sim.compiled import (
 )
 from sim.errors import ScenarioError
 from sim.handles import Claims, tabled
-from sim.ledger import DEBT, Ledger, begin
+from sim.ledger import DEBT, Ledger, begin, has_left
 from sim.measures import CLAIM, LISTING, holdings_worth, note_claim
 from sim.parts import Issued, Part, common_accounts, register_part
 from sim.records import ACTION, ISSUE, ORDER, PROTOCOL
@@ -86,6 +87,23 @@ def _value_of_issue(w, issue):
     supply = w.books.supply[issue.token]
     price = holdings_worth(w, issue.account, issue.token) / supply if supply > 0.0 else 0.0
     return price if price < np.inf else 0.0  # of so little of it that a unit's is no number
+
+
+@inner
+def keep_pledges(w):
+    """Refuse a call that has given away a pledge that one of them issues.
+
+    It is moved by its issuer alone (`sim.ledger.seize`): who may leave with how much of it hangs
+    on what it secures, which the issuer's own calls look at.
+    """
+    books, under_way = w.books, w.under_way[0]
+    for n in range(under_way.bundle_mark, books.head[0]):
+        if not has_left(books, n):
+            continue
+        for k in range(w.issues.size):
+            if w.issues[k].token == books.journal[n].column:
+                under_way.call_reason = Reason.BOUND
+                return
 
 
 @inner
@@ -161,6 +179,7 @@ def _has_declared(w: Any) -> bool:
 
 register_task(Task(Stage.CLOSE, 20, let_declared, _has_declared))
 register_task(Task(Stage.AUDIT, 20, audit_declared, _has_declared))
+register_task(Task(Stage.PLEDGES, 20, keep_pledges, _has_declared))
 register_task(Task(Stage.VALUE, 30, value_issues, _has_declared))
 register_task(Task(Stage.CLAIM, 20, claim_declared, _has_claims))
 
@@ -253,6 +272,7 @@ def _issues(
                 numbers = layout.each[each.table][each.entry] | numbers
                 own = getattr(settings, each.table)[each.entry]
             full = known.get(rate) or getattr(own, rate, None) or getattr(settings, rate)
+            full = full or known[token.value.instead]
             behind, at = ledger.token(full), slot + numbers[token.value.number]
         sign = -1.0 if token.right == DEBT else 1.0
         row = (ledger.token(each.full), ledger.account(name), behind, at, 0, number)
@@ -393,6 +413,8 @@ def holdings_behind(world: World, found: npt.NDArray[np.float64]) -> None:
     books = world.books
     for issue in world.issues:
         token, of = int(issue["token"]), int(issue["of"])
+        if issue["asks"] != 0:  # what a kernel values is no part of anything: it stands for itself
+            continue
         amount, found[token] = found[token], 0.0
         if amount == 0.0:
             continue

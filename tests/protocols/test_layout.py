@@ -369,7 +369,7 @@ def test_declarations_that_contradict_themselves_are_refused() -> None:
 def _odd(fields: dict[str, Any]) -> Any:
     """A class like the desk's with something else in it, not yet checked."""
     base = {
-        "Settings": DeskSettings, "tokens": (), "issues": (), "state": {}, "calls": (),
+        "Settings": DeskSettings, "tokens": (), "issues": (), "state": {}, "calls": (), "owes": (),
         "each": {}, "tables": {}, "quote": None, "trade": "", "events": (), "claims": None,
         "channels": (), "measures": (), "charts": {}, "card": (), "look": Protocol.look,
     }  # fmt: skip
