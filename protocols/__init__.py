@@ -45,6 +45,7 @@ __all__ = [
     "routing",
     "safeguards",
     "stableswap",
+    "trove",
     "vault",
     "weighted",
 ]

@@ -328,16 +328,22 @@ class Draft:
             for key in cls.tokens
             if not names_of(cls.Settings.model_fields[key])
         }
+        priced = {  # an oracle beside a token is of that token: each has one called like it
+            key: next(iter(tokens.values()))
+            for key, field in cls.Settings.model_fields.items()
+            if names_of(field) == "oracles" and tokens
+        }
         self.content["protocols"][name] = {
-            "kind": kind, **self.schema.model(cls.Settings, **tokens)
+            "kind": kind, **self.schema.model(cls.Settings, **tokens, **priced)
         }  # fmt: skip
         for coin in [named.full for named in self._tokens_of(name) if named.token.held]:
             self.prices[coin] = 1.0
-            if self.rng.random() < 0.7:  # it trades somewhere
+            # It trades somewhere; where it does, whoever moves its price moves others' wealth.
+            if not self.fair and self.rng.random() < 0.7:
                 other = self.rng.choice(self.base)
                 worth = 10.0 ** self.rng.uniform(2.0, 7.0)
                 self.content["pools"][f"{name}-{other}"] = {
-                    "tokens": [coin, other], "fee": 0.003,
+                    "kind": "constant_product", "tokens": [coin, other], "fee": 0.003,
                     "reserves": {coin: worth, other: worth / self.prices[other]},
                 }  # fmt: skip
 

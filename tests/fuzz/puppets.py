@@ -192,6 +192,8 @@ def _call(w, state, account, cohort, bid, first, kind, hostile, places):
                 if issues:
                     break
             a = _among(state, tokens)
+        if _draw(state) < 0.5:
+            second = _amount(w, state, account, a, first, hostile)
         if _draw(state) < hostile:
             action = _among(state, 40) - 20
     elif kind == Kind.TRANSFER or kind == Kind.CUSTOM:
