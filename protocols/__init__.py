@@ -9,6 +9,7 @@ __all__ = [
     "amm",
     "auctions",
     "bonding_curve",
+    "bridge",
     "cascade",
     "cdp",
     "concentrated",
