@@ -46,6 +46,7 @@ __all__ = [
     "routing",
     "safeguards",
     "stableswap",
+    "staking",
     "trove",
     "vault",
     "weighted",

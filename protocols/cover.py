@@ -23,7 +23,7 @@ kept S = prod (1 - L_t / D_t).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -350,10 +350,10 @@ class CoverSettings(Settings):
     wait: Period = Field(7_200, description="Until a policy begins, blocks.")
     deductible: Share = Field(0.1, description="Share of a loss that the holder bears.")
 
-    def problems(self, s: object) -> list[Problem]:
+    def problems(self, s: Any, name: str) -> list[Problem]:
         """Whether the market lends what it covers, and prices rise."""
         found: list[Problem] = []
-        market = getattr(s, "lending").get(self.lending)  # noqa: B009
+        market = s.lending.get(self.lending)
         if market is not None and self.token not in market.reserves:
             have = ", ".join(market.reserves)
             found.append(("token", f"is not lent by {self.lending}; it lends {have}"))

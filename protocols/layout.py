@@ -69,12 +69,20 @@ class Token:
             valued negatively.
         held: Whether wallets and pools may hold some from the start. Nobody has paid for that:
             the protocol sees what is out when agents have begun (`Protocol.begun`).
+        redeems: What its protocol gives for one, where it may be worth something else; an oracle
+            may read it (``source = "receipt"``). Of a `Rate` it is that.
     """
 
     name: str
     value: Part | Rate | Value = field(default_factory=Part)
     right: int = FREE
     held: bool = False
+    redeems: Rate | None = None
+
+    @property
+    def rate(self) -> Rate | None:
+        """What an oracle may read of it."""
+        return self.value if isinstance(self.value, Rate) else self.redeems
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def _feeds(s: Scenario, ledger: Ledger) -> tuple[npt.NDArray[np.void], npt.NDArr
         r["deviation"], r["window"] = settings.deviation, settings.window
         if settings.source == "fixed":
             r["price"] = settings.price
-        if settings.source == "receipt":
+        if settings.source == "receipt" and settings.token in deposited(s):
             r["quote"] = names.index(deposited(s)[settings.token])
         memory = max(memory, settings.lag + 1, settings.window + 1)
     return feeds, np.zeros((len(feeds), 2 * memory))
@@ -108,7 +108,8 @@ class Oracles(Part):
 
     def first_prices(self, world: World) -> None:
         """Give every oracle the price that it starts with."""
-        slots = {int(r["receipt"]): int(r["slot"]) + SUPPLY_INDEX for r in world.reserves}
+        slots = {int(r["token"]): int(r["rate_slot"]) for r in world.issues if r["rate_of"] >= 0}
+        slots |= {int(r["receipt"]): int(r["slot"]) + SUPPLY_INDEX for r in world.reserves}
         for _ in range(2):  # a pool's other token may be priced by a later feed
             for feed in world.feeds:
                 source = int(feed["source"])

@@ -9,6 +9,7 @@ from pydantic import Field
 from protocols.curve import not_valued
 from protocols.pool_settings import PoolSettings
 from sim import registry
+from sim.declared import redeemed
 from sim.distribution import NotNegative, Positive
 from sim.errors import Problem, unknown
 from sim.fields import Blocks, Lasting, ShockSettings, Switch, Table, reach
@@ -128,13 +129,26 @@ def _check_receipt(
     if oracle.source != "receipt" or oracle.token not in tokens:
         return []
     behind = deposited(s).get(oracle.token)
+    if behind is None and oracle.token in redeemed(s):
+        return _check_redeemed(s, name, oracle, redeemed(s)[oracle.token])
     if behind is None:
-        have = ", ".join(deposited(s)) or "of which there is none"
-        text = f"{oracle.token} is no receipt of a lending market ({have}); name one"
+        have = ", ".join([*deposited(s), *redeemed(s)]) or "of which there is none"
+        text = f"{oracle.token} is no receipt of a lending market or protocol ({have}); name one"
         return [(f"oracles.{name}.token", text)]
     if behind == name:
         text = f"{oracle.token} is valued by this oracle itself; give its reserve another"
         return [(f"oracles.{name}.source", text)]
+    return []
+
+
+def _check_redeemed(s: Content, name: str, oracle: OracleSettings, of: str) -> list[Problem]:
+    """Whether an oracle of what a protocol redeems quotes in one of what it gives for it."""
+    quote = s.oracles.get(oracle.quote or "")
+    if oracle.quote is None:
+        return [(f"oracles.{name}.quote", f"is missing; name an oracle of {of}")]
+    if quote is not None and quote.token != of:
+        text = f"prices {quote.token}; {oracle.token} stands for {of}: name an oracle of that"
+        return [(f"oracles.{name}.quote", text)]
     return []
 
 

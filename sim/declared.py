@@ -204,6 +204,24 @@ def issued(scenario: Content) -> list[Issued]:
     ]
 
 
+def redeemed(scenario: Content) -> dict[str, str]:
+    """Tokens that protocols redeem at a rate, and what for, by name."""
+    found = {}
+    for name, cls, settings, _ in _each(scenario):
+        named = cls.named_tokens(name, settings)
+        for each in named:
+            rate = each.token.rate
+            if rate is None or int(each.token.right) == DEBT:
+                continue
+            own = getattr(settings, each.table)[each.entry] if each.entry else settings
+            known = {n.token.name: n.full for n in named if n.entry in ("", each.entry)}
+            full = known.get(rate.of) or getattr(own, rate.of, None)
+            full = full or getattr(settings, rate.of, None) or known.get(rate.instead)
+            if full:
+                found[each.full] = str(full)
+    return found
+
+
 def _accounts(scenario: Content) -> int:
     """Accounts of the ledger at the start."""
     return len(common_accounts(scenario)) + sum(g.count for g in scenario.agents.values())
@@ -263,20 +281,22 @@ def _issues(
     named = cls.named_tokens(name, settings)
     for each in named:
         token = each.token
-        rate = getattr(token.value, "of", None)
-        behind, at = -1, 0
-        if rate is not None:
-            known = {n.token.name: n.full for n in named if n.entry in ("", each.entry)}
-            numbers, own = layout.state, settings
-            if each.entry:
-                numbers = layout.each[each.table][each.entry] | numbers
-                own = getattr(settings, each.table)[each.entry]
-            full = known.get(rate) or getattr(own, rate, None) or getattr(settings, rate)
-            full = full or known[token.value.instead]
-            behind, at = ledger.token(full), slot + numbers[token.value.number]
+        numbers, own = layout.state, settings
+        if each.entry:
+            numbers = layout.each[each.table][each.entry] | numbers
+            own = getattr(settings, each.table)[each.entry]
+        known = {n.token.name: n.full for n in named if n.entry in ("", each.entry)}
+        behind, at, read_of, read_at = -1, 0, -1, 0
+        if token.rate is not None:
+            rate = token.rate
+            full = known.get(rate.of) or getattr(own, rate.of, None) or getattr(settings, rate.of)
+            full = full or known[rate.instead]
+            read_of, read_at = ledger.token(full), slot + numbers[rate.number]
+            if token.value is rate:
+                behind, at = read_of, read_at
         sign = -1.0 if token.right == DEBT else 1.0
         row = (ledger.token(each.full), ledger.account(name), behind, at, 0, number)
-        found.append((*row, each.number, sign))
+        found.append((*row, each.number, read_of, read_at, sign))
     return found
 
 

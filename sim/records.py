@@ -191,6 +191,8 @@ ISSUE = np.dtype(
         ("asks", "i8"),  # address of what says its value, 0: it is one of those
         ("protocol", "i8"),  # number of who issues it
         ("entry", "i8"),  # that it is of; -1: of the protocol itself
+        ("rate_of", "i8"),  # token that it is redeemed for; -1: at no rate
+        ("rate_slot", "i8"),  # of the rate, in storage
         ("sign", "f8"),  # -1: a debt
     ]
 )

@@ -57,7 +57,8 @@ def _check_protocol(
             found += _check_tokens(s, f"{field}.{table}.{name}", each.tokens, entry, base)
             found += check_named(s, f"{field}.{table}.{name}", entry, base)
     problems = getattr(settings, "problems", None)
-    found += [(f"{field}.{at}", text) for at, text in (problems(s) if problems else [])]
+    name = field.partition(".")[2]
+    found += [(f"{field}.{at}", text) for at, text in (problems(s, name) if problems else [])]
     return found
 
 
