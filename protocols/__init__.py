@@ -45,6 +45,7 @@ __all__ = [
     "pools",
     "routing",
     "safeguards",
+    "savings",
     "stableswap",
     "staking",
     "trove",

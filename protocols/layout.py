@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 import numpy as np
 from pydantic import BaseModel
@@ -212,12 +212,17 @@ def numbers_of(model: type[BaseModel]) -> dict[str, str]:
     found = {}
     for name, about in model.model_fields.items():
         kind = about.annotation
-        given = [part for part in get_args(kind) if part is not NoneType]
+        given = [_plain(part) for part in get_args(kind) if part is not NoneType]
         if kind in (bool, int) or get_origin(kind) is Literal:
             found[name] = "i8"
         elif kind is float or (given == [float] and len(get_args(kind)) == 2):
             found[name] = "f8"
     return found
+
+
+def _plain(kind: Any) -> Any:
+    """A type without what limits it."""
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
 def number_in(model: type[BaseModel], name: str, value: Any) -> float:
