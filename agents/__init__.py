@@ -14,11 +14,13 @@ from agents.leveraged_borrower import LeveragedBorrower
 from agents.leveraged_fund import LeveragedFund
 from agents.liquidator import Liquidator
 from agents.liquidity_provider import LiquidityProvider
+from agents.looper import Looper
 from agents.market_maker import MarketMaker
 from agents.momentum_trader import MomentumTrader
 from agents.noise_trader import NoiseTrader
 from agents.outside_trader import OutsideTrader
 from agents.pool_drainer import PoolDrainer
+from agents.queue_arbitrageur import QueueArbitrageur
 from agents.range_provider import RangeProvider
 from agents.rebalancer import Rebalancer
 from agents.refinancer import Refinancer
@@ -44,12 +46,14 @@ __all__ = [
     "LeveragedFund",
     "Liquidator",
     "LiquidityProvider",
+    "Looper",
     "MarketAgent",
     "MarketMaker",
     "MomentumTrader",
     "NoiseTrader",
     "OutsideTrader",
     "PoolDrainer",
+    "QueueArbitrageur",
     "RangeProvider",
     "Rebalancer",
     "Refinancer",
@@ -74,10 +78,12 @@ register("value_fund", ValueFund)
 register("liquidator", Liquidator)
 register("liquidity_provider", LiquidityProvider)
 register("market_maker", MarketMaker)
+register("looper", Looper)
 register("momentum_trader", MomentumTrader)
 register("noise_trader", NoiseTrader)
 register("outside_trader", OutsideTrader)
 register("pool_drainer", PoolDrainer)
+register("queue_arbitrageur", QueueArbitrageur)
 register("range_provider", RangeProvider)
 register("rebalancer", Rebalancer)
 register("refinancer", Refinancer)

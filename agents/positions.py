@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agents.intents import RECEIPTS, SHARES
-from agents.issued import issuer_of
+from agents.issued import NOWHERE, issuer_of
 from protocols import lending
 from protocols.loans import list_debtor
 from sim.codes import Reason
@@ -17,6 +17,7 @@ from sim.compiled import kernel
 from sim.errors import ScenarioError
 from sim.ledger import begin, transfer
 from sim.names import HOLDERS, VENUE
+from sim.parts import held_at_start
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
@@ -127,6 +128,11 @@ def _hand_over(
     ledger, w = market.ledger, market.world
     place = issuer_of(w, sleeve.collateral)
     token = ledger.tokens[sleeve.collateral]
+    if place == NOWHERE and token in held_at_start(market.setup):
+        ledger.endow(cohort.first, sleeve.collateral, own)
+        dial = f"what outside holders have of protocols.{ledger.issuers[token]}"
+        _take_over(market, cohort, sleeve.collateral, wanted - own, dial)
+        return HOLDERS
     if place < SHARES:
         ledger.endow(cohort.first, sleeve.collateral, own)
         bought = wanted - own
@@ -138,15 +144,8 @@ def _hand_over(
             spread += bought
         return VENUE
     if place < RECEIPTS:
-        holders = ledger.account(HOLDERS)
-        there = float(ledger.balances[holders, sleeve.collateral])
-        if wanted.sum() > there:
-            pool = list(market.pools)[place - SHARES]
-            text = f"takes over {wanted.sum():.4g} {token} at the start, of which outside holders "
-            text += f"have {there:.4g}; lower equity, leverage or count, or raise pools.{pool}"
-            raise ScenarioError([(f"agents.{cohort.name}.equity", f"{text}.reserves")])
-        ledger.balances[cohort.accounts(), sleeve.collateral] += wanted
-        ledger.balances[holders, sleeve.collateral] -= wanted.sum()
+        pool = list(market.pools)[place - SHARES]
+        _take_over(market, cohort, sleeve.collateral, wanted, f"pools.{pool}.reserves")
         return HOLDERS
     m = place - RECEIPTS
     reserve = next(r for r in w.reserves if r["receipt"] == sleeve.collateral)
@@ -165,6 +164,23 @@ def _hand_over(
             text += f"{Reason(reason).name.lower()}; lower equity, leverage or count"
             raise ScenarioError([(f"agents.{cohort.name}.equity", text)])
     return VENUE
+
+
+def _take_over(market: Market, cohort: CohortTable, token: int, wanted: Floats, dial: str) -> None:
+    """Give each what it wants of a token that outside holders have.
+
+    Raises:
+        ScenarioError: If they have not as much; `dial` is what to raise.
+    """
+    ledger = market.ledger
+    holders, name = ledger.account(HOLDERS), ledger.tokens[token]
+    there = float(ledger.balances[holders, token])
+    if wanted.sum() > there:
+        text = f"takes over {wanted.sum():.4g} {name} at the start, of which outside holders "
+        text += f"have {there:.4g}; lower equity, leverage or count, or raise {dial}"
+        raise ScenarioError([(f"agents.{cohort.name}.equity", text)])
+    ledger.balances[cohort.accounts(), token] += wanted
+    ledger.balances[holders, token] -= wanted.sum()
 
 
 @kernel

@@ -8,9 +8,9 @@ reserve, what lacks comes out of it. Once the reserve has run dry a share earns 
 
     pooled' = min(pooled (1 + r dt), cash + lent)
 
-and the reserve is what is left, ``cash + lent - pooled``; it bears first what the market writes off.
-Who leaves is paid out of cash, and out of what the lending market has in cash: what is promised is
-more than what can be withdrawn.
+and the reserve is what is left, ``cash + lent - pooled``; it bears first what the market writes
+off. Who leaves is paid out of cash, and out of what the lending market has in cash: what is
+promised is more than what can be withdrawn.
 """
 
 from __future__ import annotations

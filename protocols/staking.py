@@ -226,9 +226,10 @@ def leak(w, me):
 
 @inner
 def wait(w, me):
-    """Days that a request made now would wait, if nobody stakes; 0 with an empty queue."""
-    ahead = max(read(w, me.queued) - read(w, me.bucket), 0.0)
-    if read(w, me.shut) > 0.0:
+    """Days that a request made now would wait, if nobody stakes; no end while it is shut."""
+    ready = read(w, me.bucket)
+    ahead = max(read(w, me.queued) - ready, 0.0)
+    if read(w, me.shut) > 0.0 or (me.capacity <= 0.0 and ready <= 0.0):
         return np.inf
     return ahead / me.capacity if me.capacity > 0.0 else (np.inf if ahead > 0.0 else 0.0)
 
