@@ -31,7 +31,7 @@ from protocols.operations import (
 from protocols.pool import CONSTANT_PRODUCT, position, settle_swap
 from protocols.safeguards import beyond
 from sim.codes import Reason
-from sim.compiled import inner, kernel
+from sim.compiled import inlined, inner, kernel
 from sim.ledger import DUST, mint, transfer
 
 LEAST_LEFT = 1e-8
@@ -255,7 +255,7 @@ def swap(books, pool, sender, token_in, token_out, amount, minimum):
     return reason, out
 
 
-@inner
+@inlined
 def swap_by_price(books, pool, sender, i, o, amount, minimum):
     """The swap of a kind that has nothing of its own to say but the price."""
     token_in, token_out = pool.tokens[i], pool.tokens[o]

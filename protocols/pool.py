@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sim.compiled import kernel
+from sim.compiled import inlined, kernel
 from sim.handles import Handle
 from sim.ledger import Ledger, exchange, raise_three, store, transfer
 
@@ -150,7 +150,7 @@ def count_fee(books, pool, o, fee):
     return store(books, slot, books.storage[slot] + fee)
 
 
-@kernel
+@inlined
 def count_swap(books, pool, i, o, amount, out, fee_in, fee_out):
     """Add a swap to the pool's counters; arguments as of `settle_swap`."""
     a, b = pool.slot + COUNTERS * i, pool.slot + COUNTERS * o
@@ -168,7 +168,7 @@ def take_fee(books, pool, i, fee):
 
 
 # Wide: a swap whole, so that it is one move of the ledger.
-@kernel
+@inlined
 def settle_swap(books, pool, sender, i, o, amount, out, fee_in, fee_out):
     """Move the tokens of a swap, the protocol's part of its fee, and its counters.
 

@@ -133,7 +133,7 @@ def inlined(function: Callable[..., Any]) -> Any:
     For what passes on many arguments to few callers: the compiler's own rule, which looks
     at size alone, would have it called, with every argument through memory.
     """
-    return _compiled(function, no_cpython_wrapper=True, inline="always")
+    return _compiled(function, no_cpython_wrapper=True, forceinline=True)
 
 
 def _compiled(function: Callable[..., Any], **options: Any) -> Any:
