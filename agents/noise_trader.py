@@ -39,7 +39,7 @@ from protocols.pool import position
 from sim import venue
 from sim.clock import ask_bounds, bound, everybody, look, must_bound, ring
 from sim.codes import Kind
-from sim.compiled import AHEAD, inner, prefetch
+from sim.compiled import AHEAD, FAR_AHEAD, inner, prefetch
 from sim.measures import market_price
 from sim.randomness import agent_normal, agent_uniform, normal
 
@@ -167,23 +167,30 @@ def _next_move(w, token):
 
 
 @inner
-def _sizes(me, actors, acted):
-    """What each of the first so many `actors` swaps, numeraire, float64[acted].
+def _wishes(me, actors, acted, mood):
+    """What each of the first so many `actors` would do: of all of them before anybody does it.
 
-    All of them before anybody swaps: none hangs on another, so a processor has several under way.
+    These are draws, of which none hangs on another: so a processor has several under way.
+
+    Returns:
+        (number of the pool, whether it buys there, and its money, numeraire), each [acted].
     """
+    pools = me.places.size
+    places, buys = np.empty(acted, np.int64), np.empty(acted, np.bool_)
     money = np.empty(acted)
     for j in range(acted):
-        if j + AHEAD < acted:
-            prefetch(me.rows, actors[j + AHEAD])
+        if j + FAR_AHEAD < acted:
+            prefetch(me.rows, actors[j + FAR_AHEAD])
         i = actors[j]
         my = me.rows[i]
+        places[j] = me.places[min(int(agent_uniform(me.key, i, _POOL) * pools), pools - 1)]
+        buys[j] = agent_uniform(me.key, i, _SIDE) < 0.5 + 0.5 * my.herding * mood
         money[j] = my.size * math.exp(my.spread * agent_normal(me.key, i, _SIZE))
         if my.tail > 0.0:
             tail = agent_uniform(me.key, i, _TAIL)
             if tail < my.tail:
                 money[j] *= (tail / my.tail) ** (-1.0 / my.tail_shape)
-    return money
+    return places, buys, money
 
 
 # Long: the hottest loop of all; its parts share a dozen draws and numbers.
@@ -193,7 +200,6 @@ def decide(w, me):
     rules = w.rules[0]
     ours = me.memory
     heat, mood = ours.heat, ours.mood
-    pools = me.places.size
     routes = w.cohorts[me.ident].routes
     gas = rules.gas_cost[Kind.SWAP]
     # Who acts is found first and without branches, which a processor cannot foresee.
@@ -208,13 +214,13 @@ def decide(w, me):
             acted += agent_uniform(me.key, i, _ACT) < chance
     else:
         for n in range(rung):
-            if n + AHEAD < rung:
-                prefetch(me.rows, me.actors[n + AHEAD])
+            if n + FAR_AHEAD < rung:
+                prefetch(me.rows, me.actors[n + FAR_AHEAD])
             i = me.actors[n]
             actors[acted] = i
             chance = _chance(me.rows[i], reasons, heat, excitement, news)
             acted += look(me, i, _ACT) < chance
-    sizes = _sizes(me, actors, acted)
+    places, sides, sizes = _wishes(me, actors, acted, mood)
     for j in range(acted):
         if j + AHEAD < acted:
             soon = actors[j + AHEAD]
@@ -223,15 +229,13 @@ def decide(w, me):
             prefetch(w.senders, me.first + soon)
         i = actors[j]
         my = me.rows[i]
-        place = me.places[min(int(agent_uniform(me.key, i, _POOL) * pools), pools - 1)]
+        place, buys, money = places[j], sides[j], sizes[j]
         pool = w.pools[place]
-        buys = agent_uniform(me.key, i, _SIDE) < 0.5 + 0.5 * my.herding * mood
         a, b = 0, 1
         if pool.size > 2:  # any two of its tokens
             a = min(int(agent_uniform(me.key, i, _FIRST) * pool.size), pool.size - 1)
             b = min(int(agent_uniform(me.key, i, _SECOND) * (pool.size - 1)), pool.size - 2)
             b += b >= a
-        money = sizes[j]
         if my.informed > 0.0 and agent_uniform(me.key, i, _KNOWS) < my.informed:
             side = _knows_side(w, my, place, a, b, money)
             if side < 0:

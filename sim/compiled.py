@@ -302,6 +302,8 @@ def call_with(typing_context, address, world):
 
 AHEAD = 4
 """Rows by which a loop asks for memory early."""
+FAR_AHEAD = 16
+"""The same of a loop that does little with each row."""
 LINE = 64
 """Bytes that a processor fetches at a time."""
 
