@@ -127,9 +127,11 @@ def health_quantile(w, n):
     Linear between order statistics, as NumPy's default.
     """
     m, share = w.measures[n].a, w.measures[n].c
+    market = w.markets[m]
+    listed, factors = w.debtors[m][: market.debtors], w.scratch[: market.debtors]
+    lending.find_healths(w.books, market, w.reserves, w.feeds, listed, factors)
     count = 0
-    for i in range(w.markets[m].debtors):
-        factor = lending.health(w.books, w.markets[m], w.reserves, w.feeds, w.debtors[m, i])
+    for factor in factors:
         if factor < np.inf:
             w.scratch[count] = factor
             count += 1

@@ -195,10 +195,11 @@ def watch_debtors(w):
     block = w.chain[0].block
     for m in range(w.markets.size):
         market = w.markets[m]
+        listed, factors = w.debtors[m][: market.debtors], w.health[m][: market.debtors]
+        lending.find_healths(w.books, market, w.reserves, w.feeds, listed, factors)
         kept = 0
         for i in range(market.debtors):
-            account = w.debtors[m, i]
-            factor = lending.health(w.books, market, w.reserves, w.feeds, account)
+            account, factor = listed[i], factors[i]
             if factor == np.inf:
                 w.since[m, account] = -2
                 continue
