@@ -312,8 +312,9 @@ LINE = 64
 def prefetch(typing_context, array, row):
     """Ask for the memory of a row of an array, while there is other work to do.
 
-    Of a record all of it, of numbers where the row begins. Nothing waits for it, and no number depends on it. Where agents are many, what one needs
-    lies in none of a processor's nearer caches.
+    Of a record all of it, of numbers where the row begins. Nothing waits for it, and no number
+    depends on it. Where agents are many, what one needs lies in none of a processor's nearer
+    caches.
     """
 
     def codegen(context, builder, signature, values):
