@@ -113,8 +113,10 @@ def opportunity(w, place, a, b, capital):
     """
     rules = w.rules[0]
     pool = w.pools[place]
-    if pool.halted or capital <= 0.0:
+    if pool.halted:
         return 0.0, 0.0, False, 0.0
+    if capital <= 0.0:
+        return 0.0, 0.0, False, np.inf
     base, quote = pool.tokens[a], pool.tokens[b]
     base_low, base_high, base_moves = _edges(w, base)
     quote_low, quote_high, quote_moves = _edges(w, quote)

@@ -101,3 +101,25 @@ def test_late_arrivals_lose(small: Callable[..., Scenario]) -> None:
     assert frame["sender"].astype(str).tolist() == ["arbs-1", "arbs-0"]
     assert frame["block"].tolist() == [2, 5]
     assert frame["reason"].astype(str).tolist() == ["done", "limit"]
+
+
+def test_one_without_money_holds_up_nobody_after_it(small: Callable[..., Scenario]) -> None:
+    jump = {"kind": "price_jump", "asset": "eth", "size": 0.05, "block": 2}
+    market = alone(small, shocks=[jump], group={"count": 2})
+    market.ledger.transfer("arbs-0", "venue", "usdc", 1e7)
+    receipts = market.run(2).receipts()
+    assert set(receipts["sender"]) == {"arbs-1"}
+    assert market.ledger.balance("arbs-1", "usdc") > 1e7
+
+
+def test_a_search_that_capital_did_not_limit_holds_for_all_who_have_enough(
+    small: Callable[..., Scenario],
+) -> None:
+    # What it takes is 46,453: the second has less than the first and enough, the third too little.
+    jump = {"kind": "price_jump", "asset": "eth", "size": 0.05, "block": 2}
+    market = alone(small, shocks=[jump], group={"count": 3})
+    for name, money in (("arbs-1", 50_000.0), ("arbs-2", 30_000.0)):
+        market.ledger.transfer(name, "venue", "usdc", 1e7 - money)
+    swaps = market.run(2).receipts().query("kind == 'swap'").set_index("sender")["amount_in"]
+    assert swaps["arbs-1"] == swaps["arbs-0"] == pytest.approx(46453.1183, rel=1e-6)
+    assert swaps["arbs-2"] == 30_000.0
