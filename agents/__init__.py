@@ -9,6 +9,7 @@ from agents.cyclic_arbitrageur import CyclicArbitrageur
 from agents.hedged_provider import HedgedProvider
 from agents.insured_lender import InsuredLender
 from agents.just_in_time_provider import JustInTimeProvider
+from agents.keeper import Keeper
 from agents.lender import Lender
 from agents.leveraged_borrower import LeveragedBorrower
 from agents.leveraged_fund import LeveragedFund
@@ -28,6 +29,7 @@ from agents.sandwich_attacker import SandwichAttacker
 from agents.sentiment_trader import SentimentTrader
 from agents.underwriter import Underwriter
 from agents.value_fund import ValueFund
+from agents.vault_owner import VaultOwner
 from agents.whale import Whale
 from agents.yield_migrant import YieldMigrant
 from sim.registry import register
@@ -41,6 +43,7 @@ __all__ = [
     "HedgedProvider",
     "InsuredLender",
     "JustInTimeProvider",
+    "Keeper",
     "Lender",
     "LeveragedBorrower",
     "LeveragedFund",
@@ -61,6 +64,7 @@ __all__ = [
     "SentimentTrader",
     "Underwriter",
     "ValueFund",
+    "VaultOwner",
     "Whale",
     "YieldMigrant",
 ]
@@ -71,6 +75,7 @@ register("cyclic_arbitrageur", CyclicArbitrageur)
 register("hedged_provider", HedgedProvider)
 register("insured_lender", InsuredLender)
 register("just_in_time_provider", JustInTimeProvider)
+register("keeper", Keeper)
 register("lender", Lender)
 register("leveraged_borrower", LeveragedBorrower)
 register("leveraged_fund", LeveragedFund)
@@ -90,5 +95,6 @@ register("refinancer", Refinancer)
 register("sandwich_attacker", SandwichAttacker)
 register("sentiment_trader", SentimentTrader)
 register("underwriter", Underwriter)
+register("vault_owner", VaultOwner)
 register("whale", Whale)
 register("yield_migrant", YieldMigrant)

@@ -1,0 +1,444 @@
+"""Keepers: they start liquidations of vaults and bid in their auctions, with the coins they have.
+
+What a lot is worth to one is its price less a margin and less what the price may move until the
+auction is over (Almgren, Chriss 2000, of inventory). Where nobody has bid, it opens with a share of
+that, which may be nothing; where somebody has, it bids a part of the way up to its valuation, and
+no further. So a lot goes for about what the second keeper would pay, where the second gets into the
+blocks. Whose bids do not, because they stay under the going price of gas (`most_gas`, as keepers'
+programs had a limit or a fixed price), or who has no coins left, outbids nobody: then the opening
+bid wins.
+
+Coins are bought with its money in the same transaction as the bid. What it wins it sells after a
+while.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from agents.arbitrageur import give_limitless_capital
+from agents.base import Behaviour, Column
+from agents.intents import OUTSIDE, THEN, Order, ask, trade
+from agents.leveraged_borrower import routes
+from agents.targets import Places, Targets
+from agents.tools import BUMP, affordable, best_place, gas_cost, going_bid, rebid, refuel
+from protocols import auctions, cdp
+from protocols.auctions import (
+    BID,
+    BIDDER,
+    CLIP,
+    ENDS,
+    EXPIRES,
+    FLIP,
+    FLOP,
+    KIND,
+    LINE,
+    LOT,
+    SERIAL,
+    TAB,
+    WHAT,
+    WHO,
+)
+from protocols.interface import cell, read
+from sim.compiled import inner, kernel, record_at
+from sim.fields import Names
+from sim.measures import market_price
+from sim.randomness import agent_uniform
+
+if TYPE_CHECKING:
+    from sim.cohort import CohortTable
+    from sim.market import Market
+    from sim.scenario import AgentSettings, Scenario
+
+PROTOCOL, ROUTES = range(2)
+RECORD = cdp.RECORD
+_CALLS = [call.name for call in cdp.CDP.calls]
+_GAS = {call.name: call.gas for call in cdp.CDP.calls}
+BITE, BID_CALL, SETTLE, RESTART, TAKE, LIQUIDATE = (
+    _CALLS.index(name) for name in ("bite", "bid", "settle", "restart", "take", "liquidate")
+)
+SELL_DEFICIT, SELL_SURPLUS = _CALLS.index("sell_deficit"), _CALLS.index("sell_surplus")
+GAS = 300_000.0
+"""Of a bid with the purchase of its coins, about."""
+LEAST_BID = 0.01
+"""Coins of a bid that is next to nothing."""
+
+
+@kernel
+def first_bid(opening, valuation, tab):
+    """Bid where nobody has bid: a share of what the lot is worth to one, no more than is asked."""
+    return min(max(opening * valuation, LEAST_BID), tab)
+
+
+@kernel
+def counter_bid(bid, valuation, counter, least, tab):
+    """Bid over another's: a share of the way up to one's valuation; 0: it is not worth that.
+
+    Args:
+        bid: The other's.
+        valuation: Of the lot.
+        counter: Share of the way.
+        least: Least bid that outbids it.
+        tab: All that is asked.
+    """
+    mine = min(max(bid + counter * (min(valuation, tab) - bid), least * (1.0 + 1e-9)), tab)
+    return mine if mine <= valuation else 0.0
+
+
+@kernel
+def counter_lot(lot, tab, value, counter, most):
+    """Lot to ask for when all is bid: a share of the way down to what the tab is worth; 0: none.
+
+    Args:
+        lot: That the other asks for.
+        tab: Coins to pay.
+        value: Of a unit, coins.
+        counter: Share of the way.
+        most: Most that one may ask for.
+    """
+    least = tab / value
+    mine = min(lot - counter * (lot - least), most * (1.0 - 1e-9))
+    return mine if mine >= least else 0.0
+
+
+@inner
+def _deviation(w, token, blocks):
+    """Standard deviation of the log price over some blocks, as volatility lately was."""
+    for a in range(w.assets.size):
+        if w.assets[a].token == token:
+            return math.sqrt(w.assets[a].seen_variance * blocks)
+    return 0.0
+
+
+@inner
+def _worth(w, my, token, coin, blocks):
+    """What a unit of a token is worth to a keeper that has it after some blocks, coins."""
+    price = market_price(w, coin)
+    if not price > 0.0:
+        return 0.0
+    discount = my.margin + my.risk_aversion * _deviation(w, token, blocks)
+    return market_price(w, token) * max(1.0 - discount, 0.0) / price
+
+
+@inner
+def _offer(w, me, i, my, gas):
+    """Terms of a transaction: a bid for gas that is no more than its program would ever bid."""
+    account = me.first + i
+    bid = min(going_bid(w, account, gas, my.bid), my.most_gas)
+    return Order(account, me.ident, affordable(w, account, gas, bid), int(my.patience))
+
+
+@inner
+def _means(w, me, i, coin):
+    """Coins that a keeper can pay: what it has, and what its money buys."""
+    books, account = w.books, me.first + i
+    own, price = books.balances[account, coin], market_price(w, coin)
+    money = 0.98 * books.balances[account, w.rules[0].numeraire]
+    return own + (money / (price * 1.01) if price > 0.0 else 0.0)
+
+
+# Wide: a call and its terms.
+@inner
+def _pay(w, me, i, order, action, coin, amount, limit, token, owner, serial):
+    """Make a call that is paid in coins, which are bought first where it has too few.
+
+    Returns:
+        Whether it was sent.
+    """
+    account, numeraire = me.first + i, w.rules[0].numeraire
+    own = w.books.balances[account, coin] * (1.0 - 1e-9)
+    p = me.places[PROTOCOL]
+    if amount > own:
+        lacks = amount - own
+        money = lacks * market_price(w, coin) * 1.01
+        place, out = best_place(w, me.places[ROUTES:], numeraire, coin, money)
+        if place < OUTSIDE or out < lacks:
+            return False
+        if not trade(w, order, place, numeraire, coin, money, lacks):
+            return False
+        return ask(w, THEN, p, action, coin, token, amount, limit, owner, serial)
+    return ask(w, order, p, action, coin, token, amount, limit, owner, serial)
+
+
+@inner
+def _bid_for_lot(w, me, i, my, protocol, row, means):
+    """Bid in an English auction of collateral. Returns the coins that it has offered."""
+    coin = cdp.coin_of(protocol)
+    line = protocol.collaterals[int(auctions.number(w, protocol, row, LINE))]
+    lot, bid = auctions.number(w, protocol, row, LOT), auctions.number(w, protocol, row, BID)
+    tab, serial = auctions.number(w, protocol, row, TAB), auctions.number(w, protocol, row, SERIAL)
+    unit = _worth(w, my, line.token, coin, protocol.bid_duration + my.hold)
+    value = unit * lot
+    ask_for = lot
+    if auctions.number(w, protocol, row, BIDDER) < 0.0:
+        mine = first_bid(my.opening, value, tab)
+        mine = min(mine, means) if mine <= value else 0.0
+    elif bid < tab:
+        least = auctions.least_bid(bid, protocol.increment, tab)
+        mine = counter_bid(bid, value, my.counter, least, tab)
+        if mine > means:
+            mine = means if means >= least else 0.0
+    else:
+        most = auctions.most_lot(lot, protocol.increment)
+        ask_for = counter_lot(lot, tab, unit, my.counter, most) if unit > 0.0 else 0.0
+        mine = tab if ask_for > 0.0 and means >= tab else 0.0
+    order = _offer(w, me, i, my, GAS)
+    cost = gas_cost(w, GAS, order.bid)
+    if not mine > 0.0 or (ask_for * unit - mine) * market_price(w, coin) <= cost:
+        return 0.0
+    sent = _pay(
+        w, me, i, order, BID_CALL, coin, mine, ask_for * (1.0 - 1e-12), line.token, -1, serial
+    )
+    return mine if sent else 0.0
+
+
+@inner
+def _take(w, me, i, my, protocol, row, means):
+    """Take of a Dutch auction whose price has fallen far enough. Returns the coins offered."""
+    coin = cdp.coin_of(protocol)
+    line = protocol.collaterals[int(auctions.number(w, protocol, row, LINE))]
+    lot, tab = auctions.number(w, protocol, row, LOT), auctions.number(w, protocol, row, TAB)
+    serial = auctions.number(w, protocol, row, SERIAL)
+    price, over = auctions.price_now(w, protocol, row)
+    unit = _worth(w, my, line.token, coin, my.hold)
+    if over or not price > 0.0 or price > unit:
+        return 0.0
+    least = line.dust * (1.0 + line.penalty)
+    part, coins = auctions.dutch_slice(lot, tab, price, means / price, least)
+    order = _offer(w, me, i, my, GAS)
+    gain = part * (unit - price) * market_price(w, coin)
+    if not part > 0.0 or coins > means or gain <= gas_cost(w, GAS, order.bid):
+        return 0.0
+    sent = _pay(w, me, i, order, TAKE, coin, coins, part, line.token, -1, serial)
+    return coins if sent else 0.0
+
+
+@inner
+def _bid_for_stake(w, me, i, my, protocol, row, means):
+    """Bid in an auction of a surplus or a deficit. Returns the coins that it has offered."""
+    coin, stake = cdp.coin_of(protocol), cdp.stake_of(protocol)
+    kind, serial = (
+        auctions.number(w, protocol, row, KIND),
+        auctions.number(w, protocol, row, SERIAL),
+    )
+    lot, bid = auctions.number(w, protocol, row, LOT), auctions.number(w, protocol, row, BID)
+    unit = _worth(w, my, stake, coin, protocol.bid_duration + my.hold)
+    if not unit > 0.0:
+        return 0.0
+    p, account = me.places[PROTOCOL], me.first + i
+    order = _offer(w, me, i, my, GAS)
+    if kind == FLOP:
+        coins = auctions.number(w, protocol, row, TAB)
+        most = auctions.most_lot(lot, protocol.increment)
+        mine = counter_lot(lot, coins, unit, my.counter, most)
+        if not mine > 0.0 or means < coins:
+            return 0.0
+        sent = _pay(w, me, i, order, BID_CALL, coin, coins, mine, stake, -1, serial)
+        return coins if sent else 0.0
+    value = lot * (1.0 - my.margin) / unit  # coins for stake: what it would give of it
+    least = bid * (1.0 + protocol.increment)
+    mine = counter_bid(bid, value, my.counter, least, math.inf) if bid > 0.0 else my.opening * value
+    if mine > 0.0 and mine <= w.books.balances[account, stake]:
+        ask(w, order, p, BID_CALL, stake, coin, mine, 0.0, -1, serial)
+    return 0.0
+
+
+@inner
+def _work(w, me, i, my, protocol, row, means):
+    """Do what pays in one auction. Returns (whether something was sent, coins offered)."""
+    kind, account = auctions.number(w, protocol, row, KIND), me.first + i
+    p, serial = me.places[PROTOCOL], auctions.number(w, protocol, row, SERIAL)
+    coin, block = cdp.coin_of(protocol), w.chain[0].block
+    if kind == CLIP:
+        coins = _take(w, me, i, my, protocol, row, means)
+        if coins == 0.0 and auctions.price_now(w, protocol, row)[1]:
+            order = _offer(w, me, i, my, GAS)
+            return ask(w, order, p, RESTART, coin, coin, 0.0, 0.0, -1, serial), 0.0
+        return coins > 0.0, coins
+    mine = auctions.number(w, protocol, row, BIDDER) == account
+    if auctions.is_settled(w, protocol, row):
+        if not mine:
+            return False, 0.0
+        order = _offer(w, me, i, my, GAS)
+        return ask(w, order, p, SETTLE, coin, coin, 0.0, 0.0, -1, serial), 0.0
+    if mine:
+        return False, 0.0
+    if not auctions.takes_bids(w, protocol, row):
+        nobody = auctions.number(w, protocol, row, EXPIRES) == 0.0
+        if not nobody or auctions.number(w, protocol, row, ENDS) >= block:
+            return False, 0.0
+        order = _offer(w, me, i, my, GAS)
+        return ask(w, order, p, RESTART, coin, coin, 0.0, 0.0, -1, serial), 0.0
+    if kind == FLIP:
+        coins = _bid_for_lot(w, me, i, my, protocol, row, means)
+    else:
+        coins = _bid_for_stake(w, me, i, my, protocol, row, means)
+    return coins > 0.0, coins
+
+
+@inner
+def _start(w, me, i, my, protocol, at, means):
+    """Start the liquidation of a listed vault, or pay its debt for a bonus. Returns coins paid."""
+    owner = int(w.books.storage[cell(protocol.unsafe_rows, at, 2, WHO)])
+    k = int(w.books.storage[cell(protocol.unsafe_rows, at, 2, WHAT)])
+    line, coin, p = protocol.collaterals[k], cdp.coin_of(protocol), me.places[PROTOCOL]
+    if protocol.auction != cdp.BONUS:
+        order = _offer(w, me, i, my, GAS)
+        ask(w, order, p, BITE, line.debt, line.token, 0.0, 0.0, owner)
+        return 0.0
+    ink, owed = cdp.vault(w, protocol, k, owner)
+    price = cdp.price_of(w, protocol, k)
+    unit = _worth(w, my, line.token, coin, my.hold)
+    cost = price / (1.0 + protocol.bonus)  # of a unit
+    coins = min(means, protocol.close_factor * owed, ink * cost)
+    order = _offer(w, me, i, my, GAS)
+    gain = coins * (unit / cost - 1.0) * market_price(w, coin) if cost > 0.0 else 0.0
+    if not coins > 0.0 or gain <= gas_cost(w, GAS, order.bid):
+        return 0.0
+    sent = _pay(w, me, i, order, LIQUIDATE, coin, coins, 0.0, line.locked, owner, 0.0)
+    return coins if sent else 0.0
+
+
+@inner
+def _sell(w, me, i, my, protocol):
+    """Sell what it has won, for money or for coins, whichever is worth more."""
+    account, numeraire, coin = me.first + i, w.rules[0].numeraire, cdp.coin_of(protocol)
+    for k in range(protocol.collaterals_count):
+        token = protocol.collaterals[k].token
+        extra = w.books.balances[account, token]
+        if token == w.rules[0].gas_token:
+            extra -= my.kept
+        if token == numeraire or extra * market_price(w, token) < my.least_sale:
+            continue
+        if my.sell_at == 0.0:
+            my.sell_at = w.chain[0].block + my.hold
+        if w.chain[0].block < my.sell_at:
+            return False
+        place, out = best_place(w, me.places[ROUTES:], token, numeraire, extra)
+        other, coins = best_place(w, me.places[ROUTES:], token, coin, extra)
+        wanted = numeraire
+        if other >= OUTSIDE and coins * market_price(w, coin) > out:
+            place, out, wanted = other, coins, coin
+        my.sell_at = 0.0
+        if place >= OUTSIDE and out > 0.0:
+            order = _offer(w, me, i, my, GAS)
+            return trade(w, order, place, token, wanted, extra, out * (1.0 - my.slippage))
+    return False
+
+
+@inner
+def _vow(w, me, i, my, protocol):
+    """Start auctions of a surplus or a deficit that has become due."""
+    p, coin = me.places[PROTOCOL], cdp.coin_of(protocol)
+    since = read(w, protocol.short_since)
+    if since > 0.0 and w.chain[0].block >= since + protocol.deficit_delay:
+        if cdp.deficit_of(w, protocol) >= protocol.deficit_lot:
+            return ask(w, _offer(w, me, i, my, GAS), p, SELL_DEFICIT, coin, coin, 0.0, 0.0)
+    most = protocol.surplus_buffer + protocol.surplus_lot
+    if read(w, protocol.sin) <= 0.0 and read(w, protocol.surplus) >= most:
+        if market_price(w, cdp.stake_of(protocol)) > 0.0:
+            return ask(w, _offer(w, me, i, my, GAS), p, SELL_SURPLUS, coin, coin, 0.0, 0.0)
+    return False
+
+
+@inner
+def _hunt(w, me, i, my, protocol):
+    """Go through auctions and unsafe vaults until it has its hands full. Returns what it sent."""
+    means = _means(w, me, i, cdp.coin_of(protocol))
+    sent, rows = 0, protocol.auctions_rows
+    oldest, latest = int(read(w, protocol.oldest)), int(read(w, protocol.latest))
+    count = min(latest - oldest + 1, rows)
+    turn = int(agent_uniform(me.key, i, 1) * count) if count > 1 else 0
+    for n in range(count):
+        if sent >= my.most:
+            return sent
+        row = (oldest + (turn + n) % count) % rows
+        if auctions.number(w, protocol, row, KIND) > 0.0:
+            acted, coins = _work(w, me, i, my, protocol, row, means)
+            sent += acted
+            means -= coins
+    listed = int(read(w, protocol.listed))
+    turn = int(agent_uniform(me.key, i, 2) * listed) if listed > 1 else 0
+    for n in range(listed):
+        if sent >= my.most or not means > 0.0:
+            return sent
+        coins = _start(w, me, i, my, protocol, (turn + n) % listed, means)
+        sent += 1 if protocol.auction != cdp.BONUS or coins > 0.0 else 0
+        means -= coins
+    return sent
+
+
+@inner
+def decide(w, me):
+    """Start what can be liquidated, bid where it pays, settle what is won, sell it."""
+    rebid(w, me)
+    chain = w.chain[0]
+    protocol = record_at(w.protocols[me.places[PROTOCOL]].record, RECORD)
+    for i in range(me.size):
+        my = me.rows[i]
+        if chain.block < my.busy:
+            continue
+        if my.attention < 1.0 and agent_uniform(me.key, i, 0) >= my.attention:
+            continue
+        account = me.first + i
+        if my.kept < 0.0:  # what it began with is for gas
+            my.kept = w.books.balances[account, w.rules[0].gas_token]
+        if not refuel(w, account, me.ident, GAS):
+            continue
+        sent = _hunt(w, me, i, my, protocol)
+        if sent == 0:
+            sent = int(_sell(w, me, i, my, protocol) or _vow(w, me, i, my, protocol))
+        if sent > 0:
+            my.busy = chain.block + my.patience
+
+
+class KeeperTargets(Places):
+    """Whose auctions it bids in, and where it sells what it wins and buys its coins."""
+
+    protocol: Annotated[str, Names("protocols:cdp")] = Field(
+        description="Protocol of debt positions."
+    )
+
+
+class Keeper(Behaviour):
+    """Liquidates vaults, and bids in their auctions."""
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "attention": Column("Chance that it looks in a block", "share", 1.0, 0.0, 1.0),
+        "margin": Column("Discount that it wants", "share", 0.03, 0.0, 1.0),
+        "risk_aversion": Column("Discount per deviation until it has it", "multiple", 0.5, 0.0),
+        "opening": Column("First bid, over what a lot is worth to it", "share", 0.5, 0.0, 1.0),
+        "counter": Column("How far towards that it goes over another's", "share", 0.5, 0.0, 1.0),
+        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "most_gas": Column("Most that it ever bids for gas", "gwei", 1e6, 0.0),
+        "most": Column("Transactions that it sends at once", "number", 3.0, 1.0),
+        "hold": Column("Time for which it holds what it wins", "blocks", 0.0, 0.0),
+        "least_sale": Column("Least worth of what it sells", "numeraire", 100.0, 0.0),
+        "patience": Column("Time after which an order lapses", "blocks", 5.0, 1.0, 10_000.0),
+        "slippage": Column("Worse sale than quoted that it accepts", "share", 0.03, 0.0, 1.0),
+        "bump": BUMP,
+        "kept": Column("Gas token that it does not sell", "token units", -1.0, state=True),
+        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "sell_at": Column("Block at which it sells what it holds", "block", 0.0, state=True),
+    }
+    targets: ClassVar[type[Targets]] = KeeperTargets
+    needs_wallet: ClassVar[bool] = True
+    without: ClassVar[Mapping[str, Mapping[str, float]]] = {"liquidators_sell": {"hold": math.inf}}
+    decide = staticmethod(decide)
+
+    @classmethod
+    def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
+        """Protocol, and where to trade."""
+        names = list(scenario.protocols)
+        return [names.index(settings.targets.protocol), *routes(scenario, settings)]
+
+    @classmethod
+    def begin(cls, market: Market, cohort: CohortTable) -> None:
+        """Without the limit of capital, give each more than it can use."""
+        super().begin(market, cohort)
+        if not market.setup.switches.capital_is_finite:
+            give_limitless_capital(market, cohort)

@@ -1,0 +1,357 @@
+"""Vault owners: they draw a debt-backed coin against collateral, and buy it back when prices fall.
+
+Each keeps its collateral over its debt around an aim, which rises with volatility (Adrian, Shin
+2010). Above a band it draws more coins and buys collateral with them. Where the ratio is below its
+floor, it brings it back: by coins that it has, collateral that it has, coins that it buys with its
+money, or by selling collateral for coins, in that order. Nobody else can retire the coins, so this
+buying lifts a debt-backed coin above one in a crash (Klages-Mundt, Minca 2021), while new debt,
+which would bring it back, is what nobody wants then. Some sell it short: they draw coins to sell
+where these are dear, and buy them back when they are not.
+
+It reckons with the lower of the venue's price and the oracle's: what a delayed oracle will say is
+known before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from agents.base import Behaviour, Column
+from agents.intents import OUTSIDE, THEN, Order, ask, trade
+from agents.leveraged_borrower import routes, target_leverage, volatility_ratio_of
+from agents.positions import refuse_more_than_there_is
+from agents.targets import Places, Targets, Token
+from agents.tools import BUMP, alarmed, best_place, going_bid, rebid, refuel
+from protocols import cdp
+from sim.clock import look
+from sim.codes import PREVIOUS
+from sim.compiled import inner, kernel, record_at
+from sim.errors import ScenarioError
+from sim.fields import Names
+from sim.ledger import begin, transfer
+from sim.measures import market_price
+from sim.names import HOLDERS, VENUE
+
+if TYPE_CHECKING:
+    from sim.cohort import CohortTable
+    from sim.market import Market
+    from sim.scenario import AgentSettings, Scenario
+
+PROTOCOL, LINE, ROUTES = range(3)
+RECORD = cdp.RECORD
+_CALLS = [call.name for call in cdp.CDP.calls]
+LOCK, FREE, DRAW, WIPE = (_CALLS.index(name) for name in ("lock", "free", "draw", "wipe"))
+GAS = 450_000.0
+"""Of the dearest that it does: free, swap, wipe; for what it keeps to pay for it."""
+
+
+@kernel
+def aim_of(ratio, response, volatility_ratio):
+    """Collateral over debt that it aims at: of the leverage r / (r - 1), which volatility shrinks.
+
+    Args:
+        ratio: In normal times, above one.
+        response: How leverage shrinks (`leveraged_borrower.target_leverage`).
+        volatility_ratio: Volatility over normal.
+    """
+    leverage = target_leverage(ratio / (ratio - 1.0), response, volatility_ratio)
+    return leverage / (leverage - 1.0)
+
+
+@kernel
+def sale_to_ratio(ink, owed, price, got, wanted):
+    """Collateral to sell for coins that are paid back, so that the ratio becomes `wanted`.
+
+    From ``(c - x) p = r (d - x g)``: x = (r d - c p) / (r g - p).
+
+    Args:
+        ink: c, collateral, token units.
+        owed: d, coins.
+        price: p, what the protocol counts a unit as.
+        got: g, coins that a unit brings.
+        wanted: r.
+    """
+    slope = wanted * got - price
+    if not slope > 0.0:
+        return np.inf
+    return max((wanted * owed - ink * price) / slope, 0.0)
+
+
+@inner
+def _repay(w, me, i, my, order, need, coin_price, with_money):
+    """Pay coins back that it has, or buys with its money. Returns whether it does."""
+    p, k = me.places[PROTOCOL], me.places[LINE]
+    protocol = record_at(w.protocols[p].record, RECORD)
+    coin, debt = cdp.coin_of(protocol), protocol.collaterals[k].debt
+    account, numeraire = me.first + i, w.rules[0].numeraire
+    own = w.books.balances[account, coin]
+    if own >= 0.2 * need:
+        return ask(w, order, p, WIPE, coin, debt, min(need, own), 0.0)
+    money = 0.98 * w.books.balances[account, numeraire]
+    cost = need * coin_price * 1.01
+    if not with_money or money < 0.2 * cost:
+        return False
+    money = min(money, cost)
+    place, out = best_place(w, me.places[ROUTES:], numeraire, coin, money)
+    if place < OUTSIDE or not out > 0.0:
+        return False
+    if trade(w, order, place, numeraire, coin, money, out * (1.0 - my.slippage)):
+        return ask(w, THEN, p, WIPE, coin, debt, PREVIOUS, 0.0)
+    return False
+
+
+@inner
+def _sell(w, me, i, my, order, standing, wanted):
+    """Take collateral out, sell it for coins and pay them back, as far as the ratio lets it."""
+    p, k = me.places[PROTOCOL], me.places[LINE]
+    protocol = record_at(w.protocols[p].record, RECORD)
+    line, coin = protocol.collaterals[k], cdp.coin_of(protocol)
+    ink, owed, price = standing
+    believed = cdp.price_of(w, protocol, k)
+    loose = ink - line.ratio * owed / believed * 1.0005
+    probe = min(0.1 * ink, max(loose, 0.0))
+    if not probe > 0.0:
+        return False
+    place, out = best_place(w, me.places[ROUTES:], line.token, coin, probe)
+    through = place < OUTSIDE or not out > 0.0  # no place trades the two: by the numeraire
+    numeraire = w.rules[0].numeraire
+    if through:
+        place, out = best_place(w, me.places[ROUTES:], line.token, numeraire, probe)
+        out /= market_price(w, coin)
+    if place < OUTSIDE or not out > 0.0:
+        return False
+    amount = min(sale_to_ratio(ink, owed, price, out / probe, wanted), loose)
+    least = amount * out / probe * (1.0 - my.slippage)
+    if not amount > 1e-4 * ink or not ask(w, order, p, FREE, line.locked, line.token, amount, 0.0):
+        return False
+    if through:
+        money = least * market_price(w, coin)
+        trade(w, THEN, place, line.token, numeraire, PREVIOUS, money)
+        second, _ = best_place(w, me.places[ROUTES:], numeraire, coin, money)
+        if second < OUTSIDE:
+            return False
+        trade(w, THEN, second, numeraire, coin, PREVIOUS, least * (1.0 - my.slippage))
+    else:
+        trade(w, THEN, place, line.token, coin, PREVIOUS, least)
+    return ask(w, THEN, p, WIPE, coin, line.debt, PREVIOUS, 0.0)
+
+
+@inner
+def _save(w, me, i, my, standing, wanted, coin_price):
+    """Bring the ratio back over the floor, by what means there are."""
+    p, k = me.places[PROTOCOL], me.places[LINE]
+    protocol = record_at(w.protocols[p].record, RECORD)
+    token = protocol.collaterals[k].token
+    ink, owed, price = standing
+    account = me.first + i
+    urgency = 1.0 + 4.0 * min(max(my.floor * owed / (ink * price) - 1.0, 0.0) / 0.1, 1.0)
+    order = Order(account, me.ident, going_bid(w, account, GAS, my.bid * urgency), int(my.patience))
+    need = owed - ink * price / wanted
+    if w.books.balances[account, cdp.coin_of(protocol)] >= 0.2 * need:
+        return _repay(w, me, i, my, order, need, coin_price, False)
+    spare = w.books.balances[account, token]
+    if token == w.rules[0].gas_token:
+        spare *= 0.5  # the rest is for gas
+    more = wanted * owed / price - ink
+    if spare >= 0.2 * more:
+        return ask(w, order, p, LOCK, token, protocol.collaterals[k].locked, min(more, spare), 0.0)
+    if _repay(w, me, i, my, order, need, coin_price, True):
+        return True
+    return _sell(w, me, i, my, order, standing, wanted)
+
+
+@inner
+def _lever(w, me, i, my, amount, buys):
+    """Draw coins and sell them: for collateral that is locked, or for money that it keeps."""
+    p, k = me.places[PROTOCOL], me.places[LINE]
+    protocol = record_at(w.protocols[p].record, RECORD)
+    line, coin, numeraire = protocol.collaterals[k], cdp.coin_of(protocol), w.rules[0].numeraire
+    account = me.first + i
+    wanted = line.token if buys else numeraire
+    place, out = best_place(w, me.places[ROUTES:], coin, wanted, amount)
+    middle = place < OUTSIDE and buys
+    if middle:
+        place, out = best_place(w, me.places[ROUTES:], coin, numeraire, amount)
+    if place < OUTSIDE or not out > 0.0:
+        return False
+    order = Order(account, me.ident, going_bid(w, account, GAS, my.bid), int(my.patience))
+    if not ask(w, order, p, DRAW, line.debt, coin, amount, my.floor):
+        return False
+    if not middle:
+        trade(w, THEN, place, coin, wanted, PREVIOUS, out * (1.0 - my.slippage))
+    else:
+        trade(w, THEN, place, coin, numeraire, PREVIOUS, out * (1.0 - my.slippage))
+        second, bought = best_place(w, me.places[ROUTES:], numeraire, line.token, out)
+        if second < OUTSIDE:
+            return False
+        trade(w, THEN, second, numeraire, line.token, PREVIOUS, bought * (1.0 - 2.0 * my.slippage))
+    if buys:
+        ask(w, THEN, p, LOCK, line.token, line.locked, PREVIOUS, 0.0)
+    return True
+
+
+@inner
+def _act(w, me, i, my, standing, aim, coin_price):
+    """What it does with its vault, if anything. Returns whether it has sent something."""
+    ink, owed, price = standing
+    worth = ink * price
+    ratio = worth / owed if owed > 0.0 else np.inf
+    if ratio < my.floor:
+        return _save(w, me, i, my, standing, max(aim, my.floor * 1.05), coin_price)
+    dear = coin_price - 1.0 > my.premium
+    if dear and ratio > my.floor * 1.2:  # to sell it short, as far as that is safe
+        amount = min(worth / (my.floor * 1.1) - owed, my.step * worth)
+        return _lever(w, me, i, my, amount, False)
+    if ratio < aim * (1.0 - my.band) and coin_price - 1.0 < 0.25 * my.premium:
+        account = me.first + i
+        bid = going_bid(w, account, GAS, my.bid)
+        order = Order(account, me.ident, bid, int(my.patience))
+        return _repay(w, me, i, my, order, owed - worth / aim, coin_price, True)
+    if ratio > aim * (1.0 + my.band) and not dear:
+        equity = worth - owed
+        amount = min((worth - aim * owed) / (aim - 1.0), my.step * equity)
+        amount = min(amount, worth / my.floor * 0.999 - owed)  # it is drawn before more is locked
+        return amount > 0.01 * equity and _lever(w, me, i, my, amount, True)
+    return False
+
+
+@inner
+def decide(w, me):
+    """Keep collateral over debt around the aim, and above the floor."""
+    rebid(w, me)
+    chain = w.chain[0]
+    p, k = me.places[PROTOCOL], me.places[LINE]
+    protocol = record_at(w.protocols[p].record, RECORD)
+    token = protocol.collaterals[k].token
+    coin_price = market_price(w, cdp.coin_of(protocol))
+    price = min(market_price(w, token), cdp.price_of(w, protocol, k))
+    restless = volatility_ratio_of(w, token)
+    for n in range(alarmed(w, me)):
+        i = me.actors[n]
+        my = me.rows[i]
+        if chain.block < my.busy:
+            continue
+        drawn = look(me, i, 0)
+        if drawn >= max(my.attention, my.alarm):
+            continue
+        account = me.first + i
+        ink, owed = cdp.vault(w, protocol, k, account)
+        if not ink > 0.0 or not price > 0.0 or not coin_price > 0.0:
+            continue
+        # Below the floor an alarm may wake it more often than it looks by itself.
+        calm = ink * price >= my.floor * owed
+        if drawn >= (my.attention if calm else max(my.attention, my.alarm)):
+            continue
+        aim = aim_of(my.ratio, my.volatility_response, restless)
+        if not refuel(w, account, me.ident, GAS):
+            continue
+        if _act(w, me, i, my, (ink, owed, price), aim, coin_price):
+            my.busy = chain.block + my.patience
+
+
+class VaultTargets(Places):
+    """Where its vault is, of which collateral, and where it buys and sells."""
+
+    protocol: Annotated[str, Names("protocols:cdp")] = Field(
+        description="Protocol of debt positions."
+    )
+    collateral: Token = Field(description="Token that its vault holds.")
+
+
+class VaultOwner(Behaviour):
+    """Draws a debt-backed coin against collateral."""
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "equity": Column("What it owns at the start", "numeraire", 10_000.0, 0.0),
+        "ratio": Column("Collateral over debt that it aims at", "multiple", 2.5, 1.01, 1e6),
+        "floor": Column("Collateral over debt below which it acts", "multiple", 1.7, 1.0, 1e6),
+        "band": Column("Ratio around the aim that it leaves alone", "share", 0.25, 0.0, 1.0),
+        "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
+        "alarm": Column("The same below the floor", "share", 0.02, 0.0, 1.0),
+        "premium": Column("Price of the coin over one that it sells it at", "share", 0.1, 0.0),
+        "volatility_response": Column("How leverage shrinks", "per unit of ratio", 0.2, 0.0),
+        "step": Column("Most that it draws at once, over what it owns", "share", 0.25, 0.0, 10.0),
+        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.03, 0.0, 1.0),
+        "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "bump": BUMP,
+        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+    }
+    targets: ClassVar[type[Targets]] = VaultTargets
+    start_order: ClassVar[int] = 1
+    decide = staticmethod(decide)
+
+    @classmethod
+    def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
+        """Protocol, collateral, and where to trade.
+
+        Raises:
+            ScenarioError: If the protocol does not take the collateral.
+        """
+        return [*place_of_vault(scenario, settings), *routes(scenario, settings)]
+
+    @classmethod
+    def begin(cls, market: Market, cohort: CohortTable) -> None:
+        """Open the vaults: what they draw has been sold for a part of the collateral.
+
+        Raises:
+            ScenarioError: If the protocol or the seller does not allow them.
+        """
+        super().begin(market, cohort)
+        _open(market, cohort)
+
+
+def place_of_vault(scenario: Scenario, settings: AgentSettings) -> list[int]:
+    """Number of a protocol of debt positions, and of the collateral that a group names.
+
+    Raises:
+        ScenarioError: If the protocol does not take it.
+    """
+    name, token = settings.targets.protocol, settings.targets.collateral
+    lines = scenario.protocols[name].settings.collaterals
+    for k, line in enumerate(lines.values()):
+        if line.token == token:
+            return [list(scenario.protocols).index(name), k]
+    taken = ", ".join(line.token for line in lines.values())
+    raise ScenarioError([("agents", f"{name} takes no {token}; it takes {taken}")])
+
+
+def _open(market: Market, cohort: CohortTable) -> None:
+    """Open the vaults of a group."""
+    ledger, token = market.ledger, cohort.settings.targets.collateral
+    protocol = market.protocols[cohort.settings.targets.protocol]
+    k = int(cohort.places[LINE])
+    name = list(protocol.settings.collaterals)[k]
+    line = protocol.settings.collaterals[name]
+    coin = protocol.token("mints")
+    price, par = protocol.price(name), market.price(coin)
+    if not 0.0 < price < np.inf:
+        text = f"{token} has no price at the start, oracle {line.oracle} says {price:g}; mend it"
+        raise ScenarioError([(f"agents.{cohort.name}.collateral", text)])
+    equity = cohort.column("equity")
+    par = par if 0.0 < par < 1.01 * line.ratio else 1.0  # of its own coin nobody knows a price yet
+    ratio = np.maximum(cohort.column("ratio"), line.ratio * 1.02)
+    ink = equity / (price * (1.0 - min(par, 1.0) / ratio))
+    owed = ink * price / ratio
+    owed[owed < line.dust] = 0.0
+    own = np.where(owed > 0.0, equity / price, ink)
+    ink = np.maximum(ink, own)
+    bought = ink - own
+    room = min(line.ceiling, protocol.settings.ceiling)
+    if owed.sum() > room:
+        text = f"all debts are {owed.sum():.6g} {coin} and the ceiling is {room:.6g}; raise it, or "
+        raise ScenarioError([(f"agents.{cohort.name}", f"{text}lower equity or count")])
+    refuse_more_than_there_is(market, cohort, ledger.token(token), bought, "ratio")
+    ledger.endow(cohort.first, token, own)
+    for agent, amount in zip(cohort.accounts(), bought, strict=True):
+        begin(ledger.books)
+        transfer(
+            ledger.books, ledger.account(VENUE), int(agent), ledger.token(token), float(amount)
+        )
+    protocol.open_vaults(cohort.accounts(), name, ink, owed)
+    seller = VENUE if protocol.settings.mints is not None else HOLDERS
+    ledger.mint(seller, coin, float(owed.sum()))

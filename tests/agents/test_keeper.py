@@ -1,0 +1,148 @@
+"""Keepers start auctions and bid in them; who is alone in the blocks wins for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.keeper import counter_bid, counter_lot, first_bid
+from sim import Market, Scenario
+
+Make = Callable[..., Scenario]
+FALL = {"kind": "price_jump", "asset": "eth", "size": -0.3, "block": 3}
+DAI = {"price": 1.0, "process": "constant", "inventory": 1e6, "depth": 1e6}
+
+
+def hunted(
+    small: Make, keepers: dict[str, Any], cdp: dict[str, Any] | None = None, **changes: Any
+) -> Market:
+    """Ten vaults that a fall of ether makes unsafe, and keepers."""
+    owners = {
+        "kind": "vault_owner", "count": 10, "protocol": "maker", "collateral": "eth", "ratio": 1.8,
+        "attention": 0.0, "alarm": 0.0, "route": "venue",
+    }  # fmt: skip
+    group = {
+        "kind": "keeper", "count": 1, "protocol": "maker", "route": "venue", "most": 30,
+        "patience": 1, "risk_aversion": 0.0, "wallet": {"dai": 2e5, "eth": 5.0},
+    }  # fmt: skip
+    line = {"token": "eth", "oracle": "eth", "ratio": 1.5, "penalty": 0.13}
+    maker = {"kind": "cdp", "mints": "dai", "collaterals": {"ether": line}, "bid_duration": 10}
+    base = {
+        "venue": {"assets": {"dai": DAI}},
+        "protocols": {"maker": maker | {"auction_length": 30} | (cdp or {})},
+        "agents": {"owners": owners, "keepers": group | keepers},
+        "shocks": [FALL],
+    }
+    return Market(small(**(base | changes)), rng=1)
+
+
+def last(market: Market, name: str) -> float:
+    rows = market.datacollector.get_model_vars_dataframe()
+    return float(rows[f"protocol.maker.{name}"].iloc[-1])
+
+
+def test_safe_vaults_are_left_alone(small: Make) -> None:
+    assert hunted(small, {}, shocks=[]).run(20).receipts().empty
+
+
+def test_who_is_alone_wins_at_its_first_bid(small: Make) -> None:
+    market = hunted(small, {"opening": 0.0}).run(60)
+    assert last(market, "settled") == 10.0
+    assert last(market, "zero_bid_share") == 1.0
+    assert last(market, "bad_debt") == pytest.approx(last(market, "liquidated"), rel=1e-3)
+    assert last(market, "takings") > 1e5
+    market.ledger.audit()
+
+
+def test_two_bid_each_other_up_to_their_valuations(small: Make) -> None:
+    market = hunted(small, {"opening": 0.0, "count": 3, "margin": 0.05}).run(80)
+    assert last(market, "settled") == 10.0
+    assert last(market, "zero_bid_share") == 0.0
+    assert last(market, "coverage") == pytest.approx(1.0)
+    # The tab was bid in full, and less of the lot asked for: about 5 % are left to the winner.
+    paid = last(market, "liquidated") * 1.13
+    assert last(market, "takings") == pytest.approx(0.05 * paid / 0.95, rel=0.8)
+    held = [market.ledger.balance(f"owners-{n}", "eth") for n in range(10)]
+    assert min(held) > 0.0  # what was not sold is the debtors'
+
+
+def test_who_has_no_coins_left_bids_no_more(small: Make) -> None:
+    poor = hunted(small, {"opening": 1.0, "wallet": {"dai": 20_000.0, "eth": 5.0}}).run(12)
+    assert last(poor, "auctions") == 10.0
+    bids = poor.receipts().query("kind == 'bid' and status == 'done'")
+    assert bids["amount_in"].sum() == pytest.approx(20_000.0, rel=0.02)
+
+
+def test_it_buys_its_coins_with_the_bid(small: Make) -> None:
+    market = hunted(small, {"opening": 1.0, "wallet": {"usdc": 3e5, "eth": 5.0}}).run(60)
+    assert last(market, "settled") == 10.0
+    assert market.receipts().query("kind == 'venue' and status == 'done'").shape[0] >= 10
+
+
+GAS = {"fee_market": "first_price", "gas_limit": 1e7, "base_fee": 0.0}
+DEAR = {"gas": 1.5, "bid_median": 200.0, "bid_sigma": 0.5}
+
+
+def of_two_kinds(small: Make, outside: dict[str, float]) -> Market:
+    """One keeper whose program pays any price for gas, three whose limit is 50 gwei."""
+    market = hunted(small, {"opening": 0.0}, block=GAS | {"outside": outside})
+    content = market.setup.to_dict()
+    market.close()
+    rich = content["agents"]["keepers"]
+    content["agents"]["slow"] = rich | {"count": 3, "most_gas": 50.0}
+    return Market(content, rng=1).run(120)
+
+
+def test_while_gas_is_dear_one_wins_for_nothing_and_not_while_it_is_free(small: Make) -> None:
+    choked = of_two_kinds(small, DEAR)
+    assert last(choked, "settled") == 10.0 and last(choked, "zero_bid_share") == 1.0
+    free = of_two_kinds(small, {"gas": 0.3, "bid_median": 5.0, "bid_sigma": 0.5})
+    assert last(free, "settled") == 10.0 and last(free, "zero_bid_share") == 0.0
+
+
+def test_a_dutch_auction_is_taken_when_its_price_pays(small: Make) -> None:
+    dutch = {"auction": "dutch", "buf": 1.2, "step": 1, "tail": 100, "cut": 0.99}
+    market = hunted(small, {"margin": 0.04}, dutch).run(60)
+    assert last(market, "settled") == 10.0 and last(market, "coverage") == pytest.approx(1.0)
+    taken = market.receipts().query("kind == 'take' and status == 'done'")
+    price = taken["amount_in"].sum() / taken["amount_out"].sum()
+    assert price < 1400.0 * 0.97 and price > 1400.0 * 0.94
+
+
+def test_a_fixed_bonus_is_taken_at_once(small: Make) -> None:
+    market = hunted(small, {"margin": 0.02}, {"auction": "bonus", "bonus": 0.08}).run(6)
+    assert last(market, "settled") == 10.0 and last(market, "unsafe") == 0.0
+    assert last(market, "takings") > 0.0
+
+
+def test_it_buys_a_deficit_and_a_surplus(small: Make) -> None:
+    mkr = {"price": 500.0, "process": "constant", "inventory": 1e5}
+    cdp = {
+        "governance": "mkr", "deficit_lot": 2000.0, "deficit_offer": 40.0, "deficit_delay": 2,
+    }  # fmt: skip
+    venue = {"assets": {"dai": DAI, "mkr": mkr}}
+    market = hunted(small, {"opening": 0.0}, cdp, venue=venue).run(200)
+    assert market.ledger.balance("keepers-0", "mkr") > 0.0
+    assert last(market, "dilution") > 0.0
+    assert last(market, "deficit") < 2000.0
+    market.ledger.audit()
+
+
+@given(st.floats(0.0, 1e5), st.floats(1.0, 1e5), st.floats(0.0, 1.0), st.floats(1.0, 1e5))
+def test_bids_stay_below_valuations_and_tabs(
+    bid: float, value: float, counter: float, tab: float
+) -> None:
+    least = min(bid * 1.03, tab)
+    mine = counter_bid(bid, value, counter, least, tab)
+    assert mine == 0.0 or (least <= mine <= min(value, tab))
+    assert first_bid(counter, value, tab) <= max(counter * value, 0.01)
+
+
+def test_less_and_less_is_asked_for() -> None:
+    # A lot of 50 for 4,000, of a unit that is worth 100: no less than 40 is asked for.
+    assert counter_lot(50.0, 4000.0, 100.0, 0.5, 48.0) == pytest.approx(45.0)
+    assert counter_lot(41.0, 4000.0, 100.0, 0.5, 39.8) == 0.0
