@@ -23,6 +23,7 @@ from pydantic import Field
 from agents.arbitrageur import give_limitless_capital
 from agents.base import Behaviour, Column
 from agents.intents import OUTSIDE, THEN, Order, ask, trade
+from agents.issued import NOWHERE
 from agents.leveraged_borrower import routes
 from agents.targets import Places, Targets
 from agents.tools import BUMP, affordable, best_place, gas_cost, going_bid, rebid, refuel
@@ -64,6 +65,8 @@ BITE, BID_CALL, SETTLE, RESTART, TAKE, LIQUIDATE = (
 SELL_DEFICIT, SELL_SURPLUS = _CALLS.index("sell_deficit"), _CALLS.index("sell_surplus")
 GAS = 300_000.0
 """Of a bid with the purchase of its coins, about."""
+SMALLER = 5
+"""Times that a sale may be halved until it does not move the price too far."""
 LEAST_BID = 0.01
 """Coins of a bid that is next to nothing."""
 
@@ -318,12 +321,18 @@ def _sell(w, me, i, my, protocol):
             my.sell_at = w.chain[0].block + my.hold
         if w.chain[0].block < my.sell_at:
             return False
-        place, out = best_place(w, me.places[ROUTES:], token, numeraire, extra)
-        other, coins = best_place(w, me.places[ROUTES:], token, coin, extra)
-        wanted = numeraire
-        if other >= OUTSIDE and coins * market_price(w, coin) > out:
-            place, out, wanted = other, coins, coin
-        my.sell_at = 0.0
+        place, out, wanted = NOWHERE, 0.0, numeraire
+        for _ in range(SMALLER):  # as much as can be sold without moving the price too far
+            place, out = best_place(w, me.places[ROUTES:], token, numeraire, extra)
+            other, coins = best_place(w, me.places[ROUTES:], token, coin, extra)
+            wanted, worth = numeraire, out
+            if other >= OUTSIDE and coins * market_price(w, coin) > out:
+                place, out, wanted = other, coins, coin
+                worth = coins * market_price(w, coin)
+            if worth >= (1.0 - my.slippage) * extra * market_price(w, token):
+                my.sell_at = 0.0
+                break
+            extra *= 0.5
         if place >= OUTSIDE and out > 0.0:
             order = _offer(w, me, i, my, GAS)
             return trade(w, order, place, token, wanted, extra, out * (1.0 - my.slippage))
@@ -373,9 +382,22 @@ def _hunt(w, me, i, my, protocol):
 
 
 @inner
+def _wait(w, me):
+    """Have those wait whose orders are still in the mempool."""
+    chain = w.chain[0]
+    n = 0
+    while n < chain.left:
+        entry = w.mempool[n]
+        if entry.cohort == me.ident and entry.gone == 0:
+            me.rows[entry.sender - me.first].busy = chain.block + 1
+        n += entry.calls
+
+
+@inner
 def decide(w, me):
     """Start what can be liquidated, bid where it pays, settle what is won, sell it."""
     rebid(w, me)
+    _wait(w, me)
     chain = w.chain[0]
     protocol = record_at(w.protocols[me.places[PROTOCOL]].record, RECORD)
     for i in range(me.size):
@@ -389,11 +411,12 @@ def decide(w, me):
             my.kept = w.books.balances[account, w.rules[0].gas_token]
         if not refuel(w, account, me.ident, GAS):
             continue
-        sent = _hunt(w, me, i, my, protocol)
+        # What is won is sold first: who does not, has no coins for the next lot.
+        sent = int(_sell(w, me, i, my, protocol)) + _hunt(w, me, i, my, protocol)
         if sent == 0:
-            sent = int(_sell(w, me, i, my, protocol) or _vow(w, me, i, my, protocol))
+            sent = int(_vow(w, me, i, my, protocol))
         if sent > 0:
-            my.busy = chain.block + my.patience
+            my.busy = chain.block + 1
 
 
 class KeeperTargets(Places):

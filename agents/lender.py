@@ -119,7 +119,8 @@ def decide(w, me):
                 bid = going_bid(w, account, gas, my.bid * (1.0 + afraid))
                 sent = withdraw(w, Order(account, me.ident, bid, patience), m, token, amount)
                 if sent and draw >= afraid + for_yield:
-                    trade(w, THEN, OUTSIDE, token, rules.numeraire, PREVIOUS, 0.0)
+                    least = my.least_price * (worth if amount == ALL else amount)
+                    trade(w, THEN, OUTSIDE, token, rules.numeraire, PREVIOUS, least)
                 my.busy = chain.block + patience
         elif afraid < 0.01 and draw < my.yield_response * max(rate - my.outside_yield, 0.0):
             amount = min(my.deposit, w.books.balances[account, token] * 0.99)
@@ -152,6 +153,7 @@ class Lender(Behaviour):
         "premium_response": Column(
             "Chance to leave and sell, per premium", "chance per 1", 0.0, 0.0
         ),
+        "least_price": Column("Least price that it sells at for a premium", "numeraire", 0.0, 0.0),
         "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
         "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
         "bump": BUMP,

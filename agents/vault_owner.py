@@ -3,10 +3,13 @@
 Each keeps its collateral over its debt around an aim, which rises with volatility (Adrian, Shin
 2010). Above a band it draws more coins and buys collateral with them. Where the ratio is below its
 floor, it brings it back: by coins that it has, collateral that it has, coins that it buys with its
-money, or by selling collateral for coins, in that order. Nobody else can retire the coins, so this
-buying lifts a debt-backed coin above one in a crash (Klages-Mundt, Minca 2021), while new debt,
-which would bring it back, is what nobody wants then. Some sell it short: they draw coins to sell
-where these are dear, and buy them back when they are not.
+money, or by selling collateral for coins, in that order; where coins cost more than one and the
+penalty, which is what it would lose if it were bitten, it buys collateral instead.
+
+Nobody else can retire the coins, so this buying lifts a debt-backed coin above one in a crash
+(Klages-Mundt, Minca 2021), while new debt, which would bring it back, is what nobody wants then.
+Some sell it short: they draw coins to sell where these are dear, and buy them back when they are
+not.
 
 It reckons with the lower of the venue's price and the oracle's: what a delayed oracle will say is
 known before.
@@ -141,6 +144,23 @@ def _sell(w, me, i, my, order, standing, wanted):
 
 
 @inner
+def _add(w, me, i, my, order, more):
+    """Buy collateral with its money, and lock it."""
+    p, k = me.places[PROTOCOL], me.places[LINE]
+    line, numeraire = record_at(w.protocols[p].record, RECORD).collaterals[k], w.rules[0].numeraire
+    cost = more * market_price(w, line.token) * 1.01
+    money = min(cost, 0.98 * w.books.balances[me.first + i, numeraire])
+    if money < 0.2 * cost:
+        return False
+    place, out = best_place(w, me.places[ROUTES:], numeraire, line.token, money)
+    if place < OUTSIDE or not out > 0.0:
+        return False
+    if trade(w, order, place, numeraire, line.token, money, out * (1.0 - my.slippage)):
+        return ask(w, THEN, p, LOCK, line.token, line.locked, PREVIOUS, 0.0)
+    return False
+
+
+@inner
 def _save(w, me, i, my, standing, wanted, coin_price):
     """Bring the ratio back over the floor, by what means there are."""
     p, k = me.places[PROTOCOL], me.places[LINE]
@@ -159,8 +179,12 @@ def _save(w, me, i, my, standing, wanted, coin_price):
     more = wanted * owed / price - ink
     if spare >= 0.2 * more:
         return ask(w, order, p, LOCK, token, protocol.collaterals[k].locked, min(more, spare), 0.0)
-    if _repay(w, me, i, my, order, need, coin_price, True):
+    # Coins that cost more than one and the penalty are worse than to be bitten: more is locked.
+    dear = coin_price > 1.0 + protocol.collaterals[k].penalty
+    if _repay(w, me, i, my, order, need, coin_price, not dear):
         return True
+    if dear:
+        return _add(w, me, i, my, order, more)
     return _sell(w, me, i, my, order, standing, wanted)
 
 
