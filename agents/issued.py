@@ -2,7 +2,8 @@
 
 Whoever holds some can hand them in for what is behind them. To agents that is a place to trade
 like a pool or the outside venue: the pool `p` is ``SHARES + p``, the lending market `m` is
-``RECEIPTS + m`` (`agents.intents.trade`).
+``RECEIPTS + m``, the protocol `p` that says what it would give ``PROTOCOLS + p``
+(`agents.intents.trade`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from agents.intents import RECEIPTS, SHARES
 from protocols import lending
 from protocols.operations import ask_one
 from protocols.pool import position
-from sim.compiled import inner, kernel
+from sim.compiled import ask_quote, inner, kernel
 from sim.measures import market_price
 
 NOWHERE = -2
@@ -64,6 +65,15 @@ def _of_receipts(w, m, token_in, token_out, amount):
         if reserve.receipt == token_out and reserve.token == token_in and index > 0.0:
             return amount / index
     return 0.0
+
+
+@inner
+def quote_protocol(w, p, token_in, token_out, amount):
+    """What a protocol that anybody trades with would give; 0 where it gives nothing."""
+    protocol = w.protocols[p]
+    if protocol.quote == 0 or not amount > 0.0:
+        return 0.0
+    return ask_quote(protocol.quote, w, protocol.record, token_in, token_out, amount)
 
 
 @inner

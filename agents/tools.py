@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from agents.base import Column
-from agents.intents import OUTSIDE, SHARES, THEN, Order, require, trade
-from agents.issued import NOWHERE, is_issued, quote_issued
+from agents.intents import OUTSIDE, PROTOCOLS, SHARES, THEN, Order, require, trade
+from agents.issued import NOWHERE, is_issued, quote_issued, quote_protocol
 from protocols import amm, oracle
 from protocols.pool import position
 from sim import venue
@@ -77,7 +77,9 @@ def share_bid(w, profit, share, gas):
 
 @inner
 def quote_at(w, place, token_in, token_out, amount):
-    """What a pool, the outside venue or an issuer would give now; 0 where it cannot."""
+    """What a pool, the outside venue, an issuer or a protocol would give; 0 where it cannot."""
+    if place >= PROTOCOLS:
+        return quote_protocol(w, place - PROTOCOLS, token_in, token_out, amount)
     if place >= SHARES:
         return quote_issued(w, token_in, token_out, amount)[1]
     if place == OUTSIDE:

@@ -357,6 +357,13 @@ def ask_protocol(typing_context, address, world, record):
 
 
 @intrinsic
+def ask_quote(typing_context, address, world, record, token_in, token_out, amount):
+    """Call the kernel at `address` as ``kernel(world, me, token in, token out, amount)``."""
+    asked = (types.int64, types.int64, types.float64)
+    return call_of((world, ME, *asked), types.float64, (world, types.int64, *asked))
+
+
+@intrinsic
 def let_protocol(typing_context, address, world, record):
     """Call the kernel at `address` as ``kernel(world, me)``, which returns nothing."""
     return call_of((world, ME), types.none, (world, types.int64))
