@@ -25,6 +25,7 @@ from agents.queue_arbitrageur import QueueArbitrageur
 from agents.range_provider import RangeProvider
 from agents.rebalancer import Rebalancer
 from agents.refinancer import Refinancer
+from agents.risk_steward import RiskSteward
 from agents.sandwich_attacker import SandwichAttacker
 from agents.sentiment_trader import SentimentTrader
 from agents.underwriter import Underwriter
@@ -60,6 +61,7 @@ __all__ = [
     "RangeProvider",
     "Rebalancer",
     "Refinancer",
+    "RiskSteward",
     "SandwichAttacker",
     "SentimentTrader",
     "Underwriter",
@@ -92,6 +94,7 @@ register("queue_arbitrageur", QueueArbitrageur)
 register("range_provider", RangeProvider)
 register("rebalancer", Rebalancer)
 register("refinancer", Refinancer)
+register("risk_steward", RiskSteward)
 register("sandwich_attacker", SandwichAttacker)
 register("sentiment_trader", SentimentTrader)
 register("underwriter", Underwriter)

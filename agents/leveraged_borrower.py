@@ -153,6 +153,7 @@ def decide(w, me):
     market = w.markets[m]
     backing, owing = w.reserves[me.places[C_RESERVE]], w.reserves[me.places[D_RESERVE]]
     price_c, price_d = w.feeds[backing.feed].price, w.feeds[owing.feed].price
+    ltv, threshold = lending.terms_for(backing, owing)
     ratio = volatility_ratio_of(w, me.places[COLLATERAL])
     _, _, cash = lending.totals(w.books, market, owing)
     # The dearest of what it may do: take out or borrow, trade, put in.
@@ -170,7 +171,7 @@ def decide(w, me):
         owed = lending.debt_of(w.books, owing, account) * price_d
         if worth <= 0.0:
             continue
-        factor = worth * backing.threshold / owed if owed > 0.0 else np.inf
+        factor = worth * threshold / owed if owed > 0.0 else np.inf
         # Below the buffer an alarm may wake it more often than it looks by itself.
         looks = my.attention if factor >= my.buffer else max(my.attention, my.alarm)
         if draw >= looks:
@@ -182,18 +183,18 @@ def decide(w, me):
             wanted = my.buffer * 1.05
             if worth > owed and aim > 1.0:
                 # Health factor at the target leverage, where that is the safer aim.
-                wanted = max(wanted, backing.threshold * aim / (aim - 1.0))
-            wanted = max(wanted, backing.threshold * 1.01)
+                wanted = max(wanted, threshold * aim / (aim - 1.0))
+            wanted = max(wanted, threshold * 1.01)
             if factor < 1.0 or not refuel(w, account, me.ident, gas):
                 continue
-            standing = (worth, backing.threshold, owed, wanted)
+            standing = (worth, threshold, owed, wanted)
             _save(w, me, i, my, (price_c, price_d), standing, gas)
             busy = chain.block + my.patience
         elif leverage < aim * (1.0 - my.band):
             equity = worth - owed
             value = min((aim - leverage) * equity, my.step * equity)
-            value = min(value, worth * backing.ltv * 0.98 - owed)
-            if (worth + value) * backing.threshold < my.buffer * 1.05 * (owed + value):
+            value = min(value, worth * ltv * 0.98 - owed)
+            if (worth + value) * threshold < my.buffer * 1.05 * (owed + value):
                 continue
             if (
                 value > 0.01 * equity

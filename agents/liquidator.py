@@ -43,6 +43,7 @@ from agents.tools import (
     worth_the_race,
 )
 from protocols import lending
+from protocols.loans import bonus_now
 from sim.codes import ALL, PREVIOUS, Kind
 from sim.compiled import inner
 from sim.measures import market_price
@@ -100,11 +101,15 @@ def _pair(w, market, borrower):
     """The borrower's largest debt and largest collateral. Returns (debt, collateral) reserves."""
     d = c = -1
     most_d = most_c = 0.0
+    alone = lending.isolated_by(w.books, market, w.reserves, borrower)
     for r in range(market.first, market.first + market.size):
         reserve = w.reserves[r]
         price = w.feeds[reserve.feed].price
         owed = lending.debt_of(w.books, reserve, borrower) * price
-        held = lending.deposit_of(w.books, reserve, borrower) * price if reserve.collateral else 0.0
+        secures = reserve.collateral
+        if market.isolates:
+            secures = lending.secures(w.reserves, r, alone)
+        held = lending.deposit_of(w.books, reserve, borrower) * price if secures else 0.0
         if owed > most_d:
             d, most_d = r, owed
         if held > most_c:
@@ -143,7 +148,7 @@ TINY = 1e-6
 
 
 @inner
-def _best_gain(w, me, my, d, c):
+def _best_gain(w, me, my, d, c, bonus):
     """Most that a liquidation of a pair can gain on what it spends, before gas.
 
     A sale gives less a unit the larger it is, so the first unit's price bounds them
@@ -164,7 +169,7 @@ def _best_gain(w, me, my, d, c):
             for token in (debt, rules.numeraire):
                 out = quote_at(w, sales[i], collateral, token, TINY)
                 price = max(price, out / TINY * market_price(w, token))
-    a_unit = w.feeds[owing.feed].price / w.feeds[backing.feed].price * (1.0 + backing.bonus)
+    a_unit = w.feeds[owing.feed].price / w.feeds[backing.feed].price * (1.0 + bonus)
     # The last factor is for the rounding of so small a quote.
     return a_unit * price / _unit_cost(w, debt) * (1.0 + 1e-6) - 1.0
 
@@ -200,7 +205,7 @@ def assess(w, me, my, m, borrower, factor, capital, d, c):
         lending.debt_of(w.books, owing, borrower),
         w.feeds[owing.feed].price,
         most,
-        backing.bonus,
+        bonus_now(w, m, c, borrower),
         factor,
         terms,
     )
@@ -389,7 +394,7 @@ def _hunt(w, me, i, my, j, begun, capital, sent):
     gas = rules.gas_cost[Kind.LIQUIDATE] + rules.gas_cost[Kind.SWAP]
     start = int(agent_uniform(me.key, i, 1 + j) * market.debtors)
     last_d = last_c = -1
-    gain = 0.0
+    gain = last_bonus = 0.0
     trying = tries_out(w, my)
     for step in range(market.debtors):
         if sent >= my.most or capital <= 0.0:
@@ -401,9 +406,10 @@ def _hunt(w, me, i, my, j, begun, capital, sent):
         d, c = _pair(w, market, w.debtors[m, k])
         if d < 0 or c < 0:
             continue
-        if d != last_d or c != last_c:
-            last_d, last_c = d, c
-            gain = _best_gain(w, me, my, d, c) - my.margin
+        bonus = bonus_now(w, m, c, w.debtors[m, k])
+        if d != last_d or c != last_c or bonus != last_bonus:
+            last_d, last_c, last_bonus = d, c, bonus
+            gain = _best_gain(w, me, my, d, c, bonus) - my.margin
         if gain <= 0.0:
             continue
         owed = lending.debt_of(w.books, w.reserves[d], w.debtors[m, k])

@@ -75,7 +75,8 @@ def open_positions(
     price_c = _price(market, cohort, sleeve.c)
     price_d = _price(market, cohort, sleeve.d)
     # No more than the loan-to-value lets it borrow, with a little to spare.
-    most = 1.0 / (1.0 - 0.98 * float(backing["ltv"]))
+    ltv, _ = lending.terms_for(backing, w.reserves[sleeve.d])
+    most = 1.0 / (1.0 - 0.98 * float(ltv))
     leverage = np.minimum(leverage, most)
     loans = np.column_stack([equity * leverage / price_c, equity * (leverage - 1.0) / price_d])
     seller = _hand_over(market, cohort, sleeve, equity / price_c, loans[:, 0])

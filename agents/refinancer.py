@@ -146,9 +146,7 @@ def _rate_after(w, me, k, more):
     if not debts + cash > 0.0:
         return np.inf
     used = min((debts + more) / (debts + cash), 1.0)
-    return lending.borrow_rate(
-        used, reserve.base_rate, reserve.slope1, reserve.slope2, reserve.optimal
-    )
+    return lending.rate_at(reserve, used)
 
 
 @inner

@@ -112,6 +112,8 @@ def _repay(w, market, reserve, account, got):
     reserve.highest = max(reserve.highest, cash)
     done = burn(books, account, reserve.debt, units)
     done = done and store(books, reserve.slot + lending.CASH, cash)
+    if done and market.isolates:
+        done = lending.release(books, market, w.reserves, w.feeds, reserve, account, paid)
     if got > paid:
         done = done and transfer(books, market.account, account, reserve.token, got - paid)
     return paid if done else -1.0

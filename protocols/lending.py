@@ -14,10 +14,27 @@ holds (the "virtual underlying balance" of Aave v3.1). What somebody gives to th
 besides moves no rate and no index, so no attack can be built on it (as the donation to
 Euler in 2023, or to empty Compound v2 markets); at the end of the block the treasury
 receives it as receipts.
+
+Where settings ask for it (all are off by default):
+
+- **Isolation** (Aave v3): who has borrowed against an isolated token has no other collateral, and
+  owes no more of other tokens than those that may be borrowed so; all such debts together have a
+  ceiling, counted at the prices at which they were made. A *mark*, a token that is worth nothing,
+  says of each account how much of the ceiling it takes.
+- **Categories** (Aave v3's e-mode): while all that an account owes is of one category, its
+  collateral of that category counts at the category's terms.
+- **A pair** (Morpho Blue): one collateral, one loan, one loan-to-value up to which may be borrowed
+  and from which it is liquidated, at a bonus that follows from it (`pair_bonus`).
+- **The adaptive curve** (Morpho's AdaptiveCurveIRM, `curved` and `adapted`): the rate at the target
+  rises for as long as utilisation is above it.
+- **Auctions**: the bonus of a liquidation rises from nothing with the blocks since it became
+  possible (in the manner of Euler's discount and of Dutch auctions).
+- **Freezing**: a reserve takes no deposits and makes no loans.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -46,6 +63,9 @@ MARKET = np.dtype(
         ("closes", "i8"),  # 1: accounts that cannot pay are closed, `protocols.default`
         ("default_delay", "i8"),  # blocks that liquidators have before that
         ("slot", "i8"),  # first of its slots in the ledger's storage
+        ("isolates", "i8"),  # 1: a reserve is isolated
+        ("sorted", "i8"),  # 1: a reserve is in a category
+        ("auction", "i8"),  # blocks in which the bonus rises to all of it, 0: it is all at once
     ]
 )
 RESERVE = np.dtype(
@@ -71,6 +91,19 @@ RESERVE = np.dtype(
         ("borrow_rate", "f8"),  # per year, of the last block
         ("supply_rate", "f8"),
         ("highest", "f8"),  # most deposits that an audit saw or cash that came in, token units
+        ("frozen", "i8"),  # 1: takes no deposits and makes no loans
+        ("isolated", "i8"),  # 1: is collateral alone, or none
+        ("mark", "i8"),  # token that counts debts against it, -1: it is not isolated
+        ("ceiling", "f8"),  # most of those, numeraire
+        ("in_isolation", "i8"),  # 1: may be borrowed against an isolated token
+        ("category", "i8"),  # -1: none
+        ("category_ltv", "f8"),
+        ("category_threshold", "f8"),
+        ("category_bonus", "f8"),
+        ("adaptive", "i8"),  # 1: the adaptive curve, with `optimal` as the target
+        ("steepness", "f8"),
+        ("adjustment", "f8"),  # per year
+        ("at_target", "f8"),  # rate per year at the target, now
     ]
 )
 
@@ -102,6 +135,58 @@ def borrow_rate(utilisation, base, slope1, slope2, optimal):
     if utilisation <= optimal:
         return base + slope1 * utilisation / optimal
     return base + slope1 + slope2 * (utilisation - optimal) / (1.0 - optimal)
+
+
+LEAST_AT_TARGET, MOST_AT_TARGET = 0.001, 2.0
+"""Bounds of the adaptive curve's rate at the target, per year (Morpho's ConstantsLib)."""
+
+
+@kernel
+def off_target(utilisation, target):
+    """Distance of utilisation from its target: (u - t) / (1 - t) above it, (u - t) / t below."""
+    return (utilisation - target) / (1.0 - target if utilisation > target else target)
+
+
+@kernel
+def curved(at_target, distance, steepness):
+    """Rate of the adaptive curve: r (1 + (C - 1) e) above the target, r (1 + (1 - 1/C) e) below.
+
+    Args:
+        at_target: r, rate at the target.
+        distance: e, `off_target`.
+        steepness: C, so that the rate goes from r / C when empty to C r when full.
+    """
+    slope = 1.0 - 1.0 / steepness if distance < 0.0 else steepness - 1.0
+    return at_target * (1.0 + slope * distance)
+
+
+@kernel
+def adapted(at_target, distance, adjustment, years):
+    """Rate at the target after a time off it: r exp(s e t), within its bounds.
+
+    Args:
+        at_target: r, per year.
+        distance: e, `off_target`.
+        adjustment: s, per year: 50 doubles it in five days when all is lent.
+        years: t.
+    """
+    moved = at_target * math.exp(adjustment * distance * years)
+    return min(max(moved, LEAST_AT_TARGET), MOST_AT_TARGET)
+
+
+@kernel
+def pair_bonus(lltv):
+    """Bonus of a liquidation in a pair: min(1.15, 1 / (0.3 LLTV + 0.7)) - 1 (Morpho Blue)."""
+    return min(1.15, 1.0 / (0.3 * lltv + 0.7)) - 1.0
+
+
+@kernel
+def rate_at(reserve, used):
+    """Rate per year that borrowers of a reserve pay at a utilisation."""
+    if reserve.adaptive:
+        distance = off_target(used, reserve.optimal)
+        return curved(reserve.at_target, distance, reserve.steepness)
+    return borrow_rate(used, reserve.base_rate, reserve.slope1, reserve.slope2, reserve.optimal)
 
 
 @kernel
@@ -240,6 +325,62 @@ def utilisation(books, market, reserve):
 
 
 @kernel
+def isolated_by(books, market, reserves, account):
+    """The isolated reserve that an account has borrowed against; -1: none."""
+    if market.isolates:
+        for r in range(market.first, market.first + market.size):
+            if reserves[r].isolated and books.balances[account, reserves[r].mark] > 0.0:
+                return r
+    return -1
+
+
+@kernel
+def category_of(books, market, reserves, account):
+    """The category of all that an account owes; -1: of none, or of several."""
+    found = -1
+    if market.sorted:
+        for r in range(market.first, market.first + market.size):
+            if books.balances[account, reserves[r].debt] > 0.0:
+                category = reserves[r].category
+                if category < 0 or found not in (-1, category):
+                    return -1
+                found = category
+    return found
+
+
+@kernel
+def secures(reserves, r, isolation):
+    """Whether deposits in a reserve secure debts, of an account that `isolation` holds for."""
+    if isolation >= 0:
+        return r == isolation
+    return reserves[r].collateral == 1 and reserves[r].isolated == 0
+
+
+@kernel
+def terms_for(backing, owing):
+    """(loan-to-value, threshold) of a reserve for who owes of another one alone."""
+    if backing.category >= 0 and backing.category == owing.category:
+        return backing.category_ltv, backing.category_threshold
+    return backing.ltv, backing.threshold
+
+
+@kernel
+def bonus_of(books, market, reserves, r, account, elapsed):
+    """Bonus for collateral of an account in a reserve, a share.
+
+    Args:
+        elapsed: Blocks since its liquidation became possible.
+    """
+    reserve = reserves[r]
+    bonus = reserve.bonus
+    if reserve.category >= 0 and category_of(books, market, reserves, account) == reserve.category:
+        bonus = reserve.category_bonus
+    if market.auction > 0:
+        bonus *= min(elapsed / market.auction, 1.0)
+    return bonus
+
+
+@kernel
 def standing(books, market, reserves, feeds, account):
     """An account's position in a market, at the oracle's prices.
 
@@ -248,14 +389,19 @@ def standing(books, market, reserves, feeds, account):
         liquidation thresholds, debt value), all in the numeraire.
     """
     collateral = borrowable = threshold = debt = 0.0
+    isolation = isolated_by(books, market, reserves, account)
+    category = category_of(books, market, reserves, account)
     for r in range(market.first, market.first + market.size):
         reserve = reserves[r]
         price = feeds[reserve.feed].price
-        if reserve.collateral:
+        if reserve.collateral and (market.isolates == 0 or secures(reserves, r, isolation)):
             value = deposit_of(books, reserve, account) * price
+            ltv, limit = reserve.ltv, reserve.threshold
+            if category >= 0 and reserve.category == category:
+                ltv, limit = reserve.category_ltv, reserve.category_threshold
             collateral += value
-            borrowable += value * reserve.ltv
-            threshold += value * reserve.threshold
+            borrowable += value * ltv
+            threshold += value * limit
         debt += debt_of(books, reserve, account) * price
     return collateral, borrowable, threshold, debt
 
@@ -338,6 +484,8 @@ def deposit(books, market, reserves, sender, token, amount):
     if r < 0 or not amount > 0.0:
         return Reason.INVALID, 0.0
     reserve = reserves[r]
+    if reserve.frozen:
+        return Reason.HALTED, 0.0
     index = books.storage[reserve.slot + SUPPLY_INDEX]
     if index <= 0.0:  # the depositors have lost everything
         return Reason.EMPTY_POOL, 0.0
@@ -395,6 +543,13 @@ def borrow(books, market, reserves, feeds, sender, token, amount, least_health):
     reserve = reserves[r]
     if not reserve.borrowable:
         return Reason.NOT_BORROWABLE, 0.0
+    if reserve.frozen:
+        return Reason.HALTED, 0.0
+    isolation = -1
+    if market.isolates:
+        isolation = isolated_by(books, market, reserves, sender)
+        if isolation < 0:
+            isolation = _would_isolate(books, market, reserves, feeds, sender)
     if books.storage[reserve.slot + SUPPLY_INDEX] <= 0.0:  # nobody is left to lend it
         return Reason.EMPTY_POOL, 0.0
     _, debts, cash = totals(books, market, reserve)
@@ -406,6 +561,14 @@ def borrow(books, market, reserves, feeds, sender, token, amount, least_health):
         return Reason.INVALID, 0.0
     if not pay_out(books, market, reserve, sender, amount):
         return Reason.NO_CASH, 0.0
+    if isolation >= 0:
+        if not reserve.in_isolation:
+            return Reason.NOT_BORROWABLE, 0.0
+        mark = reserves[isolation].mark
+        if not mint(books, sender, mark, amount * feeds[reserve.feed].price):
+            return Reason.INVALID, 0.0
+        if books.supply[mark] > reserves[isolation].ceiling:
+            return Reason.CAP, 0.0
     _, borrowable, threshold, debt = standing(books, market, reserves, feeds, sender)
     if debt > borrowable or threshold < least_health * debt:
         return Reason.UNHEALTHY, 0.0
@@ -413,7 +576,44 @@ def borrow(books, market, reserves, feeds, sender, token, amount, least_health):
 
 
 @kernel
-def repay(books, market, reserves, sender, debtor, token, amount):
+def _would_isolate(books, market, reserves, feeds, account):
+    """The isolated reserve that an account's first debt would be against; -1: it needs none.
+
+    It is against other collateral where there is some that may be borrowed against.
+    """
+    found, most = -1, 0.0
+    for r in range(market.first, market.first + market.size):
+        reserve = reserves[r]
+        if books.balances[account, reserve.debt] > 0.0:
+            return -1
+        if not reserve.collateral:
+            continue
+        power = deposit_of(books, reserve, account) * feeds[reserve.feed].price * reserve.ltv
+        if reserve.isolated == 0 and power > 0.0:
+            return -1
+        if reserve.isolated and power > most:
+            found, most = r, power
+    return found
+
+
+@kernel
+def release(books, market, reserves, feeds, reserve, account, repaid):
+    """Take what is repaid of a reserve off the ceiling that an account's debts count against."""
+    isolation = isolated_by(books, market, reserves, account)
+    if isolation < 0:
+        return True
+    mark = reserves[isolation].mark
+    counted = books.balances[account, mark]
+    owes = False
+    for r in range(market.first, market.first + market.size):
+        owes |= books.balances[account, reserves[r].debt] > 0.0
+    if owes:  # who still owes stays in isolation, with a grain at least
+        counted = min(repaid * feeds[reserve.feed].price, counted * (1.0 - 1e-9))
+    return burn(books, account, mark, counted)
+
+
+@kernel
+def repay(books, market, reserves, feeds, sender, debtor, token, amount):
     """Repay a debt, the sender's or another's, at most all of it. Returns (reason, amount)."""
     r = reserve_at(market, reserves, token)
     if r < 0:
@@ -433,6 +633,8 @@ def repay(books, market, reserves, sender, debtor, token, amount):
     if not pay_in(books, market, reserve, sender, amount):
         return Reason.INSUFFICIENT_BALANCE, 0.0
     if not burn(books, debtor, reserve.debt, units):
+        return Reason.INVALID, 0.0
+    if market.isolates and not release(books, market, reserves, feeds, reserve, debtor, amount):
         return Reason.INVALID, 0.0
     return Reason.DONE, amount
 
@@ -493,18 +695,31 @@ def write_off(books, market, reserves, feeds, debtor, share):
         store(books, total, books.storage[total] + owed * price)
         total = market.slot + DEPOSITOR_LOSS_VALUE
         store(books, total, books.storage[total] + rest * price)
+        if market.isolates:
+            release(books, market, reserves, feeds, reserve, debtor, owed)
 
 
 # Wide: the arguments of the call in Aave's contract, and the books.
 @kernel
 def liquidate(
-    books, market, reserves, feeds, sender, borrower, debt_token, collateral_token, amount, minimum
+    books,
+    market,
+    reserves,
+    feeds,
+    sender,
+    borrower,
+    debt_token,
+    collateral_token,
+    amount,
+    minimum,
+    elapsed,
 ):
     """Repay part of an unhealthy debt and seize collateral with a bonus.
 
     Args:
         amount: To repay, units of `debt_token`; more than may be repaid is cut.
         minimum: Least collateral to receive.
+        elapsed: Blocks since it became possible.
 
     Returns:
         (reason, collateral received, debt repaid).
@@ -516,6 +731,9 @@ def liquidate(
     owing, backing = reserves[d], reserves[c]
     if not backing.collateral:
         return Reason.NOT_COLLATERAL, 0.0, 0.0
+    if market.isolates:
+        if not secures(reserves, c, isolated_by(books, market, reserves, borrower)):
+            return Reason.NOT_COLLATERAL, 0.0, 0.0
     factor = health(books, market, reserves, feeds, borrower)
     if not factor < 1.0:
         return Reason.NOT_LIQUIDATABLE, 0.0, 0.0
@@ -529,14 +747,15 @@ def liquidate(
         return Reason.INVALID, 0.0, 0.0
     price_c, price_d = feeds[backing.feed].price, feeds[owing.feed].price
     rules = (market.close_factor, market.full_close_below, market.bonus_share)
+    bonus = bonus_of(books, market, reserves, c, borrower, elapsed)
     repaid, seized, received = liquidation(
-        held, price_c, owed, price_d, amount, backing.bonus, factor, rules
+        held, price_c, owed, price_d, amount, bonus, factor, rules
     )
     if not received >= minimum:
         return Reason.LIMIT, 0.0, 0.0
     if received > cash_of(books, backing):
         return Reason.NO_CASH, 0.0, 0.0
-    reason, repaid = repay(books, market, reserves, sender, borrower, debt_token, repaid)
+    reason, repaid = repay(books, market, reserves, feeds, sender, borrower, debt_token, repaid)
     if reason != Reason.DONE:
         return reason, 0.0, 0.0
     index = books.storage[backing.slot + SUPPLY_INDEX]
@@ -573,6 +792,20 @@ def _take_gift(books, market, reserve):
 
 
 @kernel
+def _adapt(reserve, used, years):
+    """Move the rate at the target by a block. Returns the mean rate of the block.
+
+    The mean over the block is by the trapezoid rule with its middle, as in Morpho's contract.
+    """
+    distance = off_target(used, reserve.optimal)
+    began = reserve.at_target
+    middle = adapted(began, distance, reserve.adjustment, 0.5 * years)
+    reserve.at_target = adapted(began, distance, reserve.adjustment, years)
+    mean = 0.25 * (began + reserve.at_target + 2.0 * middle)
+    return curved(mean, distance, reserve.steepness)
+
+
+@kernel
 def accrue(books, market, reserves, seconds):
     """Charge a block's interest at the rate of the block's end.
 
@@ -585,8 +818,11 @@ def accrue(books, market, reserves, seconds):
         reserve = reserves[r]
         _take_gift(books, market, reserve)
         deposits, debts, cash = totals(books, market, reserve)
+        rate = 0.0
+        if reserve.adaptive:
+            rate = _adapt(reserve, debts / (debts + cash) if debts > 0.0 else 0.0, dt)
         if debts <= 0.0:
-            reserve.borrow_rate = reserve.base_rate
+            reserve.borrow_rate = rate if reserve.adaptive else reserve.base_rate
             reserve.supply_rate = 0.0
             continue
         slot = reserve.slot
@@ -595,7 +831,8 @@ def accrue(books, market, reserves, seconds):
             reserve.borrow_rate = reserve.supply_rate = 0.0
             continue
         used = debts / (debts + cash)
-        rate = borrow_rate(used, reserve.base_rate, reserve.slope1, reserve.slope2, reserve.optimal)
+        if not reserve.adaptive:
+            rate = rate_at(reserve, used)
         reserve.borrow_rate = rate
         reserve.supply_rate = supply_rate(rate, used, reserve.reserve_factor)
         interest = debts * rate * dt
@@ -704,12 +941,7 @@ class LendingMarket(Handle):
 
     def borrow_rate(self, token: str) -> float:
         """What borrowers pay at the present utilisation, per year."""
-        r = self.reserve(token)
-        return float(
-            borrow_rate(
-                self.utilisation(token), r["base_rate"], r["slope1"], r["slope2"], r["optimal"]
-            )
-        )
+        return float(rate_at(self.reserve(token), self.utilisation(token)))
 
     def supply_rate(self, token: str) -> float:
         """What depositors earn at the present utilisation, per year."""
@@ -821,3 +1053,8 @@ class LendingMarket(Handle):
 def reserve_names(market: str, tokens: Sequence[str]) -> list[tuple[str, str]]:
     """(receipt, debt) token names of a market's reserves, in order."""
     return [(f"{market}-{token}", f"{market}-{token}-debt") for token in tokens]
+
+
+def mark_name(market: str, token: str) -> str:
+    """Name of the token that counts debts against an isolated one."""
+    return f"{market}-{token}-isolated"

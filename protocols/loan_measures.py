@@ -59,9 +59,7 @@ def reserve_measure(w, n):
         return cash
     if code == Reserve.WITHDRAWABLE:
         return min(cash / deposits, 1.0) if deposits > 0.0 else 1.0
-    rate = lending.borrow_rate(
-        used, reserve.base_rate, reserve.slope1, reserve.slope2, reserve.optimal
-    )
+    rate = lending.rate_at(reserve, used)
     if code == Reserve.BORROW_RATE:
         return rate
     return lending.supply_rate(rate, used, reserve.reserve_factor)

@@ -10,7 +10,13 @@ import numpy.typing as npt
 
 from protocols import lending as lending_protocol
 from protocols.default import DEFAULTED, MOST_LOGGED, logged
-from protocols.loan_settings import LendingSettings, check_group, check_markets, warnings
+from protocols.loan_settings import (
+    LendingSettings,
+    ReserveSettings,
+    check_group,
+    check_markets,
+    warnings,
+)
 from protocols.loans import watch_debtors
 from protocols.oracle import node_of
 from sim.codes import ALL, Kind, Reason
@@ -69,8 +75,48 @@ def _markets(
             ledger.books.storage[slot + lending_protocol.SUPPLY_INDEX] = 1.0
             ledger.books.storage[slot + lending_protocol.BORROW_INDEX] = 1.0
             slot += lending_protocol.RESERVE_SLOTS
+            _special(v, r, settings, t, (name, token), ledger)
             at += 1
     return markets, reserves
+
+
+def _special(
+    v: npt.NDArray[np.void],
+    r: npt.NDArray[np.void],
+    market: LendingSettings,
+    reserve: ReserveSettings,
+    names: tuple[str, str],
+    ledger: Ledger,
+) -> None:
+    """Write what few reserves have: isolation, a category, a pair's terms, the adaptive curve.
+
+    Args:
+        v: The reserve's record.
+        r: The market's record.
+        market: Its settings.
+        reserve: The reserve's settings.
+        names: Of the market and the token.
+        ledger: With all tokens.
+    """
+    r["auction"] = market.auction
+    v["isolated"], v["mark"], v["ceiling"] = reserve.isolated, -1, reserve.debt_ceiling
+    v["in_isolation"], v["category"] = reserve.in_isolation, -1
+    if reserve.isolated:
+        r["isolates"] = 1
+        v["mark"] = ledger.token(lending_protocol.mark_name(*names))
+    if reserve.category is not None:
+        terms, r["sorted"] = market.categories[reserve.category], 1
+        v["category"] = list(market.categories).index(reserve.category)
+        for field in ("ltv", "threshold", "bonus"):
+            v[f"category_{field}"] = getattr(terms, field)
+    v["adaptive"] = reserve.curve == "adaptive"
+    v["steepness"], v["adjustment"] = reserve.steepness, reserve.adjustment
+    v["at_target"] = reserve.rate_at_target
+    if market.lltv is not None:
+        r["close_factor"], r["bonus_share"] = 1.0, 0.0
+        if reserve.collateral:
+            v["ltv"] = v["threshold"] = market.lltv
+            v["bonus"] = lending_protocol.pair_bonus(market.lltv)
 
 
 def trim_cash(scenario: Scenario, ledger: Ledger, world: World) -> None:
@@ -169,6 +215,9 @@ class Loans(Part):
             for (receipt, debt), reserve in zip(pairs, settings.reserves.values(), strict=True):
                 found.append(Issued(receipt, market, PLEDGE if reserve.collateral else FREE))
                 found.append(Issued(debt, market, DEBT))
+            for token, reserve in settings.reserves.items():
+                if reserve.isolated:
+                    found.append(Issued(lending_protocol.mark_name(market, token), market, DEBT))
         return found
 
     def slots(self, s: Scenario) -> int:
@@ -247,6 +296,8 @@ class Loans(Part):
             found[token] += receipts * storage[slot + lending_protocol.SUPPLY_INDEX]
             found[token] -= debts * storage[slot + lending_protocol.BORROW_INDEX]
             found[int(r["receipt"])] = found[int(r["debt"])] = 0.0
+            if r["isolated"]:
+                found[int(r["mark"])] = 0.0
 
     def handles(self, market: Market, slot: int) -> dict[str, Any]:
         """`Market.lending`."""

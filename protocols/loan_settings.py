@@ -16,8 +16,10 @@ from sim.fields import (
     Blocks,
     Depth,
     Fee,
+    Name,
     Share,
     ShockSettings,
+    Switch,
     Table,
     named_in,
     reach,
@@ -78,10 +80,76 @@ class ReserveSettings(Table):
         json_schema_extra=reach("share", 0.05, 1.0),
     )
     oracle: str | None = Field(None, description="Default: the one called like the token.")
+    curve: Literal["kinked", "adaptive"] = Field(
+        "kinked",
+        description="Of the rate: two slopes, or one whose rate at `optimal` moves for as long as "
+        "utilisation is off it.",
+    )
+    rate_at_target: Annotated[float, Field(ge=0.001, le=2.0)] = Field(
+        0.04,
+        description="Of the adaptive curve: rate at the optimum at the start, per year.",
+        json_schema_extra=reach("per year", 0.001, 1.0, log=True),
+    )
+    steepness: Annotated[float, Field(ge=1.0, le=1000.0)] = Field(
+        4.0,
+        description="Of the adaptive curve: by how much the rate is higher when all is lent, and "
+        "lower when nothing is.",
+        json_schema_extra=reach("multiple", 1.5, 20.0),
+    )
+    adjustment: Annotated[float, Field(ge=0.0, le=10_000.0)] = Field(
+        50.0,
+        description="Of the adaptive curve: how fast it moves when all is lent, per year.",
+        json_schema_extra=reach("per year", 5.0, 500.0, log=True),
+    )
+    isolated: Switch = Field(
+        False, description="Secures debts alone, or not at all (Aave's isolation mode)."
+    )
+    debt_ceiling: Depth = Field(
+        math.inf, description="Of an isolated token: most that is owed against it, numeraire."
+    )
+    in_isolation: Switch = Field(
+        False, description="Whether it may be borrowed against an isolated token."
+    )
+    category: str | None = Field(
+        None, description="Of what moves together (Aave's e-mode): one of the market's categories."
+    )
+
+
+class CategorySettings(Table):
+    """Terms of collateral while all that is owed is of its category (Aave's e-mode)."""
+
+    ltv: Share = Field(
+        0.9,
+        description="Value that may be borrowed against it.",
+        json_schema_extra=reach("share", 0.5, 0.98),
+    )
+    threshold: Share = Field(
+        0.93,
+        description="Value at which it counts for the health factor.",
+        json_schema_extra=reach("share", 0.5, 0.99),
+    )
+    bonus: NotNegative = Field(
+        0.01, description="Of liquidators, share.", json_schema_extra=reach("share", 0.0, 0.1)
+    )
 
 
 class LendingSettings(Table):
     """A lending market."""
+
+    lltv: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(
+        None,
+        description="Of a pair (Morpho Blue): loan-to-value of its one collateral, up to which may "
+        "be borrowed and from which is liquidated; the bonus follows from it.",
+        json_schema_extra=reach("share", 0.3, 0.98),
+    )
+    auction: Blocks = Field(
+        0,
+        description="Blocks in which a liquidation's bonus rises from nothing; 0: all at once.",
+        json_schema_extra=reach("blocks", 0, 300),
+    )
+    categories: dict[Name, CategorySettings] = Field(
+        default_factory=dict, max_length=MOST_ENTRIES, description="Of what moves together."
+    )
 
     close_factor: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
         0.5,
@@ -152,6 +220,40 @@ def check_markets(s: Content, tokens: list[str], base: list[str]) -> list[Proble
             found += _check_reserve(s, field, token, reserve, base)
         if market.default == "close":
             found += _check_close(s, name, market, base)
+        found += _check_special(f"lending.{name}", market)
+    return found
+
+
+def _check_special(field: str, market: LendingSettings) -> list[Problem]:
+    """Whether a pair is one, and categories and isolated tokens are what they say."""
+    found: list[Problem] = []
+    for name, terms in market.categories.items():
+        if terms.threshold < terms.ltv:
+            text = f"{terms.threshold} is below its loan-to-value {terms.ltv}; raise it, or lower"
+            found.append((f"{field}.categories.{name}.threshold", f"{text} ltv"))
+    for token, r in market.reserves.items():
+        of = f"{field}.reserves.{token}"
+        if r.category is not None:
+            found += unknown(f"{of}.category", r.category, market.categories, "category")
+        if r.isolated and not r.collateral:
+            found.append((f"{of}.isolated", "is true, but it is no collateral; make it some"))
+        if not r.isolated and r.debt_ceiling < math.inf:
+            text = "is of no use where isolated is false; leave it out, or set that"
+            found.append((f"{of}.debt_ceiling", text))
+    if market.lltv is None:
+        return found
+    sides = [(r.collateral, r.borrowable) for r in market.reserves.values()]
+    if sorted(sides) != [(False, True), (True, False)]:
+        text = "makes a pair: give two reserves, one with borrowable = false, one with collateral ="
+        found.append((f"{field}.lltv", f"{text} false"))
+    for token, r in market.reserves.items():
+        for name in ("ltv", "threshold", "bonus"):
+            if r.collateral and getattr(r, name) > 0.0:
+                text = "follows from lltv; leave it out"
+                found.append((f"{field}.reserves.{token}.{name}", text))
+        if r.isolated or r.category is not None:
+            text = "cannot stand beside a reserve that is isolated or of a category"
+            found.append((f"{field}.lltv", text))
     return found
 
 
@@ -204,6 +306,8 @@ def _check_reserve(
         text = "cannot stand beside cash; give one of them"
         found.append((f"{field}.utilisation", text))
     rates = {name: getattr(r, name) for name in ("base_rate", "slope1", "slope2")}
+    if r.curve == "adaptive":  # at most twice a year's debt at the target (`lending.adapted`)
+        rates = {"steepness": 2.0 * r.steepness}
     if s.blocks * math.log1p(sum(rates.values()) * s.block.seconds / YEAR) > MOST_LOG_DEBT:
         most = max(rates, key=lambda name: rates[name])
         text = f"{rates[most]:g} takes debts beyond exp({MOST_LOG_DEBT:g}) in {s.blocks:,} blocks"

@@ -79,9 +79,22 @@ def repay(w):
         amount, other = w.under_way[0].call_in, w.mempool[w.under_way[0].call_place].counterparty
         debtor = np.int64(other) if other >= 0 else sender
         reason, out = lending.repay(
-            w.books, w.markets[m], w.reserves, sender, debtor, token, amount
+            w.books, w.markets[m], w.reserves, w.feeds, sender, debtor, token, amount
         )
         end_call(w, reason, out, out)
+
+
+@inner
+def possible_for(w, m, account):
+    """Blocks since an account's liquidation became possible, as was seen as a block began."""
+    return w.chain[0].block - w.since[m, account] if w.since[m, account] >= 0 else 0
+
+
+@inner
+def bonus_now(w, m, r, account):
+    """Bonus for collateral of an account in a reserve of a market, as it is in this block."""
+    elapsed = possible_for(w, m, account)
+    return lending.bonus_of(w.books, w.markets[m], w.reserves, r, account, elapsed)
 
 
 @inner
@@ -105,6 +118,7 @@ def liquidate(w):
         np.int64(call.token_out),
         under_way.call_in,
         call.limit,
+        possible_for(w, m, debtor),
     )
     end_call(w, reason, amount, out)
     if reason == Reason.DONE:

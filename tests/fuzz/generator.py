@@ -418,7 +418,24 @@ class Draft:
                 reserve |= {"base_rate": 0.0, "slope1": 0.0, "slope2": 0.0}
                 reserve["bonus"] = rng.uniform(0.0, 0.1)
             reserves[token] = reserve
-        settings = self.schema.model(LendingSettings, reserves=reserves)
+        settings = self.schema.model(LendingSettings, reserves=reserves, lltv=MISSING)
+        for reserve in reserves.values():  # no ceiling without isolation, and not too low
+            reserve.pop("debt_ceiling", None)
+            reserve.pop("category", None)
+            if reserve.get("isolated"):
+                reserve["collateral"] = True
+                reserve["debt_ceiling"] = 10.0 ** rng.uniform(2, 7)
+            elif settings.get("categories") and rng.random() < 0.6:
+                reserve["category"] = rng.choice(list(settings["categories"]))
+            reserve["in_isolation"] = rng.random() < 0.7
+        for terms in settings.get("categories", {}).values():
+            terms["threshold"] = min(terms.get("ltv", 0.9) + 0.03, 1.0)
+        if len(reserves) == 2 and rng.random() < 0.4:
+            settings["lltv"] = rng.uniform(0.3, 0.95)
+            for k, reserve in enumerate(reserves.values()):
+                for name in ("ltv", "threshold", "bonus", "isolated", "debt_ceiling", "category"):
+                    reserve.pop(name, None)
+                reserve["collateral"], reserve["borrowable"] = k == 0, k == 1
         sold = {*self.base}  # and receipts of base tokens by the banks above
         for bank, lender in self.content["lending"].items():
             sold |= {f"{bank}-{token}" for token in lender["reserves"] if token in self.base}

@@ -18,18 +18,24 @@ from protocols.lending import (
     SUPPLY_INDEX,
     YEAR,
     accrue,
+    adapted,
     borrow,
     borrow_rate,
+    curved,
     health_factor,
     leverage,
     liquidation,
+    off_target,
+    pair_bonus,
     pay_in,
     pay_out,
     supply_rate,
 )
 from sim import LedgerError, Market, Scenario
 from sim.codes import ALL, Reason
+from sim.errors import ScenarioError
 from sim.ledger import begin
+from tests.conftest import BASE, merged
 
 
 @pytest.mark.parametrize(
@@ -541,3 +547,301 @@ def test_within_its_block_a_gift_is_no_cash(market: Market) -> None:
     market.run(1)
     assert reasons_of(market).count("no_cash") >= 2
     assert ann.wallet["usdc"] == 1e6
+
+
+# In full: isolation, categories, pairs, the adaptive curve, auctions, freezing
+
+
+@pytest.mark.parametrize(
+    ("u", "rate"), [(0.0, 0.01), (0.45, 0.025), (0.9, 0.04), (0.95, 0.1), (1.0, 0.16)]
+)
+def test_the_adaptive_curve_as_its_documentation_has_it(u: float, rate: float) -> None:
+    """Four times the rate at the target when full, a quarter of it when empty."""
+    assert curved(0.04, off_target(u, 0.9), 4.0) == pytest.approx(rate)
+
+
+def test_the_adaptive_curve_doubles_in_five_days() -> None:
+    """Morpho: at 100 % the rate at the target doubles in about five days, at 0 % it halves."""
+    days = math.log(2.0) / 50.0 * 365.0
+    assert days == pytest.approx(5.06, abs=0.01)
+    assert adapted(0.04, 1.0, 50.0, days / 365.0) == pytest.approx(0.08)
+    assert adapted(0.04, -1.0, 50.0, days / 365.0) == pytest.approx(0.02)
+    assert adapted(0.04, 0.0, 50.0, 1.0) == 0.04
+    assert adapted(0.04, 1.0, 50.0, 1.0) == 2.0 and adapted(0.04, -1.0, 50.0, 1.0) == 0.001
+
+
+@pytest.mark.parametrize(
+    ("lltv", "factor"),
+    [(0.385, 1.15), (0.625, 1.12676), (0.77, 1.07411), (0.86, 1.04384), (0.915, 1.02617),
+     (0.945, 1.01678), (0.965, 1.01061)],
+)  # fmt: skip
+def test_a_pairs_incentive_as_its_documentation_has_it(lltv: float, factor: float) -> None:
+    assert 1.0 + pair_bonus(lltv) == pytest.approx(factor, abs=1e-5)
+
+
+class Saver(MarketAgent):
+    """Holds what it has."""
+
+    def step(self) -> None:
+        """Do nothing."""
+
+
+def _of(small: Callable[..., Scenario], bank: dict[str, Any], **more: Any) -> Market:
+    content = small(
+        venue={"assets": {
+            "dai": {"price": 1.0, "process": "constant"},
+            "uni": {"price": 10.0, "process": "constant"},
+        }},
+        oracles={
+            "eth": {"token": "eth", "source": "fixed", "price": 2000.0},
+            "dai": {"token": "dai", "source": "fixed", "price": 1.0},
+            "uni": {"token": "uni", "source": "fixed", "price": 10.0},
+        },
+    ).to_dict()  # fmt: skip
+    content["oracles"]["eth"] = {"token": "eth", "source": "fixed", "price": 2000.0}
+    content["lending"] = {"bank": bank}
+    return Market(Scenario.from_dict(content | more), rng=1)
+
+
+def _last(market: Market) -> str:
+    return str(market.receipts().iloc[-1]["reason"]).replace("nan", "done")
+
+
+ISOLATED = {
+    "reserves": {
+        "uni": {
+            "ltv": 0.5,
+            "threshold": 0.6,
+            "bonus": 0.1,
+            "isolated": True,
+            "debt_ceiling": 1000.0,
+        },
+        "eth": {"ltv": 0.8, "threshold": 0.83, "bonus": 0.05, "cash": 100.0},
+        "usdc": {"collateral": False, "cash": 1e6, "in_isolation": True},
+        "dai": {"collateral": False, "cash": 1e6},
+    }
+}
+
+
+def test_in_isolation_a_token_secures_alone_what_may_be_owed_so(
+    small: Callable[..., Scenario],
+) -> None:
+    """Aave v3: only listed debts, up to a ceiling; other deposits are no collateral."""
+    market = _of(small, ISOLATED)
+    bank = market.lending["bank"]
+    ann = Saver(market, {"uni": 300.0, "eth": 1.0, "usdc": 1000.0}, "ann")
+    bob = Saver(market, {"uni": 300.0}, "bob")
+    for agent in (ann, bob):
+        agent.deposit("bank", "uni", 300.0)
+    market.run(1)
+    ann.borrow("bank", "dai", 100.0)  # not against an isolated token
+    market.run(1)
+    assert _last(market) == "not_borrowable"
+    ann.borrow("bank", "usdc", 800.0)
+    market.run(1)
+    assert market.ledger.supply("bank-uni-isolated") == pytest.approx(800.0)
+    bob.borrow("bank", "usdc", 300.0)  # the ceiling of 1000 is everybody's
+    market.run(1)
+    assert _last(market) == "cap" and bank.debt_of("bob", "usdc") == 0.0
+    ann.deposit("bank", "eth", 1.0)  # earns, and secures nothing
+    market.run(1)
+    assert bank.health_factor("ann") == pytest.approx(3000.0 * 0.6 / 800.0, rel=1e-6)
+    ann.withdraw("bank", "eth", 1.0)
+    market.run(1)
+    ann.repay("bank", "usdc", 500.0)
+    market.run(1)
+    assert market.ledger.supply("bank-uni-isolated") == pytest.approx(300.0)
+    bob.borrow("bank", "usdc", 300.0)
+    market.run(1)
+    ann.repay("bank", "usdc", ALL)
+    market.run(1)
+    assert market.ledger.balance("ann", "bank-uni-isolated") == 0.0
+    market.ledger.audit()
+
+
+def test_a_gift_takes_nobody_out_of_isolation_or_into_it(small: Callable[..., Scenario]) -> None:
+    market = _of(small, ISOLATED)
+    bank = market.lending["bank"]
+    ann = Saver(market, {"uni": 300.0}, "ann")
+    bob = Saver(market, {"eth": 2.0, "uni": 1.0}, "bob")
+    ann.deposit("bank", "uni", 300.0)
+    bob.deposit("bank", "eth", 2.0)
+    bob.deposit("bank", "uni", 1.0)
+    market.run(1)
+    ann.borrow("bank", "usdc", 900.0)
+    bob.borrow("bank", "dai", 1000.0)  # against ether: the isolated token is none then
+    market.run(1)
+    before = bank.health_factor("ann"), bank.health_factor("bob")
+    assert before[1] == pytest.approx(4000.0 * 0.83 / 1000.0, rel=1e-6)
+    bob.transfer("ann", "bank-eth", 0.001)
+    market.run(1)
+    assert bank.health_factor("ann") == pytest.approx(before[0], rel=1e-5)
+    ann.transfer("bob", "bank-uni", 1.0)
+    market.run(1)
+    assert bank.health_factor("bob") == pytest.approx(before[1], rel=1e-3)
+
+
+def test_a_category_has_its_terms_while_all_debts_are_of_it(
+    small: Callable[..., Scenario],
+) -> None:
+    bank = {
+        "categories": {"dollars": {"ltv": 0.95, "threshold": 0.97, "bonus": 0.01}},
+        "close_factor": 1.0, "bonus_share": 0.0,
+        "reserves": {
+            "dai": {"ltv": 0.7, "threshold": 0.75, "bonus": 0.05, "category": "dollars"},
+            "usdc": {"collateral": False, "cash": 1e6, "category": "dollars"},
+            "eth": {"collateral": False, "cash": 100.0},
+        },
+    }  # fmt: skip
+    market = _of(small, bank)
+    ann = Saver(market, {"dai": 1000.0}, "ann")
+    bob = Saver(market, {"usdc": 5000.0}, "bob")
+    ann.deposit("bank", "dai", 1000.0)
+    market.run(1)
+    ann.borrow("bank", "usdc", 940.0)
+    market.run(1)
+    lender = market.lending["bank"]
+    assert lender.health_factor("ann") == pytest.approx(970.0 / 940.0, rel=1e-6)
+    ann.borrow("bank", "eth", 0.001)  # a debt outside it takes its terms away
+    market.run(1)
+    assert _last(market) == "unhealthy"
+    market.world.feeds[[*market.oracles].index("dai")]["price"] = 0.96
+    bob.liquidate("bank", "ann", "usdc", "dai", 500.0)
+    market.run(1)
+    seized = 500.0 / 0.96 * 1.01  # at the category's bonus
+    assert bob.wallet["dai"] == pytest.approx(seized, rel=1e-6)
+
+
+def test_a_pair_is_borrowed_and_liquidated_at_one_loan_to_value(
+    small: Callable[..., Scenario],
+) -> None:
+    reserves = {"eth": {"borrowable": False}, "usdc": {"collateral": False, "cash": 1e6}}
+    market = _of(small, {"lltv": 0.86, "reserves": reserves})
+    ann, bob = Saver(market, {"eth": 1.0}, "ann"), Saver(market, {"usdc": 5000.0}, "bob")
+    ann.deposit("bank", "eth", 1.0)
+    market.run(1)
+    ann.borrow("bank", "usdc", 1720.1)
+    market.run(1)
+    assert _last(market) == "unhealthy"
+    ann.borrow("bank", "usdc", 1719.9)
+    market.run(1)
+    market.world.feeds[[*market.oracles].index("eth")]["price"] = 1900.0
+    bob.liquidate("bank", "ann", "usdc", "eth", 1000.0)
+    market.run(1)
+    assert bob.wallet["eth"] == pytest.approx(1000.0 / 1900.0 / (0.3 * 0.86 + 0.7), rel=1e-6)
+    with pytest.raises(ScenarioError, match="lltv"):
+        _of(small, {"lltv": 0.86, "reserves": {"eth": {}, "usdc": {}}})
+
+
+def test_the_bonus_of_an_auction_rises_block_by_block(small: Callable[..., Scenario]) -> None:
+    reserves = {
+        "eth": {"ltv": 0.8, "threshold": 0.83, "bonus": 0.1},
+        "usdc": {"collateral": False, "cash": 1e6},
+    }
+    got = []
+    for wait in (0, 2, 5, 9):
+        market = _of(small, {"auction": 5, "bonus_share": 0.0, "reserves": reserves})
+        ann, bob = Saver(market, {"eth": 1.0}, "ann"), Saver(market, {"usdc": 5000.0}, "bob")
+        ann.deposit("bank", "eth", 1.0)
+        market.run(1)
+        ann.borrow("bank", "usdc", 1590.0)
+        market.run(1)
+        market.world.feeds[[*market.oracles].index("eth")]["price"] = 1900.0
+        market.run(wait)
+        bob.liquidate("bank", "ann", "usdc", "eth", 100.0)
+        market.run(1)
+        got.append(bob.wallet["eth"] * 1900.0 / 100.0 - 1.0)
+    assert got == pytest.approx([0.0, 0.04, 0.1, 0.1], abs=1e-9)
+
+
+def test_the_adaptive_rate_moves_while_utilisation_is_off_its_target(
+    small: Callable[..., Scenario],
+) -> None:
+    curve = {"curve": "adaptive", "optimal": 0.9, "adjustment": 5000.0}
+    reserves = {
+        "eth": {"ltv": 0.8, "threshold": 0.83},
+        "usdc": {"collateral": False, "cash": 1000.0} | curve,
+    }
+    market = _of(small, {"reserves": reserves})
+    ann = Saver(market, {"eth": 10.0}, "ann")
+    ann.deposit("bank", "eth", 10.0)
+    market.run(1)
+    lender = market.lending["bank"]
+    before = float(lender.reserve("usdc")["at_target"])
+    assert before < 0.04, "nothing is lent"
+    ann.borrow("bank", "usdc", 1000.0)
+    market.run(50)
+    years = 50 * 12.0 / YEAR
+    now = float(lender.reserve("usdc")["at_target"])
+    assert now == pytest.approx(before * math.exp(5000.0 * years), rel=1e-6)
+    assert lender.borrow_rate("usdc") == pytest.approx(4.0 * now)
+    lender.audit()
+
+
+def test_what_is_frozen_is_repaid_and_withdrawn_alone(small: Callable[..., Scenario]) -> None:
+    market = _of(small, ISOLATED)
+    ann = Saver(market, {"eth": 2.0}, "ann")
+    ann.deposit("bank", "eth", 1.0)
+    market.run(1)
+    ann.borrow("bank", "usdc", 100.0)
+    market.run(1)
+    for token in ("eth", "usdc"):
+        market.lending["bank"].reserve(token)["frozen"] = 1
+    for act in (
+        lambda: ann.deposit("bank", "eth", 0.5),
+        lambda: ann.borrow("bank", "usdc", 1.0),
+    ):
+        act()
+        market.run(1)
+        assert _last(market) == "halted"
+    ann.repay("bank", "usdc", 50.0)
+    ann.withdraw("bank", "eth", 0.1)
+    market.run(1)
+    assert list(market.receipts()["status"].tail(2)) == ["done", "done"]
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=10)
+def test_a_mark_is_there_exactly_where_something_is_owed_in_isolation(seed: int) -> None:
+    """Random calls at prices that jump: marks need debts, and books balance."""
+    rng = np.random.default_rng(seed)
+    content = merged(BASE, {
+        "venue": {"assets": {n: {"price": p, "process": "constant"}
+                             for n, p in (("dai", 1.0), ("uni", 10.0))}},
+        "oracles": {"dai": {"token": "dai", "source": "fixed", "price": 1.0},
+                    "uni": {"token": "uni", "source": "fixed", "price": 10.0}},
+    })  # fmt: skip
+    content["oracles"]["eth"] = {"token": "eth", "source": "fixed", "price": 2000.0}
+    market = Market(Scenario.from_dict(content | {"lending": {"bank": ISOLATED}}), rng=1)
+    wallet = {"eth": 10.0, "uni": 2000.0, "usdc": 5000.0, "dai": 5000.0}
+    people = [Saver(market, wallet, f"p{n}") for n in range(4)]
+    feeds = [*market.oracles]
+    for _ in range(30):
+        market.world.feeds[feeds.index("uni")]["price"] *= float(np.exp(rng.normal(0.0, 0.1)))
+        for agent in people:
+            token = str(rng.choice(["eth", "uni", "usdc", "dai"]))
+            size = float(rng.uniform(0.0, 500.0)) / (2000.0 if token == "eth" else 1.0)
+            way = rng.integers(0, 6)
+            if way == 0:
+                agent.deposit("bank", token, size)
+            elif way == 1:
+                agent.withdraw("bank", token, size)
+            elif way in (2, 3):
+                agent.borrow("bank", str(rng.choice(["usdc", "dai"])), float(rng.uniform(1, 400)))
+            elif way == 4:
+                agent.repay("bank", token, ALL if rng.random() < 0.5 else size)
+            else:
+                other = people[int(rng.integers(0, 4))]
+                if other is not agent:
+                    agent.liquidate("bank", other.name, "usdc", "uni", 100.0)
+        market.run(1)
+        bank = market.lending["bank"]
+        bank.audit()
+        market.ledger.audit()
+        for agent in people:
+            owes = any(bank.debt_of(agent.name, t) > 0.0 for t in bank.tokens)
+            marked = market.ledger.balance(agent.name, "bank-uni-isolated") > 0.0
+            assert owes or not marked
+            if marked:
+                assert bank.debt_of(agent.name, "dai") == 0.0
+    assert market.ledger.supply("bank-uni-isolated") <= 1000.0 * (1.0 + 1e-9)

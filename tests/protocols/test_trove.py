@@ -116,7 +116,7 @@ def test_a_liquidation_as_the_documentation_has_it() -> None:
     room.price(545.0)
     assert room.does(mine, "liquidate", 0.0, counterparty="poor") == "done"
     assert room.trove.deposit("mine") == (pytest.approx(80_000.0), pytest.approx(40.0))
-    assert 40.0 * 545.0 - 20_000.0 == pytest.approx(1800.0)
+    assert pytest.approx(1800.0) == 40.0 * 545.0 - 20_000.0
     assert room.does(mine, "leave", ALL) == "done"
     assert room.does(mine, "leave", 1e6) == "done" or room.reason == "invalid"
 
