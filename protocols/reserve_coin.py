@@ -249,7 +249,7 @@ class ReserveCoinSettings(Settings):
         json_schema_extra=reach("share", 0.0, 1.0),
     )
 
-    def problems(self, s: Any) -> list[Problem]:
+    def problems(self, s: Any, name: str) -> list[Problem]:
         """Whether the groups are there, and the hours are some."""
         found = [
             ("approved", f"unknown group of agents {name!r}; there are {', '.join(s.agents)}")
