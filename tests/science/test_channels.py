@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from runs.dev import capital
 from sim import Market, Scenario
 from sim.scenario import Switches
 
@@ -96,3 +97,26 @@ def test_makers_of_more_capital_spare_the_second_bank() -> None:
         return float(np.mean([rows["lending.two.loss"].iloc[-1] for rows in frames]))
 
     assert lost(8.0) < 0.5 * lost(1.0)
+
+
+def test_on_a_given_path_more_capital_of_liquidators_loses_less() -> None:
+    """What they cover falls in no step; that losses have a hump comes of what their sales do."""
+    seeds, times = (1, 2, 3, 4, 5, 6), (0.1, 1.0, 10.0)
+    given: dict[float, list[float]] = {each: [] for each in times}
+    made: dict[float, list[float]] = {each: [] for each in times}
+    lows: dict[float, list[float]] = {each: [] for each in times}
+    for seed in seeds:
+        frames = {each: capital.run(seed, capital.cash("liquidators", each)) for each in times}
+        changes = capital.replayed(capital.path_of(frames[1.0], lasting=True))
+        for each in times:
+            fixed = capital.run(seed, capital.cash("liquidators", each) | changes)
+            given[each].append(capital.lost(fixed)["both"])
+            made[each].append(capital.lost(frames[each])["both"])
+            lows[each].append(float(frames[each]["venue.btc.price"].min()))
+            low = float(frames[1.0]["venue.btc.price"].min())
+            assert fixed["venue.btc.price"].iloc[-1] == pytest.approx(low, rel=1e-6)
+    # Of every seed, on a fall that does not come back and that no sale moves.
+    assert (np.diff([given[each] for each in times], axis=0) < 0.0).all()
+    # With their own sales in the price there is a hump, and the price falls further with capital.
+    assert np.mean(made[0.1]) < np.mean(made[1.0]) > np.mean(made[10.0])
+    assert np.mean(lows[0.1]) > np.mean(lows[1.0]) > np.mean(lows[10.0])
