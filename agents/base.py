@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
 import mesa
+import numpy as np
 
 from agents.targets import Targets
 from protocols.handles import ConcentratedPool
-from sim.codes import ALL, PREVIOUS, Kind
+from sim.codes import ALL, PREVIOUS, Kind, Ordering
 from sim.cohort import record_of
-from sim.mempool import WALLET, Call, Order, add_call, send
+from sim.mempool import WALLET, Call, Order, add_call, replace, seal, send
 from sim.parts import issued_tokens
 from sim.registry import Column
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from sim.market import Market
     from sim.scenario import AgentSettings, Scenario
 
-__all__ = ["ALL", "PREVIOUS", "Behaviour", "Column", "MarketAgent"]
+__all__ = ["ALL", "PREVIOUS", "Behaviour", "Column", "MarketAgent", "Pending"]
 
 
 class _Waiting(NamedTuple):
@@ -39,6 +40,34 @@ class _Waiting(NamedTuple):
 
     bid: float
     asked: Call
+
+
+class Pending(NamedTuple):
+    """The first call of a transaction that waits in the mempool, as an agent sees it.
+
+    Attributes:
+        number: Of the transaction; `MarketAgent.carry` and `MarketAgent.replace` ask for it.
+        sender: Name of its account.
+        kind: Of the call.
+        calls: How many the transaction has.
+        token_in: Name of the token that is paid.
+        token_out: Name of the token that is received.
+        amount: Token units; PREVIOUS or ALL stand for themselves.
+        limit: Least outcome that the sender accepts.
+        bid: Most that it pays for a unit of gas, gwei.
+        since: Block in which it was sent.
+    """
+
+    number: int
+    sender: str
+    kind: Kind
+    calls: int
+    token_in: str
+    token_out: str
+    amount: float
+    limit: float
+    bid: float
+    since: int
 
 
 class _Numbers:
@@ -102,6 +131,7 @@ class MarketAgent(mesa.Agent):
         self.account = market.open_account(self, self.name)
         self._cohort = -1
         self._gathered: list[_Waiting] | None = None
+        self._sealing = False
         for token, amount in (wallet or {}).items():
             market.ledger.mint(self.account, token, amount)
         market.count_in(self)
@@ -141,6 +171,113 @@ class MarketAgent(mesa.Agent):
             self._gathered = None
         self._send(calls)
 
+    @contextmanager
+    def bundle(self) -> Iterator[None]:
+        """Make all calls inside one sealed bundle, which the block's builder alone sees.
+
+        They are done in their order, all or none, with the public transactions of others that
+        the bundle carries (`carry`) among them. A bundle that fails leaves no trace and pays
+        nothing; one that holds is in the block before all that is public, by its bid (of its first
+        call) among other bundles. Transactions inside it are parts of it. Where an exception leaves
+        it, nothing is sent.
+
+        Raises:
+            ValueError: If no builder orders the block, or a transaction or bundle is under way.
+        """
+        if self.market.world.rules[0]["ordering"] != Ordering.BUILDER:
+            raise ValueError('no builder takes bundles; set block.ordering = "builder"')
+        if self._gathered is not None:
+            raise ValueError("a bundle cannot be a part of what is under way; begin it outside")
+        self._sealing = True
+        try:
+            with self.transaction():
+                yield
+        finally:
+            self._sealing = False
+
+    def carry(self, number: int) -> None:
+        """In a `bundle`: have somebody's public transaction carried out here, at its own gas.
+
+        Args:
+            number: Of a transaction of `pending`.
+
+        Raises:
+            ValueError: If no bundle is under way.
+            KeyError: If no public transaction of that number waits.
+        """
+        if not self._sealing:
+            raise ValueError("only a bundle carries; call this in `with self.bundle():`")
+        mempool = self.market.world.mempool
+        for place in self._places(number):
+            if not _hidden(self.market.world, mempool[place]):
+                money = self.market.numeraire
+                found = Kind.CARRY, 0, money, money, float(number)
+                self._call(*found, second=float(place))
+                return
+        raise KeyError(f"no public transaction {number} waits")
+
+    @property
+    def pending(self) -> list[Pending]:
+        """Transactions that wait in the mempool: all that are public, and its own."""
+        world, ledger = self.market.world, self.market.ledger
+        waiting = world.mempool[: int(world.chain[0]["waiting"])]
+        found = []
+        for place in np.flatnonzero((waiting["calls"] > 0) & (waiting["gone"] == 0)):
+            call = waiting[place]
+            if call["sender"] != self.account and _hidden(world, call):
+                continue
+            found.append(
+                Pending(
+                    int(call["number"]),
+                    ledger.accounts[int(call["sender"])],
+                    Kind(int(call["kind"])),
+                    int(call["calls"]),
+                    ledger.tokens[int(call["token_in"])],
+                    ledger.tokens[int(call["token_out"])],
+                    float(call["amount"]),
+                    float(call["limit"]),
+                    float(call["bid"]),
+                    int(call["arrived"]),
+                )
+            )
+        return found
+
+    def replace(self, number: int, bid: float | None = None) -> int:
+        """Send a transaction of its own that waits again at a higher bid, in place of the old one.
+
+        Args:
+            number: Of the transaction, as in `pending`.
+            bid: Gwei per gas; default: the least that nodes take in place of the old one,
+                which is `block.replacement` more.
+
+        Returns:
+            The number of the new one.
+
+        Raises:
+            KeyError: If no transaction of its own has that number and waits.
+            ValueError: If the bid is not so much higher.
+        """
+        world = self.market.world
+        own = [p for p in self._places(number) if world.mempool[p]["sender"] == self.account]
+        if not own:
+            raise KeyError(f"no transaction {number} of {self.name} waits")
+        old = float(world.mempool[own[0]]["bid"])
+        least = max(
+            old * (1.0 + float(world.rules[0]["replacement"])), math.nextafter(old, math.inf)
+        )
+        raised = least if bid is None else _number("bid", bid)
+        new = int(world.chain[0]["next_number"])
+        if not replace(world, int(own[0]), raised):
+            raise ValueError(f"a bid of {raised:g} does not replace one of {old:g}; {least:g} does")
+        return new
+
+    def _places(self, number: int) -> list[int]:
+        """Where in the mempool a transaction of a number waits: one place, or none."""
+        world = self.market.world
+        waiting = world.mempool[: int(world.chain[0]["waiting"])]
+        here = (waiting["number"] == number) & (waiting["calls"] > 0) & (waiting["gone"] == 0)
+        return [int(place) for place in np.flatnonzero(here)]
+
     def _send(self, calls: Sequence[_Waiting]) -> None:
         """Send calls as one transaction."""
         world = self.market.world
@@ -150,6 +287,8 @@ class MarketAgent(mesa.Agent):
                 send(world, Order(self.account, self._cohort, call.bid, 0), call.asked, tip)
             else:
                 add_call(world, call.asked)
+        if self._sealing:
+            seal(world)
 
     # Wide: fills a call in; who calls it names the few that matter.
     def _call(
@@ -464,6 +603,14 @@ def _place(protocols: Mapping[str, Any], name: str) -> int:
         raise KeyError(f"no protocol called {name!r}; there are {', '.join(protocols)}") from None
 
 
+def _hidden(world: Any, call: Any) -> bool:
+    """`sim.mempool.sealed`, of a call that Python looks at."""
+    if world.rules[0]["ordering"] != Ordering.BUILDER:
+        return False
+    group = int(call["cohort"])
+    return bool(call["sealed"] or (group >= 0 and world.cohorts[group]["searcher"]))
+
+
 class _ColumnValue:
     """An agent's own number of a column, as an attribute."""
 
@@ -544,6 +691,7 @@ class Behaviour(MarketAgent):
         self.row = row
         self._cohort = cohort.ident
         self._gathered = None
+        self._sealing = False
 
     @property
     def account(self) -> int:  # type: ignore[override]

@@ -8,8 +8,8 @@ and leaves a receipt with the reason.
 Where the order is a builder's, searchers send it sealed bundles past the public mempool. It
 tries each out at its place, on the state that those before have left, and takes those that
 hold by their bids, to the top of the block (Daian et al. 2020; Flashbots' first auction,
-2021). One that fails is in no block: it pays nothing and takes no room. A bundle may carry a
-public transaction of another sender between its own calls.
+2021). One that fails is in no block: it pays nothing and takes no room. A bundle may carry
+public transactions of other senders between its own calls.
 
 The rest of the world is a demand curve: gas that others would buy at a price of at
 least b is ``V limit Phi((ln m - ln b) / s)``, with bids lognormal around m. When
@@ -42,6 +42,7 @@ from sim.ledger import (
 from sim.measures import market_price
 from sim.mempool import effective_bid, sealed
 from sim.randomness import bits, normal_quantile
+from sim.records import MOST_CARRIED
 from sim.registry import register_call
 from sim.tasks import Stage, end_call, run_stage, tell
 
@@ -273,7 +274,8 @@ def _note_gas(w, call):
     under_way.gas_held = w.books.balances[call.sender, token]
     under_way.gas_earned = w.books.balances[rules.producer, token]
     under_way.gas_supply = w.books.supply[token]
-    under_way.gas_counted = w.cohorts[call.cohort].gas_spent
+    if call.cohort >= 0:
+        under_way.gas_counted = w.cohorts[call.cohort].gas_spent
 
 
 @inner
@@ -285,7 +287,8 @@ def _drop(w, call, receipts):
         w.books.balances[call.sender, token] = under_way.gas_held
         w.books.balances[rules.producer, token] = under_way.gas_earned
         w.books.supply[token] = under_way.gas_supply
-        w.cohorts[call.cohort].gas_spent = under_way.gas_counted
+        if call.cohort >= 0:
+            w.cohorts[call.cohort].gas_spent = under_way.gas_counted
         chain.gas_bought -= call.gas
     _fail_receipts(w, receipts, Reason.DROPPED)
     _make_free(w, receipts)
@@ -355,14 +358,20 @@ def require(w):
 @inner
 def _may_be_carried(w, place, number):
     """Whether a place in the mempool has a public transaction that a bundle can carry now."""
-    chain = w.chain[0]
+    chain, under_way = w.chain[0], w.under_way[0]
     if not 0 <= place < chain.waiting:
         return False
     call = w.mempool[place]
-    if call.number != number or call.calls != 1 or call.gone == 1 or sealed(w, call):
+    if call.number != number or call.calls < 1 or call.gone == 1 or sealed(w, call):
         return False
-    if call.kind == Kind.CARRY or needs_python(w, call):
+    if under_way.carrying + call.calls > MOST_CARRIED:
         return False
+    for n in range(under_way.carrying):
+        if under_way.carried[n] == place:  # it is in this bundle already
+            return False
+    for k in range(call.calls):
+        if w.mempool[place + k].kind == Kind.CARRY or needs_python(w, w.mempool[place + k]):
+            return False
     pays = w.rules[0].fee_market == FeeMarket.OFF or call.bid >= chain.base_fee
     return pays and call.arrived <= chain.block
 
@@ -371,15 +380,14 @@ def _may_be_carried(w, place, number):
 def carry(w):
     """The call CARRY: another's transaction, for whose gas its own sender pays.
 
-    It counts as executed once the whole bundle holds (`_keep_carried`), and waits on if not.
+    All of its calls are carried out, or the bundle fails; a bundle may carry several
+    transactions. They count as executed once it holds (`_keep_carried`), and wait on if not.
     """
     under_way = w.under_way[0]
     mine = under_way.call_place
     asked = w.mempool[mine]
     place = int(asked.second)
-    if not sealed(w, asked) or under_way.carried >= 0:
-        return
-    if not _may_be_carried(w, place, int(under_way.call_in)):
+    if not sealed(w, asked) or not _may_be_carried(w, place, int(under_way.call_in)):
         return
     other = w.mempool[place]
     gas = 0.0
@@ -389,32 +397,53 @@ def carry(w):
             under_way.call_reason = Reason.NO_GAS_MONEY
             return
         tell(w, Event.CARRIED, place)
-    start, traded, paid = under_way.bundle_start, under_way.bundle_traded, under_way.bundle_paid
+    start, flashes = under_way.bundle_start, under_way.flashes
     under_way.bundle_start = w.books.head[0]
-    perform(w, place, 0.0)
+    previous = 0.0
+    for k in range(other.calls):
+        traded, paid = under_way.bundle_traded, under_way.bundle_paid
+        perform(w, place + k, previous)
+        previous = under_way.call_out
+        n = under_way.carrying
+        under_way.carrying = n + 1
+        under_way.carried[n] = place + k
+        under_way.carried_in[n], under_way.carried_out[n] = under_way.call_in, previous
+        under_way.carried_gas[n] = gas if k == 0 else 0.0
+        under_way.carried_traded[n] = under_way.bundle_traded - traded
+        under_way.carried_paid[n] = under_way.bundle_paid - paid
+        under_way.bundle_traded, under_way.bundle_paid = traded, paid
+        if k + 1 < other.calls:  # after the last one the block does it
+            look_at_pledges(w)
+            if under_way.call_reason == Reason.DONE:
+                tell(w, Event.CALLED, place + k)
+        if under_way.call_reason != Reason.DONE:
+            break
+    if under_way.flashes > flashes and under_way.call_reason == Reason.DONE:
+        under_way.call_reason = Reason.UNPAID
     under_way.bundle_start, under_way.call_place = start, mine
-    under_way.carried = place
-    under_way.carried_in, under_way.carried_out = under_way.call_in, under_way.call_out
-    under_way.carried_gas = gas
-    under_way.carried_traded = under_way.bundle_traded - traded
-    under_way.carried_paid = under_way.bundle_paid - paid
-    under_way.bundle_traded, under_way.bundle_paid = traded, paid
 
 
 @inner
 def _keep_carried(w):
-    """Count the transaction that a bundle has carried as executed."""
+    """Count the transactions that a bundle has carried as executed."""
     under_way, rules = w.under_way[0], w.rules[0]
-    other = w.mempool[under_way.carried]
-    other.gone = 1
-    w.chain[0].gas_bought += other.gas
-    w.tally[other.cohort, Reason.DONE] += 1
-    if other.cohort >= 0:
-        cohort = w.cohorts[other.cohort]
-        cohort.traded += under_way.carried_traded
-        cohort.paid += under_way.carried_paid
-        cohort.gas_spent += under_way.carried_gas * market_price(w, rules.gas_token)
-    _write_receipt(w, other, 0, 1, Reason.DONE, under_way.carried_in, under_way.carried_out)
+    head = 0
+    for n in range(under_way.carrying):
+        place = under_way.carried[n]
+        call = w.mempool[place]
+        if call.calls > 0:  # the first of a transaction
+            head = place
+            call.gone = 1
+            w.chain[0].gas_bought += call.gas
+            w.tally[call.cohort, Reason.DONE] += 1
+        if call.cohort >= 0:
+            cohort = w.cohorts[call.cohort]
+            cohort.traded += under_way.carried_traded[n]
+            cohort.paid += under_way.carried_paid[n]
+            cohort.gas_spent += under_way.carried_gas[n] * market_price(w, rules.gas_token)
+        calls = w.mempool[head].calls
+        took, gave = under_way.carried_in[n], under_way.carried_out[n]
+        _write_receipt(w, call, place - head, calls, Reason.DONE, took, gave)
 
 
 @inner
@@ -588,7 +617,7 @@ def execute(w, reason, amount_out):
                 tell(w, Event.BEGUN, head)
             under_way.flashes = 0
             under_way.bundle_start = 0
-            under_way.carried = -1
+            under_way.carrying = 0
             under_way.bundle_traded = under_way.bundle_paid = 0.0
         while k < calls:
             call = w.mempool[head + k]
@@ -632,7 +661,7 @@ def execute(w, reason, amount_out):
         if ended == Reason.DONE and first.cohort >= 0:
             w.cohorts[first.cohort].traded += under_way.bundle_traded
             w.cohorts[first.cohort].paid += under_way.bundle_paid
-        if ended == Reason.DONE and under_way.carried >= 0:
+        if ended == Reason.DONE and under_way.carrying > 0:
             _keep_carried(w)
         w.tally[first.cohort, ended] += 1
         chain.queue_at += 1

@@ -28,7 +28,7 @@ class Kind(IntEnum):
     PROTOCOL = 14
     """A call of a protocol that declares itself; its action says which."""
     CARRY = 15
-    """In a sealed bundle: another's public transaction, of one call, is carried out here."""
+    """In a sealed bundle: another's public transaction is carried out here."""
 
 
 class Reason(IntEnum):

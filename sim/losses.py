@@ -362,7 +362,7 @@ def account_for(w):
     else:
         place = w.asked[0].who
         if w.mempool[place].kind == Kind.CARRY:  # what it carries is what happens
-            place = w.under_way[0].carried
+            place = w.under_way[0].carried[w.under_way[0].carrying - 1]
         call = w.mempool[place]
         cause = cause_of(w, call)
         _book(w, cause)

@@ -193,6 +193,7 @@ def send(w, order, asked, tip=WALLET):
     entry.gas = _gas_of(w, asked)
     entry.bid = bid
     entry.tip = _wallet_tip(w, cohort, bid) if tip < 0.0 else tip
+    entry.sealed = 0
     _write_call(entry, asked)
     chain.bundle_head = n
     chain.waiting = n + 1
@@ -234,6 +235,7 @@ def add_call(w, asked):
     entry.gas = 0.0
     entry.bid = first.bid
     entry.tip = first.tip
+    entry.sealed = first.sealed
     _write_call(entry, asked)
     first.calls += 1
     first.gas += _gas_of(w, asked)
@@ -256,6 +258,21 @@ def _wallet_tip(w, cohort, bid):
     if chain.premium <= 0.0:
         return rules.priority_fee
     return rules.priority_fee + chain.premium * bid / max(chain.gas_price, chain.base_fee)
+
+
+@kernel
+def seal(w):
+    """Have the transaction that was sent last shown to the builder alone, as a searcher's is.
+
+    Returns:
+        Whether there is one, and a builder to show it to.
+    """
+    head = w.chain[0].bundle_head
+    if head < 0 or w.rules[0].ordering != Ordering.BUILDER:
+        return False
+    for k in range(w.mempool[head].calls):
+        w.mempool[head + k].sealed = 1
+    return True
 
 
 @kernel
@@ -307,10 +324,12 @@ def replace(w, place, bid):
 
 @inner
 def sealed(w, entry):
-    """Whether a transaction is a searcher's bundle, which nobody but the builder sees."""
-    if w.rules[0].ordering != Ordering.BUILDER or entry.cohort < 0:
+    """Whether a transaction is a searcher's or another's bundle, which only the builder sees."""
+    if w.rules[0].ordering != Ordering.BUILDER:
         return False
-    return w.cohorts[entry.cohort].searcher == 1
+    if entry.sealed == 1:
+        return True
+    return entry.cohort >= 0 and w.cohorts[entry.cohort].searcher == 1
 
 
 @inner

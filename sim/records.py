@@ -77,6 +77,9 @@ CHAIN = np.dtype(
 )
 """The block being made, its queue and its price."""
 
+MOST_CARRIED = 16
+"""Calls of others' transactions that one sealed bundle may carry."""
+
 UNDER_WAY = np.dtype(
     [
         ("bundle_call", "i8"),  # its call that waits for a plain protocol
@@ -98,12 +101,13 @@ UNDER_WAY = np.dtype(
         ("gas_earned", "f8"),  # the producer's,
         ("gas_supply", "f8"),  # all there was,
         ("gas_counted", "f8"),  # and what its group had spent, numeraire
-        ("carried", "i8"),  # place in the mempool of the transaction that it carries, -1: none
-        ("carried_in", "f8"),  # what that took
-        ("carried_out", "f8"),  # and gave
-        ("carried_gas", "f8"),  # what it paid for its gas, gas token
-        ("carried_traded", "f8"),  # by its swap, numeraire
-        ("carried_paid", "f8"),
+        ("carrying", "i8"),  # calls of others' transactions that it has carried so far
+        ("carried", "i8", (MOST_CARRIED,)),  # their places in the mempool
+        ("carried_in", "f8", (MOST_CARRIED,)),  # what each took
+        ("carried_out", "f8", (MOST_CARRIED,)),  # and gave
+        ("carried_gas", "f8", (MOST_CARRIED,)),  # paid for it, gas token, with the first call
+        ("carried_traded", "f8", (MOST_CARRIED,)),  # by its swap, numeraire
+        ("carried_paid", "f8", (MOST_CARRIED,)),
     ]
 )
 """The transaction that the block carries out, and its call of the moment."""
@@ -142,7 +146,8 @@ CALL = np.dtype(
         ("calls", "i2"),  # of the transaction, on its first call; 0 on the others
         ("kind", "i2"),
         ("action", "i2"),  # of a protocol that declares itself: which of its calls
-        ("gone", "i4"),  # 1: leaves the mempool at the end of the block
+        ("gone", "i2"),  # 1: leaves the mempool at the end of the block
+        ("sealed", "i2"),  # 1: its sender shows it to the builder alone, whatever its group is
         ("amount", "f8"),
         ("second", "f8"),  # a second amount, where a call has two
         ("limit", "f8"),

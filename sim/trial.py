@@ -26,7 +26,7 @@ def _carry_out(w, head):
     mark = w.books.head[0]
     under_way.bundle_start = mark
     under_way.flashes = 0
-    under_way.carried = -1
+    under_way.carrying = 0
     ended = DONE
     previous = 0.0
     for k in range(w.mempool[head].calls):

@@ -334,7 +334,7 @@ def calls_of(agent: type[MarketAgent] = MarketAgent) -> dict[str, inspect.Signat
         name: inspect.signature(method, eval_str=True)
         for name, method in vars(agent).items()
         if inspect.isfunction(method) and not name.startswith("_")
-        and name not in ("remove", "step", "transaction")
+        and name not in ("remove", "step", "transaction", "bundle")
     }  # fmt: skip
 
 
@@ -430,6 +430,10 @@ class Puppet(MarketAgent):
             if key == "bid" and not rng.random() < self.bids:
                 return None
             return self._number("")
+        if key == "number":
+            chain = market.world.chain[0]
+            waits = market.world.mempool["number"][: int(chain["waiting"])].tolist()
+            return rng.choice([*waits, -1, rng.randint(0, 100)])
         if "int" in kind:
             return rng.randint(-3, 100)
         if rng.random() < 0.3 * self.hostile:
@@ -463,7 +467,8 @@ class Puppet(MarketAgent):
         breaks = rng.random() < 0.2
         theirs = 0
         try:
-            with self.transaction():
+            sealed = self.market.setup.block.ordering == "builder" and rng.random() < 0.6
+            with self.bundle() if sealed else self.transaction():
                 for _ in range(rng.randint(0, 4)):
                     other = rng.choice(self.others)
                     if other is not self and rng.random() < 0.3:

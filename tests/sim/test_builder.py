@@ -266,6 +266,153 @@ def test_a_bundle_carries_no_other_bundle_and_nothing_twice() -> None:
     market.ledger.audit()
 
 
+def test_a_bundle_carries_several_transactions_of_several_calls_in_its_order() -> None:
+    market = opened(losses=True)
+    buys = [asked(int(Kind.SWAP), 0, USDC, ETH, amount) for amount in (20_000.0, 10_000.0)]
+    ask(market, USERS, 0, 15.0, *buys)
+    ask(market, USERS, 1, 16.0, sale(1.0))
+    numbers = market.world.mempool["number"][[0, 2]].astype(float)
+    first_, second = (
+        asked(int(Kind.CARRY), 0, 0, 0, number, 0.0, -1, float(place))
+        for number, place in zip(numbers, (0, 2), strict=True)
+    )
+    ask(market, SEARCHERS, 0, 30.0, sale(0.1), first_, second, sale(0.2))
+    market.prepare()
+    market._execute()
+    market.ledger.audit()
+    receipts = frame(market)
+    assert receipts["sender"].astype(str).tolist() == ["searchers-0"] * 4 + ["users-0"] * 2 + [
+        "users-1"
+    ]
+    assert (receipts["status"].astype(str) == "done").all()
+    theirs = receipts[receipts["sender"].astype(str) == "users-0"]
+    assert theirs["transaction"].nunique() == 1
+    assert theirs["gas"].tolist() == [2.0 * SWAP, 0.0]
+    # As if they had been sent one by one in that order.
+    pool = opened().pools["eth-usdc"]
+    x, y = pool.reserves["eth"], pool.reserves["usdc"]
+    for eth, usdc, got in zip(
+        (0.1, 0.0, 0.0, 1.0, 0.2),
+        (0.0, 20_000.0, 10_000.0, 0.0, 0.0),
+        receipts["amount_out"].iloc[[0, 4, 5, 6, 3]],
+        strict=True,
+    ):
+        kept = 0.997
+        out = y * eth * kept / (x + eth * kept) if eth else x * usdc * kept / (y + usdc * kept)
+        assert got == pytest.approx(out, rel=1e-9)
+        x, y = (x + eth, y - out) if eth else (x - out, y + usdc)
+    w = market.world
+    assert w.tally[USERS, Reason.DONE] == 2
+    assert w.cohorts[USERS]["traded"] == pytest.approx(32_000.0, rel=0.02)
+    assert w.chain[0]["gas_bought"] == pytest.approx(receipts["gas"].sum())
+    account = market.losses().set_index("entity")
+    assert account["other"].abs().max() < 1e-6
+    for cause in ("price_impact", "fees"):
+        assert abs(account[cause].sum()) < 1e-6
+
+
+def test_if_one_that_it_carries_fails_none_is_done_by_it() -> None:
+    market = opened()
+    b = market.ledger.books
+    ask(market, USERS, 0, 15.0, sale(0.1))
+    ask(market, USERS, 1, 15.0, sale(0.1), sale(1.0, 1e9))
+    numbers = market.world.mempool["number"][[0, 1]].astype(float)
+    carries = [
+        asked(int(Kind.CARRY), 0, 0, 0, number, 0.0, -1, float(place))
+        for number, place in zip(numbers, (0, 1), strict=True)
+    ]
+    ask(market, SEARCHERS, 0, 30.0, sale(0.1), *carries)
+    held = b.balances[first(market, "searchers")].tobytes()
+    market.prepare()
+    market._execute()
+    receipts = frame(market)
+    status = receipts.groupby(receipts["sender"].astype(str))["status"].first().astype(str)
+    assert status.to_dict() == {"searchers-0": "dropped", "users-0": "done", "users-1": "reverted"}
+    assert b.balances[first(market, "searchers")].tobytes() == held
+    market.ledger.audit()
+
+
+# What plain agents send
+
+
+def test_a_plain_agent_sends_a_sealed_bundle_that_holds_or_leaves_no_trace() -> None:
+    market = opened()
+    ann, bob = Idle(market, {"eth": 10.0, "usdc": 1e5}, "ann"), Idle(market, {"eth": 10.0}, "bob")
+    bob.swap("eth-usdc", "eth", 1.0, bid=90.0)
+    (public,) = ann.pending
+    assert (public.sender, public.kind, public.amount) == ("bob", Kind.SWAP, 1.0)
+    with ann.bundle():
+        ann.swap("eth-usdc", "usdc", 20_000.0, bid=20.0)
+        ann.carry(public.number)
+        with ann.transaction():  # a part of it
+            ann.swap("eth-usdc", "eth", 1.0)
+    assert {each.sender for each in bob.pending} == {"bob"}  # nobody else sees it
+    assert {each.sender for each in ann.pending} == {"ann", "bob"}
+    market._execute()
+    receipts = frame(market)
+    assert receipts["sender"].astype(str).tolist() == ["ann"] * 3 + ["bob"]
+    assert (receipts["status"].astype(str) == "done").all()
+    held = market.ledger.balances[market.ledger.account("ann")].tobytes()
+    with ann.bundle():
+        ann.swap("eth-usdc", "eth", 1.0)
+        ann.swap("eth-usdc", "eth", 1.0, 1e9)
+    market._execute()
+    receipts = frame(market)
+    assert receipts["status"].astype(str).tolist()[-2:] == ["dropped"] * 2
+    assert receipts["gas"].tolist()[-2:] == [0.0, 0.0]
+    assert market.ledger.balances[market.ledger.account("ann")].tobytes() == held
+    market.ledger.audit()
+
+
+def test_bundles_want_a_builder_and_carry_what_is_public() -> None:
+    market = opened()
+    ann, bob = Idle(market, {"eth": 10.0}, "ann"), Idle(market, {"eth": 10.0}, "bob")
+    with bob.bundle():
+        bob.swap("eth-usdc", "eth", 1.0)
+    hidden = bob.pending[0].number
+    with pytest.raises(ValueError, match="only a bundle carries"):
+        ann.carry(hidden)
+    waiting = int(market.world.chain[0]["waiting"])
+    with pytest.raises(KeyError, match="no public transaction"), ann.bundle():
+        ann.swap("eth-usdc", "eth", 1.0)
+        ann.carry(hidden)
+    with pytest.raises(ValueError, match="begin it outside"), ann.transaction(), ann.bundle():
+        pass
+    assert int(market.world.chain[0]["waiting"]) == waiting
+    ann.swap("eth-usdc", "eth", 1.0)
+    assert ann.pending[-1].sender == "ann"
+    assert not market.world.mempool["sealed"][waiting]  # what comes after is public again
+    other = opened(ordering="gas_auction")
+    with pytest.raises(ValueError, match=r"block\.ordering"), Idle(other, {}, "ann").bundle():
+        pass
+
+
+def test_a_plain_agent_replaces_what_waits_at_a_higher_bid() -> None:
+    market = opened(ordering="gas_auction", outside={"gas": 5.0, "bid_median": 1000.0})
+    ann, bob = Idle(market, {"eth": 10.0}, "ann"), Idle(market, {"eth": 10.0}, "bob")
+    ann.swap("eth-usdc", "eth", 1.0, bid=12.0)
+    (old,) = ann.pending
+    with pytest.raises(KeyError, match="of bob waits"):
+        bob.replace(old.number)
+    with pytest.raises(ValueError, match="does not replace"):
+        ann.replace(old.number, 12.5)
+    with pytest.raises(ValueError, match="makes no sense"):
+        ann.replace(old.number, float("nan"))
+    new = ann.replace(old.number)
+    (now,) = ann.pending
+    assert now.number == new > old.number
+    assert now.bid == pytest.approx(13.2)
+    market._execute()  # crowded out
+    assert [each.number for each in ann.pending] == [new]
+    last = ann.replace(new, 5000.0)
+    market._execute()
+    receipts = frame(market)
+    assert receipts["transaction"].tolist() == [last]
+    assert receipts["status"].astype(str).tolist() == ["done"]
+    with pytest.raises(KeyError):
+        ann.replace(last)
+
+
 # Replacement
 
 
