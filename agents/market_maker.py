@@ -28,8 +28,8 @@ from sim import venue
 from sim.build import first_quote
 from sim.codes import Event
 from sim.compiled import inner, kernel
-from sim.ledger import begin, exchange, transfer
-from sim.losses import Cause
+from sim.ledger import begin, exchange
+from sim.losses import Cause, bring
 from sim.tasks import tell
 
 if TYPE_CHECKING:
@@ -126,13 +126,7 @@ def decide(w, me):
         )
         gap = -math.expm1(-my.recovery * days) * (my.first - found[0])
         if gap != 0.0:
-            begin(books)
-            if gap > 0.0:
-                transfer(books, rules.venue, account, rules.numeraire, gap)
-            else:
-                out = min(-gap, books.balances[account, rules.numeraire])
-                transfer(books, account, rules.venue, rules.numeraire, out)
-            tell(w, Event.ACTED, Cause.OTHER)
+            bring(w, me.ident, account, max(gap, -books.balances[account, rules.numeraire]))
         my.capital, free = found
         if free > my.shown:
             my.shown += -math.expm1(-my.rebuild * days) * (free - my.shown)

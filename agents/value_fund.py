@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, ClassVar
 from agents.base import Behaviour, Column
 from agents.outside_trader import OutsideTrader, asset_of
 from agents.targets import Assets, Targets
+from protocols.margin import note_failure
 from sim.codes import Event
 from sim.compiled import inner
 from sim.ledger import begin, burn, mint, transfer
-from sim.losses import Cause
+from sim.losses import Cause, bring
 from sim.tasks import tell
 from sim.venue import YEAR, post_order, settle_order
 
@@ -84,7 +85,7 @@ def _settle(w, me, i):
 
 
 @inner
-def _flow(w, my, account, wealth):
+def _flow(w, me, my, account, wealth):
     """Let investors bring or take money; return what the fund has then."""
     rules = w.rules[0]
     if my.wealth > 0.0 and wealth > 0.0:
@@ -95,23 +96,18 @@ def _flow(w, my, account, wealth):
     moved = max(my.flow * gap, -1.0) * wealth
     if moved > 0.0:
         moved = min(moved, my.largest * my.first - wealth)
-    begin(w.books)
-    if moved > 0.0:
-        if not transfer(w.books, rules.venue, account, rules.numeraire, moved):
-            moved = 0.0
-    else:
+    if moved < 0.0:
         lacking = -moved - w.books.balances[account, rules.numeraire]
         if lacking > 0.0:
             _borrow(w, account, lacking)
         moved = -min(-moved, w.books.balances[account, rules.numeraire])
-        begin(w.books)
-        transfer(w.books, account, rules.venue, rules.numeraire, -moved)
-    tell(w, Event.ACTED, Cause.OTHER)
+    if not bring(w, me.ident, account, moved):
+        moved = 0.0
     return wealth + moved
 
 
 @inner
-def _close(w, my, account, held, block):
+def _close(w, me, my, account, held, block):
     """Sell all; when that is done, what is still owed is lost to the venue, and all begins anew."""
     rules = w.rules[0]
     debt = w.margin[0].debt
@@ -119,14 +115,13 @@ def _close(w, my, account, held, block):
     if held > 0.0 or block < my.opens:
         return
     owed = books.balances[account, debt]
-    begin(books)
     if owed > 0.0:
+        note_failure(w, account, my.equity, max(my.due, owed), owed)
+        begin(books)
         burn(books, account, debt, owed)
         tell(w, Event.ACTED, Cause.BAD_DEBT)
-        begin(books)
     new = my.first - books.balances[account, rules.numeraire]
-    if new <= 0.0 or transfer(books, rules.venue, account, rules.numeraire, new):
-        tell(w, Event.ACTED, Cause.OTHER)
+    if new <= 0.0 or bring(w, me.ident, account, new):
         my.opens = 0.0
         my.wealth = my.first
         my.performance = 0.0
@@ -144,25 +139,27 @@ def decide(w, me):
         account = me.first + i
         a = asset_of(me, i)
         asset = w.assets[a]
-        _settle(w, me, i)
+        # For the block that has passed, on what was owed in it: what is borrowed now costs later.
         if my.rate > 0.0 and books.balances[account, debt] > 0.0:
             owed = books.balances[account, debt]
             begin(books)
             mint(books, account, debt, owed * math.expm1(my.rate * rules.seconds / YEAR))
             tell(w, Event.ACTED, Cause.FEES)
+        _settle(w, me, i)
         held = books.balances[account, asset.token]
         owned = books.balances[account, rules.numeraire] + held * asset.price
         wealth = owned - books.balances[account, debt]
         if my.opens == 0.0 and not wealth > my.ruin * my.first:
             my.opens = block + my.reentry
             my.ruins += 1.0
+            my.due, my.equity = books.balances[account, debt], wealth
         if my.opens > 0.0:
             my.leverage = 0.0
             if held > 0.0:
                 my.order = post_order(w.assets, a, -held)
-            _close(w, my, account, held, block)
+            _close(w, me, my, account, held, block)
             continue
-        wealth = _flow(w, my, account, wealth)
+        wealth = _flow(w, me, my, account, wealth)
         my.wealth = wealth
         gap = asset.anchor - math.log(asset.price)
         wanted = min(max(my.aggressiveness * gap, 0.0), my.most_leverage) * wealth
@@ -195,6 +192,8 @@ class ValueFund(Behaviour):
         "order": Column("Posted in this block", "token units", state=True),
         "opens": Column("When it opens again; 0: it is open", "block", state=True),
         "ruins": Column("How often it has closed", "times", state=True),
+        "due": Column("What it owed when it closed last", "numeraire", state=True),
+        "equity": Column("Its wealth then", "numeraire", state=True),
     }
     targets: ClassVar[type[Targets]] = Assets
     needs_wallet: ClassVar[bool] = True

@@ -316,6 +316,10 @@ class Loans(Part):
         """Accounts that were closed."""
         return logged(market)
 
+    def tells_defaults(self, market: Market) -> bool:
+        """Where a lending market closes accounts."""
+        return bool(market.world.markets["closes"].any())  # type: ignore[attr-defined]
+
     def widened_handles(self, market: Market) -> None:
         """Let markets look at their debtors' new place."""
         for m, lender in enumerate(market.lending.values()):

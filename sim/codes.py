@@ -119,6 +119,8 @@ class Event(IntEnum):
     """An agent has changed the ledger by itself, since the last `sim.ledger.begin`."""
     CARRIED = 6
     """The sender of a transaction that a sealed bundle carries has paid its gas."""
+    FUNDED = 7
+    """Investors outside have brought an agent money or taken some: its start has moved."""
 
 
 class FeeMarket(IntEnum):

@@ -151,6 +151,8 @@ class LossBook:
             any_written |= handle.write_down(market.world.values)
             if any_written:
                 value_tokens(market.world)
+        for part in market._parts:
+            any_written |= part.write_down(market, market.world.values)
         try:
             if not any_written:
                 return np.zeros_like(equity)

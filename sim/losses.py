@@ -17,8 +17,11 @@ is the sum of all that has happened to it, each valued in the moment in which it
   liquidation, the discount of a forced sale in a default, and claims (shares, receipts) sold in
   a pool for less than they stand for in place of being redeemed. Who took them has the gain.
   What cannot be withdrawn is a claim still, and no loss before it is sold or written off.
-- **other**: gifts, money that investors outside bring and take, what protocols that declare
-  themselves take and give, insurance, and what a script does to the ledger by itself.
+- **other**: gifts, what protocols that declare themselves take and give, insurance, and what a
+  script does to the ledger by itself.
+
+Money that investors outside bring to funds and makers, or take, is a deposit (`bring`): it moves
+the start that results are counted from, and is in no part.
 
 So price impact, fees, bad debt and run of all entities sum to nothing, and the results of all to
 what was minted less what was burnt of base tokens, at the prices of now.
@@ -41,10 +44,10 @@ from sim import venue
 from sim.arrays import copy_into
 from sim.codes import Event, Kind
 from sim.compiled import inner, kernel
-from sim.ledger import BALANCE, DEBT, LEFT, SUPPLY, Ledger
+from sim.ledger import BALANCE, DEBT, LEFT, SUPPLY, Ledger, begin, transfer
 from sim.measures import ACCOUNTING
 from sim.parts import Part, register_part
-from sim.tasks import Stage, Task, register_task, run_stage
+from sim.tasks import Stage, Task, register_task, run_stage, tell
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario
@@ -95,6 +98,37 @@ def note_fees(w, account, token, amount):
 def note_borne(w, account, token, amount):
     """Tell what an account has borne of bad debt since the start by giving up a claim."""
     w.ledgered[NEXT + 2, w.whose[account], token] += amount
+
+
+@inner
+def bring(w, group, account, amount):
+    """Let investors outside bring an agent money, or take some: a deposit, and nobody's gain.
+
+    It comes from the venue's account. What the agent's group held at the start grows by it, and
+    what the venue held shrinks, so results against holding and losses stay as they were.
+
+    Args:
+        group: Number of the agent's cohort, ``me.ident``.
+        account: Of the agent.
+        amount: Numeraire; negative: taken.
+
+    Returns:
+        Whether it was there to be moved.
+    """
+    rules = w.rules[0]
+    if amount == 0.0:
+        return True
+    begin(w.books)
+    source, target = (rules.venue, account) if amount > 0.0 else (account, rules.venue)
+    if not transfer(w.books, source, target, rules.numeraire, abs(amount)):
+        return False
+    outside = w.cohorts.size + rules.venue  # special accounts are the ledger's first
+    w.start[group, rules.numeraire] += amount
+    w.start[outside, rules.numeraire] -= amount
+    w.start_worth[group] += amount
+    w.start_worth[outside] -= amount
+    tell(w, Event.FUNDED, account)
+    return True
 
 
 # Looking
@@ -222,6 +256,15 @@ def _book(w, cause):
 def _move(w, e, source, target, amount):
     w.lost[NOW, e, source] -= amount
     w.lost[NOW, e, target] += amount
+
+
+@inner
+def _part_deposit(w):
+    """Count what was just brought or taken as held from the start."""
+    for e in range(w.ledgered.shape[1]):
+        w.lost[NOW, e, Cause.OTHER] -= w.lost[SHIFTS, e, 0]
+        for t in range(w.ledgered.shape[2]):
+            w.ledgered[START, e, t] += w.ledgered[HELD, e, t] - w.ledgered[BEFORE, e, t]
 
 
 @inner
@@ -356,6 +399,9 @@ def account_for(w):
         _book(w, Cause.GAS)
     elif event == Event.ACTED:
         _book(w, w.asked[0].who)
+    elif event == Event.FUNDED:
+        _book(w, Cause.OTHER)
+        _part_deposit(w)
     elif event == Event.CLOSED:
         _book(w, Cause.RUN)
         _part_bad_debt(w, Cause.RUN, w.whose[w.asked[0].who])

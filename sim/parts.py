@@ -206,6 +206,22 @@ class Part:
         """Accounts that have failed to pay its protocols, in order."""
         return ()
 
+    def tells_defaults(self, market: Market) -> bool:
+        """Whether it closes accounts that cannot pay, and so has `defaults` to tell of."""
+        return False
+
+    def write_down(self, market: Market, values: npt.NDArray[np.float64]) -> bool:
+        """Write off what those who owe it cannot pay, beside what its handles write down.
+
+        Args:
+            market: Any.
+            values: float64[tokens], of a unit of each token, numeraire.
+
+        Returns:
+            Whether anything was.
+        """
+        return False
+
     def widened_handles(self, market: Market) -> None:
         """Let handles look at arrays that have grown."""
 

@@ -174,9 +174,10 @@ def borrowing(**fund: Any) -> Market:
 
 def test_interest_on_a_margin_debt_is_paid_to_the_venue() -> None:
     market = borrowing(rate=0.5)
+    market.run(2)  # it holds four times its 1,000 and owes the rest, for no time yet
+    assert market.ledger.balance("fund-0", "margin-debt") == pytest.approx(3000.0)
+    assert by_entity(market)["fees"].abs().max() < 1e-6
     market.run(1)
-    assert by_entity(market)["fees"].abs().max() == 0.0
-    market.run(1)  # it holds four times its 1,000 and owes the rest
     frame = by_entity(market)
     interest = 3000.0 * math.expm1(0.5 / 365.25)
     assert frame.loc["fund", "fees"] == pytest.approx(-interest, rel=1e-9)
@@ -194,16 +195,27 @@ def test_what_a_ruined_fund_owes_is_the_venues_bad_debt() -> None:
     market.run(3)
     owed = market.ledger.balance("fund-0", "margin-debt")
     market.venue.asset("token")["anchor"] -= 2.0
+    # What nothing covers is told before it is written off, and the ledger stays as it is.
     before = by_entity(market)
+    lacking = -market.wealth("fund-0")
+    assert market.ledger.balance("fund-0", "margin-debt") == owed
+    assert before.loc["fund", "bad_debt"] == pytest.approx(lacking, rel=1e-9)
+    assert before.loc["venue", "bad_debt"] == pytest.approx(-lacking, rel=1e-9)
     market.run(20)
     frame = by_entity(market)
     assert market.ledger.balance("fund-0", "margin-debt") == 0.0 < 100.0 < owed
     assert frame.loc["fund", "bad_debt"] == pytest.approx(owed, rel=1e-9)
     assert frame.loc["venue", "bad_debt"] == pytest.approx(-owed, rel=1e-9)
     # What opens in its place has the money of new investors.
-    brought = frame["other"] - before["other"]
-    assert brought["fund"] == pytest.approx(1000.0, rel=1e-9)
-    assert brought["venue"] == pytest.approx(-1000.0, rel=1e-9)
+    assert market.wealth("fund-0") == pytest.approx(1000.0)
+    assert frame["other"].abs().max() < 1e-6  # a deposit, and nobody's gain
+    assert frame.loc["fund", TOTAL] == pytest.approx(before.loc["fund", TOTAL], abs=1e-6)
+    assert market.cohorts["fund"].column("ruins")[0] == 1.0
+    (row,) = market.defaults().to_dict("records")
+    assert (row["protocol"], row["entity"], row["group"]) == ("venue", "fund-0", "fund")
+    assert row["equity"] < 0.0 < row["owed"]
+    assert row["depositors"] == pytest.approx(owed, rel=1e-9)
+    assert row["recovered"] == pytest.approx(row["owed"] - owed, rel=1e-9)
     assert adds_up(frame)
 
 
@@ -227,9 +239,10 @@ def test_makers_have_their_part_of_a_trade_and_of_its_impact() -> None:
     frame = by_entity(market)
     # What they unwind are trades with the venue; what investors replace is a gift.
     assert abs(frame["price_impact"].sum()) < 1e-4 and adds_up(frame)
-    brought = frame["other"]
-    assert abs(brought["makers"]) > 1.0
-    assert brought["venue"] == pytest.approx(-brought["makers"], rel=1e-6)
+    brought = market.world.start[0, 0] - 2e6  # moves the start, so it is nobody's gain
+    assert abs(brought) > 1.0
+    assert frame["other"].abs().max() < 1e-6
+    assert frame[TOTAL].sum() == pytest.approx(0.0, abs=1e-3)
     assert (frame["fees"].abs() < 1e-6).all()
 
 
