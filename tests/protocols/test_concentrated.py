@@ -446,6 +446,33 @@ def test_no_way_there_and_back_pays(swaps: list[tuple[bool, float]]) -> None:
     assert now[1] <= start[1] * (1.0 + 1e-12)
 
 
+@given(
+    st.floats(1.0, 1e3),
+    st.floats(1e8, 1e11),
+    st.lists(st.tuples(st.booleans(), st.floats(1e-3, 1e6)), min_size=1, max_size=8),
+    st.lists(st.floats(0.0, 1.0), max_size=3),
+)
+def test_much_liquidity_that_leaves_takes_its_rounding_with_it(
+    root: float, much: float, swaps: list[tuple[bool, float]], parts: list[float]
+) -> None:
+    """Of 4e10 in one tick the price's last digit is half a cent: who stays keeps what is its."""
+    bench = Bench(sqrt_price=root, spacing=1, fee=0.001)
+    tick = int(bench.state(TICK))
+    bench.do("add", 2, tick - 300, tick + 10_000, 3.0)
+    bench.do("add", 3, tick, tick + 1, much)
+    for down, amount in swaps:
+        bench.do("swap", 4, 0 if down else 1, 1 if down else 0, amount, 0.0)
+    left = much
+    for part in [*parts, 1.0]:
+        assert bench.do("remove", 3, tick, tick + 1, left * part)[0] == Reason.DONE
+        left -= left * part
+        if left <= 0.0:
+            break
+    _, *claims = concentrated.position_tokens(bench.books, bench.pool[0], 0)
+    for token, claim in zip(("a", "b"), claims, strict=True):
+        assert claim <= bench.ledger.balance("pool", token) + 1e-9 * claim
+
+
 # A real day
 
 
