@@ -1,10 +1,19 @@
-"""Yield migrants: liquidity that moves to where the fees are.
+"""Yield migrants: liquidity that moves to where it earns.
 
-All see the fee yield of each of their pools: fees over value, as an exponential average.
-At a review each compares its own pool's with the best and moves everything if the
+All see the fee yield of each of their pools: fees over value, as an exponential average over
+`memory`, and by the same average its loss-versus-rebalancing: of a block, half the squared log
+return of its tokens' relative price outside times the exposure of its curve to it (Milionis,
+Moallemi, Roughgarden, Zhang 2022, theorem 1), which is the realised variance over 8 for a
+constant product. `loss_weight` of it is taken off the fees: 0 goes by fees alone.
+
+At a review each compares its own pool's yield with the best and moves everything if the
 difference, over its horizon, is more than gas and the cost of trading into the other
 pool's proportion (migration as in Lehar, Parlour, Zoican, "Fragmentation and optimal
 liquidity supply on decentralized exchanges", 2022; Augustin, Chen-Zhang, Shin, 2022).
+It is slow to come: `hurdle` is what it wants beyond its own pool's yield, or beyond nothing while
+it is out, and at some reviews it does not care to (`stickiness`). It is quick to go: it looks in
+every block whether its pool loses more than its `tolerance`, takes all out then, sells it for the
+numeraire and waits for a pool that passes the hurdle.
 """
 
 from __future__ import annotations
@@ -16,20 +25,26 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from agents.base import Behaviour, Column
-from agents.intents import THEN, Order, buy_shares, return_shares
+from agents.intents import OUTSIDE, THEN, Order, buy_shares, return_shares, trade
 from agents.liquidity_provider import begin_with_shares
 from agents.targets import Pools, Targets
-from agents.tools import gas_cost, going_bid, refuel, trade_towards
+from agents.tools import gas_cost, going_bid, quote_at, refuel, trade_towards
+from protocols import amm
+from protocols.pool import CONSTANT_PRODUCT
 from sim import venue
 from sim.codes import ALL, Kind
 from sim.compiled import inner
 from sim.measures import market_price
+from sim.randomness import agent_uniform
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
     from sim.market import Market
 
 MOST_POOLS = 32
+MOST_TOKENS = 8
+SLACK = 0.005
+"""Share of a price by which a trade outside may come out worse than it: its spread and impact."""
 
 
 @inner
@@ -43,14 +58,101 @@ def pool_value(w, pool):
 
 
 @inner
+def _lost(w, me, k, value):
+    """Loss-versus-rebalancing of the k-th pool in the last block, a share of its value.
+
+    Half the variance of the tokens' returns about their mean, each by its part of the value: of
+    a geometric mean of tokens, which a weighted pool is, that is exact for any number of them.
+    Of two tokens it is half the squared return of their relative price by the product of their
+    parts, for which other curves have an exposure of their own.
+    """
+    pool, prices = w.pools[me.places[k]], me.memory.prices
+    mean = square = 0.0
+    apart = 1.0
+    seen = value > 0.0
+    for t in range(pool.size):
+        token, at = pool.tokens[t], k * MOST_TOKENS + t
+        price = market_price(w, token)
+        if price > 0.0 and prices[at] > 0.0 and seen:
+            share = w.books.balances[pool.account, token] * price / value
+            change = math.log(price / prices[at])
+            mean += share * change
+            square += share * change * change
+            apart *= share
+        else:
+            seen = False
+        prices[at] = price
+    if not seen:
+        return 0.0
+    lost = 0.5 * max(square - mean * mean, 0.0)
+    if pool.kind != CONSTANT_PRODUCT and pool.size == 2 and apart > 0.0:
+        exposure = amm.exposure_to_price(w.books, pool)
+        if exposure >= 0.0:
+            lost *= exposure / apart
+    return lost
+
+
+@inner
 def _see_yields(w, me, weight):
-    fees, yields = me.memory.fees, me.memory.yields
+    fees, yields, losses = me.memory.fees, me.memory.yields, me.memory.losses
+    weighs = False
+    for i in range(me.size):
+        weighs |= me.rows[i].loss_weight > 0.0
     for k in range(me.places.size):
         pool = w.pools[me.places[k]]
         value = pool_value(w, pool)
         now = (pool.fees - fees[k]) / value if value > 0.0 else 0.0
         fees[k] = pool.fees
         yields[k] += weight * (now - yields[k])
+        if weighs:
+            losses[k] += weight * (_lost(w, me, k, value) - losses[k])
+
+
+@inner
+def _net(me, my, k):
+    """What a pool earns as an agent sees it, a block: a share of what is put in."""
+    return me.memory.yields[k] - my.loss_weight * me.memory.losses[k]
+
+
+@inner
+def _affordable(w, account, here, there, part, grow):
+    """Part of a pool's reserves that what comes out of another will pay for.
+
+    Args:
+        here: The pool that is left.
+        there: The one that is entered.
+        part: Of the first that is the agent's.
+        grow: Part of the other that it would have.
+
+    Returns:
+        `grow`, or as much less as money is lacking for what has to be bought.
+    """
+    numeraire = w.rules[0].numeraire
+    money = w.books.balances[account, numeraire]
+    for side in range(2):
+        pool = here if side == 0 else there
+        for k in range(pool.size):
+            token = pool.tokens[k]
+            have, want, seen = 0.0, 0.0, False
+            for j in range(here.size):
+                if here.tokens[j] == token:
+                    have = part * w.books.balances[here.account, token] * (1.0 - 1e-9)
+                    seen = side == 1
+            for j in range(there.size):
+                if there.tokens[j] == token:
+                    want = grow * w.books.balances[there.account, token]
+            if seen:
+                continue
+            if token == numeraire:
+                money += have - want
+            elif have > want:
+                sold = quote_at(w, OUTSIDE, token, numeraire, have - want)
+                money += min(sold, (have - want) * market_price(w, token)) * (1.0 - SLACK)
+            else:
+                money -= (want - have) * market_price(w, token) * (1.0 + SLACK)
+    if money < 0.0:  # a unit less of the pool saves its value at least, less that slack
+        grow += money / (pool_value(w, there) * (1.0 - SLACK))
+    return max(grow, 0.0)
 
 
 @inner
@@ -77,7 +179,9 @@ def _move(w, me, i, my, old, new):
     target = pool_value(w, there)
     if not (value > 0.0 and target > 0.0):
         return
-    grow = value * (1.0 - my.friction) / target
+    grow = _affordable(w, account, here, there, part, value * (1.0 - my.friction) / target)
+    if not grow > 0.0:
+        return
     if not return_shares(w, order, old, ALL):
         return
     # First what is sold, so that there is money for what is bought.
@@ -101,46 +205,127 @@ def _move(w, me, i, my, old, new):
 
 
 @inner
+def _go_out(w, me, i, my, old):
+    """Take everything out of a pool and sell it for the numeraire, in one transaction."""
+    chain, rules = w.chain[0], w.rules[0]
+    account, here = me.first + i, w.pools[old]
+    gas = rules.gas_cost[Kind.REMOVE_LIQUIDITY]
+    if not refuel(w, account, me.ident, gas):
+        return
+    order = Order(account, me.ident, going_bid(w, account, gas, my.bid), int(my.patience))
+    part = w.books.balances[account, here.share] / w.books.supply[here.share]
+    if not return_shares(w, order, old, ALL):
+        return
+    for k in range(here.size):
+        token = here.tokens[k]
+        if token != rules.numeraire:  # what comes out is known only then: a little less, for sure
+            out = part * w.books.balances[here.account, token] * (1.0 - SLACK)
+            trade(w, THEN, OUTSIDE, token, rules.numeraire, out, 0.0)
+    my.busy = chain.block + order.patience
+    my.out = 1.0
+    my.next = chain.block + my.review
+
+
+@inner
+def _come_in(w, me, i, my, new):
+    """Buy shares of a pool for the stake that was taken out, in one transaction."""
+    chain, rules = w.chain[0], w.rules[0]
+    account, there = me.first + i, w.pools[new]
+    gas = rules.gas_cost[Kind.ADD_LIQUIDITY]
+    if not refuel(w, account, me.ident, gas):
+        return
+    target = pool_value(w, there)
+    cash = min(my.stake, w.books.balances[account, rules.numeraire])
+    if not (cash > 0.0 and target > 0.0):
+        return
+    grow = cash * (1.0 - max(my.friction, SLACK)) / (1.0 + SLACK) / target
+    order = Order(account, me.ident, going_bid(w, account, gas, my.bid), int(my.patience))
+    began = False
+    for k in range(there.size):
+        want = grow * w.books.balances[there.account, there.tokens[k]]
+        began = trade_towards(w, order, began, there.tokens[k], 0.0, want)
+    last = THEN if began else order
+    buy_shares(w, last, new, grow * w.books.supply[there.share] * (1.0 - 1e-9))
+    my.busy = chain.block + order.patience
+
+
+@inner
+def _is_out(w, me, i, my):
+    """Find the pool that an agent has shares of, and note a move; whether there is none."""
+    account, old = me.first + i, int(my.pool)
+    if w.books.balances[account, w.pools[old].share] > 0.0:
+        my.out = 0.0
+        return False
+    for k in range(me.places.size):  # it has moved since
+        if w.books.balances[account, w.pools[me.places[k]].share] > 0.0:
+            my.pool = float(me.places[k])
+            my.moves += 1.0
+            my.out = 0.0
+    return not w.books.balances[account, w.pools[int(my.pool)].share] > 0.0
+
+
+@inner
+def _best(w, me, my):
+    """The pool that earns most as an agent sees it, -1 if none is open, and what it earns."""
+    best, most = -1, -np.inf
+    for k in range(me.places.size):
+        earned = _net(me, my, k)
+        if earned > most and not w.pools[me.places[k]].halted:
+            best, most = k, earned
+    return best, most
+
+
+@inner
 def decide(w, me):
-    """Look at yields, and move where that pays."""
+    """Look at yields, move where that pays, and go out of what loses."""
     chain = w.chain[0]
     rules = w.rules[0]
     if me.size == 0:
         return
     _see_yields(w, me, 1.0 - math.exp(-1.0 / me.rows[0].memory))
-    yields = me.memory.yields
     year = venue.YEAR / rules.seconds
-    best, most = -1, -np.inf
-    for k in range(me.places.size):
-        if yields[k] > most and not w.pools[me.places[k]].halted:
-            best, most = k, yields[k]
     gas = rules.gas_cost[Kind.REMOVE_LIQUIDITY] + rules.gas_cost[Kind.ADD_LIQUIDITY]
     for i in range(me.size):
         my = me.rows[i]
-        if chain.block < my.busy or chain.block < my.next:
+        if chain.block < my.busy or my.next == np.inf:
+            continue
+        account = me.first + i
+        if my.tolerance < np.inf and not _is_out(w, me, i, my):
+            k = _place_of(me, int(my.pool))
+            if _net(me, my, k) * year < -my.tolerance and not w.pools[me.places[k]].halted:
+                _go_out(w, me, i, my, int(my.pool))
+                continue
+        if chain.block < my.next:
             continue
         my.next = chain.block + int(my.review)
-        old = int(my.pool)
-        account = me.first + i
-        if not w.books.balances[account, w.pools[old].share] > 0.0:
-            for k in range(me.places.size):  # it has moved since
-                if w.books.balances[account, w.pools[me.places[k]].share] > 0.0:
-                    my.pool = float(me.places[k])
-                    my.moves += 1.0
-            old = int(my.pool)
-        here = w.pools[old]
-        held = w.books.balances[account, here.share]
-        if best < 0 or me.places[best] == old or not (held > 0.0 and rules.interconnected):
+        if my.stickiness > 0.0 and agent_uniform(me.key, i, 0) < my.stickiness:
             continue
-        value = held / w.books.supply[here.share] * pool_value(w, here)
-        more = most - yields[_place_of(me, old)]
-        cost = gas_cost(w, gas, chain.gas_price) + my.friction * value
+        nowhere = _is_out(w, me, i, my)
+        best, most = _best(w, me, my)
+        if best < 0 or not rules.interconnected:
+            continue
+        cost = gas_cost(w, gas, chain.gas_price)
+        if nowhere:
+            cash = min(my.stake, w.books.balances[account, rules.numeraire])
+            cost += my.friction * cash
+            pays = most * my.horizon * cash > cost
+            if my.out == 1.0 and most * year > my.hurdle and pays:
+                _come_in(w, me, i, my, me.places[best])
+            continue
+        old = int(my.pool)
+        if me.places[best] == old:
+            continue
+        here = w.pools[old]
+        value = w.books.balances[account, here.share] / w.books.supply[here.share]
+        value *= pool_value(w, here)
+        more = most - _net(me, my, _place_of(me, old))
+        cost += my.friction * value
         if more * year > my.hurdle and more * my.horizon * value > cost:
             _move(w, me, i, my, old, me.places[best])
 
 
 class YieldMigrant(Behaviour):
-    """Provides liquidity to the pool that pays the most fees."""
+    """Provides liquidity to the pool that pays most."""
 
     columns: ClassVar[Mapping[str, Column]] = {
         "stake": Column("What it puts in", "numeraire", 100_000.0, 0.0),
@@ -149,18 +334,26 @@ class YieldMigrant(Behaviour):
         "friction": Column("Part lost to trading on the way", "share", 0.003, 0.0, 0.5),
         "hurdle": Column("Yield that it wants beyond its own pool's", "per year", 0.02, 0.0),
         "memory": Column("Time over which yields are seen (of the first)", "blocks", 1000.0, 1.0),
+        "loss_weight": Column(
+            "Loss-versus-rebalancing that it takes off the fees", "multiple", 0.0, 0.0, 10.0
+        ),
+        "tolerance": Column("Loss of its pool at which it goes out", "per year", math.inf, 0.0),
+        "stickiness": Column("Chance that it lets a review pass", "share", 0.0, 0.0, 1.0),
         "patience": Column("Time after which an order lapses", "blocks", 10.0, 1.0, 10_000.0),
         "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
         "pool": Column("Its pool", "number", 0.0, state=True),
         "next": Column("Block of its next review", "block", 0.0, state=True),
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
         "moves": Column("How often it has moved", "times", 0.0, state=True),
+        "out": Column("Whether it has gone out of all pools", "0 or 1", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = Pools
     pool_kinds: ClassVar[frozenset[str]] = frozenset({"constant_product", "weighted", "stableswap"})
     remembers: ClassVar[Mapping[str, Column]] = {
         "fees": Column("Fees of each pool so far", "numeraire", count=MOST_POOLS),
         "yields": Column("Yield of each, as it is seen", "a block", count=MOST_POOLS),
+        "losses": Column("Loss of each, as it is seen", "a block", count=MOST_POOLS),
+        "prices": Column("Of its tokens, last seen", "numeraire", count=MOST_POOLS * MOST_TOKENS),
     }
     without: ClassVar[Mapping[str, Mapping[str, float]]] = {"providers_leave": {"next": math.inf}}
     decide = staticmethod(decide)
