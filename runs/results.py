@@ -219,6 +219,7 @@ def summarise(market: Market, seconds: float | None = None) -> dict[str, Any]:
     }
     summary["groups"] = [*market.cohorts, *market.joined]
     summary["losses"] = against_holding(market)
+    summary["defaults"] = failures(market)
     summary["prices"] = _prices(market, frame)
     for shown in in_order_of_summary():
         summary |= _reduced(shown.figures(market), frame)
@@ -249,6 +250,29 @@ def against_holding(market: Market) -> dict[str, dict[str, float]]:
     found = frame.loc[classes].dropna(axis=1)
     rows = found.to_dict("index").items()
     return {str(name): {str(k): float(v) for k, v in row.items()} for name, row in rows}
+
+
+MOST_DEFAULTS = 50
+"""Accounts that failed of which a summary tells one by one."""
+
+
+def failures(market: Market) -> dict[str, Any]:
+    """Accounts that failed: how many, what they owed and paid, and the first of them."""
+    frame = market.defaults()
+    return {
+        "count": len(frame),
+        "owed": float(frame["owed"].sum()),
+        "recovered": float(frame["recovered"].sum()),
+        "first": [
+            {key: value if isinstance(value, str) else _plain(value) for key, value in row.items()}
+            for row in frame.head(MOST_DEFAULTS).to_dict("records")
+        ],
+    }
+
+
+def _plain(value: Any) -> int | float:
+    """A number of NumPy's as JSON takes it."""
+    return float(value) if isinstance(value, float) else int(value)
 
 
 def _prices(market: Market, frame: pd.DataFrame) -> dict[str, dict[str, Any]]:

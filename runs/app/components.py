@@ -13,6 +13,7 @@ from runs.app.live import LiveMarket
 from runs.app.past import Past
 from runs.report.page import money
 from sim import Market
+from sim.losses import CAUSES, TOTAL
 from sim.shown import Chart, Histogram, Table
 
 _OVERLAP = 6
@@ -338,6 +339,81 @@ def ClassTable(market: Market) -> None:
         ]
 
     _Table("Classes of agents", columns, rows, [market])
+
+
+@solara.component
+def LossTable(market: Market) -> None:
+    """Results against holding by entity, and the parts that they are the sum of.
+
+    Args:
+        market: Any market; without an account (``measures.losses``) there are no rows.
+    """
+    unit = market.numeraire
+    parts = [TOTAL, *CAUSES]
+    columns: list[dict[str, Any]] = [{"key": "entity", "label": "entity"}]
+    columns += [
+        {
+            "key": part,
+            "label": "against holding" if part == TOTAL else part.replace("_", " "),
+            "unit": unit,
+            "number": True,
+        }
+        for part in parts
+    ]
+
+    def rows() -> list[dict[str, Any]]:
+        return [
+            {"entity": row["entity"]} | {part: money(row[part]) for part in parts}
+            for row in views.losses(market)
+        ]
+
+    _Table("Losses by part", columns, rows, [market])
+
+
+MOST_DEFAULTS = 20
+"""Rows of the table of defaults: the latest."""
+
+
+@solara.component
+def DefaultTable(
+    market: Market, chosen: str = "", on_pick: Callable[[str], None] | None = None
+) -> None:
+    """Accounts that failed, the latest first: what they owed, and who bore the rest.
+
+    Args:
+        market: Any market.
+        chosen: Account that is marked.
+        on_pick: Called with the account of a row that is clicked.
+    """
+    unit = market.numeraire
+    amounts = {
+        "equity": "equity",
+        "owed": "owed",
+        "recovered": "recovered",
+        "treasury": "borne by treasury",
+        "depositors": "by depositors",
+    }
+    columns: list[dict[str, Any]] = [
+        {"key": "block", "label": "block", "number": True},
+        {"key": "protocol", "label": "creditor"},
+        {"key": "account", "label": "account"},
+    ]
+    columns += [
+        {"key": key, "label": label, "unit": unit, "number": True} for key, label in amounts.items()
+    ]
+
+    def rows() -> list[dict[str, Any]]:
+        return [
+            {
+                "block": f"{row['block']:,}",
+                "protocol": row["protocol"],
+                "account": row["entity"],
+                **{key: money(row[key]) for key in amounts},
+            }
+            for row in views.defaults(market)[:MOST_DEFAULTS]
+        ]
+
+    _Table("Defaults", columns, rows, [market], "nobody has failed", chosen, on_pick)
 
 
 @solara.component

@@ -20,10 +20,12 @@ from runs.app.components import (
     AgentView,
     Bus,
     ClassTable,
+    DefaultTable,
     DifferenceChart,
     DifferenceTable,
     ExposureNetwork,
     Histograms,
+    LossTable,
     NodeView,
     TimeChart,
     provide_bus,
@@ -208,6 +210,14 @@ def Board(session: Session) -> None:
             with solara.Div(classes=["ut-card"]):
                 solara.HTML("h3", "Classes of agents")
                 ClassTable(market)
+            if market.setup.measures.losses:
+                with solara.Div(classes=["ut-card"]):
+                    solara.HTML("h3", "Losses by part")
+                    LossTable(market)
+            if views.may_default(market):
+                with solara.Div(classes=["ut-card"]):
+                    solara.HTML("h3", "Defaults")
+                    DefaultTable(market, session.followed.value, session.follow)
             for table in views.tables(market):
                 with solara.Div(classes=["ut-card"]).key(table.title):
                     solara.HTML("h3", table.title)

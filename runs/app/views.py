@@ -16,7 +16,9 @@ from runs.report.network import everybody, heads, looks, places
 from runs.report.page import money
 from runs.report.report import prices_of
 from sim import Market
+from sim.losses import CAUSES, TOTAL, accounted
 from sim.measures import sum_classes, value_tokens
+from sim.parts import parts
 from sim.shown import (
     Chart,
     Histogram,
@@ -325,6 +327,32 @@ def classes(market: Market) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def losses(market: Market) -> list[dict[str, Any]]:
+    """What every entity has gained or lost against holding, and what made it, largest first.
+
+    Empty where no account of losses is kept (``measures.losses``).
+    """
+    if not accounted(market.world):
+        return []
+    frame = market.losses()
+    frame = frame[frame[CAUSES].abs().sum(axis=1) > 0.0].copy()
+    # What rounding has left of amounts that cancel is nothing.
+    grain = 1e-9 * float(frame[CAUSES].abs().to_numpy().max(initial=0.0))
+    frame[CAUSES] = frame[CAUSES].where(frame[CAUSES].abs() > grain, 0.0)
+    order = frame[TOTAL].abs().sort_values(ascending=False, kind="stable").index
+    return list(frame.loc[order].to_dict("records"))
+
+
+def may_default(market: Market) -> bool:
+    """Whether anything in a market tells of accounts that fail."""
+    return any(part.tells_defaults(market) for part in parts())
+
+
+def defaults(market: Market) -> list[dict[str, Any]]:
+    """Accounts that failed, the latest first; see `sim.market.Market.defaults`."""
+    return list(market.defaults().iloc[::-1].to_dict("records"))
 
 
 def agent_card(market: Market, account: str) -> dict[str, Any]:

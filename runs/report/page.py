@@ -81,6 +81,12 @@ table { border-collapse: collapse; width: 100%; background: #fff; border-radius:
 td { padding: 7px 14px; border-bottom: 1px solid #e3e8ee; vertical-align: top;
   white-space: pre-line; }
 td:first-child { color: #64707d; min-width: 130px; max-width: 270px; }
+.wide { overflow-x: auto; }
+.grid th { padding: 7px 10px; font-weight: 500; font-size: 13px; text-align: right;
+  color: #64707d; border-bottom: 1px solid #e3e8ee; }
+.grid td { padding: 5px 10px; text-align: right; white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
+.grid th:first-child, .grid td:first-child { text-align: left; }
 figure { margin: 0; background: #fff; border-radius: 8px; padding: 12px; }
 img { width: 100%; height: auto; display: block; }
 footer { color: #64707d; font-size: 13px; margin-top: 32px; }
@@ -102,6 +108,15 @@ def table(pairs: Iterable[tuple[str, str]]) -> str:
         for what, value in pairs
     )
     return f"<table>{body}</table>"
+
+
+def grid(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of numbers with a row of headings, as HTML; the first column holds names."""
+    top = "".join(f"<th>{html.escape(head)}</th>" for head in heads)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f'<div class="wide"><table class="grid"><tr>{top}</tr>{body}</table></div>'
 
 
 def document(title: str, text: str, body: str, footer: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from runs.report.page import (
     MUTED,
     SHARE,
     document,
+    grid,
     label,
     legend,
     new_figure,
@@ -197,6 +199,50 @@ def loss_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
+def _told(value: float, grain: float) -> str:
+    """An amount of money; less than a grain is what rounding has left, and nothing."""
+    if value != value:
+        return "–"
+    return money(value) if abs(value) > grain else "0"
+
+
+def loss_table(summary: dict[str, Any]) -> str:
+    """Results against holding of all classes and the parts that they are the sum of, as HTML.
+
+    Nothing where the run kept no account of them (``measures.losses``).
+    """
+    losses = summary["losses"]
+    causes = [cause for cause in CAUSES if any(cause in parts for parts in losses.values())]
+    if not causes:
+        return ""
+    heads = ["", "against holding", *(cause.replace("_", " ") for cause in causes)]
+    grain = 1e-9 * max(abs(value) for parts in losses.values() for value in parts.values())
+    rows = [
+        [name, *(_told(parts.get(key, math.nan), grain) for key in (TOTAL, *causes))]
+        for name, parts in losses.items()
+    ]
+    unit = html.escape(summary["numeraire"])
+    return f"<h2>Losses by part ({unit})</h2>" + grid(heads, rows)
+
+
+def default_table(summary: dict[str, Any]) -> str:
+    """Accounts that failed, in order, as HTML; nothing where none did."""
+    told = summary.get("defaults", {})
+    if not told.get("count"):
+        return ""
+    amounts = ("equity", "owed", "recovered", "treasury", "depositors")
+    rows = [
+        [str(row["entity"]), f"{row['block']:,}", str(row["protocol"])]
+        + [money(row[key]) for key in amounts]
+        for row in told["first"]
+    ]
+    unit = html.escape(summary["numeraire"])
+    more = told["count"] - len(rows)
+    rest = f'<p class="sub">and {more:,} more</p>' if more > 0 else ""
+    heads = ["", "block", "creditor", *amounts]
+    return f"<h2>Defaults ({unit})</h2>" + grid(heads, rows) + rest
+
+
 def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """The summary as (what, value) rows, for a terminal and for the page."""
     unit = summary["numeraire"]
@@ -217,6 +263,10 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append((f"Price of {name} ({unit})", text))
     for shown in in_order_of_summary():
         rows += shown.rows(summary)
+    failed = summary.get("defaults", {})
+    if failed.get("count"):
+        text = f"{failed['count']:,} accounts owed {money(failed['owed'])} {unit}"
+        rows.append(("Defaults", f"{text}, {money(failed['recovered'])} recovered"))
     chance = summary["liquidated_at_first_chance"]
     if chance.get("all") is not None and chance["all"] == chance["all"]:
         text = f"{100 * chance['all']:.0f} % of liquidations"
@@ -277,7 +327,10 @@ def write_report(folder: Path) -> Path:
         text = document(
             setup.title,
             setup.description,
-            table(summary_rows(summary)) + sections(pictures.all()),
+            table(summary_rows(summary))
+            + loss_table(summary)
+            + default_table(summary)
+            + sections(pictures.all()),
             f"Made {summary['made']} with {made}. Dotted lines are shocks from outside; "
             "everything else the agents did.",
         )

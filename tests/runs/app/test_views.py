@@ -14,6 +14,8 @@ from runs.app.live import LiveMarket
 from runs.app.parameters import shock_of
 from runs.report.network import everybody
 from sim import Market, Scenario
+from tests.protocols.test_default import Actor, levered
+from tests.protocols.test_default import settings as defaulting
 from tests.science.test_everybody import MORE
 
 
@@ -247,3 +249,18 @@ def test_differences_are_this_run_less_its_twin(live: LiveMarket) -> None:
 )
 def test_numbers_are_readable(value: float, text: str) -> None:
     assert views.number(value) == text
+
+
+def test_losses_and_defaults_are_rows_the_largest_and_the_latest_first() -> None:
+    market = Market(Scenario.from_dict(defaulting(measures={"losses": True})), rng=1)
+    Actor(market, {"usdc": 9e5}, b1=lambda a: a.deposit("bank", "usdc", 9e5))
+    Actor(market, {"eth": 600.0}, b2=levered("bank", 600.0, 9e5))
+    market.run(5)
+    rows = views.losses(market)
+    results = [abs(row["result_against_holding"]) for row in rows]
+    assert results == sorted(results, reverse=True) and results[0] > 1e4
+    assert views.may_default(market)
+    (row,) = views.defaults(market)
+    assert (row["protocol"], row["entity"]) == ("bank", "Actor-2")
+    plain = Market("calm", rng=1)
+    assert views.losses(plain) == [] and not views.may_default(plain)

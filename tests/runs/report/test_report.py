@@ -13,6 +13,8 @@ from runs.report.report import Pictures, summary_rows, write_report
 from runs.results import save_run, summarise
 from sim import Market, Scenario
 from sim.errors import ScenarioError
+from tests.protocols.test_default import Actor, levered
+from tests.protocols.test_default import settings as defaulting
 
 
 def test_a_report_needs_nothing_but_itself(lively: Callable[..., Scenario], tmp_path: Path) -> None:
@@ -103,3 +105,22 @@ def test_what_groups_lost_against_holding_comes_first(lively: Callable[..., Scen
         market.datacollector.get_model_vars_dataframe(), summarise(market), market.setup
     )
     assert next(iter(pictures.all())) == "Losses by class"
+
+
+def test_losses_by_part_and_defaults_have_their_tables(tmp_path: Path) -> None:
+    market = Market(Scenario.from_dict(defaulting(measures={"losses": True})), rng=1)
+    Actor(market, {"usdc": 9e5}, b1=lambda a: a.deposit("bank", "usdc", 9e5))
+    Actor(market, {"eth": 600.0}, b2=levered("bank", 600.0, 9e5))
+    market.run(5)
+    summary = summarise(market, 1.0)
+    assert summary["defaults"]["count"] == 1
+    assert "1 accounts owed" in dict(summary_rows(summary))["Defaults"]
+    save_run(market, tmp_path, summary)
+    page = write_report(tmp_path).read_text()
+    for text in ("Losses by part (usdc)", "bad debt", "Defaults (usdc)", "Actor-2", "creditor"):
+        assert text in page
+    kept = Market(Scenario.from_dict(defaulting()), rng=1).run(1)
+    (tmp_path / "none").mkdir()
+    save_run(kept, tmp_path / "none", summarise(kept, 1.0))
+    page = write_report(tmp_path / "none").read_text()
+    assert "Losses by part" not in page and "Defaults" not in page
