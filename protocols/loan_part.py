@@ -318,7 +318,7 @@ class Loans(Part):
 
     def tells_defaults(self, market: Market) -> bool:
         """Where a lending market closes accounts."""
-        return bool(market.world.markets["closes"].any())  # type: ignore[attr-defined]
+        return bool(market.world.markets["closes"].any())
 
     def widened_handles(self, market: Market) -> None:
         """Let markets look at their debtors' new place."""

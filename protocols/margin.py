@@ -106,7 +106,7 @@ class Margin(Part):
 
     def tells_defaults(self, market: Market) -> bool:
         """Where anybody borrows outside."""
-        return bool(market.world.margin.size)  # type: ignore[attr-defined]
+        return bool(market.world.margin.size)
 
     def write_down(self, market: Market, values: npt.NDArray[np.float64]) -> bool:
         """Write off what debts exceed all that their accounts have."""

@@ -9,6 +9,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import pandas as pd
 
 from runs.app.live import LiveMarket
 from runs.app.past import Past, plain
@@ -342,7 +343,7 @@ def losses(market: Market) -> list[dict[str, Any]]:
     grain = 1e-9 * float(frame[CAUSES].abs().to_numpy().max(initial=0.0))
     frame[CAUSES] = frame[CAUSES].where(frame[CAUSES].abs() > grain, 0.0)
     order = frame[TOTAL].abs().sort_values(ascending=False, kind="stable").index
-    return list(frame.loc[order].to_dict("records"))
+    return _records(frame.loc[order])
 
 
 def may_default(market: Market) -> bool:
@@ -352,7 +353,11 @@ def may_default(market: Market) -> bool:
 
 def defaults(market: Market) -> list[dict[str, Any]]:
     """Accounts that failed, the latest first; see `sim.market.Market.defaults`."""
-    return list(market.defaults().iloc[::-1].to_dict("records"))
+    return _records(market.defaults().iloc[::-1])
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
 def agent_card(market: Market, account: str) -> dict[str, Any]:

@@ -122,8 +122,8 @@ def rising(rows: pd.DataFrame) -> list[tuple[float, float]]:
     """Steps at which a loss rises with capital by more than two standard errors, paired by seed."""
     found = []
     for less, more in pairwise(rows.columns):
-        step = rows[more] - rows[less]
-        if step.mean() > 2.0 * step.sem():
+        step = (rows[more] - rows[less]).to_numpy(np.float64)
+        if step.mean() > 2.0 * step.std(ddof=1) / math.sqrt(step.size):
             found.append((float(less), float(more)))
     return found
 
