@@ -22,7 +22,7 @@ import pandas as pd
 from sim import Market
 
 FILE = Path(__file__).with_suffix(".json")
-SCENARIOS = ("calm", "interconnected", "black_thursday")
+SCENARIOS = ("calm", "interconnected", "march_2020", "black_thursday")
 SEEDS = (1, 2, 3)
 LIBRARIES = ("numpy", "numba", "llvmlite", "scipy", "pandas")
 

@@ -399,7 +399,7 @@ def print_sweeps() -> None:
         two, one = found[name]
         print(f"{text} {two:.3g} {one:.3g} {two / one:.2f}x", flush=True)
     print(f"sweep_driver_us_a_run {driver_alone(50_000):.1f} - -", flush=True)
-    for scenario, blocks, runs in (("black_thursday", 14_400, 12), ("calm", 1000, 100)):
+    for scenario, blocks, runs in (("march_2020", 14_400, 12), ("calm", 1000, 100)):
         ours, plain = beside_market_run(scenario, blocks, runs)
         name = f"sweep_ms_a_run_of_{scenario}_beside_market_run"
         print(f"{name} {ours:.2f} {plain:.2f} {plain / ours:.3f}x", flush=True)

@@ -1,7 +1,7 @@
 """Controls: is calm calm, and what does each mechanism do? ``python -m runs.dev.controls``.
 
-Writes two tables in Markdown: the calm scenario over common seeds, and Black
-Thursday with one mechanism cut at a time, paired seed by seed.
+Writes two tables in Markdown: the calm scenario over common seeds, and `march_2020`
+with one mechanism cut at a time, paired seed by seed.
 """
 
 from __future__ import annotations
@@ -121,12 +121,12 @@ def calm_table(figures: Sequence[dict[str, float]]) -> str:
 
 
 def thursday_figures(job: tuple[str, int]) -> dict[str, Any]:
-    """Figures of one run of Black Thursday with one mechanism cut ("" cuts none)."""
+    """Figures of one run of `march_2020` with one mechanism cut ("" cuts none)."""
     cut, seed = job
     changes: dict[str, Any] = {"measures.keep": KEEP, "measures.receipts": "none"}
     if cut:
         changes[f"switches.{cut}"] = False
-    market = _market(Scenario.load("black_thursday").override(changes), seed)
+    market = _market(Scenario.load("march_2020").override(changes), seed)
     frame = market.datacollector.get_model_vars_dataframe()
     bank = market.lending["bank"]
     return {
@@ -196,11 +196,11 @@ def main() -> None:
         thursday = []
         for n, figures in enumerate(pool.map(thursday_figures, jobs), start=1):
             thursday.append(figures)
-            print(f"\r{n} of {len(jobs)} runs of Black Thursday", end="", file=sys.stderr)
+            print(f"\r{n} of {len(jobs)} runs of march_2020", end="", file=sys.stderr)
     print(file=sys.stderr)
     text = (
         f"## Calm, {options.seeds} seeds\n\n{calm_table(calm)}\n\n"
-        f"## Black Thursday with one mechanism cut, {options.seeds} common seeds\n\n"
+        f"## `march_2020` with one mechanism cut, {options.seeds} common seeds\n\n"
         f"{thursday_table(thursday)}\n"
     )
     print(text)

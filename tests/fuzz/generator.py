@@ -54,6 +54,10 @@ LOCKER = "tests.fuzz.puppets:Locker"
 """A compiled kind that owes what no token tells of."""
 
 
+AUCTIONED = {"cdp"}
+"""Kinds of protocol that sell what is somebody's to whoever bids most, however little."""
+
+
 def kinds_of_protocols() -> list[str]:
     """All kinds that declare themselves and come with the package, and two of somebody's own."""
     return [*sorted(registry.protocols()), TILL, LOCKER]
@@ -321,7 +325,10 @@ class Draft:
 
     def _protocol(self, name: str) -> None:
         """One that declares itself, of any kind there is."""
-        kind = self.rng.choice(kinds_of_protocols())
+        kinds = kinds_of_protocols()
+        if self.fair:  # what goes for nothing in an auction is lost by those who did nothing
+            kinds = [kind for kind in kinds if kind not in AUCTIONED]
+        kind = self.rng.choice(kinds)
         cls = registry.protocol(kind)
         tokens = {
             key: self.rng.choice(self.base)

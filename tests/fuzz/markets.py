@@ -28,6 +28,7 @@ from __future__ import annotations
 import random
 import sys
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +49,12 @@ ROUNDING = 1e-9
 """Of the wealth of all who might have lost or gained it."""
 
 
+def _made(protocol: Any) -> list[str]:
+    """Tokens of the venue that a protocol mints and burns."""
+    fields = (*protocol.owes, *(f for f in protocol.tokens if f == "governance"))
+    return [token for f in fields if (token := getattr(protocol.settings, f, None)) is not None]
+
+
 class Watch:
     """Looks at a market between blocks."""
 
@@ -57,6 +64,8 @@ class Watch:
         self.fair = fair
         ledger = market.ledger
         self.base = [market.numeraire, *market.venue.names]
+        made = {name for p in market.declared for name in _made(p)}  # their own audits count these
+        self.base = [token for token in self.base if token not in made]
         self.supply = {token: ledger.supply(token) for token in self.base}
         self.bystanders = list(market.special_accounts)
         self.wealth = {name: market.wealth(name) for name in self.bystanders}

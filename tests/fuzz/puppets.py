@@ -192,8 +192,17 @@ def _call(w, state, account, cohort, bid, first, kind, hostile, places):
                 if issues:
                     break
             a = _among(state, tokens)
-        if _draw(state) < 0.5:
+        if w.issues.size and _draw(state) < 0.5:  # another of what it issues
+            n = _among(state, w.issues.size)
+            for _ in range(4):
+                if w.issues[n].account == protocol.account:
+                    b = w.issues[n].token
+                n = _among(state, w.issues.size)
+        way = _draw(state)
+        if way < 0.4:
             second = _amount(w, state, account, a, first, hostile)
+        elif way < 0.7:  # the number of something: of an auction, of a place in a queue
+            second = 1.0 + _among(state, 12)
         if _draw(state) < hostile:
             action = _among(state, 40) - 20
     elif kind == Kind.TRANSFER or kind == Kind.CUSTOM:

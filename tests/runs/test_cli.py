@@ -31,6 +31,7 @@ def test_scenarios_are_listed_a_line_each() -> None:
         "black_thursday",
         "calm",
         "interconnected",
+        "march_2020",
         "outside",
         "two_banks",
     ]

@@ -1,0 +1,142 @@
+"""Black Thursday beside its record: ``python -m runs.dev.thursday --prices FILE --gas FILE``.
+
+Writes a table in Markdown: what `black_thursday` does over common seeds where the recorded prices
+and gas are replayed, where gas is free, and by the bridge that ships, beside what happened.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from runs.results import write_whole
+from sim import Market, Scenario
+
+PRICES = "px_2020-03_black_thursday_5m.csv"
+GAS = "gas_eth_crash_days_stablesims.csv"
+DAY, END = "2020-03-12", "2020-03-14T00:00:00Z"
+DEAR = 100.0
+"""Gwei from which gas is at its height: ten times an ordinary day's."""
+MAKER = "protocol.maker."
+
+
+def recorded(prices: Path, gas: Path) -> Scenario:
+    """The scenario with recorded prices of ether, and of gas while they are known.
+
+    The record of gas ends with the first day, after which its last price stands. What just gets
+    in is taken to be the lowest percentile that is told, the thirtieth.
+
+    Args:
+        prices: Of ether, as `Scenario.with_prices` takes them.
+        gas: With columns ``ts`` and ``gas_p30_gwei``.
+    """
+    table = pd.read_csv(gas)
+    table = table[table["ts"].str.startswith(DAY)]
+    path: list[list[Any]] = [
+        [ts, float(gwei)] for ts, gwei in zip(table["ts"], table["gas_p30_gwei"], strict=True)
+    ]
+    path.append([END, path[-1][1]])
+    outside = {"gas": 1.5, "volatility_response": 0.0, "quantity_response": 0.0}
+    changes = {f"block.outside.{name}": value for name, value in outside.items()}
+    setup = Scenario.load("black_thursday").with_prices(prices)
+    return setup.override(changes | {"block.gas_path": path})
+
+
+def figures(market: Market) -> dict[str, float]:
+    """What is compared with the record, of a market that has run."""
+    frame = market.datacollector.get_model_vars_dataframe()
+    dai, last = frame["venue.dai.price"], frame.iloc[-1]
+    hours = market.setup.blocks * market.setup.block.seconds / 3600.0
+    dear = (frame["gas.price"] > DEAR).to_numpy()[1:]
+    settled = np.diff(frame[f"{MAKER}settled"].to_numpy())[dear].sum()
+    nothing = np.diff(frame[f"{MAKER}for_nothing"].to_numpy())[dear].sum()
+    bad = float(last[f"{MAKER}bad_debt"])
+    return {
+        "dai_high": float(dai.max()),
+        "dai_low": float(dai.min()),
+        "hours_above_1_03": float((dai > 1.03).mean() * hours),
+        "hours_above_1_06": float((dai > 1.06).mean() * hours),
+        "ether_low": float(frame["venue.eth.price"].min()),
+        "gas_high": float(frame["gas.price"].max()),
+        "liquidations": float(last[f"{MAKER}settled"]),
+        "liquidated": float(last[f"{MAKER}liquidated"]),
+        "zero_bid_share": float(last[f"{MAKER}zero_bid_share"]),
+        "zero_bid_share_dear": nothing / settled if settled else np.nan,
+        "for_nothing_worth": float(last[f"{MAKER}for_nothing_worth"]),
+        "bad_debt": bad,
+        "bad_debt_share": bad / market.ledger.supply("dai"),
+        "debt_change": float(last[f"{MAKER}debt"] / frame[f"{MAKER}debt"].iloc[0] - 1.0),
+    }
+
+
+ROWS = (
+    ("dai_high", "dai: highest price", 1.0, 3, "1.129"),
+    ("dai_low", "dai: lowest price", 1.0, 3, "0.999"),
+    ("hours_above_1_03", "dai: hours above 1.03", 1.0, 1, "25"),
+    ("hours_above_1_06", "dai: hours above 1.06", 1.0, 1, "4"),
+    ("liquidations", "auctions", 1.0, 0, "3,994"),
+    ("liquidated", "debt liquidated, millions", 1e-6, 2, ""),
+    ("zero_bid_share", "won for nothing, % of all", 100.0, 1, "36"),
+    ("zero_bid_share_dear", "the same while gas is above 100 gwei", 100.0, 1, ""),
+    ("for_nothing_worth", "collateral won for nothing, millions", 1e-6, 2, "8.32"),
+    ("bad_debt", "bad debt, millions of dai", 1e-6, 2, "5.67"),
+    ("bad_debt_share", "bad debt, % of the dai that are out", 100.0, 2, "4 to 5"),
+    ("debt_change", "all debt after two days, %", 100.0, 1, ""),
+    ("ether_low", "ether: lowest price", 1.0, 1, "86.0"),
+    ("gas_high", "gas: highest price that just got in", 1.0, 0, "200"),
+)
+"""Figure, label, scale, digits, and what happened."""
+
+
+def table(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """Means over seeds and their range beside the record, as Markdown."""
+    head = "| | " + " | ".join(found) + " | happened |"
+    lines = [head, "|---|" + "---:|" * (len(found) + 1)]
+    for key, label, scale, digits, happened in ROWS:
+        cells = []
+        for runs in found.values():
+            x = np.array([figures[key] for figures in runs]) * scale
+            x = x[~np.isnan(x)]
+            if x.size == 0:  # gas was never dear, say
+                cells.append("-")
+                continue
+            numbers = [f"{value:,.{digits}f}" for value in (x.mean(), x.min(), x.max())]
+            cells.append(f"{numbers[0]} ({numbers[1]} to {numbers[2]})")
+        lines.append(f"| {label} | " + " | ".join([*cells, happened]) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run all and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--prices", type=Path, required=True, help="recorded prices of ether")
+    parser.add_argument("--gas", type=Path, required=True, help="recorded prices of gas")
+    parser.add_argument("--seeds", type=int, default=20, help="common seeds, from 1")
+    parser.add_argument("--out", type=Path, help="Markdown file to write")
+    options = parser.parse_args()
+    record = recorded(options.prices, options.gas)
+    setups = {
+        "record": record,
+        "record, gas free": record.override({"switches.gas_binds": False}),
+        "bridge, as it ships": Scenario.load("black_thursday"),
+    }
+    found: dict[str, list[dict[str, float]]] = {}
+    for name, setup in setups.items():
+        found[name] = []
+        for seed in range(1, options.seeds + 1):
+            market = Market(setup, rng=seed).run()
+            found[name].append(figures(market))
+            market.close()
+    text = table(found) + "\n"
+    print(text)
+    if options.out is not None:
+        write_whole(options.out, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The table of Black Thursday: means and ranges beside what happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from runs.dev.thursday import MAKER, ROWS, figures, recorded, table
+from sim import Market, Scenario
+
+
+def test_a_row_for_each_figure_with_mean_and_range() -> None:
+    runs = [{key: float(n) for key, *_ in ROWS} for n in (1, 3)]
+    runs[0]["zero_bid_share_dear"] = runs[1]["zero_bid_share_dear"] = float("nan")
+    text = table({"here": runs})
+    assert len(text.splitlines()) == 2 + len(ROWS)
+    assert "| dai: highest price | 2.000 (1.000 to 3.000) | 1.129 |" in text
+    assert "| the same while gas is above 100 gwei | - |  |" in text
+
+
+def test_recorded_gas_takes_the_place_of_the_worlds_own(tmp_path: Path) -> None:
+    times = pd.date_range("2020-03-12", "2020-03-14 00:05", freq="5min", tz="UTC")
+    prices, gas = tmp_path / "prices.csv", tmp_path / "gas.csv"
+    frame = pd.DataFrame({"ts": times.strftime("%Y-%m-%dT%H:%M:%SZ"), "symbol": "ETHUSDT"})
+    frame.assign(close=100.0).to_csv(prices, index=False)
+    hours = [f"2020-03-12T{h:02d}:00:00Z" for h in range(24)]
+    rows = pd.DataFrame({"ts": hours, "gas_p30_gwei": [10.0] * 12 + [200.0] * 12})
+    rows.to_csv(gas, index=False)
+    setup = recorded(prices, gas)
+    assert len(setup.block.gas_path) == 25 and setup.block.gas_path[-1][1] == 200.0
+    assert setup.venue.assets["eth"].process == "replay"
+    assert setup.block.outside.volatility_response == 0.0
+
+
+def test_figures_are_read_off_the_measures() -> None:
+    market = Market(Scenario.load("black_thursday"), rng=1).run(50)
+    told, last = figures(market), market.datacollector.get_model_vars_dataframe().iloc[-1]
+    assert told["liquidations"] == last[f"{MAKER}settled"] == 0.0
+    assert told["dai_high"] >= told["dai_low"] > 0.9
+    assert told["bad_debt_share"] == 0.0
+    market.close()

@@ -1,0 +1,74 @@
+"""Black Thursday from the record: what vaults, keepers and gas make of it, and of no gas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from runs.dev.thursday import GAS, PRICES, figures, recorded
+from sim import Market, Scenario
+
+Shared = Callable[[str], Path]
+SEEDS = (1, 2, 5, 7)
+
+
+def run(setup: Scenario, seed: int) -> dict[str, float]:
+    """Figures of a run."""
+    market = Market(setup, rng=seed).run()
+    try:
+        market.ledger.audit()
+        return figures(market)
+    finally:
+        market.close()
+
+
+def replays(shared_data: Shared, **changes: Any) -> pd.DataFrame:
+    """Figures of a few seeds of the record."""
+    setup = recorded(shared_data(PRICES), shared_data(GAS)).override(changes)
+    return pd.DataFrame([run(setup, seed) for seed in SEEDS])
+
+
+RECORD: list[pd.DataFrame] = []
+
+
+@pytest.fixture
+def found(shared_data: Shared) -> pd.DataFrame:
+    """The record as it was, replayed once."""
+    if not RECORD:
+        RECORD.append(replays(shared_data))
+    return RECORD[0]
+
+
+def test_dai_trades_above_one_for_hours_and_never_far_below(found: pd.DataFrame) -> None:
+    assert (found["hours_above_1_06"] > 1.0).all()
+    assert found["dai_high"].between(1.08, 1.30).all()
+    assert (found["dai_low"] > 0.96).all()
+
+
+def test_auctions_are_won_for_nothing_while_gas_is_dear_and_never_when_it_is_free(
+    shared_data: Shared, found: pd.DataFrame
+) -> None:
+    assert found["zero_bid_share"].max() > 0.1
+    assert found["zero_bid_share"].mean() > 0.05
+    assert found["bad_debt"].max() > 1e6
+    free = replays(shared_data, **{"switches.gas_binds": False})
+    assert (free["zero_bid_share"] == 0.0).all()
+    assert (free["bad_debt_share"] < 1e-3).all()
+    assert (free["liquidations"] > 500).all()
+
+
+def test_owners_who_do_not_buy_back_leave_dai_at_par(
+    shared_data: Shared, found: pd.DataFrame
+) -> None:
+    idle = {"agents.owners.attention": 0.0, "agents.owners.alarm": 0.0}
+    without = replays(shared_data, **idle)
+    assert (found["dai_high"].to_numpy() > without["dai_high"].to_numpy() + 0.02).all()
+
+
+def test_without_the_record_the_bridge_says_the_same() -> None:
+    told = run(Scenario.load("black_thursday"), 1)
+    assert told["hours_above_1_06"] > 1.0 and told["liquidations"] > 300
