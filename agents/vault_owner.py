@@ -336,7 +336,7 @@ def place_of_vault(scenario: Scenario, settings: AgentSettings) -> list[int]:
         ScenarioError: If the protocol does not take it.
     """
     name, token = settings.targets.protocol, settings.targets.collateral
-    lines = getattr(scenario.protocols[name].settings, "collaterals", {})
+    lines = scenario.protocols[name].settings.collaterals  # type: ignore[attr-defined]
     for k, line in enumerate(lines.values()):
         if line.token == token:
             return [list(scenario.protocols).index(name), k]
