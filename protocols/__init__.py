@@ -16,6 +16,7 @@ __all__ = [
     "constant_product",
     "cover",
     "curve",
+    "custodian",
     "custom",
     "declared_shown",
     "default",
