@@ -6,6 +6,7 @@ from agents.allocator import Allocator
 from agents.arbitrageur import Arbitrageur
 from agents.base import Behaviour, Column, MarketAgent
 from agents.cyclic_arbitrageur import CyclicArbitrageur
+from agents.depositor import Depositor
 from agents.hedged_provider import HedgedProvider
 from agents.insured_lender import InsuredLender
 from agents.just_in_time_provider import JustInTimeProvider
@@ -41,6 +42,7 @@ __all__ = [
     "Behaviour",
     "Column",
     "CyclicArbitrageur",
+    "Depositor",
     "HedgedProvider",
     "InsuredLender",
     "JustInTimeProvider",
@@ -74,6 +76,7 @@ __all__ = [
 register("allocator", Allocator)
 register("arbitrageur", Arbitrageur)
 register("cyclic_arbitrageur", CyclicArbitrageur)
+register("depositor", Depositor)
 register("hedged_provider", HedgedProvider)
 register("insured_lender", InsuredLender)
 register("just_in_time_provider", JustInTimeProvider)

@@ -662,6 +662,9 @@ class Behaviour(MarketAgent):
     """Process of the price of all `assets` of its group; empty: any."""
     borrows_outside: ClassVar[bool] = False
     """Whether they may owe the venue a margin debt (`protocols.margin`)."""
+    hears: ClassVar[str] = ""
+    """State column that a shock of the kind ``news`` raises; it writes the block into the one of
+    the same name with ``_at``. Empty: they hear nothing."""
     start_order: ClassVar[int] = 0
     """Place in the order in which cohorts open their positions: lenders before borrowers."""
 

@@ -19,6 +19,7 @@ from sim.codes import NEVER, Kind
 from sim.mechanisms import cut_in_cohorts, cut_in_world, nothing
 from sim.mempool import Call, Order, send
 from sim.names import HOLDERS
+from sim.randomness import generator
 from sim.registry import register_strike
 from sim.venue import depth_units
 
@@ -279,6 +280,18 @@ def _mechanism_cut(shocks: Shocks, shock: Any, block: int) -> Callable[[], None]
     return restore
 
 
+def _news(shocks: Shocks, shock: Any, block: int) -> None:
+    """Raise what some of a group believe; who hears a smaller share's news hears a larger one's."""
+    market = shocks.market
+    cohort = market.cohorts[shock.agents]
+    column: str = cohort.behaviour.hears
+    draws = generator(market.seed_number, f"{cohort.name}:news:{block}").random(len(cohort))
+    hears = draws < shock.share
+    believed = cohort.column(column)
+    believed[hears] = np.maximum(believed[hears], shock.size)
+    cohort.column(f"{column}_at")[hears] = block
+
+
 def _whale_sale(shocks: Shocks, shock: Any, block: int) -> None:
     """Mint the whale's part of this block and sell it where the shock says."""
     market = shocks.market
@@ -298,3 +311,4 @@ register_strike("whale_sale", _whale_sale)
 register_strike("agents_stop", _agents_stop, holds="agents")
 register_strike("mechanism_cut", _mechanism_cut, holds="mechanism")
 register_strike("event", _event, holds="what")
+register_strike("news", _news)

@@ -120,7 +120,35 @@ class ProtocolEvent(ShockSettings):
         return unknown("event", self.event, events, f"event of {self.protocol}")
 
 
-_OURS = (PriceJump, WhaleSale, GasSurge, DepthLoss, AgentsStop, MechanismCut, ProtocolEvent)
+class News(ShockSettings):
+    """Some of a group hear something, true or not; what they believe of it is theirs."""
+
+    kind: Literal["news"]
+    agents: str
+    share: Share = Field(
+        description="Of the group that hears it; a larger share holds all of a smaller one.",
+        json_schema_extra=reach("share", 0.0, 1.0),
+    )
+    size: Share = Field(
+        1.0,
+        description="How strong it is, in the unit of the column of theirs that it raises.",
+        json_schema_extra=reach("share", 0.0, 1.0),
+    )
+
+    def problems(self, s: Any) -> list[Problem]:
+        """Whether the group is there, and listens."""
+        if self.agents not in s.agents:
+            return []  # told elsewhere
+        try:
+            cls: Any = registry.behaviour(s.agents[self.agents].kind)
+        except ScenarioError:  # told elsewhere
+            return []
+        if cls.hears:
+            return []
+        return [("agents", f"{self.agents} are {s.agents[self.agents].kind}s, who hear no news")]
+
+
+_OURS = (PriceJump, WhaleSale, GasSurge, DepthLoss, AgentsStop, MechanismCut, ProtocolEvent, News)
 
 
 def _kinds() -> dict[str, type[ShockSettings]]:
