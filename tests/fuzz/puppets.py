@@ -91,6 +91,8 @@ def _amount(w, state, account, token, first, hostile):
 @kernel
 def _kind(w, state):
     """A kind of call, mostly one that the market has something for."""
+    if w.protocols.size and _draw(state) < 0.3:  # they have more calls than all others
+        return np.int64(Kind.PROTOCOL)
     for _ in range(4):
         kind = _among(state, _KINDS)
         if kind == Kind.PROTOCOL:
