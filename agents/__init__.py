@@ -5,6 +5,7 @@ from __future__ import annotations
 from agents.allocator import Allocator
 from agents.arbitrageur import Arbitrageur
 from agents.base import Behaviour, Column, MarketAgent
+from agents.coin_holder import CoinHolder
 from agents.cyclic_arbitrageur import CyclicArbitrageur
 from agents.depositor import Depositor
 from agents.hedged_provider import HedgedProvider
@@ -25,6 +26,7 @@ from agents.pool_drainer import PoolDrainer
 from agents.queue_arbitrageur import QueueArbitrageur
 from agents.range_provider import RangeProvider
 from agents.rebalancer import Rebalancer
+from agents.redeemer import Redeemer
 from agents.refinancer import Refinancer
 from agents.risk_steward import RiskSteward
 from agents.sandwich_attacker import SandwichAttacker
@@ -40,6 +42,7 @@ __all__ = [
     "Allocator",
     "Arbitrageur",
     "Behaviour",
+    "CoinHolder",
     "Column",
     "CyclicArbitrageur",
     "Depositor",
@@ -62,6 +65,7 @@ __all__ = [
     "QueueArbitrageur",
     "RangeProvider",
     "Rebalancer",
+    "Redeemer",
     "Refinancer",
     "RiskSteward",
     "SandwichAttacker",
@@ -75,6 +79,7 @@ __all__ = [
 
 register("allocator", Allocator)
 register("arbitrageur", Arbitrageur)
+register("coin_holder", CoinHolder)
 register("cyclic_arbitrageur", CyclicArbitrageur)
 register("depositor", Depositor)
 register("hedged_provider", HedgedProvider)
@@ -96,6 +101,7 @@ register("pool_drainer", PoolDrainer)
 register("queue_arbitrageur", QueueArbitrageur)
 register("range_provider", RangeProvider)
 register("rebalancer", Rebalancer)
+register("redeemer", Redeemer)
 register("refinancer", Refinancer)
 register("risk_steward", RiskSteward)
 register("sandwich_attacker", SandwichAttacker)

@@ -38,6 +38,7 @@ __all__ = [
     "oracle_part",
     "oracle_settings",
     "oracle_shown",
+    "peg_module",
     "pegs",
     "pool",
     "pool_measures",

@@ -25,7 +25,7 @@ backing at which holders leave follows how large a first redemption may be (`lar
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -120,6 +120,7 @@ def largest_survived(
     backing: float,
     depth: float,
     fee: float = 0.0,
+    end: float = 1.0,
     steps: int = 2000,
 ) -> float:
     """Largest first redemption after which not everybody leaves, share of all coins.
@@ -135,12 +136,13 @@ def largest_survived(
         backing: At the start.
         depth: Dollars in the sister's pool over all coins.
         fee: Share that spread and fee take.
+        end: Share of all coins that counts as all of them: some may have nobody who leaves.
         steps: Of the grid on which r and r0 are looked at.
 
     Returns:
         A share from 0 (nothing is survived) to 1.
     """
-    grid = np.arange(steps) / steps
+    grid = end * np.arange(steps) / steps
     wants = np.array([leaves(backing_after(r, backing, depth, fee), r) for r in grid])
     # r0 stops at r if r0 + (1 - r0) wants(r) <= r; the largest r0 for which some r does.
     stops: npt.NDArray[np.float64] = np.where(
@@ -295,6 +297,12 @@ class SeigniorageSettings(Settings):
     outside_sisters: NotNegative = Field(
         0.0, description="Of the sister, that outside holders keep and never sell, token units."
     )
+    covered: Annotated[float, Field(ge=0.0, le=1e6)] = Field(
+        0.0,
+        description="What stands behind a coin at the start, at least: outside holders keep as "
+        "much more of the sister as that takes, numeraire.",
+        json_schema_extra=reach("numeraire", 0.0, 3.0),
+    )
 
 
 @register("seigniorage")
@@ -360,11 +368,14 @@ class Seigniorage(Protocol):
 
     def begun(self) -> None:
         """Count what is out of both."""
-        ledger = self.market.ledger
-        self.put("coins", ledger.supply(self.token("coin")))
+        ledger, settings = self.market.ledger, cast(SeigniorageSettings, self.settings)
+        coins, price = ledger.supply(self.token("coin")), self.market.price(self.token("sister"))
+        more = settings.covered * coins - price * ledger.supply(self.token("sister"))
+        if more > 0.0 and price > 0.0:
+            ledger.mint(HOLDERS, self.token("sister"), more / price)
+        self.put("coins", coins)
         self.put("sisters", ledger.supply(self.token("sister")))
-        coins = self.value("coins")
-        worth = self.market.price(self.token("sister")) * self.value("sisters")
+        worth = price * self.value("sisters")
         begin_peg(self, worth / coins if coins > 0.0 else 0.0)
 
     def closed(self, size: float) -> Callable[[], None]:

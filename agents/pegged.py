@@ -1,0 +1,150 @@
+"""What holders and redeemers of a pegged coin share: the ways out of it, and back into it.
+
+A protocol with a `quote` exchanges its coin for something else: money, or a token (a sister, the
+coin of somebody else) that a pool then takes for money. What these are is said by the call that
+`trade` names: what it pays and what it gives.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from agents.base import token_number
+from agents.intents import PROTOCOLS, THEN, require, trade
+from agents.targets import Issued, PoolName, ProtocolName, Targets
+from agents.tools import quote_at
+from protocols.pool import position
+from sim import registry
+from sim.codes import ALL, PREVIOUS
+from sim.compiled import inner
+from sim.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from sim.scenario import AgentSettings, Scenario
+
+PROTOCOL, COIN, GIVEN, LEFTOVER, MONEY, SELLS, FIRST = range(7)
+"""Places of a group: number of the protocol (-1: none), columns of the coin, of what redemption
+gives and of what it gives besides (-1: nothing), of the money; the pool that takes what is given
+(-1: none); and pools of the coin from FIRST on."""
+
+
+class PeggedTargets(Targets):
+    """A pegged coin, and where it is traded."""
+
+    pools: list[PoolName] = Field(description="Pools in which the coin is traded for the money.")
+    protocol: ProtocolName | None = Field(
+        None, description="What redeems the coin: a protocol with a quote; none: nobody."
+    )
+    coin: Issued | None = Field(None, description="The coin; none: the protocol's.")
+    money: Issued | None = Field(
+        None, description="For what it is left, and bought; none: the numeraire."
+    )
+    sells: PoolName | None = Field(
+        None, description="Pool that takes what redemption gives, where that is not the money."
+    )
+
+
+def pegged_places(scenario: Scenario, settings: AgentSettings) -> list[int]:
+    """Places of a group, in the order of PROTOCOL to FIRST.
+
+    Raises:
+        ScenarioError: If there is no coin, or the pools do not trade it for the money.
+    """
+    targets = settings.targets
+    name, money = targets.protocol, targets.money or scenario.venue.numeraire
+    coin, given, number = targets.coin, None, -1
+    if name is not None:
+        table = scenario.protocols[name]
+        cls = registry.protocol(table.kind)
+        if not cls.trade:
+            raise ScenarioError([("agents", f"{name} redeems nothing; name another protocol")])
+        call = next(c for c in cls.calls if c.name == cls.trade)
+        full = [
+            getattr(table.settings, t) if t in cls.tokens else f"{name}-{t}"
+            for t in (call.pays, call.gives)
+        ]
+        number = list(scenario.protocols).index(name)
+        coin, given = coin or full[0], full[1]
+        if coin not in full:
+            raise ScenarioError([("agents", f"{name} does not redeem {coin}, but {full[0]}")])
+        if coin == full[1]:
+            given = full[0]
+    if coin is None:
+        raise ScenarioError([("agents", "have neither coin nor protocol; name one")])
+    for pool in targets.pools:
+        tokens = scenario.pools[pool].tokens
+        if coin not in tokens or money not in tokens:
+            text = f"{pool} does not trade {coin} for {money}; name another pool, or money"
+            raise ScenarioError([("agents", text)])
+    leftover = given
+    if targets.sells is not None:
+        tokens = scenario.pools[targets.sells].tokens
+        if money not in tokens:
+            raise ScenarioError([("agents", f"{targets.sells} does not pay {money}")])
+        if given == money or given not in tokens:
+            leftover = next((t for t in tokens if t not in (money, coin)), None)
+
+    def column(token: str | None) -> int:
+        return -1 if token is None else token_number(scenario, token)
+
+    pools = list(scenario.pools)
+    sells = -1 if targets.sells is None else pools.index(targets.sells)
+    kept = leftover if sells >= 0 else None
+    found = [number, column(coin), column(given), column(kept), column(money), sells]
+    return found + [pools.index(pool) for pool in targets.pools]
+
+
+@inner
+def redeemed(w, me, amount):
+    """Money that coins bring by redemption now; 0 where it is shut, or what it gives unsaleable."""
+    p, money = me.places[PROTOCOL], me.places[MONEY]
+    if p < 0 or not amount > 0.0:
+        return 0.0
+    coin, given, other = me.places[COIN], me.places[GIVEN], me.places[LEFTOVER]
+    out = 0.0
+    if given == money:
+        out = quote_at(w, PROTOCOLS + p, coin, given, amount)
+        if not out > 0.0:
+            return 0.0
+    if other >= 0:
+        more = quote_at(w, PROTOCOLS + p, coin, other, amount)
+        out += quote_at(w, me.places[SELLS], other, money, more)
+    return out
+
+
+@inner
+def redeem(w, me, order, amount, least):
+    """Redeem coins and sell what that gives: as a transaction, or as a part of one (THEN)."""
+    p, money = me.places[PROTOCOL], me.places[MONEY]
+    coin, given, other = me.places[COIN], me.places[GIVEN], me.places[LEFTOVER]
+    if not trade(w, order, PROTOCOLS + p, coin, given, amount, 0.0):
+        return False
+    if other >= 0:
+        trade(w, THEN, me.places[SELLS], other, money, PREVIOUS if other == given else ALL, 0.0)
+    return require(w, THEN, money, least)
+
+
+@inner
+def minted(w, me, money_in):
+    """Coins that money brings by minting now."""
+    p, money, given = me.places[PROTOCOL], me.places[MONEY], me.places[GIVEN]
+    if p < 0 or not money_in > 0.0:
+        return 0.0
+    if given != money:
+        if me.places[SELLS] < 0 or position(w.pools[me.places[SELLS]], given) < 0:
+            return 0.0
+        money_in = quote_at(w, me.places[SELLS], money, given, money_in)
+    return quote_at(w, PROTOCOLS + p, given, me.places[COIN], money_in)
+
+
+@inner
+def best_sale(w, me, token_in, token_out, amount):
+    """The pool of the coin that gives most for an amount. Returns (pool, what it gives)."""
+    best, most = -1, 0.0
+    for k in range(FIRST, me.places.size):
+        out = quote_at(w, me.places[k], token_in, token_out, amount)
+        if out > most:
+            best, most = me.places[k], out
+    return best, most

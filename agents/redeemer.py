@@ -1,0 +1,195 @@
+"""Redeemers: they hold a coin to its peg, with capital and access that are finite.
+
+Below par one buys coins in a pool and redeems them, selling what that gives if it is not money;
+above par one mints and sells (Lyons, Viswanath-Natraj 2023 on who does this for a stablecoin and
+what it takes). All legs are one transaction that must gain what it was sent for. The size is the
+one that pays most (golden-section search: each leg gives less for more), and no more than the
+money that one has.
+
+Where redemption is shut, one who bears the wait buys at a discount of `hold` and redeems what it
+has when it opens; until then its money is locked (limits of arbitrage: Shleifer, Vishny 1997).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from agents.base import Behaviour, Column
+from agents.intents import PROTOCOLS, THEN, Order, require, trade
+from agents.pegged import (
+    COIN,
+    FIRST,
+    GIVEN,
+    MONEY,
+    PROTOCOL,
+    SELLS,
+    PeggedTargets,
+    best_sale,
+    minted,
+    pegged_places,
+    redeem,
+    redeemed,
+)
+from agents.targets import Targets
+from agents.tools import BUMP, affordable, gas_cost, quote_at, rebid, refuel, share_bid
+from sim.clock import look, lookers
+from sim.codes import PREVIOUS, Kind
+from sim.compiled import inner
+from sim.measures import market_price
+
+if TYPE_CHECKING:
+    from sim.scenario import AgentSettings, Scenario
+
+RATIO = 0.6180339887498949
+STEPS = 24
+"""Of the golden-section search: to a hundred-thousandth of the money."""
+HALVINGS = 8
+"""Times that it halves what it redeems at once, so that it pays."""
+LEAST = 1e-4
+"""Share of the money with which one tries whether anything pays."""
+
+
+@inner
+def _back(w, me, place, money, below):
+    """Money that comes back of a round trip through a pool and the protocol."""
+    coin, cash = me.places[COIN], me.places[MONEY]
+    if below:
+        return redeemed(w, me, quote_at(w, place, cash, coin, money))
+    coins = minted(w, me, money)
+    return quote_at(w, place, coin, cash, coins) if coins > 0.0 else 0.0
+
+
+@inner
+def _best(w, me, place, most, below):
+    """Money that pays most on a round trip, and what it gains (golden-section search)."""
+    tried = LEAST * most
+    if not _back(w, me, place, tried, below) > tried:
+        return 0.0, 0.0
+    low, high = 0.0, most
+    a, b = high - RATIO * (high - low), low + RATIO * (high - low)
+    at_a = _back(w, me, place, a, below) - a
+    at_b = _back(w, me, place, b, below) - b
+    for _ in range(STEPS):
+        if at_a > at_b:
+            high, b, at_b = b, a, at_a
+            a = high - RATIO * (high - low)
+            at_a = _back(w, me, place, a, below) - a
+        else:
+            low, a, at_a = a, b, at_b
+            b = low + RATIO * (high - low)
+            at_b = _back(w, me, place, b, below) - b
+    whole = _back(w, me, place, most, below) - most
+    if whole > max(at_a, at_b):
+        return most, whole
+    return (a, at_a) if at_a > at_b else (b, at_b)
+
+
+@inner
+def _send(w, me, order, place, money, below, least):
+    """Send a round trip as one transaction that gains at least so much."""
+    coin, cash, given = me.places[COIN], me.places[MONEY], me.places[GIVEN]
+    if below:
+        if not trade(w, order, place, cash, coin, money, 0.0):
+            return
+        redeem(w, me, THEN, PREVIOUS, least)
+        return
+    p = me.places[PROTOCOL]
+    if given == cash:
+        sent = trade(w, order, PROTOCOLS + p, cash, coin, money, 0.0)
+    else:
+        sent = trade(w, order, me.places[SELLS], cash, given, money, 0.0)
+        if sent:
+            trade(w, THEN, PROTOCOLS + p, given, coin, PREVIOUS, 0.0)
+    if sent:
+        trade(w, THEN, place, coin, cash, PREVIOUS, 0.0)
+        require(w, THEN, cash, least)
+
+
+@inner
+def _unload(w, me, my, account, order):
+    """Redeem coins that one holds, if that pays now. Returns whether it was sent."""
+    held = w.books.balances[account, me.places[COIN]]
+    for _ in range(HALVINGS):  # as much as the way out takes
+        if not held > 1.0:
+            return False
+        worth = redeemed(w, me, held)
+        if worth > (1.0 - my.hold) * held:
+            return redeem(w, me, order, held, 0.999 * worth)
+        held *= 0.5
+    return False
+
+
+@inner
+def _stock(w, me, my, order, cash):
+    """Buy coins at a discount to hold them until redemption opens. Returns whether it was sent."""
+    lot = my.lot * cash
+    if redeemed(w, me, lot) > 0.0:
+        return False
+    place, out = best_sale(w, me, me.places[MONEY], me.places[COIN], lot)
+    if place < 0 or not lot / out < 1.0 - my.hold:
+        return False
+    return trade(w, order, place, me.places[MONEY], me.places[COIN], lot, 0.999 * out)
+
+
+@inner
+def decide(w, me):
+    """Send, for each who looks, the round trip that pays most."""
+    rebid(w, me)
+    chain, gas = w.chain[0], 3.0 * w.rules[0].gas_cost[Kind.SWAP]
+    price = market_price(w, me.places[MONEY])
+    for n in range(lookers(w, me)):
+        i = me.actors[n]
+        my = me.rows[i]
+        if chain.block < my.busy or look(me, i, 0) >= my.attention or not price > 0.0:
+            continue
+        account, patience = me.first + i, int(my.patience)
+        cash = w.books.balances[account, me.places[MONEY]]
+        best, most, gain, down = -1, 0.0, 0.0, True
+        for k in range(FIRST, me.places.size):
+            for side in range(2):
+                below = side == 0
+                money, more = _best(w, me, me.places[k], 0.98 * cash, below)
+                if more > gain:
+                    best, most, gain, down = me.places[k], money, more, below
+        profit = (gain - my.margin * most) * price
+        bid = affordable(w, account, gas, share_bid(w, max(profit, 0.0), my.bid_share, gas))
+        if not refuel(w, account, me.ident, gas):
+            continue
+        order = Order(account, me.ident, bid, patience)
+        if my.hold < 1.0 and _unload(w, me, my, account, order):
+            my.busy = chain.block + patience
+        elif best >= 0 and profit > gas_cost(w, gas, bid):
+            least = max(gas_cost(w, gas, bid) / price, 0.5 * gain)
+            _send(w, me, order, best, most, down, least)
+            my.trips += 1.0
+            my.busy = chain.block + patience
+        elif my.hold < 1.0 and _stock(w, me, my, order, cash):
+            my.busy = chain.block + patience
+
+
+class Redeemer(Behaviour):
+    """Buys a coin below par and redeems it; mints it above par and sells it."""
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "attention": Column("Chance that it looks in a block", "share", 1.0, 0.0, 1.0),
+        "margin": Column("Least gain over what it puts in", "share", 0.0005, 0.0, 1.0),
+        "bid_share": Column("Share of a gain that it bids for gas", "share", 0.3, 0.0, 1.0),
+        "hold": Column(
+            "Discount at which it buys to redeem later, 1: never", "share", 1.0, 0.0, 1.0
+        ),
+        "lot": Column("Share of its money for that, at a time", "share", 0.1, 0.0, 1.0),
+        "patience": Column("Time after which an order lapses", "blocks", 1.0, 1.0, 1000.0),
+        "bump": BUMP,
+        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "trips": Column("Round trips that it has sent", "times", state=True),
+    }
+    targets: ClassVar[type[Targets]] = PeggedTargets
+    needs_wallet: ClassVar[bool] = True
+    searcher: ClassVar[bool] = True
+    decide = staticmethod(decide)
+
+    @classmethod
+    def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
+        """Protocol, tokens and pools."""
+        return pegged_places(scenario, settings)

@@ -1,0 +1,123 @@
+"""A coin backed by six tenths: the sale that it survives, measured and derived; and its controls.
+
+The derivation (`protocols.seigniorage.largest_survived`) knows the depth of the sister's pool, the
+spread and the holders' thresholds, and no agent. The market knows nothing of the derivation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agents.coin_holder import queue
+from protocols import amm
+from protocols.seigniorage import largest_survived
+from sim import Market, Scenario
+
+DEEP = 27e6
+"""Virtual pools so large that the spread is the least one: what the derivation assumes."""
+FEE = 0.0035 + 0.003
+"""Least spread and the fee of the sister's pool."""
+
+
+def content(**changes: Any) -> dict[str, Any]:
+    found = Scenario.load("death_spiral").to_dict()
+    found["protocols"]["terra"]["base_pool"] = DEEP
+    for path, value in changes.items():
+        table = found
+        *way, last = path.split("__")
+        for step in way:
+            table = table[step]
+        table[last] = value
+    return found
+
+
+def derived(market: Market) -> float:
+    """Largest sale that is survived, coins: of the start alone."""
+    terra: Any = market.protocols["terra"]
+    coins, backing = terra.value("coins"), terra.value("backing")
+    depth = market.ledger.balance("sister-usdc", "usdc") / coins
+    stakes, least = [], []
+    for group in ("large", "small"):
+        my = {n: np.array(market.cohorts[group].column(n)) for n in ("carry", "horizon", "calm")}
+        bears = my["carry"] * my["horizon"] / 365.0 + my["calm"]
+        stakes.append(np.array(market.cohorts[group].column("stake")))
+        least.append(1.0 - bears / np.array(market.cohorts[group].column("doubt")))
+    stake, wanted = np.concatenate(stakes), np.concatenate(least)
+
+    def leaves(behind: float, _gone: float) -> float:
+        return float(stake[wanted > behind].sum() / coins)
+
+    # A sixth of all coins, the whale's and the pool's, is nobody's who could leave.
+    redeemed = coins * largest_survived(leaves, backing, depth, FEE, end=0.5)
+    # What the coin's pool keeps at a price at which no redeemer gains is sold and not redeemed.
+    w = market.world
+    pool = w.pools[list(market.pools).index("coin-usdc")]
+    kept = amm.amount_to_rate(w.books, pool, 0, 1, (1.0 - FEE - 0.0005) * (1.0 - 0.0004) ** 2)
+    return redeemed + float(kept)
+
+
+def survives(size: float, seed: int, **changes: Any) -> bool:
+    market = Market(content(agents__whale__whole=size, **changes), rng=seed)
+    market.run()
+    market.ledger.audit()
+    terra: Any = market.protocols["terra"]
+    alive = terra.value("price") > 0.9
+    assert alive == (terra.value("backing") > 0.3), "it lives with what is behind it, or neither"
+    market.close()
+    return bool(alive)
+
+
+@pytest.mark.parametrize(
+    ("seed", "backing", "dollars"),
+    [(1, 0.6, 30e6), (2, 0.6, 30e6), (3, 0.6, 25e6), (1, 0.7, 30e6), (2, 0.8, 20e6)],
+)
+def test_small_sales_are_survived_and_large_ones_are_not(
+    seed: int, backing: float, dollars: float
+) -> None:
+    """The threshold measured is within a fifth of the one that depth and spread give."""
+    changes = {
+        "protocols__terra__covered": backing,
+        "pools__sister-usdc__reserves": {"terra-sister": dollars / 80.0, "usdc": dollars},
+    }
+    most = derived(Market(content(**changes), rng=seed))
+    assert 1e6 < most < 8.7e6, "more than the whale has"
+    assert survives(0.8 * most, seed, **changes)
+    assert not survives(1.2 * most, seed, **changes)
+
+
+def test_without_redemption_nothing_behind_it_is_lost() -> None:
+    """The control: the coin falls with the sale, and the sister does not know of it."""
+    market = Market(content(protocols__terra__redeemable=False), rng=1)
+    market.run()
+    terra: Any = market.protocols["terra"]
+    frame = market.datacollector.get_model_vars_dataframe()
+    assert frame["protocol.terra.price"].min() < 0.9, "nobody buys it back"
+    assert terra.value("backing") > 0.55 and terra.value("redeemed") == 0.0
+    # Nobody's fear is of the price here, so nobody leaves.
+    assert queue(market, "large")["left_at"].isna().all()
+
+
+def test_without_flight_the_sale_is_all_that_is_redeemed() -> None:
+    """The other control: others do not look."""
+    quiet = {"agents__large__attention": 0.0, "agents__small__attention": 0.0}
+    market = Market(content(**quiet), rng=1)
+    market.run()
+    terra: Any = market.protocols["terra"]
+    assert terra.value("redeemed") < 1.2 * 10e6
+    assert terra.value("price") > 0.98
+
+
+def test_large_ones_leave_first_and_lose_less() -> None:
+    """Liu, Makarov, Schoar 2023: the order in which holders left Terra, by size."""
+    market = Market(content(), rng=1)
+    market.run()
+    large, small = queue(market, "large"), queue(market, "small")
+    gone_large, gone_small = large["left_at"].dropna(), small["left_at"].dropna()
+    assert len(gone_large) > 20 and len(gone_small) > 200
+    assert gone_large.median() < 0.8 * gone_small.median()
+    first = small.sort_values("left_at").dropna()
+    half = len(first) // 2
+    assert first["loss"][:half].mean() < first["loss"][half:].mean() - 0.1
