@@ -33,6 +33,7 @@ def test_scenarios_are_listed_a_line_each() -> None:
         "interconnected",
         "march_2020",
         "outside",
+        "rumour",
         "two_banks",
     ]
     assert all(len(line.split()) > 2 for line in lines)
@@ -234,6 +235,7 @@ def test_studies_are_listed_a_line_each() -> None:
         "isolated_vs_interconnected",
         "leverage_and_depth",
         "orderings",
+        "rumour",
     ]
 
 
