@@ -32,7 +32,7 @@ from agents.lender import FLIGHT_DECAY, look_by_size, reserve_number
 from agents.sentiment_trader import MOST_FRIENDS, graph_of
 from agents.targets import Graph, LendingName, Targets, Token
 from agents.tools import BUMP, going_bid, rebid, refuel
-from protocols import custodian, lending
+from protocols import custodian, lending, savings
 from protocols.interface import action_of, read, record_at, record_of
 from sim.clock import look, lookers
 from sim.codes import ALL, Kind, Reason
@@ -50,10 +50,11 @@ if TYPE_CHECKING:
 WHERE, NUMBER, ASSET, CLAIM, RESERVE, GRAPH = range(6)
 """Places: what holds their money, its number, the asset, what they hold of it, its reserve; then
 where each agent's neighbours begin, and the neighbours."""
-CUSTODIAN, MARKET = range(2)
-RECORD = record_of(custodian.Custodian)
-ENTER = action_of(custodian.Custodian, "enter")
-LEAVE = action_of(custodian.Custodian, "leave")
+CUSTODIAN, MARKET, SAVINGS = range(3)
+RECORD, VAULT = record_of(custodian.Custodian), record_of(savings.Savings)
+ENTER = action_of(custodian.Custodian, "enter"), action_of(savings.Savings, "enter")
+LEAVE = action_of(custodian.Custodian, "leave"), action_of(savings.Savings, "leave")
+"""Of a custodian, and of a savings vault."""
 GONE = 0.5
 """Of its deposit: who holds less has left, as others see it."""
 
@@ -86,6 +87,9 @@ def if_staying(w, me, leaving, stuck):
         worth = custodian.if_staying(w, them, leaving)
         owed = custodian.liabilities(w, them)
         there = custodian.withdrawable(w, them)
+    elif me.places[WHERE] == SAVINGS:
+        vault = record_at(w.protocols[number].record, VAULT)
+        worth, owed, there = 1.0, read(w, vault.pooled), savings.withdrawable(w, vault)
     else:
         worth = 1.0
         owed, _, there = lending.totals(w.books, w.markets[number], w.reserves[me.places[RESERVE]])
@@ -100,6 +104,8 @@ def payable(w, me):
     number = me.places[NUMBER]
     if me.places[WHERE] == CUSTODIAN:
         return custodian.withdrawable(w, record_at(w.protocols[number].record, RECORD))
+    if me.places[WHERE] == SAVINGS:
+        return savings.withdrawable(w, record_at(w.protocols[number].record, VAULT))
     return lending.cash_of(w.books, w.reserves[me.places[RESERVE]])
 
 
@@ -109,6 +115,8 @@ def unit(w, me):
     number = me.places[NUMBER]
     if me.places[WHERE] == CUSTODIAN:
         return read(w, record_at(w.protocols[number].record, RECORD).promised)
+    if me.places[WHERE] == SAVINGS:
+        return read(w, record_at(w.protocols[number].record, VAULT).rate)
     return w.books.storage[w.reserves[me.places[RESERVE]].slot + lending.SUPPLY_INDEX]
 
 
@@ -158,9 +166,10 @@ def _go(w, me, my, account, units, each, bid):
         if amount < 0.01 * units * each:
             return False
     number, asset, claim = me.places[NUMBER], me.places[ASSET], me.places[CLAIM]
-    if me.places[WHERE] == CUSTODIAN:
+    if me.places[WHERE] != MARKET:
         sold = ALL if amount == ALL else amount / each
-        return ask(w, order, number, LEAVE, claim, asset, sold, 0.0)
+        action = LEAVE[0] if me.places[WHERE] == CUSTODIAN else LEAVE[1]
+        return ask(w, order, number, action, claim, asset, sold, 0.0)
     return withdraw(w, order, number, asset, amount)
 
 
@@ -172,8 +181,9 @@ def _come(w, me, my, account, bid):
     amount = min(my.deposit, 0.99 * w.books.balances[account, asset])
     if not amount > GONE * my.deposit:
         return False
-    if me.places[WHERE] == CUSTODIAN:
-        return ask(w, order, number, ENTER, asset, claim, amount, 0.0)
+    if me.places[WHERE] != MARKET:
+        action = ENTER[0] if me.places[WHERE] == CUSTODIAN else ENTER[1]
+        return ask(w, order, number, action, asset, claim, amount, 0.0)
     return deposit(w, order, number, asset, amount)
 
 
@@ -218,7 +228,10 @@ class DepositorTargets(Graph, Targets):
     """Who holds their money, and who knows whom."""
 
     custodian: Annotated[str | None, Names("protocols:custodian")] = Field(
-        None, description="Custodian that holds their money; or give a lending market."
+        None, description="Custodian that holds their money; or give a vault, or a lending market."
+    )
+    savings: Annotated[str | None, Names("protocols:savings")] = Field(
+        None, description="Savings vault that does."
     )
     lending: LendingName | None = Field(None, description="Lending market that does.")
     debt: Token | None = Field(None, description="Token that they lend there.")
@@ -266,8 +279,9 @@ class Depositor(Behaviour):
         """Whether one holds their money, and the graph can be drawn."""
         t = settings.targets
         found: list[Problem] = []
-        if (t.custodian is None) == (t.lending is None):
-            found.append(("custodian", "give a custodian, or a lending market and debt"))
+        if sum(place is not None for place in (t.custodian, t.savings, t.lending)) != 1:
+            text = "give one of custodian, savings, and a lending market with debt"
+            found.append(("custodian", text))
         elif (t.lending is None) != (t.debt is None):
             found.append(("debt", "give the token that they lend, with a lending market alone"))
         if t.network != "none" and settings.count * t.neighbours > MOST_FRIENDS:
@@ -298,6 +312,8 @@ class Depositor(Behaviour):
         deposits = cohort.column("deposit")
         if t.custodian is not None:
             head = _to_custodian(market, cohort, t.custodian)
+        elif t.savings is not None:
+            head = _to_vault(market, cohort, t.savings)
         else:
             head = _to_market(market, cohort, t.lending, t.debt)
         cohort.places[:] = np.array([*head, *begins, *neighbours], np.int64)
@@ -316,6 +332,14 @@ def _to_custodian(market: Market, cohort: CohortTable, name: str) -> list[int]:
     market.ledger.endow(cohort.first, claim, units)
     asset = market.ledger.token(keeper.token("asset"))
     return [CUSTODIAN, list(market.setup.protocols).index(name), asset, claim, -1]
+
+
+def _to_vault(market: Market, cohort: CohortTable, name: str) -> list[int]:
+    """Let them hold shares of a savings vault from the start, which puts assets behind them."""
+    vault = market.protocols[name]
+    share, asset = (market.ledger.token(vault.token(each)) for each in ("share", "asset"))
+    market.ledger.endow(cohort.first, share, cohort.column("deposit"))
+    return [SAVINGS, list(market.setup.protocols).index(name), asset, share, -1]
 
 
 def _to_market(market: Market, cohort: CohortTable, name: str, token: str) -> list[int]:

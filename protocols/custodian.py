@@ -120,6 +120,30 @@ def threshold(cash, invested, promised, grown, salvage):
     return min(max(found, 0.0), 1.0)
 
 
+@kernel
+def insolvency(cash, invested, promised, salvage):
+    """Share of what is promised from which its books show less than it owes.
+
+    What is called early loses 1 - s of each unit; all of the equity E = C + I - L is lost when
+    ``(f L - C) (1 - s) / s = E``.
+
+    Args:
+        cash: C, token units.
+        invested: I, token units at cost.
+        promised: L, token units.
+        salvage: s, above 0.
+
+    Returns:
+        The share f, in [0, 1]; 1: it stays solvent.
+    """
+    equity = cash + invested - promised
+    if equity < 0.0 or not promised > 0.0:
+        return 0.0
+    if salvage >= 1.0:
+        return 1.0
+    return min((cash + equity * salvage / (1.0 - salvage)) / promised, 1.0)
+
+
 @inner
 def cash(w, me):
     """What it has at hand, token units."""
@@ -370,7 +394,8 @@ def leak(w, me):
         total += read(w, cell(me.tranches, n % me.tranches_rows, WIDTH, AMOUNT))
     has = w.books.balances[me.account, me.asset]
     invested = read(w, me.invested)
-    return max(abs(total - invested), invested - has, 0.0) / max(has, 1.0)
+    through = max(has, read(w, me.paid), 1.0)  # rounding is a part of what has gone through it
+    return max(abs(total - invested), invested - has, 0.0) / through
 
 
 class CustodianSettings(Settings):
@@ -423,7 +448,7 @@ class CustodianSettings(Settings):
     cap: NotNegative = Field(MOST, description="Most that it may owe, token units.")
     deposits: NotNegative = Field(0.0, description="Of outside holders at the start, deposits.")
 
-    def problems(self, s: Any) -> list[Problem]:
+    def problems(self, s: Any, name: str) -> list[Problem]:
         """Whether the market lends the asset, and the ladder has room."""
         found: list[Problem] = []
         market = s.lending.get(self.lending or "")

@@ -1,6 +1,6 @@
 """How many must hear before all run: ``python -m runs.dev.rumour DIR``.
 
-Reads the study `rumour` out of a folder; prints the tables of docs/rumour.md and writes its picture.
+Reads the study `rumour` out of a folder; prints the tables of docs/rumour.md, writes its picture.
 A run of depositors is one in which a tenth of what is promised leaves beyond the share that heard.
 """
 
@@ -24,12 +24,15 @@ VARIANTS = {"base": "who leaves is seen", "unseen": "it is not"}
 
 
 def books_alone(scenario: Scenario, liquid: float) -> float:
-    """Share that may leave before waiting pays less by the books: f* of `protocols.custodian`."""
+    """Share that may leave before those go who see the books alone; 1: all may.
+
+    The lesser of f*, where waiting pays less than leaving, and of where the books show a
+    bankruptcy (`protocols.custodian`).
+    """
     s = scenario.protocols["house"].settings
-    has = s.backing * (1.0 - liquid)
-    return float(
-        custodian.threshold(s.backing * liquid, has, 1.0, 1.0 + s.earns, max(s.salvage, 1e-9))
-    )
+    books = s.backing * liquid, s.backing * (1.0 - liquid), 1.0
+    waits = custodian.threshold(*books, 1.0 + s.earns, s.salvage)
+    return float(min(waits, custodian.insolvency(*books, s.salvage)))
 
 
 def thresholds(frame: pd.DataFrame, outcome: str, by: list[str]) -> pd.DataFrame:

@@ -113,6 +113,32 @@ def test_who_has_left_comes_back_when_it_is_calm(small: Make) -> None:
     assert left(market) == 0.0
 
 
+def test_in_a_savings_vault_they_leave_while_its_market_has_cash(small: Make) -> None:
+    vault = {"kind": "savings", "asset": "usdc", "lending": "bank", "liquid": 0.2}
+    people = PEOPLE | {"contagion": 0.0, "public": 0.0, "tolerance": 0.0}
+    del people["custodian"]
+    for stuck, leaves in ((0.0, False), (0.05, True)):
+        content = small(
+            protocols={"v": vault},
+            lending={"bank": {"reserves": {"usdc": {"cash": 0.0}}}},
+            agents={"people": people | {"savings": "v", "stuck": stuck}},
+            shocks=[{"kind": "news", "agents": "people", "block": 50, "share": 0.5, "size": 1.0}],
+            blocks=400,
+        )
+        market = Market(content, rng=1)
+        borrower = Idle(market, {"eth": 100.0}, "borrower")
+        market.run(3)
+        with borrower.transaction():
+            borrower.deposit("bank", "eth", 100.0)
+            borrower.borrow("bank", "usdc", 12_000.0)
+        market.run(80)
+        held = market.ledger.balances[market.cohorts["people"].accounts()]
+        wallets = held[:, market.ledger.token("usdc")]
+        # 20,000 put in, 12,000 of them lent: 8,000 can be had, and half want theirs.
+        assert wallets.sum() == (pytest.approx(8_000.0, rel=0.02) if leaves else 0.0)
+        market.ledger.audit()
+
+
 def test_large_ones_leave_first(small: Make) -> None:
     sizes = {"distribution": "pareto", "scale": 50.0, "shape": 1.2}
     people = {"deposit": sizes, "attention": 0.01, "size_attention": 1.0, "count": 400}

@@ -168,6 +168,13 @@ def test_waiting_pays_just_below_the_threshold(
         assert gets <= 1.0 + 1e-9
 
 
+def test_early_calls_eat_the_equity_by_hand() -> None:
+    # 30 in cash, 80 invested that give 0.8 for 100 promised: 10 are lost when 40 more are called.
+    assert custodian.insolvency(30.0, 80.0, 100.0, 0.8) == pytest.approx(0.7)
+    assert custodian.insolvency(30.0, 80.0, 100.0, 1.0) == 1.0
+    assert custodian.insolvency(30.0, 60.0, 100.0, 0.8) == 0.0
+
+
 def test_what_makes_no_sense_is_refused(small: Make) -> None:
     with pytest.raises(ScenarioError, match="no term"):
         opened(small, lending="bank", earns=0.1)

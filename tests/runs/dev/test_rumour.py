@@ -26,7 +26,8 @@ def test_a_threshold_is_the_least_share_beyond_which_others_leave() -> None:
 
 
 def test_the_books_alone_by_hand() -> None:
-    # 1.05 for each promised; .2 liquid: (1.01 (.84 + .21 / .85) - 1) / (1.01 / .85 - 1).
+    # 1.05 for each promised, .2 liquid. f* is (1.01 (.84 + .21 / .85) - 1) / (1.01 / .85 - 1),
+    # .52; and .05 are lost when .05 .85 / .15 beyond the cash of .21 have been called for.
     scenario = Scenario.load("rumour")
-    assert books_alone(scenario, 0.2) == pytest.approx(0.5202, abs=1e-4)
+    assert books_alone(scenario, 0.2) == pytest.approx(0.21 + 0.05 * 0.85 / 0.15)
     assert books_alone(scenario, 0.8) == 1.0
