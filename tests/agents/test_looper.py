@@ -65,7 +65,7 @@ def test_where_borrowing_costs_more_they_unwind_into_the_pool(small: Make) -> No
     market = looped(small, rate=0.2)
     first, price = owed(market), market.pools["curve"].spot_price("lido-share", "eth")
     market.run(40)
-    assert owed(market) < 0.2 * first
+    assert owed(market) < 0.5 * first
     assert market.pools["curve"].spot_price("lido-share", "eth") < price
     market.ledger.audit()
 
@@ -73,7 +73,7 @@ def test_where_borrowing_costs_more_they_unwind_into_the_pool(small: Make) -> No
 def test_who_fears_for_the_peg_unwinds_too(small: Make) -> None:
     bold = looped(small, tolerance=0.5).run(40)
     shy = looped(small, tolerance=-0.5).run(40)
-    assert owed(shy) < 0.2 * owed(bold)
+    assert owed(shy) < 0.5 * owed(bold)
 
 
 def test_more_shares_than_there_are_is_told(small: Make) -> None:
