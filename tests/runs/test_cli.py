@@ -231,6 +231,7 @@ def test_failed_runs_are_told_a_line_each(tmp_path: Path) -> None:
 def test_studies_are_listed_a_line_each() -> None:
     lines = undertow("studies").stdout.splitlines()
     assert [line.split()[0] for line in lines] == [
+        "auctions",
         "channels",
         "isolated_vs_interconnected",
         "leverage_and_depth",
