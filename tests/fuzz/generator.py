@@ -187,7 +187,7 @@ class Draft:
     @property
     def coverable(self) -> list[str]:
         """What a fund may insure: shares that are alike, and deposits."""
-        pools = [name for name, pool in self.content["pools"].items() if pool["kind"] in PRICED]
+        pools = [name for name, pool in self.content["pools"].items() if pool.get("kind") in PRICED]
         return pools + list(self.content["lending"])
 
     @property

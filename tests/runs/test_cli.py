@@ -27,9 +27,11 @@ def undertow(*words: str, cwd: Path | None = None) -> subprocess.CompletedProces
 def test_scenarios_are_listed_a_line_each() -> None:
     lines = undertow("scenarios").stdout.splitlines()
     assert [line.split()[0] for line in lines] == [
+        "bank_holiday",
         "bazaar",
         "black_thursday",
         "calm",
+        "death_spiral",
         "interconnected",
         "march_2020",
         "outside",
