@@ -492,7 +492,7 @@ class Draft:
         pools = [
             n
             for n, pool in c["pools"].items()
-            if (not behaviour.pool_kinds or pool["kind"] in behaviour.pool_kinds)
+            if (not behaviour.pool_kinds or pool.get("kind") in behaviour.pool_kinds)
             and len(pool["tokens"]) <= behaviour.most_tokens
         ]
         group: dict[str, Any] = {"kind": kind, "count": rng.randint(1, 6), "wallet": {}}
