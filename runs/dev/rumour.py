@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,7 +30,7 @@ def books_alone(scenario: Scenario, liquid: float) -> float:
     The lesser of f*, where waiting pays less than leaving, and of where the books show a
     bankruptcy (`protocols.custodian`).
     """
-    s = scenario.protocols["house"].settings
+    s: Any = scenario.protocols["house"].settings
     books = s.backing * liquid, s.backing * (1.0 - liquid), 1.0
     waits = custodian.threshold(*books, 1.0 + s.earns, s.salvage)
     return float(min(waits, custodian.insolvency(*books, s.salvage)))
