@@ -142,7 +142,7 @@ class PegModuleSettings(Settings):
             raise ValueError(f"assets are {self.assets:g}, above the ceiling; lower one")
         return self
 
-    def problems(self, s: Any) -> list[tuple[str, str]]:
+    def problems(self, s: Any, name: str) -> list[tuple[str, str]]:
         """Whether there may be some of both at the start."""
         from sim.parts import held_at_start
 
