@@ -3,10 +3,10 @@
 A steward watches each reserve of its market: the price that the market's oracle says against its
 peak lately, and utilisation. Where one is beyond what it bears, it decides; what it has decided
 takes effect only after a delay (a vote, a timelock, a risk council's two or three days), whatever
-has happened since. Then the reserve is frozen, its caps are cut to what is there, and its ltv
-and threshold are lowered by a part. A lower threshold makes positions liquidatable that were not:
-so a steward that is late can do in the trough what nobody needs any more. After a time without
-alarm it thaws what it has frozen; terms stay.
+has happened since. Then the reserve is frozen, its caps are cut to what is there, and its
+loan-to-value and threshold are lowered by a part. A lower threshold makes positions liquidatable
+that were not: so a steward that is late can do in the trough what nobody needs any more. After a
+time without alarm it thaws what it has frozen; terms stay.
 """
 
 from __future__ import annotations

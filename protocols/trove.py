@@ -37,7 +37,8 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from protocols import amm, oracle
+from protocols import oracle
+from protocols.coin_price import price_in_pools
 from protocols.interface import (
     ACCOUNTS,
     Call,
@@ -59,7 +60,6 @@ from protocols.interface import (
     register,
     write,
 )
-from protocols.pool import position
 from sim.codes import Reason
 from sim.compiled import inner, kernel
 from sim.distribution import NotNegative
@@ -756,19 +756,7 @@ def leak(w, me):
 @inner
 def coin_price(w, me):
     """The coin's price in the pool that holds most of it, numeraire; 1 without one."""
-    found, most = 1.0, 0.0
-    for p in range(w.pools.size):
-        pool = w.pools[p]
-        at = position(pool, me.coin)
-        held = w.books.balances[pool.account, me.coin]
-        if at < 0 or not held > most:
-            continue
-        other = 0 if at > 0 else 1
-        worth = w.values[pool.tokens[other]]
-        price = amm.spot_price(w.books, pool, at, other) * worth
-        if worth > 0.0 and 0.0 < price < np.inf:
-            found, most = price, held
-    return found
+    return price_in_pools(w, me.coin, 1.0)
 
 
 @inner
