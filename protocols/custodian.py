@@ -469,6 +469,7 @@ class Custodian(Protocol):
 
     Settings = CustodianSettings
     tokens = ("asset",)
+    outside = ("asset",)
     issues = (Token("deposit", Value(value), held=True),)
     state: ClassVar[Mapping[str, str]] = {
         "promised": "Of the asset per unit of deposit",

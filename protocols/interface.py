@@ -198,6 +198,8 @@ class Protocol(Holder):
         issues: Tokens that it issues.
         owes: Fields of the settings that name tokens of the venue which it mints and burns: what
             is out of them it owes to whoever holds them.
+        outside: Fields of the settings that name tokens of the venue which come to it from outside,
+            or are gone there: rewards, income, what is slashed. Of no other does anything come.
         state: Numbers that it stores, by name, with what they are; zero at the start.
         each: What it has of each entry of a table of its settings, by the table's name.
         tables: Rows of numbers that it stores, by name.
@@ -230,6 +232,7 @@ class Protocol(Holder):
     tokens: ClassVar[Sequence[str]] = ()
     issues: ClassVar[Sequence[Token]] = ()
     owes: ClassVar[Sequence[str]] = ()
+    outside: ClassVar[Sequence[str]] = ()
     state: ClassVar[Mapping[str, str]] = {}
     each: ClassVar[Mapping[str, Each]] = {}
     tables: ClassVar[Mapping[str, Table]] = {}
@@ -557,9 +560,9 @@ def check_declaration(cls: type[Protocol]) -> None:
     issued = [token.name for token in cls.issues]
     numbers = [n for n in numbers_of(cls.Settings) if n not in cls.tokens]
     own = ["account", *cls.tokens, *issued, *cls.state, *references_of(cls.Settings), *numbers]
-    for name in cls.owes:
+    for name in (*cls.owes, *cls.outside):
         if name not in cls.tokens:
-            wrong(f"owes names {name!r}, which is not in its tokens; add it there")
+            wrong(f"owes or outside names {name!r}, which is not in its tokens; add it there")
     _check_names([*own, *cls.each, *(f"{table}_count" for table in cls.each), *cls.tables], wrong)
     _check_each(cls, wrong)
     _check_tables(cls, wrong)

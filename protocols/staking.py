@@ -164,7 +164,7 @@ def go_on(w, me):
     earned = w.books.balances[me.account, me.asset] * me.rewards * seconds / YEAR
     if earned > 0.0 and w.books.supply[me.share] > 0.0:
         mint(w.books, me.account, me.asset, earned * (1.0 - me.fee))
-        mint(w.books, int(read(w, me.outside)), me.asset, earned * me.fee)
+        mint(w.books, int(read(w, me.runs)), me.asset, earned * me.fee)
         add(w, me.pooled, earned * (1.0 - me.fee))
     if read(w, me.shut) == 0.0:
         _meet(w, me)
@@ -281,6 +281,7 @@ class Staking(Protocol):
 
     Settings = StakingSettings
     tokens = ("asset",)
+    outside = ("asset",)
     issues = (Token("share", Value(value), held=True, redeems=Rate("asset", "rate")),)
     state: ClassVar[Mapping[str, str]] = {
         "pooled": "What shares stand for together, token units",
@@ -292,7 +293,7 @@ class Staking(Protocol):
         "tail": "Requests since the start",
         "shut": "Above 0: no request is taken or met",
         "slashed": "Since the start, token units",
-        "outside": "Row of who runs it",
+        "runs": "Row of who runs it",
         "most": "Most that it stood for, token units",
     }
     tables: ClassVar[Mapping[str, Table]] = {
@@ -350,8 +351,7 @@ class Staking(Protocol):
         self.put("pooled", out)
         self.put("most", out)
         self.put("bucket", float(self.record[0]["capacity"]))
-        outside = int(self.record[0]["outside"])
-        self.market.ledger.books.storage[outside] = ledger.account(HOLDERS)
+        self.put("runs", float(ledger.account(HOLDERS)))
 
     def is_slashed(self, size: float) -> None:
         """A share of all that is staked is gone."""

@@ -85,7 +85,13 @@ class Watch:
     def _from_nothing(self) -> list[str]:
         """Base tokens come from shocks alone, and go as gas alone."""
         market, found = self.market, []
+        moved = {
+            p.token(field) for p in market.declared for field in (*p.owes, *p.outside)
+            if getattr(p.settings, field) is not None
+        }  # fmt: skip
         for token, first in self.supply.items():
+            if token in moved:
+                continue
             brought = sum(
                 shock.amount / shock.blocks
                 for _, shock in market.shocks.struck

@@ -32,10 +32,12 @@ def test_scenarios_are_listed_a_line_each() -> None:
         "black_thursday",
         "calm",
         "death_spiral",
+        "everything",
         "interconnected",
         "march_2020",
         "outside",
         "rumour",
+        "staked_loop",
         "two_banks",
     ]
     assert all(len(line.split()) > 2 for line in lines)
@@ -235,10 +237,12 @@ def test_studies_are_listed_a_line_each() -> None:
     assert [line.split()[0] for line in lines] == [
         "auctions",
         "channels",
+        "death_spiral",
         "isolated_vs_interconnected",
         "leverage_and_depth",
         "orderings",
         "rumour",
+        "staked_loop",
     ]
 
 
