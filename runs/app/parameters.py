@@ -290,21 +290,21 @@ def shock_forms(setup: Scenario) -> list[dict[str, Any]]:
         for name, field in model.model_fields.items():
             if name in ("kind", "block", "at"):
                 continue
-            fields.append(_form_field(setup, name, field))
+            fields.append(_form_field(setup, kind, name, field))
         forms.append({"kind": kind, "doc": _first_line(model), "fields": fields})
     # A kind that has nothing to act on here is not offered.
     return [f for f in forms if all(x["values"] != [] or x["optional"] for x in f["fields"])]
 
 
-def _form_field(setup: Scenario, name: str, field: FieldInfo) -> dict[str, Any]:
+def _form_field(setup: Scenario, kind: str, name: str, field: FieldInfo) -> dict[str, Any]:
     names: dict[str, list[str]] = {
         "asset": list(setup.venue.assets),
         "token": [*setup.venue.assets, setup.venue.numeraire],
-        "agents": list(setup.agents),
+        "agents": _hearing(setup) if kind == "news" else list(setup.agents),
         "target": [VENUE, *places(setup)],
         "mechanism": present(setup),
         "protocol": list(_events(setup)),
-        "event": sorted({event for events in _events(setup).values() for event in events}),
+        "event": list(dict.fromkeys(e for events in _events(setup).values() for e in events)),
         **{word: there for word, (there, _) in named(setup).items()},
     }
     optional = not field.is_required() and field.default is None
@@ -317,6 +317,11 @@ def _form_field(setup: Scenario, name: str, field: FieldInfo) -> dict[str, Any]:
     whole = field.annotation is int
     first = field.default if not field.is_required() else _FIRST.get(name, reach["low"])
     return found | reach | {"kind": "integer" if whole else "number", "value": first}
+
+
+def _hearing(setup: Scenario) -> list[str]:
+    """Groups of agents who hear news."""
+    return [n for n, g in setup.agents.items() if getattr(registry.behaviour(g.kind), "hears", "")]
 
 
 def _events(setup: Scenario) -> dict[str, list[str]]:

@@ -117,6 +117,10 @@ def test_every_kind_of_shock_has_a_form_that_strikes_as_it_is(name: str) -> None
     assert list(SHOCK_KINDS) == list(SHOCKS_BY_KIND)
     nothing = {"withdrawal": not setup.lending, "oracle_freeze": not setup.oracles}
     nothing["event"] = not any(registry.protocol(p.kind).events for p in setup.protocols.values())
+    nothing |= dict.fromkeys(("provider_exit", "pool_halt"), not setup.pools)
+    nothing["news"] = not any(
+        getattr(registry.behaviour(g.kind), "hears", "") for g in setup.agents.values()
+    )
     strikes = [kind for kind in SHOCK_KINDS if not nothing.get(kind, False)]
     assert [f["kind"] for f in forms] == strikes
     for form in forms:
@@ -124,7 +128,7 @@ def test_every_kind_of_shock_has_a_form_that_strikes_as_it_is(name: str) -> None
         for field in form["fields"]:
             assert field["kind"] == "choice" or field["unit"], (form["kind"], field["name"])
         if form["kind"] == "withdrawal":
-            given["token"] = "usdc"
+            given["token"] = next(iter(setup.lending[given["lending"]].reserves))
         shock = shock_of(setup, {"kind": form["kind"], **given}, 9)
         assert (shock.kind, shock.block) == (form["kind"], 9)
 
