@@ -27,6 +27,7 @@ __all__ = [
     "insurance_settings",
     "insurance_shown",
     "interface",
+    "layout",
     "lending",
     "loan_measures",
     "loan_part",

@@ -115,7 +115,7 @@ class Margin(Part):
             debt = int(margin["debt"])
             for row in np.flatnonzero(books.balances[:, debt] > 0.0).tolist():
                 lacking = min(
-                    -float(books.balances[row] @ values), float(books.balances[row, debt])
+                    -float((books.balances[row] * values).sum()), float(books.balances[row, debt])
                 )
                 if lacking > 0.0:
                     begin(books)

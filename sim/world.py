@@ -147,6 +147,7 @@ class World(Structure):
     routes: npt.NDArray[np.void]
     funds: npt.NDArray[np.void]
     margin: npt.NDArray[np.void]
+    margin_failed: npt.NDArray[np.void]
     protocols: npt.NDArray[np.void]
     actions: npt.NDArray[np.void]
     issues: npt.NDArray[np.void]

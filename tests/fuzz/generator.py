@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import ValidationError
@@ -340,9 +341,16 @@ class Draft:
             for key, field in cls.Settings.model_fields.items()
             if names_of(field) == "oracles" and tokens
         }
-        self.content["protocols"][name] = {
-            "kind": kind, **self.schema.model(cls.Settings, **tokens, **priced)
-        }  # fmt: skip
+        for _ in range(20):  # until it says of itself that it makes sense
+            if kind == "peg_module":
+                tokens = dict(zip(("coin", "asset"), self.rng.sample(self.base, 2), strict=True))
+            drawn = self.schema.model(cls.Settings, **tokens, **priced)
+            self.content["protocols"][name] = {"kind": kind, **drawn}
+            if self._makes_sense(cls, name, drawn):
+                break
+        else:
+            del self.content["protocols"][name]
+            return
         for coin in [named.full for named in self._tokens_of(name) if named.token.held]:
             self.prices[coin] = 1.0
             # It trades somewhere; where it does, whoever moves its price moves others' wealth.
@@ -353,6 +361,28 @@ class Draft:
                     "kind": "constant_product", "tokens": [coin, other], "fee": 0.003,
                     "reserves": {coin: worth, other: worth / self.prices[other]},
                 }  # fmt: skip
+
+    def _makes_sense(self, cls: Any, name: str, drawn: dict[str, Any]) -> bool:
+        """Whether a protocol could stand in what is drawn so far."""
+        c = self.content
+        try:
+            settings = cls.Settings.model_validate(drawn)
+        except ValidationError:
+            return False
+        if any(len(getattr(settings, table)) > each.most for table, each in cls.each.items()):
+            return False
+        parts = {
+            "lending": {n: SimpleNamespace(**bank) for n, bank in c["lending"].items()},
+            "pools": {n: SimpleNamespace(**pool) for n, pool in c["pools"].items()},
+            "oracles": {n: SimpleNamespace(**oracle) for n, oracle in c["oracles"].items()},
+            "protocols": {}, "insurance": {}, "agents": {},
+            "venue": SimpleNamespace(numeraire=NUMERAIRE, assets=c["venue"]["assets"]),
+        }  # fmt: skip
+        problems = getattr(settings, "problems", None)
+        try:
+            return not problems or not problems(SimpleNamespace(**parts), name)
+        except (AttributeError, KeyError, ScenarioError):  # it asks for what is not drawn yet
+            return True
 
     def _oracles(self) -> None:
         """One for each base token, called like it; some of shares; some that nobody asked for."""
@@ -527,8 +557,14 @@ class Draft:
             given["lending"] = self._lenders_of(given["debt"])
         known = {k: v for k, v in given.items() if k in fields}
         group |= self.schema.model(behaviour.targets, **known)
+        if kind == "depositor":  # in one place
+            homes = [key for key in ("custodian", "savings", "lending") if key in group]
+            for key in homes[1:]:
+                del group[key]
+            if homes[:1] != ["lending"]:
+                group.pop("debt", None)
         for column, about in behaviour.columns.items():
-            if not about.state and rng.random() < 0.35:
+            if not about.state and about.default < math.inf and rng.random() < 0.35:
                 group[column] = self._column(about)
         return group
 
@@ -619,6 +655,15 @@ class Draft:
                 if not cls.events:
                     continue
                 shock["event"] = rng.choice([event.name for event in cls.events])
+            if kind is SHOCKS_BY_KIND["news"]:
+                hear = [
+                    n
+                    for n, g in c["agents"].items()
+                    if getattr(registry.behaviour(g["kind"]), "hears", "")
+                ]
+                if not hear:
+                    continue
+                shock["agents"] = rng.choice(hear)
             if all(field in shock for field in wanted):
                 break
         if rng.random() < 0.2:

@@ -45,7 +45,7 @@ from tests.sim.scenario import assert_answered
         (
             {"oracles": {"deposit": {"token": "eth", "source": "receipt"}}},
             "oracles.deposit.token",
-            "eth is no receipt of a lending market (bank-eth, bank-usdc); name one",
+            "eth is no receipt of a lending market or protocol (bank-eth, bank-usdc); name one",
         ),
         (
             {"shocks": [{"kind": "oracle_freeze", "oracle": "etc", "block": 1, "blocks": 2}]},
