@@ -263,9 +263,17 @@ class Bridge(Protocol):
             self.market.ledger.mint(HOLDERS, self.token("wrapped"), amount)
 
     def begun(self) -> None:
-        """Lock as much as is wrapped, whoever holds it."""
+        """Lock as much as is wrapped, whoever holds it.
+
+        Raises:
+            ValueError: If that is another protocol's to issue.
+        """
         ledger = self.market.ledger
-        ledger.mint(self.name, self.token("asset"), ledger.supply(self.token("wrapped")))
+        asset, out = self.token("asset"), ledger.supply(self.token("wrapped"))
+        if out > 0.0 and ledger.issuers[asset]:
+            text = f"{out:g} {self.token('wrapped')} are out, and only {ledger.issuers[asset]} "
+            raise ValueError(f"{text}issues {asset} to lock for them; bridge a token of the venue")
+        ledger.mint(self.name, asset, out)
 
     def is_robbed(self, size: float) -> None:
         """A share of what is locked goes to the world outside."""

@@ -85,7 +85,7 @@ class Margin(Part):
 
     def defaults(self, market: Market) -> list[Default]:
         """Accounts that were closed and still owed: the venue bears what is told as depositors'."""
-        table: Any = market.world.margin_failed  # type: ignore[attr-defined]
+        table: Any = market.world.margin_failed
         if not table.size:
             return []
         rows = table[1 : int(table[0]["account"]) + 1]

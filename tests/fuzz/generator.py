@@ -78,6 +78,8 @@ def has_what_it_needs(group: dict[str, Any]) -> bool:
     behaviour: Any = registry.behaviour(group["kind"])
     fields = behaviour.targets.model_fields
     needed = [name for name, field in fields.items() if field.is_required()]
+    if group["kind"] == "depositor":
+        return "custodian" in group or "savings" in group or {"lending", "debt"} <= set(group)
     return all(group.get(n) for n in [*needed, *(["wallet"] if behaviour.needs_wallet else [])])
 
 
@@ -127,6 +129,10 @@ class Draft:
                 self.content["insurance"][f"fund{n}"] = fund
         for n in range(rng.randint(0, 5)):
             self._group(f"g{n}")
+        if any(p["kind"] == "cover" for p in self.content["protocols"].values()):
+            insured = self._group_of("insured_lender")  # there are few such markets
+            if has_what_it_needs(insured):
+                self.content["agents"]["insured"] = insured
         self.content["shocks"] = [self._shock() for _ in range(rng.choice((0, 0, 1, 2, 4, 6)))]
         if self.content["lending"] and rng.random() < 0.6:
             self.content["shocks"] += [self._fall() for _ in range(rng.randint(1, 3))]

@@ -145,7 +145,13 @@ class Pair:
 
     def a_group_that_rests(self) -> tuple[dict[str, Any], Addition]:
         group = {"kind": "tests.fuzz.puppets:Idler", "count": self.rng.randint(1, 300)}
-        group["wallet"] = {token: self.rng.uniform(0, 1e3) for token in self.draft.base}
+        owed = {  # coins that a protocol would have to back
+            table.get(field)
+            for table in self.draft.content["protocols"].values()
+            for field in registry.protocol(table["kind"]).owes
+        }
+        there = [token for token in self.draft.base if token not in owed]
+        group["wallet"] = {token: self.rng.uniform(0, 1e3) for token in there}
         content = self.add(self.base, "agents", GROUP, group)
         return self.base, Addition(content, f"{group['count']} agents who never act")
 

@@ -371,7 +371,8 @@ def _odd(fields: dict[str, Any]) -> Any:
     base = {
         "Settings": DeskSettings, "tokens": (), "issues": (), "state": {}, "calls": (), "owes": (),
         "each": {}, "tables": {}, "quote": None, "trade": "", "events": (), "claims": None,
-        "channels": (), "outside": (), "measures": (), "charts": {}, "card": (), "look": Protocol.look,
+        "channels": (), "outside": (), "measures": (), "charts": {}, "card": (),
+        "look": Protocol.look,
     }  # fmt: skip
     return type("Odd", (), base | fields)
 
