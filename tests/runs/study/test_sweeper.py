@@ -335,6 +335,7 @@ def children(pid: int) -> list[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads /proc")
 def test_killed_twenty_times_it_ends_with_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -517,6 +518,7 @@ def test_a_scheduler_that_stays_away_stops_the_sweep(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_thousands_of_short_runs_leave_no_growing_memory(tmp_path: Path) -> None:
     """Ten thousand runs of five blocks on two workers, and four here: memory stays flat."""
     script = tmp_path / "many.py"
