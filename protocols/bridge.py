@@ -283,12 +283,7 @@ class Bridge(Protocol):
 
     def is_shut(self, size: float) -> Callable[[], None]:
         """Nothing moves until it is over."""
-        self.put("shut", self.value("shut") + 1.0)
-
-        def opens() -> None:
-            self.put("shut", self.value("shut") - 1.0)
-
-        return opens
+        return self.raised("shut")
 
     events: ClassVar[Any] = (
         Event("robbed", "A share of what is locked is stolen", is_robbed),

@@ -31,7 +31,6 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from protocols import lending
 from protocols.interface import (
     Call,
     Event,
@@ -48,6 +47,7 @@ from protocols.interface import (
     register,
     write,
 )
+from protocols.lent import call_back, callable_now, lend, lent, not_lent
 from sim.codes import Reason
 from sim.compiled import inner, kernel
 from sim.distribution import MOST, NotNegative, Positive
@@ -151,26 +151,9 @@ def cash(w, me):
 
 
 @inner
-def _reserve(w, me):
-    """Number of the reserve that it lends to; -1: it lends nothing."""
-    if me.lending < 0:
-        return -1
-    return lending.reserve_at(w.markets[me.lending], w.reserves, me.asset)
-
-
-@inner
-def lent(w, me):
-    """What it has lent in the market, token units."""
-    r = _reserve(w, me)
-    return lending.deposit_of(w.books, w.reserves[r], me.account) if r >= 0 else 0.0
-
-
-@inner
 def ready(w, me):
     """What can be paid out without a loss: cash, and what the market has of what is lent."""
-    r = _reserve(w, me)
-    there = min(lent(w, me), lending.cash_of(w.books, w.reserves[r])) if r >= 0 else 0.0
-    return cash(w, me) + there
+    return cash(w, me) + callable_now(w, me)
 
 
 @inner
@@ -235,9 +218,7 @@ def if_staying(w, me, leaving):
 def _invest(w, me, amount):
     """Lend an amount, or invest it in a tranche. Returns whether it was placed."""
     if me.lending >= 0:
-        market = w.markets[me.lending]
-        reason, _ = lending.deposit(w.books, market, w.reserves, me.account, me.asset, amount)
-        return reason == Reason.DONE
+        return lend(w, me, amount)
     head, tail = int(read(w, me.head)), int(read(w, me.tail))
     if tail - head >= me.tranches_rows:
         return False
@@ -249,18 +230,6 @@ def _invest(w, me, amount):
 
 
 @inner
-def _from_market(w, me, amount):
-    """Take what is lent out of the market, as far as it has cash."""
-    r = _reserve(w, me)
-    if r < 0:
-        return
-    there = min(amount, lent(w, me), lending.cash_of(w.books, w.reserves[r]))
-    if there > 0.0:
-        market = w.markets[me.lending]
-        lending.withdraw(w.books, market, w.reserves, w.feeds, me.account, me.asset, there)
-
-
-@inner
 def _call_early(w, me, amount):
     """Call tranches back for an amount, the next to mature first."""
     head, tail = int(read(w, me.head)), int(read(w, me.tail))
@@ -268,9 +237,7 @@ def _call_early(w, me, amount):
         row = head % me.tranches_rows
         there = read(w, cell(me.tranches, row, WIDTH, AMOUNT))
         called = min(amount / me.salvage, there)
-        if not transfer(
-            w.books, me.account, int(read(w, me.outside)), me.asset, called * (1.0 - me.salvage)
-        ):
+        if not transfer(w.books, me.account, me.holders, me.asset, called * (1.0 - me.salvage)):
             return
         add(w, me.invested, -called)
         add(w, me.sacrificed, called * (1.0 - me.salvage))
@@ -312,7 +279,7 @@ def leave(w, me, call):
     if not burn(w.books, call.sender, me.deposit, call.amount):
         return Reason.INSUFFICIENT_BALANCE, 0.0
     if out > cash(w, me):
-        _from_market(w, me, out - cash(w, me))
+        call_back(w, me, out - cash(w, me))
     if out > cash(w, me) and me.salvage > 0.0:
         _call_early(w, me, out - cash(w, me))
     if out > cash(w, me) * (1.0 + GRAIN):
@@ -354,9 +321,9 @@ def _judge(w, me):
     owed = liabilities(w, me)
     if owed > 0.0 and backing(w, me) < me.fails * (1.0 - GRAIN):
         has = assets(w, me) * (1.0 - me.costs)
-        _from_market(w, me, has)
+        call_back(w, me, has)
         fee = min(assets(w, me) * me.costs, max(cash(w, me), 0.0))
-        transfer(w.books, me.account, int(read(w, me.outside)), me.asset, fee)
+        transfer(w.books, me.account, me.holders, me.asset, fee)
         write(w, me.promised, assets(w, me) / w.books.supply[me.deposit])
         add(w, me.written_off, owed - liabilities(w, me))
         write(w, me.failed, 1.0)
@@ -383,7 +350,7 @@ def go_on(w, me):
     if over > me.band * has:
         _invest(w, me, over)
     elif over < -me.band * has:
-        _from_market(w, me, -over)
+        call_back(w, me, -over)
 
 
 @inner
@@ -450,11 +417,7 @@ class CustodianSettings(Settings):
 
     def problems(self, s: Any, name: str) -> list[Problem]:
         """Whether the market lends the asset, and the ladder has room."""
-        found: list[Problem] = []
-        market = s.lending.get(self.lending or "")
-        if market is not None and self.asset not in market.reserves:
-            have = ", ".join(market.reserves)
-            found.append(("lending", f"{self.lending} does not lend {self.asset}, but {have}"))
+        found = not_lent(s, self.lending, self.asset)
         if self.ladder > self.rows:
             found.append(("ladder", f"{self.ladder} tranches need as many rows; raise rows"))
         if self.lending is not None and (self.mutual or self.earns or self.salvage):
@@ -476,7 +439,6 @@ class Custodian(Protocol):
         "invested": "Outside, at cost, token units",
         "head": "First tranche that has not matured",
         "tail": "Tranches since the start",
-        "outside": "Row of the account of the world outside",
         "paid": "To who left, since the start, token units",
         "sacrificed": "By calling investments early, since the start, token units",
         "lost": "Of investments, since the start, token units",
@@ -521,7 +483,6 @@ class Custodian(Protocol):
         """Promise what the settings say, to outside holders too."""
         s: Any = self.settings
         self.put("promised", s.promise)
-        self.put("outside", float(self.market.ledger.account(HOLDERS)))
         if s.deposits > 0.0:
             self.market.ledger.mint(HOLDERS, self.token("deposit"), s.deposits)
 
@@ -561,12 +522,7 @@ class Custodian(Protocol):
 
     def is_shut(self, size: float) -> Callable[[], None]:
         """It takes and pays nothing until that is over."""
-        self.put("shut", self.value("shut") + 1.0)
-
-        def opens() -> None:
-            self.put("shut", self.value("shut") - 1.0)
-
-        return opens
+        return self.raised("shut")
 
     events: ClassVar[Any] = (
         Event("loss", "A share of its investments is lost", has_lost),

@@ -17,12 +17,12 @@ the market (`sim.world.World`), `me` a record with a field for everything that t
 
 In plain Python the same call is a method, ``deposit(self, call)``, of an `Order`.
 
-What `me` names: ``account`` (row), each of `tokens` and `issues` (column), each of `state` (its
-slot, for `read` and `write`), each number of the settings, and the number of each oracle, pool,
-lending market or protocol that they name (-1: none). Of a table of entries (`Each`) it has as many
-records as there may be, and their count: ``me.collaterals[k].token``, ``me.collaterals_count``. Of
-a table of rows (`Table`) it has the first slot and the number of rows: ``me.auctions``,
-``me.auctions_rows``.
+What `me` names: ``account`` (row), ``holders`` (the row of outside holders), each of `tokens` and
+`issues` (column), each of `state` (its slot, for `read` and `write`), each number of the settings,
+and the number of each oracle, pool, lending market or protocol that they name (-1: none). Of a
+table of entries (`Each`) it has as many records as there may be, and their count:
+``me.collaterals[k].token``, ``me.collaterals_count``. Of a table of rows (`Table`) it has the first
+slot and the number of rows: ``me.auctions``, ``me.auctions_rows``.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ from sim.declared import address, claims_on, is_kernel, leak_of
 from sim.handles import Claim, Claims, Exposure
 from sim.ledger import LedgerError, begin, store
 from sim.measures import note_claim
+from sim.names import HOLDERS
 from sim.shown import FORMATS, REDUCTIONS, Chart, Declared, Fact, Look, Place, Scale, own_charts
 
 if TYPE_CHECKING:
@@ -318,7 +319,7 @@ class Protocol(Holder):
             if (token := getattr(self.settings, field)) is not None:
                 market.ledger.issuers[token] = self.name
         r = self.record[0]
-        r["account"] = self.account
+        r["account"], r["holders"] = self.account, market.ledger.account(HOLDERS)
         issued = {n.token.name: n.full for n in self._named() if not n.entry}
         self._fill(r, self.settings, type(self), issued, self.layout.state)
         for table, each in self.each.items():
@@ -430,6 +431,19 @@ class Protocol(Holder):
 
     def _reporter(self, function: Callable[..., Any]) -> Callable[[Any], float]:
         return lambda market: float(function(self))
+
+    def raised(self, name: str) -> Callable[[], None]:
+        """Raise a number of its state by one, as an event does that lasts.
+
+        Returns:
+            What takes it back: several that overlap hold until the last is over.
+        """
+        self.put(name, self.value(name) + 1.0)
+
+        def lowered() -> None:
+            self.put(name, self.value(name) - 1.0)
+
+        return lowered
 
     # In a script
 
@@ -559,7 +573,15 @@ def check_declaration(cls: type[Protocol]) -> None:
             wrong(f"tokens names {name!r}, which is no field of its Settings; add one")
     issued = [token.name for token in cls.issues]
     numbers = [n for n in numbers_of(cls.Settings) if n not in cls.tokens]
-    own = ["account", *cls.tokens, *issued, *cls.state, *references_of(cls.Settings), *numbers]
+    own = [
+        "account",
+        "holders",
+        *cls.tokens,
+        *issued,
+        *cls.state,
+        *references_of(cls.Settings),
+        *numbers,
+    ]
     for name in (*cls.owes, *cls.outside):
         if name not in cls.tokens:
             wrong(f"owes or outside names {name!r}, which is not in its tokens; add it there")

@@ -257,7 +257,7 @@ def entry_record(cls: Any, table: str) -> np.dtype[np.void]:
 
 def record_of(cls: Any) -> np.dtype[np.void]:
     """Type of the record that a kind's kernels read as `me`."""
-    found: list[Any] = [("account", "i8")]
+    found: list[Any] = [("account", "i8"), ("holders", "i8")]
     found += _fields(cls.tokens, cls.issues, cls.state, cls.Settings)
     for table, each in cls.each.items():
         found.append((f"{table}_count", "i8"))

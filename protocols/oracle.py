@@ -156,6 +156,14 @@ def refresh(books, pools, feeds):
 
 
 @inner
+def price_now(w, f):
+    """What a feed says in this moment, numeraire; 0 where it says nothing."""
+    refresh(w.books, w.pools, w.feeds)
+    price = w.feeds[f].price
+    return price if 0.0 < price < np.inf else 0.0
+
+
+@inner
 def read_all(w):
     """Let every oracle read its source."""
     for f in range(w.feeds.size):

@@ -46,6 +46,26 @@ def price_in_pool(w, place, token):
 
 
 @inner
+def price_in_pools(w, token, otherwise):
+    """A token's price in the pool that holds most of it, numeraire.
+
+    Args:
+        token: Column.
+        otherwise: Price where no pool has one, or what it trades against is worth nothing.
+    """
+    found, most = otherwise, 0.0
+    for p in range(w.pools.size):
+        pool = w.pools[p]
+        held = w.books.balances[pool.account, token]
+        if position(pool, token) < 0 or not held > most:
+            continue
+        price = price_in_pool(w, p, token)
+        if 0.0 < price < np.inf:
+            found, most = price, held
+    return found
+
+
+@inner
 def note_peg(w, me, price, backing):
     """Note price and backing as a block ends, and what says how fast a distance from one goes."""
     if not 0.0 <= price < np.inf:

@@ -20,7 +20,6 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from protocols import lending
 from protocols.interface import (
     Call,
     Fact,
@@ -33,6 +32,7 @@ from protocols.interface import (
     register,
     write,
 )
+from protocols.lent import call_back, callable_now, lend, lent, not_lent
 from protocols.vault import assets_for, shares_for
 from sim.codes import Reason
 from sim.compiled import inner
@@ -46,32 +46,15 @@ YEAR = 365.0 * 86_400.0
 
 
 @inner
-def _reserve(w, me):
-    """Number of the reserve that it lends to; -1: it lends nothing."""
-    if me.lending < 0:
-        return -1
-    return lending.reserve_at(w.markets[me.lending], w.reserves, me.asset)
-
-
-@inner
 def cash(w, me):
     """What it has at hand, token units."""
     return w.books.balances[me.account, me.asset]
 
 
 @inner
-def lent(w, me):
-    """What it has lent, token units."""
-    r = _reserve(w, me)
-    return lending.deposit_of(w.books, w.reserves[r], me.account) if r >= 0 else 0.0
-
-
-@inner
 def withdrawable(w, me):
     """What could be paid out now, token units."""
-    r = _reserve(w, me)
-    there = min(lent(w, me), lending.cash_of(w.books, w.reserves[r])) if r >= 0 else 0.0
-    return min(cash(w, me) + there, read(w, me.pooled))
+    return min(cash(w, me) + callable_now(w, me), read(w, me.pooled))
 
 
 @inner
@@ -85,30 +68,6 @@ def liquidity(w, me):
     """What could be paid out over what shares stand for; 1 without any."""
     pooled = read(w, me.pooled)
     return withdrawable(w, me) / pooled if pooled > 0.0 else 1.0
-
-
-@inner
-def _lend(w, me, amount):
-    """Lend an amount. Returns whether it was taken."""
-    market = w.markets[me.lending]
-    reason, _ = lending.deposit(w.books, market, w.reserves, me.account, me.asset, amount)
-    return reason == Reason.DONE
-
-
-@inner
-def _call_back(w, me, amount):
-    """Withdraw an amount of what is lent, or what cash there is. Returns how much came."""
-    r = _reserve(w, me)
-    if r < 0:
-        return 0.0
-    there = min(amount, lent(w, me), lending.cash_of(w.books, w.reserves[r]))
-    if not there > 0.0:
-        return 0.0
-    market = w.markets[me.lending]
-    reason, out = lending.withdraw(
-        w.books, market, w.reserves, w.feeds, me.account, me.asset, there
-    )
-    return out if reason == Reason.DONE else 0.0
 
 
 @inner
@@ -151,7 +110,7 @@ def leave(w, me, call):
     if not burn(books, call.sender, me.share, call.amount):
         return Reason.INSUFFICIENT_BALANCE, 0.0
     if out > cash(w, me):
-        _call_back(w, me, out - cash(w, me))
+        call_back(w, me, out - cash(w, me))
         if out > cash(w, me) * (1.0 + 1e-9):
             return Reason.NO_CASH, 0.0
     if not transfer(books, me.account, call.sender, me.asset, min(out, cash(w, me))):
@@ -175,9 +134,9 @@ def go_on(w, me):
     if me.lending >= 0:
         wanted = me.liquid * has
         if cash(w, me) > wanted + me.band * has:
-            _lend(w, me, cash(w, me) - wanted)
+            lend(w, me, cash(w, me) - wanted)
         elif cash(w, me) < wanted - me.band * has:
-            _call_back(w, me, wanted - cash(w, me))
+            call_back(w, me, wanted - cash(w, me))
     supply = w.books.supply[me.share]
     if supply + me.offset > 0.0:
         write(w, me.rate, assets_for(1.0, read(w, me.pooled), supply, me.offset))
@@ -213,11 +172,7 @@ class SavingsSettings(Settings):
 
     def problems(self, s: Any, name: str) -> list[Problem]:
         """Whether the market lends the asset."""
-        market = s.lending.get(self.lending or "")
-        if market is None or self.asset in market.reserves:
-            return []
-        have = ", ".join(market.reserves)
-        return [("lending", f"{self.lending} does not lend {self.asset}, but {have}")]
+        return not_lent(s, self.lending, self.asset)
 
 
 @register("savings")

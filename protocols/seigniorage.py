@@ -380,11 +380,6 @@ class Seigniorage(Protocol):
 
     def closed(self, size: float) -> Callable[[], None]:
         """Exchange nothing."""
-        self.put("shut", self.value("shut") + 1.0)
-
-        def opened() -> None:
-            self.put("shut", max(self.value("shut") - 1.0, 0.0))
-
-        return opened
+        return self.raised("shut")
 
     events = (Event("shut", "Nothing is exchanged", closed),)

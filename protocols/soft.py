@@ -32,7 +32,6 @@ import numpy as np
 from pydantic import Field
 
 from protocols import oracle
-from protocols.coin_price import price_in_pools
 from protocols.interface import (
     ACCOUNTS,
     Call,
@@ -54,6 +53,7 @@ from protocols.interface import (
     register,
     write,
 )
+from protocols.pegs import price_in_pools
 from sim.codes import Reason
 from sim.compiled import inner, kernel
 from sim.distribution import NotNegative
@@ -173,9 +173,7 @@ def _set(w, me, account, field, value):
 @inner
 def price_of(w, me):
     """The collateral's price, numeraire; 0 where the oracle has none."""
-    oracle.refresh(w.books, w.pools, w.feeds)
-    price = w.feeds[me.oracle].price
-    return price if 0.0 < price < np.inf else 0.0
+    return oracle.price_now(w, me.oracle)
 
 
 @inner
@@ -500,7 +498,7 @@ def accrue(w, me):
     more = rate_now(w, me) * w.rules[0].seconds / YEAR
     if owed > 0.0 and more > 0.0:
         write(w, me.index, before * (1.0 + more))
-        mint(w.books, int(read(w, me.receiver)), me.coin, owed * more)
+        mint(w.books, me.holders, me.coin, owed * more)
 
 
 @inner
@@ -640,7 +638,6 @@ class Soft(Protocol):
         "base": "Upper price of the first band, numeraire",
         "active": "The band where the bands' own price is",
         "owned": "Loans",
-        "receiver": "Row of who gets the interest",
         "coins_in": "Coins that bought collateral since the start",
         "coins_out": "Coins sold for collateral since the start",
         "liquidated": "Debt of loans that were liquidated since the start, coins",
@@ -703,7 +700,6 @@ class Soft(Protocol):
             raise ScenarioError([(f"protocols.{self.name}.oracle", text)])
         self.put("index", 1.0)
         self.put("active", -1.0)
-        self.put("receiver", self.market.ledger.account(HOLDERS))
         if settings.deposits > 0.0:
             self.market.ledger.mint(HOLDERS, self.token("coin"), settings.deposits)
 

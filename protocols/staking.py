@@ -18,7 +18,6 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from protocols import amm
 from protocols.interface import (
     Call,
     Event,
@@ -37,9 +36,9 @@ from protocols.interface import (
     register,
     write,
 )
-from protocols.pool import position
+from protocols.pegs import price_in_pool
 from sim.codes import Reason
-from sim.compiled import inner, kernel
+from sim.compiled import inner
 from sim.distribution import MOST, NotNegative
 from sim.errors import Problem
 from sim.fields import Blocks, Names, Share, reach
@@ -53,21 +52,6 @@ AT_ONCE = 200
 DAY, YEAR = 86_400.0, 365.0 * 86_400.0
 
 
-@kernel
-def price_in(w, pool, token):
-    """Numeraire per unit of a token by a pool's price, in terms of what else it holds.
-
-    The other token is the first that has a value; 0 where there is none.
-    """
-    i = position(pool, token)
-    for k in range(pool.size):
-        other = pool.tokens[k]
-        if i >= 0 and k != i and w.values[other] > 0.0:
-            price = amm.spot_price(w.books, pool, i, k) * w.values[other]
-            return price if 0.0 < price < np.inf else 0.0
-    return 0.0
-
-
 @inner
 def rate_now(w, me):
     """What a share stands for, units of what is staked; 1 without any."""
@@ -79,8 +63,8 @@ def rate_now(w, me):
 def value(w, me):
     """Numeraire per share: its price in its pool, or what it stands for."""
     if me.pool >= 0:
-        price = price_in(w, w.pools[me.pool], me.share)
-        if price > 0.0:
+        price = price_in_pool(w, me.pool, me.share)
+        if 0.0 < price < np.inf:
             return price
     return rate_now(w, me) * w.values[me.asset]
 
@@ -164,7 +148,7 @@ def go_on(w, me):
     earned = w.books.balances[me.account, me.asset] * me.rewards * seconds / YEAR
     if earned > 0.0 and w.books.supply[me.share] > 0.0:
         mint(w.books, me.account, me.asset, earned * (1.0 - me.fee))
-        mint(w.books, int(read(w, me.runs)), me.asset, earned * me.fee)
+        mint(w.books, me.holders, me.asset, earned * me.fee)
         add(w, me.pooled, earned * (1.0 - me.fee))
     if read(w, me.shut) == 0.0:
         _meet(w, me)
@@ -240,7 +224,8 @@ def discount(w, me):
     due = rate_now(w, me) * w.values[me.asset]
     if me.pool < 0 or not due > 0.0:
         return np.nan
-    return 1.0 - price_in(w, w.pools[me.pool], me.share) / due
+    price = price_in_pool(w, me.pool, me.share)
+    return 1.0 - (price if 0.0 < price < np.inf else 0.0) / due
 
 
 class StakingSettings(Settings):
@@ -293,7 +278,6 @@ class Staking(Protocol):
         "tail": "Requests since the start",
         "shut": "Above 0: no request is taken or met",
         "slashed": "Since the start, token units",
-        "runs": "Row of who runs it",
         "most": "Most that it stood for, token units",
     }
     tables: ClassVar[Mapping[str, Table]] = {
@@ -351,7 +335,6 @@ class Staking(Protocol):
         self.put("pooled", out)
         self.put("most", out)
         self.put("bucket", float(self.record[0]["capacity"]))
-        self.put("runs", float(ledger.account(HOLDERS)))
 
     def is_slashed(self, size: float) -> None:
         """A share of all that is staked is gone."""
@@ -363,12 +346,7 @@ class Staking(Protocol):
 
     def is_shut(self, size: float) -> Callable[[], None]:
         """No request is taken or met until it is over."""
-        self.put("shut", self.value("shut") + 1.0)
-
-        def opens() -> None:
-            self.put("shut", self.value("shut") - 1.0)
-
-        return opens
+        return self.raised("shut")
 
     events: ClassVar[Any] = (
         Event("slashed", "A share of what is staked is gone", is_slashed),

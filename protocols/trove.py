@@ -38,7 +38,6 @@ import numpy as np
 from pydantic import Field
 
 from protocols import oracle
-from protocols.coin_price import price_in_pools
 from protocols.interface import (
     ACCOUNTS,
     Call,
@@ -60,6 +59,7 @@ from protocols.interface import (
     register,
     write,
 )
+from protocols.pegs import price_in_pools
 from sim.codes import Reason
 from sim.compiled import inner, kernel
 from sim.distribution import NotNegative
@@ -122,9 +122,7 @@ def put(w, me, account, field, value):
 @inner
 def price_of(w, me):
     """The collateral's price, numeraire; 0 where the oracle has none."""
-    oracle.refresh(w.books, w.pools, w.feeds)
-    price = w.feeds[me.oracle].price
-    return price if 0.0 < price < np.inf else 0.0
+    return oracle.price_now(w, me.oracle)
 
 
 @inner
@@ -267,7 +265,7 @@ def _lend(w, me, account, amount, fee):
     write(w, me.since, w.chain[0].block)
     add(w, me.fees, fee)
     done = mint(books, account, me.debt, amount + fee) and mint(books, account, me.coin, amount)
-    return done and mint(books, int(read(w, me.stakers)), me.coin, fee)
+    return done and mint(books, me.holders, me.coin, fee)
 
 
 @inner
@@ -454,7 +452,7 @@ def redeem(w, me, call):
         return Reason.LIMIT, 0.0
     paid = burn(books, call.sender, me.coin, redeemed)
     paid = paid and transfer(books, me.account, call.sender, me.collateral, drawn - fee)
-    if not paid or not transfer(books, me.account, int(read(w, me.stakers)), me.collateral, fee):
+    if not paid or not transfer(books, me.account, me.holders, me.collateral, fee):
         return Reason.INVALID, 0.0
     call.amount = redeemed
     return (Reason.TOO_LONG if overflowed(books) else Reason.DONE), drawn - fee
@@ -896,7 +894,6 @@ class Trove(Protocol):
         "gains": "Collateral that its depositors have not fetched",
         "base_rate": "As of `since`",
         "since": "Block of the last loan or redemption",
-        "stakers": "Row of who gets the fees",
         "fees": "Fees for loans since the start, coins",
         "redeemed": "Coins redeemed since the start",
         "liquidations": "Troves liquidated since the start",
@@ -976,7 +973,7 @@ class Trove(Protocol):
     look = Look("trove", head="debt-backed coins", colour="#2e5bff", distress="endangered")
 
     def start(self) -> None:
-        """Note whom fees go to, and let outside holders deposit.
+        """Let outside holders deposit.
 
         Raises:
             ScenarioError: If the oracle prices something else than the collateral.
@@ -988,7 +985,6 @@ class Trove(Protocol):
             raise ScenarioError([(f"protocols.{self.name}.oracle", text)])
         self.put("par", 1.0)
         self.put("product", 1.0)
-        self.put("stakers", self.market.ledger.account(HOLDERS))
         if settings.deposits > 0.0:
             self.begin_deposit(HOLDERS, settings.deposits)
 

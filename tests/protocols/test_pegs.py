@@ -1,13 +1,15 @@
-"""How fast a distance from a peg goes."""
+"""What a coin is worth in pools, and how fast a distance from its peg goes."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from protocols.pegs import half_life_of
+from sim import Market, Scenario
 
 
 @pytest.mark.parametrize("blocks", [2.0, 30.0, 500.0])
@@ -30,3 +32,17 @@ def test_half_life_without_noise_and_at_the_ends() -> None:
     assert half_life_of(0.0, 0.0) == 0.0
     assert half_life_of(-1.0, 1.0) == 0.0
     assert math.isinf(half_life_of(1.0, 1.0))
+
+
+def test_the_deepest_pool_says_it_and_face_value_where_there_is_none(
+    small: Callable[..., Scenario],
+) -> None:
+    own = {"t": {"kind": "trove", "collateral": "eth", "oracle": "eth"}}
+    market = Market(small(protocols=own), rng=1)
+    assert market.price("t-coin") == 1.0
+    pools = {
+        "shallow": {"tokens": ["t-coin", "usdc"], "reserves": {"t-coin": 1e3, "usdc": 2e3}},
+        "deep": {"tokens": ["eth", "t-coin"], "reserves": {"eth": 4.5, "t-coin": 1e4}},
+    }
+    market = Market(small(protocols=own, pools=pools), rng=1)
+    assert market.price("t-coin") == pytest.approx(0.9)
