@@ -26,7 +26,16 @@ from agents.intents import OUTSIDE, THEN, Order, ask, trade
 from agents.issued import NOWHERE
 from agents.leveraged_borrower import routes
 from agents.targets import Places, Targets
-from agents.tools import BUMP, affordable, best_place, gas_cost, going_bid, rebid, refuel
+from agents.tools import (
+    BUMP,
+    affordable,
+    best_place,
+    deviation_of,
+    gas_cost,
+    going_bid,
+    rebid,
+    refuel,
+)
 from protocols import auctions, cdp
 from protocols.auctions import (
     BID,
@@ -109,21 +118,12 @@ def counter_lot(lot, tab, value, counter, most):
 
 
 @inner
-def _deviation(w, token, blocks):
-    """Standard deviation of the log price over some blocks, as volatility lately was."""
-    for a in range(w.assets.size):
-        if w.assets[a].token == token:
-            return math.sqrt(w.assets[a].seen_variance * blocks)
-    return 0.0
-
-
-@inner
 def _worth(w, my, token, coin, blocks):
     """What a unit of a token is worth to a keeper that has it after some blocks, coins."""
     price = market_price(w, coin)
     if not price > 0.0:
         return 0.0
-    discount = my.margin + my.risk_aversion * _deviation(w, token, blocks)
+    discount = my.margin + my.risk_aversion * deviation_of(w, token, blocks)
     return market_price(w, token) * max(1.0 - discount, 0.0) / price
 
 

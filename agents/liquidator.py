@@ -29,6 +29,7 @@ from agents.tools import (
     affordable,
     best_place,
     delay,
+    deviation_of,
     find_route,
     follow_routes,
     gas_cost,
@@ -118,15 +119,6 @@ def _pair(w, market, borrower):
 
 
 @inner
-def _deviation(w, token, blocks):
-    """Standard deviation of the log price over some blocks, as volatility lately was."""
-    for a in range(w.assets.size):
-        if w.assets[a].token == token:
-            return math.sqrt(w.assets[a].seen_variance * blocks)
-    return 0.0
-
-
-@inner
 def _unit_cost(w, debt):
     """What a unit of a debt's token costs a liquidator, numeraire."""
     if debt == w.rules[0].numeraire:
@@ -139,7 +131,7 @@ def _unit_cost(w, debt):
 def _discount(w, my, collateral):
     """What a liquidator that holds what it seizes takes off its price, share."""
     if my.risk_aversion > 0.0:  # who holds for ever and does not mind has none
-        return min(my.risk_aversion * _deviation(w, collateral, my.hold), 1.0)
+        return min(my.risk_aversion * deviation_of(w, collateral, my.hold), 1.0)
     return 0.0
 
 

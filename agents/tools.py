@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from agents.base import Column
@@ -222,6 +224,15 @@ def worth_the_race(w, profit, share, gas, hits):
         return profit > cost
     chance = max(hits, 0.05)
     return chance * (profit - cost) > (1.0 - chance) * cost * rules.revert_gas
+
+
+@inner
+def deviation_of(w, token, blocks):
+    """Standard deviation of the log price over some blocks, as volatility lately was."""
+    for a in range(w.assets.size):
+        if w.assets[a].token == token:
+            return math.sqrt(w.assets[a].seen_variance * blocks)
+    return 0.0
 
 
 @inner

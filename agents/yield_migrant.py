@@ -30,7 +30,7 @@ from agents.liquidity_provider import begin_with_shares
 from agents.targets import Pools, Targets
 from agents.tools import gas_cost, going_bid, quote_at, refuel, trade_towards
 from protocols import amm
-from protocols.pool import CONSTANT_PRODUCT
+from protocols.pool import CONSTANT_PRODUCT, position
 from sim import venue
 from sim.codes import ALL, Kind
 from sim.compiled import inner
@@ -115,6 +115,17 @@ def _net(me, my, k):
 
 
 @inner
+def _have_and_want(w, here, there, token, part, grow):
+    """Units of a token that come out of one pool, and that go into the other."""
+    have, want = 0.0, 0.0
+    if position(here, token) >= 0:
+        have = part * w.books.balances[here.account, token] * (1.0 - 1e-9)
+    if position(there, token) >= 0:
+        want = grow * w.books.balances[there.account, token]
+    return have, want
+
+
+@inner
 def _affordable(w, account, here, there, part, grow):
     """Part of a pool's reserves that what comes out of another will pay for.
 
@@ -133,16 +144,9 @@ def _affordable(w, account, here, there, part, grow):
         pool = here if side == 0 else there
         for k in range(pool.size):
             token = pool.tokens[k]
-            have, want, seen = 0.0, 0.0, False
-            for j in range(here.size):
-                if here.tokens[j] == token:
-                    have = part * w.books.balances[here.account, token] * (1.0 - 1e-9)
-                    seen = side == 1
-            for j in range(there.size):
-                if there.tokens[j] == token:
-                    want = grow * w.books.balances[there.account, token]
-            if seen:
+            if side == 1 and position(here, token) >= 0:
                 continue
+            have, want = _have_and_want(w, here, there, token, part, grow)
             if token == numeraire:
                 money += have - want
             elif have > want:
@@ -190,15 +194,10 @@ def _move(w, me, i, my, old, new):
             pool = here if side == 0 else there
             for k in range(pool.size):
                 token = pool.tokens[k]
-                have, want, seen = 0.0, 0.0, False
-                for j in range(here.size):
-                    if here.tokens[j] == token:
-                        have = part * w.books.balances[here.account, token] * (1.0 - 1e-9)
-                        seen = side == 1
-                for j in range(there.size):
-                    if there.tokens[j] == token:
-                        want = grow * w.books.balances[there.account, token]
-                if not seen and (want > have) == (buying == 1):
+                if side == 1 and position(here, token) >= 0:
+                    continue
+                have, want = _have_and_want(w, here, there, token, part, grow)
+                if (want > have) == (buying == 1):
                     trade_towards(w, order, True, token, have, want)
     buy_shares(w, THEN, new, grow * w.books.supply[there.share] * (1.0 - 1e-9))
     my.busy = chain.block + order.patience

@@ -428,16 +428,7 @@ def standing_at(books, market, reserves, values, account):
 @kernel
 def health(books, market, reserves, feeds, account):
     """Health factor of an account, of its `standing`; inf without debt."""
-    if market.isolates or market.sorted:  # whose terms depend on what else it has and owes
-        _, _, limit, owed = standing(books, market, reserves, feeds, account)
-        return limit / owed if owed > 0.0 else np.inf
-    threshold = debt = 0.0
-    for r in range(market.first, market.first + market.size):
-        reserve = reserves[r]
-        price = feeds[reserve.feed].price
-        if reserve.collateral:
-            threshold += deposit_of(books, reserve, account) * price * reserve.threshold
-        debt += debt_of(books, reserve, account) * price
+    _, _, threshold, debt = standing(books, market, reserves, feeds, account)
     return threshold / debt if debt > 0.0 else np.inf
 
 
@@ -451,7 +442,7 @@ def find_healths(books, market, reserves, feeds, accounts, found):
         accounts: int64[n], rows.
         found: float64[n], where they are written.
     """
-    if market.isolates or market.sorted:
+    if market.isolates or market.sorted:  # whose terms depend on what else it has and owes
         for i in range(accounts.size):
             found[i] = health(books, market, reserves, feeds, accounts[i])
         return
