@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
@@ -123,7 +122,7 @@ def derive(market: Market, by: str = "group") -> System:
         elif issuer in row:
             owed[:, row[issuer]] += value.clip(min=0.0)
             owed[row[issuer]] -= value.clip(max=0.0)
-    _add_claims(market, entities, own, owed)
+    _add_claims(market, entities, parts[:, own], owed)
     kept = [e for e, name in enumerate(names) if name != VENUE]
     for e in kept:
         owed[e, e] = 0.0
@@ -152,16 +151,20 @@ def _standing_for(market: Market) -> Floats:
     return found
 
 
-def _add_claims(
-    market: Market, entities: Entities, own: list[int], owed: npt.NDArray[np.float64]
-) -> None:
-    """Add claims that are no tokens."""
+def _add_claims(market: Market, entities: Entities, parts: Floats, owed: Floats) -> None:
+    """Add claims that are no tokens.
+
+    Args:
+        market: As it stands.
+        entities: Everybody.
+        parts: float64[tokens, assets], of each token's value in each asset.
+        owed: float64[entities, entities, assets], in place.
+    """
     row = {name: e for e, name in enumerate(entities.names)}
-    parts = _standing_for(market)
     for handle in market.protocols.values():
         owners, tokens, amounts = handle.owed()
         if owners.size and handle.name in row:
-            worth = (amounts * market.world.values[tokens]) @ parts[tokens][:, own]
+            worth = (amounts * market.world.values[tokens]) @ parts[tokens]
             np.add.at(owed[:, row[handle.name]], entities.of[owners], worth)
 
 

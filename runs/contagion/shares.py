@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from runs.contagion.networks import Floats
+from runs.study.statistics import RESAMPLES, interval
 
 Coalition = frozenset[str]
 MOST_EXACT = 8
@@ -117,22 +119,14 @@ def interactions(
 
 
 def intervals(
-    found: Mapping[str, Floats], level: float = 0.95, resamples: int = 4000, rng: int = 1
+    found: Mapping[str, Floats], level: float = 0.95, resamples: int = RESAMPLES
 ) -> pd.DataFrame:
-    """Mean and bootstrap interval over seeds, a row each.
+    """Mean and interval over seeds, a row each (`runs.study.statistics.interval`).
 
     Args:
         found: float64[seeds] by name.
         level: Of the interval.
-        resamples: Of the bootstrap; the same seeds are drawn for all.
-        rng: Seed of it.
+        resamples: Of the bootstrap.
     """
-    random = np.random.default_rng(rng)
-    size = len(next(iter(found.values()))) if found else 0
-    rows = []
-    draws = random.integers(0, size, (resamples, size)) if size else np.zeros((0, 0), np.int64)
-    for name, values in found.items():
-        means = values[draws].mean(axis=1)
-        low, high = np.quantile(means, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
-        rows.append((name, float(values.mean()), float(low), float(high)))
+    rows = [(name, *astuple(interval(v, "mean", level, resamples))) for name, v in found.items()]
     return pd.DataFrame(rows, columns=["name", "mean", "low", "high"]).set_index("name")
