@@ -23,7 +23,7 @@ from sim import Scenario
 
 
 def overview(pictures: Pictures) -> Figure:
-    """Ether, dai, liquidations, utilisation and gas of Black Thursday, one above the other."""
+    """Ether, dai, auctions, utilisation and gas of Black Thursday, one above the other."""
     figure, axes = new_figure(5, 1.55)
     rows = (
         (
@@ -39,8 +39,9 @@ def overview(pictures: Pictures) -> Figure:
         (
             "Debt (dollars)",
             {
-                "lending.bank.liquidated": "liquidated since the start",
-                "lending.bank.endangered": "endangered by a fall of 10 %",
+                "protocol.maker.liquidated": "auctioned by Maker since the start",
+                "lending.bank.liquidated": "liquidated by the bank",
+                "protocol.maker.bad_debt": "not brought by auctions",
             },
             MONEY,
         ),
