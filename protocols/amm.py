@@ -135,7 +135,7 @@ def trade(books, pool, i, o, amount):
     What the trader would pay and receive appears and vanishes.
 
     Returns:
-        Amount out.
+        Amount out; 0 where a swap would fail.
     """
     return ask_amount(pool.trade_at, books, pool, i, o, amount)
 

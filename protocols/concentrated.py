@@ -49,6 +49,8 @@ DIGIT = 1e-13
 """Relative error of a price and of a growth of fees that a few hundred swaps may leave."""
 SEEN = 1e-9
 """Share of what others have in a pool that a rounding may cost them unasked."""
+ALL = 1.0 - 1e-9
+"""Share of a swap's amount that is all of it, but for rounding."""
 GROUP = 256
 """Ticks that share a count of how many of them hold liquidity."""
 # Slots of a position. An owner is an account, plus one; 0 is a free place.
@@ -417,7 +419,7 @@ def swap_of_pool(books, pool, sender, i, o, amount, minimum):
     paid, out, fee, fine = walk(books, pool, i == 0, amount, 0.0, True)
     if not fine:
         return Reason.TOO_LONG, 0.0
-    if paid < amount * (1.0 - 1e-9) or out <= 0.0:
+    if paid < amount * ALL or out <= 0.0:
         return Reason.EMPTY_POOL, 0.0
     # Rounding may have the curve promise a grain more than there is.
     out = min(out, books.balances[pool.account, pool.tokens[o]])
@@ -908,8 +910,9 @@ def to_rate_of_pool(books, pool, i, o, rate):
 
 @inner
 def trade_of_pool(books, pool, i, o, amount):
-    """`amm.trade`."""
-    return walk(books, pool, i == 0, amount, 0.0, True)[1]
+    """`amm.trade`; nothing where the liquidity takes less than all, as a swap would fail."""
+    paid, out, _, fine = walk(books, pool, i == 0, amount, 0.0, True)
+    return 0.0 if not fine or paid < amount * ALL else out
 
 
 # Wide: the signature of all entries, `protocols.operations`.

@@ -10,7 +10,10 @@ Between two routes' amounts every route is taken for the constant product that h
 marginal price and slope there, for which the best split is a closed form. A chain of
 constant-product pools is one itself, so for them the first step is exact; for other
 kinds the steps converge as Newton's do. What a split gives is always computed by trying
-it out on the pools themselves, under the journal, so routes may share pools.
+it out on the pools themselves, under the journal, so routes may share pools. Those are gone
+through one after the other, in the order in which they were added, and the problem is no
+longer concave: another order, or other routes, may give a few ten-thousandths more, and
+some thousandths where an amount is many times what the pools hold.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ ROUTES = MOST_ROUTES
 CANDIDATES = 96
 """Routes that are looked at, at most; the shorter ones come first."""
 _STEPS = 60
+_SWEEPS = 200  # over all pairs of routes; most markets need two
 
 
 class Routes(NamedTuple):
@@ -319,7 +323,7 @@ def _polish(books, pools, legs, tokens, lengths, amounts, best):
     ratio = 0.6180339887498949
     n = amounts.size
     trial = amounts.copy()
-    for _ in range(4):
+    for _ in range(_SWEEPS):
         before = best
         for r in range(n):
             for q in range(r):
@@ -403,7 +407,10 @@ def best_route(books, pools, token_in, token_out, amount, swap_cost, hops, most)
         tried[new] = True
         chosen[used] = new
         trial = np.zeros(used + 1)
-        copy_into(trial, amounts[:used])
+        if best > 0.0:
+            copy_into(trial, amounts[:used])
+        else:  # what no route takes alone is tried in equal parts
+            trial[:] = amount / trial.size
         some = chosen[: used + 1]
         gives = split(books, pools, legs[some], tokens[some], lengths[some], amount, trial)
         if gives - best > lengths[new] * swap_cost:
@@ -416,6 +423,8 @@ def best_route(books, pools, token_in, token_out, amount, swap_cost, hops, most)
                     chosen[kept], amounts[kept] = chosen[r], amounts[r]
                     kept += 1
             used = kept
+    if not best > 0.0:
+        used = 0
     return _picked(legs, tokens, lengths, chosen, amounts, used, best)
 
 
