@@ -105,6 +105,8 @@ def lock(w, me, call):
         return Reason.INSUFFICIENT_BALANCE, 0.0
     if not _enqueue(w, me, call.sender, call.amount, IN):
         return Reason.TOO_LONG, 0.0
+    if not write(w, me.most, max(read(w, me.most), owed(w, me))):
+        return Reason.TOO_LONG, 0.0
     return Reason.DONE, call.amount
 
 
@@ -177,10 +179,10 @@ def waits(w, me):
 
 @inner
 def leak(w, me):
-    """How far what is owed exceeds what is locked and stolen, relative."""
+    """How far what is owed exceeds what is locked and stolen, relative to the most ever owed."""
     due = owed(w, me)
     gap = due - locked(w, me) - read(w, me.stolen)
-    return max(gap, 0.0) / max(due, 1.0)
+    return max(gap, 0.0) / max(due, read(w, me.most), 1.0)
 
 
 @inner
@@ -219,6 +221,7 @@ class Bridge(Protocol):
         "waiting": "What waits, token units",
         "bucket": "What may be let through now, token units",
         "stolen": "Since the start, token units",
+        "most": "Most that it ever owed, token units",
         "shut": "Above 0: nothing moves",
     }
     tables: ClassVar[Mapping[str, Table]] = {
@@ -274,6 +277,7 @@ class Bridge(Protocol):
             text = f"{out:g} {self.token('wrapped')} are out, and only {ledger.issuers[asset]} "
             raise ValueError(f"{text}issues {asset} to lock for them; bridge a token of the venue")
         ledger.mint(self.name, asset, out)
+        self.put("most", out)
 
     def is_robbed(self, size: float) -> None:
         """A share of what is locked goes to the world outside."""

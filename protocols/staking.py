@@ -342,6 +342,10 @@ class Staking(Protocol):
         self.market.ledger.burn(self.name, self.token("asset"), min(amount, self.held("asset")))
         for name in ("pooled", "queued", "cut"):
             self.put(name, self.value(name) * (1.0 - size))
+        if not self.value("cut") > 0.0:  # nobody who waits is owed anything; who comes later is
+            self.put("head", self.value("tail"))
+            self.put("queued", 0.0)
+            self.put("cut", 1.0)
         self.put("slashed", self.value("slashed") + amount)
 
     def is_shut(self, size: float) -> Callable[[], None]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agents import MarketAgent
 from sim import Market, Scenario
 from sim.codes import ALL
+from sim.ledger import LedgerError
 
 Make = Callable[..., Scenario]
 
@@ -81,6 +82,24 @@ def test_after_a_theft_the_first_are_paid_and_the_last_are_not(small: Make) -> N
     assert ann.wealth == pytest.approx(8.0 * market.price("eth")), "the rest of hers waits in vain"
     bridge.audit()
     market.ledger.audit()
+
+
+def test_roundings_of_what_was_once_locked_are_no_leak_of_the_rest(small: Make) -> None:
+    market = opened(small, delay=0)
+    ann = Idle(market, {"eth": 1e7}, "ann")
+    bridge: Any = market.protocols["b"]
+    for amount in (1e6 + 1.0 / 3.0, 2e6 / 7.0, 0.1):
+        ann.act("b", "lock", amount)
+        market.run(1)
+        ann.act("b", "unlock", amount)
+        market.run(1)
+    assert bridge.value("most") > 1e6
+    # What is missing is measured against the most that was owed, and by no more than that.
+    market.ledger.mint("ann", "b-wrapped", 1e-4)
+    assert 0.0 < bridge.audit() < 1e-9
+    market.ledger.mint("ann", "b-wrapped", 1.0)
+    with pytest.raises(LedgerError, match="off by"):
+        bridge.audit()
 
 
 def test_while_it_is_shut_nothing_moves(small: Make) -> None:

@@ -92,6 +92,24 @@ def test_slashing_takes_a_part_of_shares_and_of_what_waits(small: Make) -> None:
     market.ledger.audit()
 
 
+def test_after_all_was_slashed_who_asks_later_is_owed_again(small: Make) -> None:
+    slash = {"kind": "event", "protocol": "lido", "event": "slashed", "size": 1.0, "block": 5}
+    market = opened(small, [slash | {"blocks": 1}], capacity=7.2)
+    ann, bob = Idle(market, {"eth": 10.0}, "ann"), Idle(market, {"eth": 10.0}, "bob")
+    lido: Any = market.protocols["lido"]
+    ann.act("lido", "stake", ALL)
+    market.run(1)
+    ann.act("lido", "request", ALL)
+    market.run(5)
+    assert lido.waiting() == [] and lido.value("queued") == 0.0
+    for call, amount in (("stake", 4.0), ("request", 1.0)):
+        bob.act("lido", call, amount)
+        market.run(1)
+    assert bob.wealth == pytest.approx(10.0 * market.price("eth"), rel=1e-3)
+    lido.audit()
+    market.ledger.audit()
+
+
 def test_a_shut_queue_takes_and_meets_nothing(small: Make) -> None:
     shut = {"kind": "event", "protocol": "lido", "event": "queue_shut", "block": 3, "blocks": 10}
     market = opened(small, [shut])
