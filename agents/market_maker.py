@@ -26,10 +26,10 @@ from agents.base import Behaviour, Column
 from agents.targets import Assets, Targets
 from sim import venue
 from sim.build import first_quote
-from sim.codes import Event
+from sim.codes import Cause, Event
 from sim.compiled import inner, kernel
 from sim.ledger import begin, exchange
-from sim.losses import Cause, bring
+from sim.losses import bring
 from sim.tasks import tell
 
 if TYPE_CHECKING:

@@ -26,9 +26,8 @@ from typing import TYPE_CHECKING, ClassVar
 from agents.base import Behaviour, Column
 from agents.targets import Assets, Targets
 from sim.clock import look, lookers
-from sim.codes import Event
+from sim.codes import Cause, Event
 from sim.compiled import inner
-from sim.losses import Cause
 from sim.randomness import agent_normal, agent_uniform, block_key, normal
 from sim.tasks import tell
 from sim.venue import post_order, settle_order

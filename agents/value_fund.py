@@ -24,10 +24,10 @@ from agents.base import Behaviour, Column
 from agents.outside_trader import OutsideTrader, asset_of
 from agents.targets import Assets, Targets
 from protocols.margin import note_failure
-from sim.codes import Event
+from sim.codes import Cause, Event
 from sim.compiled import inner
 from sim.ledger import begin, burn, mint, transfer
-from sim.losses import Cause, bring
+from sim.losses import bring
 from sim.tasks import tell
 from sim.venue import YEAR, post_order, settle_order
 

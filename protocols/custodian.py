@@ -451,8 +451,8 @@ class Custodian(Protocol):
         "tranches": Table({"amount": "At cost, token units", "due": "Block"}, "rows")
     }
     calls = (
-        Call("enter", enter, gas=110_000.0, pays="asset", gives="deposit"),
-        Call("leave", leave, gas=200_000.0, pays="deposit", gives="asset"),
+        Call("enter", enter, gas=110_000.0, pays="asset", gives="deposit", cause="fees"),
+        Call("leave", leave, gas=200_000.0, pays="deposit", gives="asset", cause="fees"),
     )
     between_blocks = go_on
     leak = leak

@@ -30,7 +30,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -87,6 +87,9 @@ class Call:
         gas: Units.
         pays: Token that it takes, where a call does not say; "": the first of `tokens`.
         gives: Token that it gives out, likewise.
+        cause: Under what ``market.losses()`` tells what it takes from whom and gives to whom: a
+            trade at another price than outside ("price_impact", as of the call `trade`), what
+            debts cost ("fees"), a liquidation or an auction ("run"); "": "other".
     """
 
     name: str
@@ -94,6 +97,7 @@ class Call:
     gas: float = 200_000.0
     pays: str = ""
     gives: str = ""
+    cause: Literal["", "price_impact", "fees", "run", "other"] = ""
 
 
 @dataclass(frozen=True)

@@ -389,13 +389,15 @@ def best_route(books, pools, token_in, token_out, amount, swap_cost, hops, most)
         if out - lengths[c] * swap_cost > highest:  # nothing where a pool does not take it
             best, highest, used, chosen[0] = out, out - lengths[c] * swap_cost, 1, c
     tried = np.zeros(CANDIDATES, np.bool_)
-    if used == 0:  # no route takes all of it; several together may
+    if used == 0:  # none is worth its gas, or none takes all of it and several together may
         for c in range(count):
             rate = route_slope(books, pools, legs[c], tokens[c], lengths[c], 0.0)[1]
             if rate > highest:
                 highest, used, chosen[0] = rate, 1, c
-    if used == 0:
-        return _picked(legs, tokens, lengths, chosen, amounts, 0, 0.0)
+        if used == 0:
+            return _picked(legs, tokens, lengths, chosen, amounts, 0, 0.0)
+        c = chosen[0]
+        best = route_slope(books, pools, legs[c], tokens[c], lengths[c], amount)[0]
     tried[chosen[0]] = True
     amounts[0] = amount
     for _ in range(2 * most):

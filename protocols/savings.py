@@ -187,8 +187,8 @@ class Savings(Protocol):
         "rate": "What a share stands for, as the last block ended",
     }
     calls = (
-        Call("enter", enter, gas=130_000.0, pays="asset", gives="share"),
-        Call("leave", leave, gas=220_000.0, pays="share", gives="asset"),
+        Call("enter", enter, gas=130_000.0, pays="asset", gives="share", cause="fees"),
+        Call("leave", leave, gas=220_000.0, pays="share", gives="asset", cause="fees"),
     )
     between_blocks = go_on
     leak = leak

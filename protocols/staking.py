@@ -293,7 +293,7 @@ class Staking(Protocol):
     }
     calls = (
         Call("stake", stake, gas=110_000.0, pays="asset", gives="share"),
-        Call("request", request, gas=190_000.0, pays="share", gives="asset"),
+        Call("request", request, gas=190_000.0, pays="share", gives="asset", cause="fees"),
     )
     quote = would_give
     trade = "stake"

@@ -923,16 +923,20 @@ class Trove(Protocol):
         "eras": Table({"sum": "S", "follows": "1: the scale after another, 0: a new epoch"}, ERAS),
     }
     calls = (
-        Call("open", open_trove, gas=400_000.0, pays="collateral", gives="coin"),
-        Call("put_in", put_in, gas=250_000.0, pays="collateral"),
-        Call("take_out", take_out, gas=280_000.0, pays="collateral", gives="collateral"),
-        Call("draw", draw, gas=300_000.0, pays="coin", gives="coin"),
-        Call("repay", repay, gas=250_000.0, pays="coin"),
-        Call("close", close, gas=300_000.0, pays="coin", gives="collateral"),
-        Call("redeem", redeem, gas=500_000.0, pays="coin", gives="collateral"),
-        Call("liquidate", liquidate, gas=450_000.0, pays="coin", gives="collateral"),
-        Call("provide", provide, gas=250_000.0, pays="coin"),
-        Call("leave", leave, gas=300_000.0, pays="coin", gives="coin"),
+        Call("open", open_trove, gas=400_000.0, pays="collateral", gives="coin", cause="fees"),
+        Call("put_in", put_in, gas=250_000.0, pays="collateral", cause="fees"),
+        Call(
+            "take_out", take_out, gas=280_000.0, pays="collateral", gives="collateral", cause="fees"
+        ),
+        Call("draw", draw, gas=300_000.0, pays="coin", gives="coin", cause="fees"),
+        Call("repay", repay, gas=250_000.0, pays="coin", cause="fees"),
+        Call("close", close, gas=300_000.0, pays="coin", gives="collateral", cause="fees"),
+        Call(
+            "redeem", redeem, gas=500_000.0, pays="coin", gives="collateral", cause="price_impact"
+        ),
+        Call("liquidate", liquidate, gas=450_000.0, pays="coin", gives="collateral", cause="run"),
+        Call("provide", provide, gas=250_000.0, pays="coin", cause="fees"),
+        Call("leave", leave, gas=300_000.0, pays="coin", gives="coin", cause="fees"),
     )
     quote = would_redeem
     trade = "redeem"

@@ -128,8 +128,8 @@ class Vault(Protocol):
     issues = (Token("share"),)
     state: ClassVar[dict[str, str]] = {"fees": "Exit fees so far, token units"}
     calls = (
-        Call("enter", deposit, gas=120_000.0, pays="asset", gives="share"),
-        Call("leave", withdraw, gas=130_000.0, pays="share", gives="asset"),
+        Call("enter", deposit, gas=120_000.0, pays="asset", gives="share", cause="fees"),
+        Call("leave", withdraw, gas=130_000.0, pays="share", gives="asset", cause="fees"),
     )
     measures = (
         Measure("price", "asset per share", "What a share stands for", price),

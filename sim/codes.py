@@ -31,6 +31,18 @@ class Kind(IntEnum):
     """In a sealed bundle: another's public transaction is carried out here."""
 
 
+class Cause(IntEnum):
+    """Why an entity has more or less than had it done nothing."""
+
+    REVALUATION = 0
+    PRICE_IMPACT = 1
+    FEES = 2
+    GAS = 3
+    BAD_DEBT = 4
+    RUN = 5
+    OTHER = 6
+
+
 class Reason(IntEnum):
     """How a call ended: done, or why its whole transaction was reverted."""
 

@@ -15,7 +15,7 @@ from numba.np import numpy_support
 from pydantic import ValidationError
 
 from sim import registry
-from sim.codes import Reason
+from sim.codes import Cause, Reason
 from sim.compiled import (
     OUTCOME,
     address_of,
@@ -246,6 +246,7 @@ def records(scenario: Scenario, ledger: Ledger, first_slot: int) -> dict[str, An
         r["account"], r["first"], r["calls"] = ledger.account(name), first, len(cls.calls)
         for call in cls.calls:
             actions[first]["gas"] = table.gas.get(call.name, call.gas)
+            actions[first]["cause"] = _cause(cls, call)
             first += 1
         if cls.quote is not None:
             r["trade"] = [call.name for call in cls.calls].index(cls.trade)
@@ -263,6 +264,12 @@ def records(scenario: Scenario, ledger: Ledger, first_slot: int) -> dict[str, An
         "issues": np.array(issues, ISSUE) if issues else np.zeros(0, ISSUE),
         "order": np.zeros(1, ORDER),
     }
+
+
+def _cause(cls: Any, call: Any) -> Cause:
+    """Under what losses and gains of a call stand; of a trade and a call that names none, too."""
+    named = call.cause or ("price_impact" if cls.quote and call.name == cls.trade else "other")
+    return Cause[named.upper()]
 
 
 def _issues(

@@ -17,8 +17,9 @@ is the sum of all that has happened to it, each valued in the moment in which it
   liquidation, the discount of a forced sale in a default, and claims (shares, receipts) sold in
   a pool for less than they stand for in place of being redeemed. Who took them has the gain.
   What cannot be withdrawn is a claim still, and no loss before it is sold or written off.
-- **other**: gifts, what protocols that declare themselves take and give, insurance, and what a
-  script does to the ledger by itself.
+- **other**: gifts, insurance, what a script does to the ledger by itself, and of protocols that
+  declare themselves what happens between blocks and in calls that name no cause
+  (`protocols.interface.Call`).
 
 Money that investors outside bring to funds and makers, or take, is a deposit (`bring`): it moves
 the start that results are counted from, and is in no part.
@@ -35,14 +36,13 @@ lending market's receipt) is told whole as price impact.
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sim import venue
 from sim.arrays import copy_into
-from sim.codes import Event, Kind
+from sim.codes import Cause, Event, Kind
 from sim.compiled import inner, kernel
 from sim.ledger import BALANCE, DEBT, LEFT, SUPPLY, Ledger, begin, transfer
 from sim.measures import ACCOUNTING
@@ -51,18 +51,6 @@ from sim.tasks import Stage, Task, register_task, run_stage, tell
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario
-
-
-class Cause(IntEnum):
-    """Why an entity has more or less than had it done nothing."""
-
-    REVALUATION = 0
-    PRICE_IMPACT = 1
-    FEES = 2
-    GAS = 3
-    BAD_DEBT = 4
-    RUN = 5
-    OTHER = 6
 
 
 CAUSES = [cause.name.lower() for cause in Cause]
@@ -291,7 +279,7 @@ def _part_fees(w, cause, sender, token):
             if e != sender and e != p and w.lost[SHIFTS, e, 0] > 0.0:
                 handed += w.lost[SHIFTS, e, 0]
                 _move(w, e, cause, Cause.FEES, w.lost[SHIFTS, e, 0])
-            if e != p:
+            if e != p and token >= 0:
                 weights[e] = max(claims[e, token] - claimed[e, token], 0.0)
         total = weights.sum()
         if not total > 0.0:
@@ -365,6 +353,8 @@ def cause_of(w, call):
         return Cause.PRICE_IMPACT
     if kind == Kind.LIQUIDATE:
         return Cause.RUN
+    if kind == Kind.PROTOCOL:
+        return w.actions[w.protocols[call.protocol].first + call.action].cause
     loan = kind == Kind.DEPOSIT or kind == Kind.WITHDRAW
     loan = loan or kind == Kind.BORROW or kind == Kind.REPAY
     if loan or kind == Kind.FLASH_BORROW or kind == Kind.FLASH_REPAY:

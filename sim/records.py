@@ -184,7 +184,7 @@ PROTOCOL = np.dtype(
 )
 """A protocol that declares itself, as the block knows it."""
 
-ACTION = np.dtype([("address", "i8"), ("gas", "f8")])
+ACTION = np.dtype([("address", "i8"), ("gas", "f8"), ("cause", "i8")])
 """One of its calls; the address is 0 where Python carries it out."""
 
 ISSUE = np.dtype(

@@ -114,7 +114,7 @@ def tell(w, event, who):
     Args:
         event: One of `sim.codes.Event`.
         who: Of a call its place in the mempool, of an account that was closed its row; of what an
-            agent has done by itself the `sim.losses.Cause`.
+            agent has done by itself the `sim.codes.Cause`.
     """
     if w.rules[0].accounted:
         w.asked[0].event, w.asked[0].who = event, who

@@ -6,10 +6,12 @@ Prints the table of docs/channels.md: one assumption changed at a time, all chan
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from runs.dev.capital import SCENARIO, SEEDS, cash, lost, run
@@ -73,10 +75,10 @@ def table(frame: pd.DataFrame) -> str:
     """Means with their standard errors, losses in thousands, in Markdown."""
     lines = ["| | second bank | first bank | bitcoin's low |", "|---|---:|---:|---:|"]
     for name, some in frame.groupby("row", sort=False):
-        cells = [
-            f"{some[bank].mean() / 1e3:,.0f} ± {some[bank].sem() / 1e3:,.0f}"
-            for bank in ("two", "one")
-        ]
+        thousands = some[["two", "one"]].to_numpy(np.float64) / 1e3
+        errors = thousands.std(axis=0, ddof=1) / math.sqrt(len(thousands))
+        means = thousands.mean(axis=0)
+        cells = [f"{m:,.0f} ± {e:,.0f}" for m, e in zip(means, errors, strict=True)]
         lines.append(f"| {name} | {' | '.join(cells)} | {some['low'].mean():,.0f} |")
     return "\n".join(lines)
 

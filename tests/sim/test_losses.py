@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from agents.base import MarketAgent
 from runs.dev.stylised_facts import MARKET
 from sim import Market, Scenario
+from sim.codes import ALL
 from sim.loss_book import LossBook
 from sim.losses import CAUSES, TOTAL
 from tests.agents.test_value_fund import FUND
 from tests.conftest import BASE, merged
-from tests.fuzz.generator import LOCKER, TILL, Draft, scenario
+from tests.fuzz.generator import Draft, scenario
 from tests.protocols.test_default import Actor, levered, two_banks
 from tests.protocols.test_default import settings as defaulting
 
@@ -333,10 +334,6 @@ class Vulture(MarketAgent):
                             self.liquidate(bank, debtor, debt, token, 0.4 * owed)
 
 
-TOLD = ("vault", TILL, LOCKER)
-"""Kinds of declared protocols in the random markets below."""
-
-
 def strained(number: int) -> tuple[Market | None, dict[str, float]]:
     """A random market whose prices fall, with debtors, liquidators and who calls anything."""
     rng = random.Random(f"losses:{number}")
@@ -346,9 +343,6 @@ def strained(number: int) -> tuple[Market | None, dict[str, float]]:
     for bank in content["lending"].values():
         bank["default"] = rng.choice(("none", "close", "close"))
         bank["default_delay"] = rng.randint(0, 1)
-    # Of kinds that mint, value and write down by rules of their own the parts do not sum to
-    # nothing yet (the totals do, which the fuzz suites look at): docs/losses.md says so.
-    content["protocols"] = {n: p for n, p in content["protocols"].items() if p["kind"] in TOLD}
     assets = content["venue"]["assets"]
     for asset in list(assets)[: rng.randint(1, 2)]:
         fall = {"kind": "price_jump", "asset": asset, "size": -0.8}
@@ -372,12 +366,14 @@ def closed(number: int) -> tuple[int, int]:
     market, wallet = strained(number)
     if market is None:
         return 0, 0
+    issued = {token for token in wallet if market.ledger.issuers[token]}  # a coin of a protocol's
+    wallet = {token: amount for token, amount in wallet.items() if token not in issued}
     if market.lending:
         for _ in range(3):
             Borrower(market, wallet)
         if number % 3:
             Vulture(market, wallet)
-    base = [market.numeraire, *market.venue.names]
+    base = [token for token in (market.numeraire, *market.venue.names) if token not in issued]
     first = {token: market.ledger.supply(token) for token in base}
     size = 1.0
     while market.block < market.setup.blocks:
@@ -394,12 +390,15 @@ def closed(number: int) -> tuple[int, int]:
             first[shock.token] += shock.amount / shock.blocks
     burnt = sum((first[t] - market.ledger.supply(t)) * market.price(t) for t in base)
     assert abs(frame[TOTAL].sum() + burnt) <= 1e-9 * size
+    kinds = {settings.kind for settings in market.setup.protocols.values()}
     for cause in ("price_impact", "fees", "bad_debt", "run", "other"):
+        if cause == "other" and kinds & {"staking"}:
+            continue  # its rewards come from outside, and what is slashed goes there
         assert abs(frame[cause].sum()) <= 1e-9 * size, cause
     assert (frame[CAUSES].sum(axis=1) - frame[TOTAL]).abs().max() <= 1e-9 * size
-    setup, kinds = market.setup, {group.kind for group in market.setup.agents.values()}
+    setup, groups = market.setup, {group.kind for group in market.setup.agents.values()}
     quiet = not (setup.protocols or setup.insurance or "attackers" in market.cohorts)
-    quiet &= not kinds & {"value_fund", "market_maker", "leveraged_fund"}  # by their investors
+    quiet &= not groups & {"value_fund", "market_maker", "leveraged_fund"}  # by their investors
     if quiet:  # nobody gives anything away: all that happens has a name
         assert frame["other"].abs().max() <= 1e-9 * size
     lenders = market.lending.values()
@@ -458,3 +457,60 @@ def test_a_loss_goes_through_a_claim_on_a_claim() -> None:
     assert frame.loc["Debtor", "bad_debt"] == pytest.approx(written, rel=1e-9)
     assert frame.loc[["one", "two"], TOTAL].abs().max() < 1.0
     assert abs(frame["bad_debt"].sum()) < 1e-6 * written and adds_up(frame)
+
+
+class Keeper(Actor):
+    """A group of its own."""
+
+
+def test_calls_of_declared_protocols_tell_under_what_they_stand(small: Any) -> None:
+    """A module's fee is price impact; what a vault gives above what is repaid is a run."""
+    price = {"process": "constant", "spread": 0.0}
+    assets = {"eth": price | {"price": 2000.0}, "gem": price | {"price": 1.0}}
+    maker = {
+        "kind": "cdp",
+        "auction": "bonus",
+        "bonus": 0.08,
+        "close_factor": 1.0,
+        "collaterals": {"ether": {"token": "eth", "oracle": "told", "dust": 0.0, "penalty": 0.0}},
+    }
+    module = {"kind": "peg_module", "coin": "usdc", "asset": "gem", "fee_in": 0.01, "coins": 1e6}
+    market = Market(
+        small(
+            venue={"assets": assets},
+            protocols={"maker": maker, "psm": module},
+            oracles={"told": {"token": "eth", "source": "fixed", "price": 2000.0}},
+            measures={"losses": True},
+        ),
+        rng=1,
+    )
+
+    def vault(agent: Actor) -> None:
+        with agent.transaction():
+            agent.act("maker", "lock", 10.0, token_in="eth")
+            agent.act("maker", "draw", 13_000.0, token_in="maker-debt-ether")
+
+    def give(agent: Actor) -> None:
+        agent.transfer(keeper.name, "maker-coin", ALL)
+
+    ann = Actor(market, {"eth": 10.0}, b1=vault, b3=give)
+    keeper = Keeper(
+        market,
+        {"gem": 1000.0},
+        b1=lambda a: a.act("psm", "swap", 1000.0, token_in="gem", token_out="usdc"),
+        b5=lambda a: a.act(
+            "maker", "liquidate", 6500.0, token_out="maker-locked-ether", counterparty=ann.name
+        ),
+    )
+    market.run(4)
+    market.world.feeds[list(market.oracles).index("told")]["price"] = 1900.0
+    market.run(2)
+    assert set(market.receipts()["status"]) == {"done"}
+    frame = by_entity(market)
+    assert frame.loc["Keeper", "price_impact"] == pytest.approx(-10.0)
+    # 6,500 coins for 6,500 x 1.08 / 1,900 ether, which is worth 2,000 outside.
+    gained = 6500.0 * 1.08 / 1900.0 * 2000.0 - 6500.0
+    assert frame.loc["Keeper", "run"] == pytest.approx(gained)
+    assert frame.loc["Actor", "run"] == pytest.approx(-gained)
+    assert frame.loc["Keeper", "other"] == pytest.approx(13_000.0)  # the gift
+    assert abs(frame["run"].sum()) < 1e-6 and adds_up(frame)
