@@ -41,6 +41,8 @@ class LossBook:
         self.kept = bool(market.setup.measures.losses)
         self.names: list[str] = []
         self.kinds: list[str] = []
+        self._own = np.zeros((0, 0))
+        self._worth = np.zeros(0)
 
     def begin(self) -> None:
         """Begin now: what everybody holds is the start."""
@@ -52,6 +54,29 @@ class LossBook:
         for e in range(len(self.names)):
             behind = build.underlying(world, world.ledgered[HELD, e])
             world.ledgered[START, e] = behind + world.ledgered[CLAIMED, e]
+        self._note_own()
+
+    def _note_own(self) -> None:
+        """Note what accounts that are new hold, in base tokens, and what that is worth."""
+        market, known = self.market, len(self._own)
+        balances = market.ledger.balances
+        own = np.zeros_like(balances)
+        own[:known, : self._own.shape[1]] = self._own
+        for t in np.flatnonzero(balances[known:].any(axis=0)):
+            unit = np.zeros(balances.shape[1])
+            unit[t] = 1.0
+            own[known:] += balances[known:, t, None] * build.underlying(market.world, unit)
+        if not known:
+            for handle in market.protocols.values():
+                owners, tokens, amounts = handle.owed()
+                if owners.size:
+                    rows = np.broadcast_to(owners[:, None], amounts.shape)
+                    np.add.at(own, (rows, tokens), amounts)
+        self._own = own
+        value_tokens(market.world)
+        worth = (own * market.world.values).sum(axis=1)
+        worth[:known] = self._worth
+        self._worth = worth
 
     def _map(self) -> None:
         """Give every entity a row, those that had one with what is booked there."""
@@ -61,6 +86,7 @@ class LossBook:
         rows = {name: e for e, name in enumerate(names)}
         arrays = empty(len(ledger.accounts), len(names), len(ledger.tokens))
         arrays["whose"][:] = of
+        arrays["brought"][: old.brought.size] = old.brought
         for t, issuer in enumerate(ledger.issuers.values()):
             if issuer:
                 arrays["issued_by"][t] = rows[issuer]
@@ -78,6 +104,7 @@ class LossBook:
         """Take in accounts, groups and tokens that are new."""
         if self.kept and self.names:
             self._map()
+            self._note_own()
             self.sync()
 
     def sync(self) -> None:
@@ -125,6 +152,42 @@ class LossBook:
             frame[name] = np.nan
         return frame.dropna(subset=[TOTAL]).reset_index(drop=True)
 
+    def by_account(self) -> pd.DataFrame:
+        """What each account has gained or lost; see `sim.market.Market.losses`.
+
+        Raises:
+            ValueError: If the scenario does not keep the account.
+        """
+        if not self.kept:
+            raise ValueError(
+                "losses by account are counted from what each held at the start; "
+                "set measures.losses = true in the scenario"
+            )
+        market = self.market
+        market._note_claims()
+        self.sync()
+        by = balance_sheets.ACCOUNT
+        names, kinds, groups, of = balance_sheets.members(market, by)
+        equity = balance_sheets.balance_sheets(market, by)["equity"].to_numpy()
+        uncovered = self._uncovered(equity, by)
+        values = market.world.values
+        began = (self._own * values).sum(axis=1) + market.world.brought
+        starts = np.bincount(of, began, len(names))
+        rows = {name: e for e, name in enumerate(self.names)}
+        for e, name in enumerate(names):  # what scripts and shocks move is noted of these
+            if name in rows:
+                starts[e] = (market.world.ledgered[START, rows[name]] * values).sum()
+        return pd.DataFrame(
+            {
+                "entity": names,
+                "kind": kinds,
+                "group": groups,
+                "began": np.bincount(of, self._worth + market.world.brought, len(names)),
+                "start": starts,
+                TOTAL: equity + uncovered - starts,
+            }
+        )
+
     def _starts_of_classes(self, values: npt.NDArray[np.float64]) -> dict[str, float]:
         """What groups' and special accounts' starts would be worth now, numeraire."""
         market = self.market
@@ -136,7 +199,9 @@ class LossBook:
             found[name] = float((group.start * values[: group.start.size]).sum())
         return found
 
-    def _uncovered(self, equity: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def _uncovered(
+        self, equity: npt.NDArray[np.float64], by: str = balance_sheets.GROUP
+    ) -> npt.NDArray[np.float64]:
         """What each entity would gain if all that is not covered were written off now.
 
         It is tried out on the ledger, by the rules of those who would write it off, and taken
@@ -156,7 +221,7 @@ class LossBook:
         try:
             if not any_written:
                 return np.zeros_like(equity)
-            then = balance_sheets.balance_sheets(market)["equity"].to_numpy()
+            then = balance_sheets.balance_sheets(market, by)["equity"].to_numpy()
             return np.asarray(then - equity)
         finally:
             for array, was in zip((books.balances, books.supply, books.storage), kept, strict=True):

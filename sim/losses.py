@@ -115,6 +115,9 @@ def bring(w, group, account, amount):
     w.start[outside, rules.numeraire] -= amount
     w.start_worth[group] += amount
     w.start_worth[outside] -= amount
+    if w.brought.size > 0:
+        w.brought[account] += amount
+        w.brought[rules.venue] -= amount
     tell(w, Event.FUNDED, account)
     return True
 
@@ -487,6 +490,7 @@ class Losses(Part):
         "ledgered": ("f8", 3),
         "quoted": ("f8", 2),
         "lost": ("f8", 3),
+        "brought": ("f8", 1),  # by account, what investors outside have, numeraire
     }
 
     def arrays(self, s: Scenario, ledger: Ledger, slot: int) -> dict[str, Any]:
@@ -507,6 +511,7 @@ def empty(accounts: int, entities: int, tokens: int) -> dict[str, Any]:
         "ledgered": np.zeros((LAYERS, entities, tokens)),
         "quoted": np.zeros((6, tokens)),
         "lost": np.zeros((3, entities, len(Cause))),
+        "brought": np.zeros(accounts),
     }
 
 

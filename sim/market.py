@@ -224,20 +224,29 @@ class Market(mesa.Model):
         """
         return balance_sheets.balance_sheets(self, by)
 
-    def losses(self) -> pd.DataFrame:
+    def losses(self, by: str = "group") -> pd.DataFrame:
         """What everybody has gained or lost against holding what it had, and by what.
 
         The parts are known where a scenario keeps the account (``measures.losses = true``) and
         sum to the total; `sim.losses` says what each is. Without it the totals alone are told, of
         groups and special accounts, and the parts are NaN.
 
+        Args:
+            by: "group", or "account" for a row for each agent.
+
         Returns:
             A row for each entity of `balance_sheets`: entity, kind, result_against_holding (wealth
             now, claims that nothing covers written down, less what the balance at the start would
             be worth now), revaluation, price_impact, fees, gas, bad_debt, run, other; numeraire,
-            losses negative.
+            losses negative. By account: entity, kind, group, began (what its balance was worth at
+            the start), start (what that would be worth now) and result_against_holding.
+
+        Raises:
+            ValueError: If `by` is neither, or "account" where the account is not kept.
         """
-        return self._losses.frame()
+        if by not in (balance_sheets.GROUP, balance_sheets.ACCOUNT):
+            raise ValueError(f"by must be 'group' or 'account', not {by!r}")
+        return self._losses.frame() if by == balance_sheets.GROUP else self._losses.by_account()
 
     def defaults(self) -> pd.DataFrame:
         """Accounts that failed since the start: their debts exceeded what secured them.

@@ -6,6 +6,7 @@ from runs.contagion.attribution import Attribution, LossMatrix, Plan, attribute,
 from runs.contagion.clearing import eisenberg_noe, losses_of, rogers_veraart
 from runs.contagion.derived import System, derive, foretold, score
 from runs.contagion.distress import amplification, debtrank, furfine, neva
+from runs.contagion.holders import Holders, holders
 from runs.contagion.queues import diamond_dybvig, freeze_threshold, run_threshold
 from runs.contagion.sales import FireSales, fire_sales, threshold_sales
 from runs.contagion.thresholds import Extents, gai_kapadia, overlapping_portfolios
@@ -14,6 +15,7 @@ __all__ = [
     "Attribution",
     "Extents",
     "FireSales",
+    "Holders",
     "LossMatrix",
     "Plan",
     "System",
@@ -28,6 +30,7 @@ __all__ = [
     "freeze_threshold",
     "furfine",
     "gai_kapadia",
+    "holders",
     "loss_matrix",
     "losses_of",
     "neva",

@@ -514,3 +514,34 @@ def test_calls_of_declared_protocols_tell_under_what_they_stand(small: Any) -> N
     assert frame.loc["Actor", "run"] == pytest.approx(-gained)
     assert frame.loc["Keeper", "other"] == pytest.approx(13_000.0)  # the gift
     assert abs(frame["run"].sum()) < 1e-6 and adds_up(frame)
+
+
+def test_losses_by_account_sum_to_those_of_groups() -> None:
+    """Of a random market's groups; and a large holder's is told beside a small one's."""
+    found = 0
+    for number in range(4000, 4040):
+        market, wallet = strained(number)
+        if market is None:
+            continue
+        issued = {token for token in wallet if market.ledger.issuers[token]}
+        for _ in range(2):
+            Borrower(market, {t: a for t, a in wallet.items() if t not in issued})
+        market.run(market.setup.blocks)
+        size = float(market.balance_sheets()["assets"].sum())
+        groups, each = market.losses(), market.losses(by="account")
+        if size < 1e15 and market.losses()[CAUSES].abs().to_numpy().max() < 1e15:
+            within = each[each["group"] != ""].groupby("group")[TOTAL].sum()
+            for name, total in within.items():
+                told = groups.set_index("entity")[TOTAL][name]
+                assert total == pytest.approx(told, abs=1e-9 * size), (number, name)
+            found += len(within)
+        market.close()
+    assert found > 30
+
+
+def test_losses_by_account_need_the_account() -> None:
+    market = Market("calm")
+    with pytest.raises(ValueError, match=r"measures\.losses"):
+        market.losses(by="account")
+    with pytest.raises(ValueError, match="by must be"):
+        market.losses(by="size")
