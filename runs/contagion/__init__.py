@@ -4,23 +4,38 @@ from __future__ import annotations
 
 from runs.contagion.attribution import Attribution, LossMatrix, Plan, attribute, loss_matrix
 from runs.contagion.clearing import eisenberg_noe, losses_of, rogers_veraart
+from runs.contagion.criticality import Critical, PhaseMap, critical, phase_map, spiral
 from runs.contagion.derived import System, derive, foretold, score
 from runs.contagion.distress import amplification, debtrank, furfine, neva
 from runs.contagion.holders import Holders, holders
 from runs.contagion.queues import diamond_dybvig, freeze_threshold, run_threshold
 from runs.contagion.sales import FireSales, fire_sales, threshold_sales
+from runs.contagion.sizes import (
+    Amplification,
+    SizeDistribution,
+    amplified,
+    cascade_sizes,
+    size_distribution,
+)
 from runs.contagion.thresholds import Extents, gai_kapadia, overlapping_portfolios
 
 __all__ = [
+    "Amplification",
     "Attribution",
+    "Critical",
     "Extents",
     "FireSales",
     "Holders",
     "LossMatrix",
+    "PhaseMap",
     "Plan",
+    "SizeDistribution",
     "System",
     "amplification",
+    "amplified",
     "attribute",
+    "cascade_sizes",
+    "critical",
     "debtrank",
     "derive",
     "diamond_dybvig",
@@ -35,8 +50,11 @@ __all__ = [
     "losses_of",
     "neva",
     "overlapping_portfolios",
+    "phase_map",
     "rogers_veraart",
     "run_threshold",
     "score",
+    "size_distribution",
+    "spiral",
     "threshold_sales",
 ]
