@@ -9,6 +9,7 @@ from runs.contagion.derived import System, derive, foretold, score
 from runs.contagion.distress import amplification, debtrank, furfine, neva
 from runs.contagion.holders import Holders, holders
 from runs.contagion.queues import diamond_dybvig, freeze_threshold, run_threshold
+from runs.contagion.safeguards import Choice, Frontier, default_guards, safeguards
 from runs.contagion.sales import FireSales, fire_sales, threshold_sales
 from runs.contagion.sizes import (
     Amplification,
@@ -22,9 +23,11 @@ from runs.contagion.thresholds import Extents, gai_kapadia, overlapping_portfoli
 __all__ = [
     "Amplification",
     "Attribution",
+    "Choice",
     "Critical",
     "Extents",
     "FireSales",
+    "Frontier",
     "Holders",
     "LossMatrix",
     "PhaseMap",
@@ -37,6 +40,7 @@ __all__ = [
     "cascade_sizes",
     "critical",
     "debtrank",
+    "default_guards",
     "derive",
     "diamond_dybvig",
     "eisenberg_noe",
@@ -53,6 +57,7 @@ __all__ = [
     "phase_map",
     "rogers_veraart",
     "run_threshold",
+    "safeguards",
     "score",
     "size_distribution",
     "spiral",
