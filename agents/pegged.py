@@ -30,6 +30,12 @@ gives and of what it gives besides (-1: nothing), of the money; the pool that ta
 (-1: none); and pools of the coin from FIRST on."""
 
 
+ROUNDS = 6
+"""Guesses at how money is split between two tokens that mint a coin."""
+SPARE = 1.0005
+"""Of the second of these, times what it takes, so that rounding is no failure."""
+
+
 class PeggedTargets(Targets):
     """A pegged coin, and where it is traded."""
 
@@ -104,10 +110,8 @@ def redeemed(w, me, amount):
         return 0.0
     coin, given, other = me.places[COIN], me.places[GIVEN], me.places[LEFTOVER]
     out = 0.0
-    if given == money:
+    if given == money:  # nothing, where a coin is redeemed for the other alone
         out = quote_at(w, PROTOCOLS + p, coin, given, amount)
-        if not out > 0.0:
-            return 0.0
     if other >= 0:
         more = quote_at(w, PROTOCOLS + p, coin, other, amount)
         out += quote_at(w, me.places[SELLS], other, money, more)
@@ -127,16 +131,68 @@ def redeem(w, me, order, amount, least):
 
 
 @inner
+def _beside(w, me, money_in):
+    """Of money that mints coins, what buys the other token that this takes; 0 where it takes none.
+
+    Both are taken in a fixed proportion, so many coins for a unit of each: at the price that the
+    last guess met, both give as many coins (a fixed point: the price moves little).
+    """
+    p, money, coin, other = (
+        me.places[PROTOCOL],
+        me.places[MONEY],
+        me.places[COIN],
+        me.places[LEFTOVER],
+    )
+    if other < 0 or other == me.places[GIVEN]:
+        return 0.0
+    by_other = quote_at(w, PROTOCOLS + p, other, coin, 1.0)
+    by_money = quote_at(w, PROTOCOLS + p, money, coin, 1.0)
+    if not (by_other > 0.0 and by_money > 0.0):
+        return 0.0
+    spent = 1e-6 * money_in
+    for _ in range(ROUNDS):
+        bought = quote_at(w, me.places[SELLS], money, other, spent)
+        if not bought > 0.0:
+            return 0.0
+        price = spent / bought
+        spent = money_in * (price / by_other) / (price / by_other + 1.0 / by_money)
+    return spent
+
+
+@inner
 def minted(w, me, money_in):
     """Coins that money brings by minting now."""
-    p, money, given = me.places[PROTOCOL], me.places[MONEY], me.places[GIVEN]
+    p, money, given, coin = me.places[PROTOCOL], me.places[MONEY], me.places[GIVEN], me.places[COIN]
     if p < 0 or not money_in > 0.0:
         return 0.0
     if given != money:
         if me.places[SELLS] < 0 or position(w.pools[me.places[SELLS]], given) < 0:
             return 0.0
         money_in = quote_at(w, me.places[SELLS], money, given, money_in)
-    return quote_at(w, PROTOCOLS + p, given, me.places[COIN], money_in)
+        return quote_at(w, PROTOCOLS + p, given, coin, money_in)
+    spent = _beside(w, me, money_in)
+    if not spent > 0.0:
+        return quote_at(w, PROTOCOLS + p, given, coin, money_in)
+    other = me.places[LEFTOVER]
+    by_other = quote_at(w, me.places[SELLS], money, other, spent)
+    out = quote_at(w, PROTOCOLS + p, other, coin, by_other)
+    return min(out, quote_at(w, PROTOCOLS + p, given, coin, money_in - spent))
+
+
+@inner
+def mint_coins(w, me, order, money_in):
+    """Mint coins for money: as a transaction, or as a part of one (THEN). Returns whether it is."""
+    p, money, given, coin = me.places[PROTOCOL], me.places[MONEY], me.places[GIVEN], me.places[COIN]
+    if given != money:
+        sent = trade(w, order, me.places[SELLS], money, given, money_in, 0.0)
+        return sent and trade(w, THEN, PROTOCOLS + p, given, coin, PREVIOUS, 0.0)
+    spent = _beside(w, me, money_in)
+    if not spent > 0.0:
+        return trade(w, order, PROTOCOLS + p, money, coin, money_in, 0.0)
+    # A little more of the other than it takes now: what is left is sold by the next round trip.
+    if not trade(w, order, me.places[SELLS], money, me.places[LEFTOVER], spent * SPARE, 0.0):
+        return False
+    return trade(w, THEN, PROTOCOLS + p, money, coin, money_in - spent * SPARE, 0.0)
 
 
 @inner

@@ -16,16 +16,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from agents.base import Behaviour, Column
-from agents.intents import PROTOCOLS, THEN, Order, require, trade
+from agents.intents import THEN, Order, require, trade
 from agents.pegged import (
     COIN,
     FIRST,
-    GIVEN,
     MONEY,
-    PROTOCOL,
-    SELLS,
     PeggedTargets,
     best_sale,
+    mint_coins,
     minted,
     pegged_places,
     redeem,
@@ -88,19 +86,13 @@ def _best(w, me, place, most, below):
 @inner
 def _send(w, me, order, place, money, below, least):
     """Send a round trip as one transaction that gains at least so much."""
-    coin, cash, given = me.places[COIN], me.places[MONEY], me.places[GIVEN]
+    coin, cash = me.places[COIN], me.places[MONEY]
     if below:
         if not trade(w, order, place, cash, coin, money, 0.0):
             return
         redeem(w, me, THEN, PREVIOUS, least)
         return
-    p = me.places[PROTOCOL]
-    if given == cash:
-        sent = trade(w, order, PROTOCOLS + p, cash, coin, money, 0.0)
-    else:
-        sent = trade(w, order, me.places[SELLS], cash, given, money, 0.0)
-        if sent:
-            trade(w, THEN, PROTOCOLS + p, given, coin, PREVIOUS, 0.0)
+    sent = mint_coins(w, me, order, money)
     if sent:
         trade(w, THEN, place, coin, cash, PREVIOUS, 0.0)
         require(w, THEN, cash, least)

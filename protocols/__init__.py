@@ -20,6 +20,7 @@ __all__ = [
     "custom",
     "declared_shown",
     "default",
+    "fractional",
     "handles",
     "insurance",
     "insurance_part",
