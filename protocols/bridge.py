@@ -237,7 +237,7 @@ class Bridge(Protocol):
     }
     calls = (
         Call("lock", lock, gas=120_000.0, pays="asset", gives="wrapped"),
-        Call("unlock", unlock, gas=110_000.0, pays="wrapped", gives="asset"),
+        Call("unlock", unlock, gas=110_000.0, pays="wrapped", gives="asset", event="withdrawal"),
     )
     between_blocks = serve
     claims = waits

@@ -26,7 +26,7 @@ which is its own audit (`leak`). Names of the contracts (dss) are in brackets.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -93,6 +93,7 @@ from sim.codes import Reason
 from sim.compiled import inner, kernel
 from sim.distribution import MOST, NotNegative, Positive
 from sim.fields import Blocks, Fee, Name, Names, Period, Share, reach
+from sim.handles import Exposure
 from sim.ledger import DEBT, PLEDGE, burn, mint, seize, transfer
 from sim.measures import market_price
 from sim.names import HOLDERS
@@ -1075,12 +1076,12 @@ class CDP(Protocol):
         Call("free", free, gas=140_000.0, cause="fees"),
         Call("draw", draw, gas=180_000.0, cause="fees"),
         Call("wipe", wipe, gas=150_000.0, cause="fees"),
-        Call("bite", bite, gas=300_000.0, cause="run"),
+        Call("bite", bite, gas=300_000.0, event="liquidation", cause="run"),
         Call("bid", bid, gas=140_000.0, cause="run"),
         Call("settle", settle, gas=110_000.0, cause="run"),
         Call("restart", restart, gas=100_000.0, cause="run"),
         Call("take", take, gas=220_000.0, cause="run"),
-        Call("liquidate", liquidate, gas=300_000.0, cause="run"),
+        Call("liquidate", liquidate, gas=300_000.0, event="liquidation", cause="run"),
         Call("sell_surplus", sell_surplus, gas=200_000.0),
         Call("sell_deficit", sell_deficit, gas=200_000.0),
     )
@@ -1196,6 +1197,14 @@ class CDP(Protocol):
         """What it believes that a collateral is worth, numeraire."""
         feed = int(self.entry("collaterals", name)["oracle"])
         return float(self.market.world.feeds[feed]["price"])
+
+    def exposures(self) -> Iterator[Exposure]:
+        """It values each collateral by an oracle."""
+        storage = self.market.ledger.books.storage
+        for name, line in self.settings.collaterals.items():  # type: ignore[attr-defined]
+            feed = self.market.protocols[f"oracle:{line.oracle}"]
+            locked = float(storage[self.entry("collaterals", name)["stored"]])
+            yield Exposure(self.name, feed.node, locked * feed.price, "price")
 
     def vault(self, account: str | int, name: str) -> tuple[float, float]:
         """Collateral and debt of an account: (token units, coins)."""

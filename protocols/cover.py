@@ -395,7 +395,7 @@ class Cover(Protocol):
     calls = (
         Call("underwrite", underwrite, gas=150_000.0, pays="token", gives="share"),
         Call("give_notice", give_notice, gas=60_000.0, pays="share", gives="share"),
-        Call("leave", leave, gas=140_000.0, pays="share", gives="token"),
+        Call("leave", leave, gas=140_000.0, pays="share", gives="token", event="withdrawal"),
         Call("buy", buy, gas=180_000.0, pays="token", gives="token"),
         Call("claim", claim, gas=160_000.0, pays="token", gives="token"),
     )

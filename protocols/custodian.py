@@ -452,7 +452,15 @@ class Custodian(Protocol):
     }
     calls = (
         Call("enter", enter, gas=110_000.0, pays="asset", gives="deposit", cause="fees"),
-        Call("leave", leave, gas=200_000.0, pays="deposit", gives="asset", cause="fees"),
+        Call(
+            "leave",
+            leave,
+            gas=200_000.0,
+            pays="deposit",
+            gives="asset",
+            event="withdrawal",
+            cause="fees",
+        ),
     )
     between_blocks = go_on
     leak = leak

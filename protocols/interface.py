@@ -90,6 +90,8 @@ class Call:
         cause: Under what ``market.losses()`` tells what it takes from whom and gives to whom: a
             trade at another price than outside ("price_impact", as of the call `trade`), what
             debts cost ("fees"), a liquidation or an auction ("run"); "": "other".
+        event: What it is in a cascade: "liquidation" (of the counterparty, or of whoever is
+            riskiest), "withdrawal", "sale" (of what it takes), or "" for none of them.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Call:
     pays: str = ""
     gives: str = ""
     cause: Literal["", "price_impact", "fees", "run", "other"] = ""
+    event: Literal["", "liquidation", "withdrawal", "sale"] = ""
 
 
 @dataclass(frozen=True)

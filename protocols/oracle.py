@@ -242,6 +242,17 @@ class Oracle(Handle):
         return int(feed["pool"]) if in_pool and not feed["exogenous"] else -1
 
     @property
+    def span(self) -> tuple[int, int]:
+        """Blocks whose ends tell in what it says: how late, and how many before that.
+
+        What it says changes with what has happened since it last spoke: in a window where it
+        averages, and at most since the heartbeat before where it waits for one.
+        """
+        feed = self.record[0]
+        averaged = int(feed["window"]) if feed["source"] == POOL_TWAP else 1
+        return int(feed["lag"]), max(averaged, int(feed["heartbeat"]))
+
+    @property
     def node(self) -> str:
         """``oracle:NAME``: an oracle may be called like a pool, and often like its token."""
         return node_of(self.name)

@@ -169,7 +169,7 @@ class PegModule(Protocol):
         "taken": "Of the asset taken out, since the start",
         "shut": "1: an event has shut it",
     }
-    calls = (Call("swap", swap, gas=90_000.0, pays="coin", gives="asset"),)
+    calls = (Call("swap", swap, gas=90_000.0, pays="coin", gives="asset", event="sale"),)
     quote = quote
     trade = "swap"
     leak = leak

@@ -284,7 +284,7 @@ class ReserveCoin(Protocol):
         "paid_today": "What was paid out on that",
     }
     tables: ClassVar[Mapping[str, Table]] = {"approvals": Table({"may": "1: approved"}, ACCOUNTS)}
-    calls = (Call("convert", convert, gas=110_000.0, pays="coin", gives="reserve"),)
+    calls = (Call("convert", convert, gas=110_000.0, pays="coin", gives="reserve", event="sale"),)
     quote = quote
     trade = "convert"
     between_blocks = between

@@ -188,7 +188,15 @@ class Savings(Protocol):
     }
     calls = (
         Call("enter", enter, gas=130_000.0, pays="asset", gives="share", cause="fees"),
-        Call("leave", leave, gas=220_000.0, pays="share", gives="asset", cause="fees"),
+        Call(
+            "leave",
+            leave,
+            gas=220_000.0,
+            pays="share",
+            gives="asset",
+            event="withdrawal",
+            cause="fees",
+        ),
     )
     between_blocks = go_on
     leak = leak

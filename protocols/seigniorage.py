@@ -325,7 +325,7 @@ class Seigniorage(Protocol):
         "sisters_minted": "Of the sister minted for coins, since the start",
         "taken": "Worth that the spread has taken, numeraire",
     }
-    calls = (Call("swap", swap, gas=150_000.0, pays="coin", gives="sister"),)
+    calls = (Call("swap", swap, gas=150_000.0, pays="coin", gives="sister", event="sale"),)
     quote = quote
     trade = "swap"
     between_blocks = between

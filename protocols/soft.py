@@ -654,8 +654,24 @@ class Soft(Protocol):
     calls = (
         Call("borrow", borrow, gas=600_000.0, pays="collateral", gives="coin", cause="fees"),
         Call("repay", repay, gas=400_000.0, pays="coin", gives="collateral", cause="fees"),
-        Call("liquidate", liquidate, gas=500_000.0, pays="coin", gives="collateral", cause="run"),
-        Call("swap", swap, gas=250_000.0, pays="coin", gives="collateral", cause="price_impact"),
+        Call(
+            "liquidate",
+            liquidate,
+            gas=500_000.0,
+            pays="coin",
+            gives="collateral",
+            event="liquidation",
+            cause="run",
+        ),
+        Call(
+            "swap",
+            swap,
+            gas=250_000.0,
+            pays="coin",
+            gives="collateral",
+            event="sale",
+            cause="price_impact",
+        ),
     )
     quote = would_swap
     trade = "swap"

@@ -293,7 +293,15 @@ class Staking(Protocol):
     }
     calls = (
         Call("stake", stake, gas=110_000.0, pays="asset", gives="share"),
-        Call("request", request, gas=190_000.0, pays="share", gives="asset", cause="fees"),
+        Call(
+            "request",
+            request,
+            gas=190_000.0,
+            pays="share",
+            gives="asset",
+            event="withdrawal",
+            cause="fees",
+        ),
     )
     quote = would_give
     trade = "stake"

@@ -932,11 +932,33 @@ class Trove(Protocol):
         Call("repay", repay, gas=250_000.0, pays="coin", cause="fees"),
         Call("close", close, gas=300_000.0, pays="coin", gives="collateral", cause="fees"),
         Call(
-            "redeem", redeem, gas=500_000.0, pays="coin", gives="collateral", cause="price_impact"
+            "redeem",
+            redeem,
+            gas=500_000.0,
+            pays="coin",
+            gives="collateral",
+            event="sale",
+            cause="price_impact",
         ),
-        Call("liquidate", liquidate, gas=450_000.0, pays="coin", gives="collateral", cause="run"),
+        Call(
+            "liquidate",
+            liquidate,
+            gas=450_000.0,
+            pays="coin",
+            gives="collateral",
+            event="liquidation",
+            cause="run",
+        ),
         Call("provide", provide, gas=250_000.0, pays="coin", cause="fees"),
-        Call("leave", leave, gas=300_000.0, pays="coin", gives="coin", cause="fees"),
+        Call(
+            "leave",
+            leave,
+            gas=300_000.0,
+            pays="coin",
+            gives="coin",
+            event="withdrawal",
+            cause="fees",
+        ),
     )
     quote = would_redeem
     trade = "redeem"

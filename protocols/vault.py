@@ -129,7 +129,15 @@ class Vault(Protocol):
     state: ClassVar[dict[str, str]] = {"fees": "Exit fees so far, token units"}
     calls = (
         Call("enter", deposit, gas=120_000.0, pays="asset", gives="share", cause="fees"),
-        Call("leave", withdraw, gas=130_000.0, pays="share", gives="asset", cause="fees"),
+        Call(
+            "leave",
+            withdraw,
+            gas=130_000.0,
+            pays="share",
+            gives="asset",
+            event="withdrawal",
+            cause="fees",
+        ),
     )
     measures = (
         Measure("price", "asset per share", "What a share stands for", price),

@@ -514,3 +514,11 @@ def in_all_weathers(small: Make, manner: str, seed: int) -> set[str]:
     assert sheets["equity"].sum() == pytest.approx(base, rel=1e-9)
     assert cdp.audit() < 1e-9
     return done
+
+
+def test_what_is_locked_hangs_on_its_oracle(small: Make) -> None:
+    market = opened(small)
+    with_vault(market, "debtor", 100.0, 50.0)
+    tell(market, 1500.0)
+    edge = market.exposure()["maker"]["oracle:told"]["price"]
+    assert edge["weight"] == pytest.approx(100.0 * 1500.0)

@@ -137,3 +137,18 @@ def test_the_handle_tells_what_it_knows(market: Market) -> None:
     assert (oracle.token, oracle.price) == ("eth", pytest.approx(2000.0))
     assert oracle.updated <= 3
     assert repr(oracle) == "<Oracle eth: eth at 2000>"
+
+
+@pytest.mark.parametrize(
+    ("feed", "span"),
+    [
+        ({}, (0, 1)),
+        ({"lag": 3}, (3, 1)),
+        ({"source": "pool_twap", "pool": "eth-usdc", "window": 5, "lag": 2}, (2, 5)),
+        ({"heartbeat": 8, "deviation": 0.01}, (0, 8)),
+    ],
+)
+def test_it_says_how_far_back_it_looks(
+    small: Callable[..., Scenario], feed: dict[str, Any], span: tuple[int, int]
+) -> None:
+    assert Market(small(oracles={"eth": feed})).oracles["eth"].span == span
