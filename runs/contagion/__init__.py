@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from runs.contagion.attribution import Attribution, LossMatrix, Plan, attribute, loss_matrix
+from runs.contagion.cascades import Cascades, cascades
 from runs.contagion.clearing import eisenberg_noe, losses_of, rogers_veraart
 from runs.contagion.criticality import Critical, PhaseMap, critical, phase_map, spiral
 from runs.contagion.derived import System, derive, foretold, score
 from runs.contagion.distress import amplification, debtrank, furfine, neva
 from runs.contagion.holders import Holders, holders
+from runs.contagion.over_time import Networks, record_networks
 from runs.contagion.queues import diamond_dybvig, freeze_threshold, run_threshold
 from runs.contagion.safeguards import Choice, Frontier, default_guards, safeguards
 from runs.contagion.sales import FireSales, fire_sales, threshold_sales
@@ -25,12 +27,14 @@ __all__ = [
     "Attribution",
     "Choice",
     "Critical",
+    "Cascades",
     "Extents",
     "FireSales",
     "Frontier",
     "Holders",
     "LossMatrix",
     "PhaseMap",
+    "Networks",
     "Plan",
     "SizeDistribution",
     "System",
@@ -39,6 +43,7 @@ __all__ = [
     "attribute",
     "cascade_sizes",
     "critical",
+    "cascades",
     "debtrank",
     "default_guards",
     "derive",
@@ -55,6 +60,7 @@ __all__ = [
     "neva",
     "overlapping_portfolios",
     "phase_map",
+    "record_networks",
     "rogers_veraart",
     "run_threshold",
     "safeguards",

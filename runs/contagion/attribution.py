@@ -351,7 +351,7 @@ def _run(
     if plan.blocks is not None:
         content["set"]["blocks"] = plan.blocks
     study = Study.from_dict(content)
-    with _folder(plan.out) as out:
+    with folder_of(plan.out) as out:
         frame = sweep(
             study, out, executor=plan.executor, workers=plan.workers, on_progress=plan.on_progress
         )
@@ -375,7 +375,7 @@ def _measure_of(loss: str, text: str) -> str:
 
 
 @contextmanager
-def _folder(out: str | Path | None) -> Iterator[Path]:
+def folder_of(out: str | Path | None) -> Iterator[Path]:
     """A folder that stays, or one that does not."""
     if out is not None:
         yield Path(out)

@@ -1,0 +1,152 @@
+"""Cascade trees: planted chains are found, and runs name the parent where order does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import networkx as nx
+import pandas as pd
+import pytest
+
+from runs.contagion import Plan, cascades
+from runs.contagion.cascades import COUNTERFACTUAL, ORDER, OUTSIDE
+from sim import Market, Scenario
+from sim.errors import ScenarioError
+
+Make = Callable[..., Scenario]
+SALE = {"kind": "whale_sale", "token": "eth", "amount": 150.0, "target": "eth-usdc", "block": 10}
+
+
+@pytest.fixture
+def chain(small: Make) -> Scenario:
+    """A whale sells into the pool that the bank believes; what is seized is sold there."""
+    borrowers = {
+        "kind": "leveraged_borrower", "count": 30, "lending": "bank", "collateral": "eth",
+        "debt": "usdc", "pools": ["eth-usdc"], "equity": 8_000.0, "attention": 0.0, "alarm": 0.0,
+        "leverage": {"distribution": "uniform", "low": 2.0, "high": 4.5}, "wallet": {"eth": 1.0},
+    }  # fmt: skip
+    liquidators = {
+        "kind": "liquidator", "count": 2, "lending": "bank", "pools": ["eth-usdc"],
+        "wallet": {"usdc": 5e5, "eth": 5.0},
+    }  # fmt: skip
+    return small(
+        blocks=60,
+        oracles={"eth": {"token": "eth", "source": "pool_spot", "pool": "eth-usdc"}},
+        agents={"borrowers": borrowers, "liquidators": liquidators},
+        shocks=[SALE],
+    )
+
+
+def test_a_planted_chain_is_found(chain: Scenario) -> None:
+    found = cascades(Market(chain, rng=1).run(), reruns=60)
+    events = found.events.set_index("event")
+    shock = events[events["kind"] == "shock"]
+    assert len(shock) == 1 and shock["block"].tolist() == [10]
+    liquidated = events[events["kind"] == "liquidation"]
+    assert len(liquidated) >= 5 and (liquidated["parent"] >= 0).all()
+    # Nothing but the whale and what is seized is ever sold: all hang on the one shock.
+    assert set(events["root"]) == {int(shock.index[0])}
+    assert set(events.loc[liquidated["parent"], "kind"]) == {"sale"}
+    sales = events[(events["kind"] == "sale") & (events["group"] == "liquidators")]
+    assert set(events.loc[sales["parent"], "kind"]) == {"liquidation"}
+    assert set(sales["channel"]) == {"inventory"}
+    first = liquidated["block"].min()
+    assert set(liquidated.loc[liquidated["block"] == first, "generation"]) == {0}
+    assert liquidated["generation"].max() >= 1, "what is seized pushes others over"
+    later = found.effects["since"].dropna()
+    assert (later >= 1).all(), "a price is read after the block in which it moved"
+    assert 0.0 < found.branching_ratio < 1.0
+    assert found.branching_ratio == pytest.approx(len(later) / len(found.effects))
+
+
+def test_parents_come_before_their_children(chain: Scenario) -> None:
+    found = cascades(Market(chain, rng=2).run(), reruns=60)
+    events = found.events.set_index("event")
+    joined = events[events["parent"] >= 0]
+    parents = events.loc[joined["parent"]]
+    assert (parents["block"].to_numpy() <= joined["block"].to_numpy()).all()
+    assert (joined["parent"].to_numpy() < joined.index.to_numpy()).all()
+    assert nx.is_directed_acyclic_graph(found.graph)
+    assert max(d for _, d in found.graph.in_degree()) == 1
+    steps = joined["generation"].to_numpy() - parents["generation"].to_numpy()
+    up = parents["kind"].isin(["liquidation", "default", "withdrawal"]).to_numpy()
+    assert (steps == up).all()
+    assert found.sizes()["effects"].sum() == len(found.effects)
+
+
+def test_what_order_does_not_tell_a_run_does(chain: Scenario) -> None:
+    """With two shocks in one window the one counts without which it does not happen."""
+    content = chain.to_dict()
+    content["shocks"] = [SALE, SALE | {"amount": 12.0}]
+    found = cascades(Market(content, rng=1).run(), reruns=60)
+    events = found.events.set_index("event")
+    first = events[(events["kind"] == "liquidation") & (events["generation"] == 0)]
+    assert (first["candidates"] >= 1).all() and len(first)
+    assert found.reruns > 0 and found.named_by_counterfactual > 0.0
+    sold = events.loc[first["parent"], "amount"]
+    assert sold.max() == SALE["amount"]
+
+
+def test_without_runs_none_is_named_by_them(chain: Scenario) -> None:
+    found = cascades(Market(chain, rng=1).run(), reruns=0)
+    assert found.reruns == 0 and found.named_by_counterfactual == 0.0
+    assert COUNTERFACTUAL not in set(found.events["named"])
+
+
+def test_a_price_that_fell_by_itself_has_no_parent(small: Make) -> None:
+    """The venue falls; a trader sells there every block, and has nothing to do with it."""
+    borrowers = {
+        "kind": "leveraged_borrower", "count": 20, "lending": "bank", "collateral": "eth",
+        "debt": "usdc", "pools": ["eth-usdc"], "equity": 8_000.0, "attention": 0.0, "alarm": 0.0,
+        "leverage": 3.0, "wallet": {"eth": 1.0},
+    }  # fmt: skip
+    liquidators = {
+        "kind": "liquidator", "count": 2, "lending": "bank", "wallet": {"usdc": 5e5, "eth": 5.0},
+    }  # fmt: skip
+    drop = {"kind": "price_jump", "asset": "eth", "block": 10, "size": -0.3}
+    setup = small(
+        blocks=40, agents={"borrowers": borrowers, "liquidators": liquidators}, shocks=[drop],
+        venue={"assets": {"eth": {"depth": 1e12}}},
+    )  # fmt: skip
+    found = cascades(Market(setup, rng=1).run(), reruns=40)
+    liquidated = found.events[found.events["kind"] == "liquidation"]
+    assert len(liquidated) >= 5
+    at_once = liquidated[liquidated["block"] == liquidated["block"].min()]
+    parents = found.events.set_index("event").loc[at_once["parent"], "kind"]
+    assert set(parents) == {"shock"} and set(at_once["named"]) <= {ORDER, COUNTERFACTUAL}
+    assert not (set(liquidated["named"]) - {ORDER, COUNTERFACTUAL, OUTSIDE})
+
+
+def test_runs_resume_and_files_are_written(chain: Scenario, tmp_path: Path) -> None:
+    market = Market(chain, rng=1).run()
+    plan = Plan(out=tmp_path / "runs")
+    first = cascades(market, plan, reruns=40)
+    again = cascades(market, plan, reruns=40)
+    pd.testing.assert_frame_equal(first.events, again.events)
+    table, trees = first.write(tmp_path)
+    pd.testing.assert_frame_equal(pd.read_parquet(table), first.events)
+    graph = nx.read_graphml(trees, node_type=int)
+    assert set(graph.edges) == set(first.graph.edges)
+    assert first.plot().axes[0].get_xlabel() == "block"
+    assert first.summary()["liquidations"] == (first.events["kind"] == "liquidation").sum()
+
+
+def test_nothing_happens_in_calm(small: Make) -> None:
+    found = cascades(Market(small(blocks=5), rng=1).run())
+    assert found.events.empty and pd.isna(found.branching_ratio)
+    assert found.plot().axes
+
+
+def test_without_receipts_it_says_what_to_do(small: Make) -> None:
+    market = Market(small(measures={"receipts": "none"}, blocks=2)).run()
+    with pytest.raises(ScenarioError, match=r"measures\.receipts"):
+        cascades(market)
+
+
+def test_a_market_changed_by_hand_is_refused(chain: Scenario) -> None:
+    content = chain.to_dict() | {"shocks": [SALE, SALE | {"amount": 12.0}]}
+    market = Market(content, rng=1).run()
+    market.setup = market.setup.override({"agents.liquidators.wallet.usdc": 100.0})
+    with pytest.raises(ValueError, match="does not make this market again"):
+        cascades(market, reruns=10)
