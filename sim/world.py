@@ -67,7 +67,8 @@ class World(Structure):
         whose: int64[accounts], entities of the account of losses (`sim.losses`), of which
             `issued_by` int64[tokens] and `issues_claims` int64[entities] say who issues what;
             `ledgered` float64[layers, entities, tokens], `quoted` float64[layers, tokens] and
-            `lost` float64[layers, entities, causes] are that account.
+            `lost` float64[layers, entities, causes] are that account; `brought` float64[accounts]
+            what investors outside have brought to each, numeraire.
     """
 
     fields: ClassVar[Mapping[str, Any]] = {
@@ -165,3 +166,4 @@ class World(Structure):
     ledgered: npt.NDArray[np.float64]
     quoted: npt.NDArray[np.float64]
     lost: npt.NDArray[np.float64]
+    brought: npt.NDArray[np.float64]

@@ -1,8 +1,8 @@
 """The exposure network over time: recorded every so many blocks, measured, and drawn in place.
 
 Measures are networkx's: PageRank, which passes from who is exposed to whom they are exposed to;
-betweenness over the inverse of weights; core numbers of the graph without directions. A portfolio is
-what an entity holds of every base token, those who pass everything on looked through
+betweenness over the inverse of weights; core numbers of the graph without directions. A portfolio
+is what an entity holds of every base token, those who pass everything on looked through
 (`runs.contagion.derived`). The overlap of two is the cosine of theirs, one where all that they hold
 is in the same proportions (compare Cont and Schaanning, "Monitoring indirect contagion", Journal of
 Banking & Finance 104, 2019, who weigh it by how illiquid each asset is).
