@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runs.contagion.attribution import Attribution, LossMatrix, Plan, attribute, loss_matrix
 from runs.contagion.cascades import Cascades, cascades
+from runs.contagion.calibration import Calibration, calibrate
 from runs.contagion.clearing import eisenberg_noe, losses_of, rogers_veraart
 from runs.contagion.criticality import Critical, PhaseMap, critical, phase_map, spiral
 from runs.contagion.derived import System, derive, foretold, score
@@ -13,6 +14,7 @@ from runs.contagion.over_time import Networks, record_networks
 from runs.contagion.queues import diamond_dybvig, freeze_threshold, run_threshold
 from runs.contagion.safeguards import Choice, Frontier, default_guards, safeguards
 from runs.contagion.sales import FireSales, fire_sales, threshold_sales
+from runs.contagion.sensitivity import Sensitivity, sensitivity
 from runs.contagion.sizes import (
     Amplification,
     SizeDistribution,
@@ -26,6 +28,7 @@ __all__ = [
     "Amplification",
     "Attribution",
     "Cascades",
+    "Calibration",
     "Choice",
     "Critical",
     "Extents",
@@ -36,11 +39,13 @@ __all__ = [
     "Networks",
     "PhaseMap",
     "Plan",
+    "Sensitivity",
     "SizeDistribution",
     "System",
     "amplification",
     "amplified",
     "attribute",
+    "calibrate",
     "cascade_sizes",
     "cascades",
     "critical",
@@ -65,6 +70,7 @@ __all__ = [
     "run_threshold",
     "safeguards",
     "score",
+    "sensitivity",
     "size_distribution",
     "spiral",
     "threshold_sales",

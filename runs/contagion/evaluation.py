@@ -161,7 +161,12 @@ def evaluate(
     study = _study(setup, parameters, points, keep, plan, seeds, variants or {})
     with _folder(plan.out, study) as out:
         frame = sweep(
-            study, out, executor=plan.executor, workers=plan.workers, on_progress=plan.on_progress
+            study,
+            out,
+            executor=plan.executor,
+            workers=plan.workers,
+            retry_failed=True,
+            on_progress=plan.on_progress,
         )
     failed = frame[frame["status"] != "done"]
     if len(failed):
