@@ -11,6 +11,7 @@ from runs.contagion.derived import System, derive, foretold, score
 from runs.contagion.distress import amplification, debtrank, furfine, neva
 from runs.contagion.holders import Holders, holders
 from runs.contagion.over_time import Networks, record_networks
+from runs.contagion.early_warnings import EarlyWarnings, Indicator, early_warnings
 from runs.contagion.queues import diamond_dybvig, freeze_threshold, run_threshold
 from runs.contagion.safeguards import Choice, Frontier, default_guards, safeguards
 from runs.contagion.sales import FireSales, fire_sales, threshold_sales
@@ -31,10 +32,12 @@ __all__ = [
     "Calibration",
     "Choice",
     "Critical",
+    "EarlyWarnings",
     "Extents",
     "FireSales",
     "Frontier",
     "Holders",
+    "Indicator",
     "LossMatrix",
     "Networks",
     "PhaseMap",
@@ -53,6 +56,7 @@ __all__ = [
     "default_guards",
     "derive",
     "diamond_dybvig",
+    "early_warnings",
     "eisenberg_noe",
     "fire_sales",
     "foretold",

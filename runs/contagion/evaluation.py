@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,11 @@ from runs import paths
 from runs.contagion.attribution import Plan
 from runs.contagion.networks import Floats
 from runs.study.design import Overrides
+from runs.study.store import read_series
 from runs.study.study import BASE, Parameter, Study
 from runs.study.sweeper import sweep
 from sim import Scenario
-from sim.errors import ScenarioError
+from sim.errors import ScenarioError, did_you_mean
 from sim.scenario import problems_of
 
 Keep = Mapping[str, Any]
@@ -37,6 +39,8 @@ Keep = Mapping[str, Any]
 Given = Mapping[str, Any]
 """What is varied, by name: a `Parameter`, a table of its fields, or ``(low, high)`` of the name."""
 _EVENT = re.compile(r"(.+\))\s*([<>])\s*([-+.\w]+)\s*")
+
+_MOMENT = re.compile(r"([^\s()<>]+)\s*([<>])\s*([-+.\w]+)\s*")
 
 
 @dataclass(frozen=True)
@@ -54,19 +58,23 @@ class Event:
     below: bool = False
 
     @classmethod
-    def parse(cls, text: str) -> Event:
+    def parse(cls, text: str, reduced: bool = True) -> Event:
         """Read ``last(lending.bank.loss) > 1e5``.
+
+        Args:
+            text: As above; of a measure over time ``lending.bank.loss > 1e5``.
+            reduced: Whether it is of a reduction.
 
         Raises:
             ScenarioError: If it is none.
         """
-        found = _EVENT.fullmatch(text.strip())
+        found = (_EVENT if reduced else _MOMENT).fullmatch(text.strip())
         try:
             if found:
                 return cls(found[1], float(found[3]), found[2] == "<")
         except ValueError:
             pass
-        example = "last(lending.bank.loss) > 1e5"
+        example = "last(lending.bank.loss) > 1e5" if reduced else "lending.bank.loss > 1e5"
         raise ScenarioError([("event", f"{text!r} is none; write it as {example}")])
 
     def happened(self, values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
@@ -160,19 +168,7 @@ def evaluate(
     names = {f"v{n}": name for n, name in enumerate(variants or {})}
     study = _study(setup, parameters, points, keep, plan, seeds, variants or {})
     with _folder(plan.out, study) as out:
-        frame = sweep(
-            study,
-            out,
-            executor=plan.executor,
-            workers=plan.workers,
-            retry_failed=True,
-            on_progress=plan.on_progress,
-        )
-    failed = frame[frame["status"] != "done"]
-    if len(failed):
-        row = failed.iloc[0]
-        where = f"point {row['point']}, {names.get(row['variant'], BASE)}, seed {row['seed']}"
-        raise ScenarioError([(where, str(row["error"]))])
+        frame = _swept(study, out, plan, [*names.values()])
     found = frame[["point", "variant", "seed"]].copy()
     found["variant"] = found["variant"].replace(names)
     for n, name in enumerate(parameters):
@@ -234,6 +230,30 @@ def _study(
     return Study.from_dict(content)
 
 
+def _swept(study: Study, out: Path, plan: Plan, names: Sequence[str]) -> pd.DataFrame:
+    """All runs of a study.
+
+    Raises:
+        ScenarioError: If one has failed.
+    """
+    frame = sweep(
+        study,
+        out,
+        executor=plan.executor,
+        workers=plan.workers,
+        retry_failed=True,
+        on_progress=plan.on_progress,
+    )
+    failed = frame[frame["status"] != "done"]
+    if len(failed):
+        row = failed.iloc[0]
+        called = {f"v{n}": name for n, name in enumerate(names)}
+        variant = called.get(row["variant"], BASE)
+        where = f"point {row['point']}, {variant}, seed {row['seed']}"
+        raise ScenarioError([(where, str(row["error"]))])
+    return frame
+
+
 def cube(frame: pd.DataFrame, column: str, variant: str = BASE) -> Floats:
     """What was kept, float64[points, seeds], of what `evaluate` returns."""
     rows = frame[frame["variant"] == variant]
@@ -271,3 +291,47 @@ def _folder(out: str | Path | None, study: Study) -> Iterator[Path]:
         return
     text = json.dumps(study.identity(), sort_keys=True)
     yield Path(out) / hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def evaluate_over_time(
+    setup: Scenario,
+    measures: Sequence[str],
+    plan: Plan,
+    variants: Mapping[str, Mapping[str, Any]],
+) -> tuple[Floats, list[Floats]]:
+    """Run a scenario and its variants, and keep the course of measures.
+
+    Args:
+        setup: The scenario.
+        measures: Names; with * or ?, the sum of all that one stands for.
+        plan: Seeds, folder, workers.
+        variants: Further runs, with values by dotted path.
+
+    Returns:
+        (blocks of the rows, float64[rows]; of each measure, float64[runs, rows], runs in the order
+        of variant and seed).
+
+    Raises:
+        ScenarioError: If a measure is not there, or a run has failed.
+    """
+    keep = {"length": f"last({measures[0]})"}
+    study = _study(setup, {}, [], keep, plan, None, variants)
+    study = Study.from_dict(study.model_dump(exclude_unset=True) | {
+        "series": {"measures": sorted(set(measures)), "every": setup.measures.every}
+    })  # fmt: skip
+    with _folder(plan.out, study) as out:
+        _swept(study, out, plan, [*variants])
+        frame = read_series(out).sort_values(["variant", "seed", "block"])
+    names = [str(c) for c in frame if c not in ("run", "point", "variant", "seed", "block")]
+    runs = frame.groupby(["variant", "seed"], sort=True).ngroups
+    blocks = frame["block"].to_numpy(np.float64).reshape(runs, -1)[0]
+    found = []
+    for measure in measures:
+        there = [c for c in names if fnmatchcase(c, measure)]
+        if not there:
+            raise ScenarioError(
+                [("measures", f"{measure!r} is none; {did_you_mean(measure, names)}")]
+            )
+        total = frame[there].sum(axis=1, skipna=False).to_numpy(np.float64)
+        found.append(total.reshape(runs, -1))
+    return blocks, found

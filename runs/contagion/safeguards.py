@@ -50,7 +50,9 @@ _CRISIS, _CALM = "crisis", "calm"
 def default_guards(setup: Scenario) -> dict[str, dict[str, Any]]:
     """Safeguards that a scenario has places for.
 
-    Every size is a round one, for a first look; the settings that it has already are left out.
+    Every size is a round one, for a first look; the settings that it has already are left out. Caps
+    on what is borrowed are not among them: what is out at the start must fit in, and only the
+    market as it opens tells how much that is.
 
     Args:
         setup: The scenario.
@@ -59,9 +61,9 @@ def default_guards(setup: Scenario) -> dict[str, dict[str, Any]]:
         By name: ``breakers``, pools halt for an hour at a move of 10 % within ten minutes;
         ``dynamic_fees``, fees rise by twice a block's volatility, to 5 % at most; ``thresholds``,
         collateral counts for a tenth less; ``insurance``, a fund of 2 % of the first deposits' cash
-        covers the lending markets; ``slower_oracles``, each is half an hour late; ``capped``, no
-        more may be borrowed than a half of what outside holders have put in; ``queues``, protocols
-        that pay out slowly take twice as long; ``diversified``, funds hold all their assets evenly.
+        covers the lending markets; ``slower_oracles``, each is half an hour late; ``queues``,
+        protocols that pay out slowly take twice as long; ``diversified``, funds hold all their
+        assets evenly.
     """
     content, blocks = setup.to_dict(), _blocks(setup)
     found: dict[str, dict[str, Any]] = {}
@@ -90,13 +92,6 @@ def default_guards(setup: Scenario) -> dict[str, dict[str, Any]]:
         and not (v.get("lag") or v.get("live"))
     }
     _add(found, "slower_oracles", late)
-    caps = {
-        f"lending.{m}.reserves.{token}.borrow_cap": 0.5 * float(reserve["cash"])
-        for m, v in lending.items()
-        for token, reserve in v.get("reserves", {}).items()
-        if reserve.get("cash") and reserve.get("borrow_cap", np.inf) == np.inf
-    }
-    _add(found, "capped", caps)
     slow = {
         f"{FACTOR}protocols.{p}.{what}": 2.0
         for p, v in content.get("protocols", {}).items() if isinstance(v, Mapping)
