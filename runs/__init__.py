@@ -8,8 +8,8 @@ reads the order here and holds them to it.
     paths     dotted paths into a scenario
     results   what a run leaves behind, each file written whole
     study     many runs: plan, design, stopping rule, statistics; sweep, workers, store
-    contagion  attribution by counterfactual, and the literature's models beside it
     report    what people read of a run or a study: pages, pictures, the network
+    contagion  the laboratory: counterfactuals, cascades, the literature's models, its report
     app       the page in the browser
     cli       the command line
     dev       for developers alone: benchmarks beside peers, and what docs are made with

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -366,6 +366,124 @@ def scenario(
 
     with _input_errors():
         print(read_scenario(folder, run, study).to_toml(), end="")
+
+
+# Wide: what a person may say of an experiment.
+@app.command()
+def contagion(
+    scenario: Annotated[str, typer.Argument(help="Name of a scenario, or path of its file.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder; resumes what is there.")],
+    shock: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE,...", help="What strikes; default: the scenario's own."),
+    ] = None,
+    links: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Links to cut; default: those that change most."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="How many, from 1 on.")] = 20,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Another value for a field."),
+    ] = None,
+    by: Annotated[str, typer.Option(help="Who loses: group, or protocol.")] = "group",
+    samples: Annotated[
+        int, typer.Option(min=0, max=100_000, help="Orders of links to sample; 0: all sets.")
+    ] = 0,
+    reruns: Annotated[
+        int, typer.Option(min=0, max=100_000, help="Runs that name parents in the trees.")
+    ] = 200,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=1024, help="Local processes; default: one a core; 0: this process."
+        ),
+    ] = None,
+) -> None:
+    """Say which links carry a shock, who loses, and how it went: a report with its numbers."""
+    from runs.contagion.attribution import Plan
+    from runs.contagion.laboratory import investigate
+    from runs.contagion.report import write_contagion_report
+    from runs.results import must_be_writable
+    from runs.study.sweeper import SweepError
+    from sim import Scenario
+
+    console = Console(stderr=True)
+    try:
+        setup = Scenario.load(scenario)
+        if set_:
+            setup = setup.with_overrides(set_)
+        must_be_writable(out)
+        shocks = [_shock(text) for text in shock] if shock else None
+        named = [name.strip() for name in links.split(",")] if links else None
+        with _stages(console) as (tell, on_progress):
+            plan = Plan(
+                seeds, workers=_cores() if workers is None else workers, on_progress=on_progress
+            )
+            found = investigate(setup, out / "runs", shocks, named, plan, by, samples, reruns, tell)
+            tell("report")
+            page = write_contagion_report(found, out)
+    except ScenarioError as error:
+        _fail(error)
+    except SweepError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except OSError as error:
+        print(f"error: {out}: cannot be written ({error})", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        print("stopped; what is done is safe: the same command goes on", file=sys.stderr)
+        raise typer.Exit(130) from None
+    _tell(console, f"Runs in {out / 'runs'}, report in {page}")
+
+
+def _shock(text: str) -> dict[str, Any]:
+    """A shock of a command line: ``kind=price_jump,asset=eth,size=-0.4,block=200``.
+
+    Raises:
+        ScenarioError: If it is none.
+    """
+    from sim.scenario.override import toml_value
+
+    found: dict[str, Any] = {}
+    for item in text.split(","):
+        key, equals, value = item.partition("=")
+        if not equals or not key.strip():
+            told = (
+                f"{shown(item)} is no key=value; as kind=price_jump,asset=eth,size=-0.4,block=200"
+            )
+            raise ScenarioError([("--shock", told)])
+        found[key.strip()] = toml_value(f"--shock {key.strip()}", value.strip())
+    return found
+
+
+@contextmanager
+def _stages(
+    console: Console,
+) -> Iterator[tuple[Callable[[str], None], Callable[[SweepProgress], None]]]:
+    """Show which stage of an experiment is under way, and how many of its runs are done."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("runs"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("opening the market", total=None)
+
+        def tell(stage: str) -> None:
+            bar.console.print(f"{stage} ...", highlight=False, markup=False)
+            bar.reset(task, description=stage, total=None)
+
+        def on_progress(progress: SweepProgress) -> None:
+            bar.update(task, total=progress.total, completed=progress.done)
+            if progress.message:
+                bar.console.print(progress.message, highlight=False, markup=False, soft_wrap=True)
+
+        yield tell, on_progress
 
 
 @app.command()

@@ -36,6 +36,8 @@ from runs.study.study import Study
 from runs.study.sweeper import Progress, sweep
 from sim import Scenario
 from sim.errors import ScenarioError, did_you_mean
+from sim.scenario.switches import FROM_THE_START
+from sim.shown import money
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -184,7 +186,7 @@ class LossMatrix:
                 value = mean.loc[shock, who]
                 colour = "white" if abs(value) > 0.6 * most else "black"
                 weight = "bold" if sure else "normal"
-                text = f"{value:,.3g}" if value else "0"
+                text = money(value) if value else "0"
                 axis.text(j, i, text, ha="center", va="center", color=colour, weight=weight)
         axis.set_xticks(range(mean.shape[1]), mean.columns, rotation=30, ha="right")
         axis.set_yticks(range(mean.shape[0]), mean.index)
@@ -223,8 +225,8 @@ def attribute(
     """
     setup = scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
     plan = plan or Plan()
-    own, struck = _shocks(setup, shocks)
-    first = min(_block_of(setup, shock) for shock in struck)
+    own, struck = striking(setup, shocks)
+    first = min(block_of(setup, shock) for shock in struck)
     cuts = {link: cut_of(setup, link, first) for link in links}
     count = samples or (0 if len(links) <= MOST_EXACT else 200)
     drawn = orders(links, count) if count else []
@@ -235,7 +237,7 @@ def attribute(
         closed = [cuts[link] for link in links if link not in s]
         levels[name] = [*own, *struck, *closed]
         levels[name + TWIN] = [*own, *closed]
-    found, seeds = _run(setup, levels, losses, plan)
+    found, seeds = run_levels(setup, levels, losses, plan)
     worth = {
         loss: {s: found[loss][name] - found[loss][name + TWIN] for s, name in names.items()}
         for loss in losses
@@ -266,7 +268,7 @@ def loss_matrix(
     for number, strikes in enumerate(shocks.values()):
         given = [strikes] if isinstance(strikes, Mapping) else list(strikes)
         levels[f"s{number}"] = [*own, *map(dict, given)]
-    found, _ = _run(setup, levels, losses, plan or Plan())
+    found, _ = run_levels(setup, levels, losses, plan or Plan())
     return LossMatrix(
         {
             name: {loss: found[loss][f"s{n}"] - found[loss]["twin"] for loss in losses}
@@ -292,16 +294,20 @@ def cut_of(setup: Scenario, link: str, block: int) -> dict[str, Any]:
         return {"kind": "pool_halt", "pool": name} | lasting
     if what == "oracle" and name in setup.oracles:
         return {"kind": "oracle_freeze", "oracle": name} | lasting
+    if link in FROM_THE_START:
+        text = f"{link!r} holds from the start on alone, and cannot be cut at a block"
+        raise ScenarioError([("links", f"{text}; leave it out")])
     if link in dict(setup.switches):
         return {"kind": "mechanism_cut", "mechanism": link} | lasting
     if link in setup.agents:
         return {"kind": "agents_stop", "agents": link} | lasting
-    known = [*dict(setup.switches), *setup.agents, *(f"pool:{p}" for p in setup.pools)]
+    cuttable = [name for name in dict(setup.switches) if name not in FROM_THE_START]
+    known = [*cuttable, *setup.agents, *(f"pool:{p}" for p in setup.pools)]
     known += [f"oracle:{oracle}" for oracle in setup.oracles]
     raise ScenarioError([("links", f"{link!r} cannot be cut; {did_you_mean(link, known)}")])
 
 
-def _shocks(
+def striking(
     setup: Scenario, given: Sequence[Mapping[str, Any]] | None
 ) -> tuple[list[Any], list[Any]]:
     """Shocks that strike the twin too, and those that do not."""
@@ -315,7 +321,7 @@ def _shocks(
     return own, struck
 
 
-def _block_of(setup: Scenario, shock: Mapping[str, Any]) -> int:
+def block_of(setup: Scenario, shock: Mapping[str, Any]) -> int:
     """Block in which a shock strikes, checked with its scenario."""
     changed = Scenario.from_dict(setup.to_dict() | {"shocks": [dict(shock)]})
     return changed.block_of(changed.shocks[0])
@@ -326,7 +332,7 @@ def _name(s: Coalition, links: Sequence[str]) -> str:
     return "b" + "".join("1" if link in s else "0" for link in links)
 
 
-def _run(
+def run_levels(
     setup: Scenario, levels: Mapping[str, list[Any]], losses: Mapping[str, str], plan: Plan
 ) -> tuple[dict[str, dict[str, Floats]], tuple[int, ...]]:
     """Run a scenario with each list of shocks on common seeds.

@@ -46,6 +46,7 @@ from runs.results import write_whole
 from runs.study.study import Study
 from runs.study.sweeper import sweep
 from sim.errors import ScenarioError
+from sim.names import VENUE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -500,7 +501,8 @@ class _Tracer:
         if kind == SHOCK:
             shock = self.links.shocks[n][1]
             words = [str(v) for k, v in shock.items() if isinstance(v, str) and k != "kind"]
-            place = " ".join(words[:1])
+            names = [word for word in words if word in self.market.protocols]
+            place = names[0] if names else VENUE
             return {
                 "kind": SHOCK, "entity": shock["kind"], "group": "", "actor": "",
                 "protocol": place, "token": "", "amount": float(shock.get("size") or 0.0),
@@ -595,7 +597,7 @@ def _run(
 
 
 def _drawn(found: Cascades) -> Figure:
-    events = found.events
+    events, alone = _in_trees(found.events)
     lanes = list(dict.fromkeys(events["protocol"]))
     lanes.sort(key=lambda lane: (-(events["protocol"] == lane).sum(), lane))
     height = max(3.0, 1.0 + 1.15 * len(lanes))
@@ -610,7 +612,7 @@ def _drawn(found: Cascades) -> Figure:
         ]
         alpha = min(0.6, max(0.08, 60.0 / max(len(joined), 1)))
         axis.add_collection(LineCollection(ends, colors=colour, linewidths=0.9, alpha=alpha))
-    largest = float(events["size"].max()) if len(events) else 1.0
+    largest = float(events["size"].max()) if len(events) else 0.0
     for kind, colour in _COLOURS.items():
         rows = np.flatnonzero(events["kind"] == kind)
         if rows.size:
@@ -622,16 +624,26 @@ def _drawn(found: Cascades) -> Figure:
                 edgecolors="white", zorder=3,
             )  # fmt: skip
     axis.set_yticks(range(len(lanes)), lanes)
-    axis.set_ylim(len(lanes) - 0.4, -0.6)
+    axis.set_ylim(max(len(lanes), 1) - 0.4, -0.6)
     axis.set_xlabel("block")
     axis.grid(axis="x", alpha=0.3)
     _explain(axis, events, joined)
     axis.set_title(
-        f"{len(found.effects):,} liquidations, defaults and withdrawals, branching ratio "
-        f"{found.branching_ratio:.2f}; area: size, the largest {largest:,.3g} {found.numeraire}",
-        loc="left", fontsize=10,
+        f"{len(events):,} events in trees, and {alone:,} that led to nothing and came of nothing, "
+        f"not drawn;\nbranching ratio {found.branching_ratio:.2f}; area: size, the largest "
+        f"{largest:,.3g} {found.numeraire}; in a lane by generation, downwards",
+        loc="left", fontsize=9,
     )  # fmt: skip
     return figure
+
+
+def _in_trees(events: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Events that are linked with another, numbered anew, and how many are not."""
+    linked = (events["parent"] >= 0) | events["event"].isin(events["parent"])
+    kept = events[linked].reset_index(drop=True)
+    number = {int(event): n for n, event in enumerate(kept["event"])} | {-1: -1}
+    kept = kept.assign(event=range(len(kept)), parent=kept["parent"].map(number))
+    return kept, int((~linked).sum())
 
 
 def _places(events: pd.DataFrame, lanes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -304,9 +304,12 @@ class Links:
         ours = self._between(down, (place, token), first, end)
         theirs = self._between(other, (place, token), first, end)
         found = self._grouped(ours, theirs, *amounts)
+        sold = {self._shock_of(row) for row in ours if not self.rows[row]["cohort"]}
         for number, (block, shock) in enumerate(self.shocks):
-            # It strikes as its block begins, so that block's start sees it.
-            if first < block <= end and {place, token} & _words(shock) and not up:
+            # It strikes as its block begins, so that block's start sees it. What a shock itself
+            # sells stands for it; of a token by name it moves the price outside.
+            named = place in _words(shock) or (place == VENUE and token in _words(shock))
+            if first < block <= end and named and number not in sold and not up:
                 found.append(Candidate("", block, -1, np.inf, number))
         return found
 

@@ -153,7 +153,8 @@ class Networks:
         """
         chosen = list(blocks) if blocks is not None else self.telling()
         graphs = [self.at(block) for block in chosen]
-        figure, axes = new_figure(len(chosen), 5.0)
+        tall = max(5.0, 0.62 * len(self.setup.agents))  # inches: groups stand in one column
+        figure, axes = new_figure(len(chosen), tall)
         for ax, graph in zip(axes, self._alike(graphs), strict=True):
             draw(figure, ax, graph, self.setup)
             ax.set_title(f"after block {graph.graph['block']:,}", loc="left", fontsize=10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -277,3 +278,46 @@ def test_a_sweep_that_cannot_write_says_what_to_do(tmp_path: Path) -> None:
     nothing = undertow("scenario", "o", "4", cwd=tmp_path)
     assert nothing.returncode == 2
     assert "holds no results of a study" in nothing.stderr
+
+
+QUICK = ("--seeds", "3", "--reruns", "4", "--workers", "0", "--links", "makers,funds")
+
+
+def test_contagion_says_which_field_is_wrong(tmp_path: Path) -> None:
+    out = ("--out", str(tmp_path))
+    for words, field in (
+        (("calm", *out), "shocks"),
+        (("two_banks", *out, "--links", "gossip"), "links"),
+        (("two_banks", *out, "--by", "town"), "by"),
+        (("two_banks", *out, "--shock", "price_jump"), "--shock"),
+        (("two_banks", *out, "--set", "blocks=many"), "blocks"),
+    ):
+        found = undertow("contagion", *words)
+        assert found.returncode == 2, found.stderr
+        assert f"error: {field}" in found.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_contagion_killed_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    """A run is killed while it attributes, and goes on; its report is that of one that was not."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    words = ("contagion", "two_banks", "--set", "blocks=500", *QUICK, "--out")
+    assert undertow(*words, str(whole)).returncode == 0
+    root = Path(__file__).resolve().parents[2]
+    started = subprocess.Popen(
+        [sys.executable, "-m", "runs.cli", *words, str(killed)],
+        env=dict(os.environ) | {"PYTHONPATH": str(root)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until = time.time() + 300
+    journal = killed / "runs" / "attribution" / "studies" / "contagion" / "journal"
+    while time.time() < until and not any(journal.glob("*")):
+        time.sleep(0.02)
+    started.kill()
+    started.wait()
+    assert journal.is_dir() and not (killed / "report.html").exists()
+    assert undertow(*words, str(killed)).returncode == 0
+    for file in sorted(file for file in whole.iterdir() if file.is_file()):
+        assert (killed / file.name).read_bytes() == file.read_bytes(), file.name

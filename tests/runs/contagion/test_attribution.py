@@ -111,3 +111,36 @@ def test_what_makes_no_sense_is_told(
 ) -> None:
     with pytest.raises(ScenarioError, match=word):
         attribute(pair, links, losses, shocks, plan=Plan(seeds=1))
+
+
+def test_what_holds_from_the_start_alone_is_no_link(pair: Scenario) -> None:
+    with pytest.raises(ScenarioError, match="from the start"):
+        cut_of(pair, "claims_as_collateral", 5)
+
+
+def test_who_meets_nobody_is_missed_by_nobody(pair: Scenario) -> None:
+    """Of a group whose tokens and places are its own all others see nothing, to the bit."""
+    from sim import Market
+
+    content = pair.to_dict()
+    content["venue"]["assets"]["btc"] = {
+        "price": 40_000.0, "process": "constant", "inventory": 1e6,
+    }  # fmt: skip
+    content["pools"]["far"] = {"tokens": ["btc", "usdc"], "reserves": {"btc": 50.0, "usdc": 2e6}}
+    hermits = {
+        "kind": "noise_trader", "count": 20, "pools": ["far"], "rate": 0.3,
+        "wallet": {"btc": 5.0, "usdc": 40_000.0},
+    }  # fmt: skip
+    content["agents"]["lenders"]["attention"] = 0.5
+    alone = Market(Scenario.from_dict(content), rng=3).run(30)
+    content["agents"] = {"hermits": hermits} | content["agents"]
+    with_them = Market(Scenario.from_dict(content), rng=3).run(30)
+    assert (with_them.receipts()["cohort"] == "hermits").sum() > 50, "they did trade"
+    for name in (*alone.cohorts, "one", "two", "bank"):
+        accounts = [name]
+        if name in alone.cohorts:
+            accounts = [alone.ledger.accounts[row] for row in alone.cohorts[name].accounts()]
+        for account in accounts:
+            for token in ("eth", "usdc"):
+                left = alone.ledger.balance(account, token)
+                assert left == with_them.ledger.balance(account, token), (account, token)

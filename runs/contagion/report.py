@@ -1,0 +1,332 @@
+"""The contagion laboratory's report: a page, its figures as files, its numbers as Parquet."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from runs.contagion.laboratory import FALL, SHOCK, Findings
+from runs.report.page import COLOURS, document, grid, image, label, legend, new_figure, table
+from runs.results import REPORT, left_whole, made_by, versions
+from sim.shown import number
+
+FIGURES = ("svg", "pdf")
+"""Kinds of files that each figure is left as."""
+_METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+"""Without a time: the same findings make the same bytes."""
+_SOURCES = {
+    "direct": "what is held loses its price",
+    "eisenberg_noe": "Eisenberg and Noe (2001)",
+    "rogers_veraart": "Rogers and Veraart (2013), nine tenths recovered",
+    "debtrank": "DebtRank, linear: Bardoscia et al. (2015)",
+    "furfine": "Furfine (2003)",
+    "neva": "NEVA with uncertain assets: Barucca et al. (2020)",
+    "fire_sales": "Greenwood, Landier and Thesmar (2015)",
+}
+BIBLIOGRAPHY = """@article{shapley1953, author = {Shapley, Lloyd S.},
+  title = {A value for n-person games}, journal = {Contributions to the Theory of Games},
+  volume = {2}, pages = {307--317}, year = {1953}}
+@article{eisenbergnoe2001, author = {Eisenberg, Larry and Noe, Thomas H.},
+  title = {Systemic risk in financial systems}, journal = {Management Science}, volume = {47},
+  number = {2}, pages = {236--249}, year = {2001}}
+@article{furfine2003, author = {Furfine, Craig H.},
+  title = {Interbank exposures: quantifying the risk of contagion},
+  journal = {Journal of Money, Credit and Banking}, volume = {35}, number = {1},
+  pages = {111--128}, year = {2003}}
+@article{rogersveraart2013, author = {Rogers, L. C. G. and Veraart, Luitgard A. M.},
+  title = {Failure and rescue in an interbank network}, journal = {Management Science},
+  volume = {59}, number = {4}, pages = {882--898}, year = {2013}}
+@article{greenwood2015, author = {Greenwood, Robin and Landier, Augustin and Thesmar, David},
+  title = {Vulnerable banks}, journal = {Journal of Financial Economics}, volume = {115},
+  number = {3}, pages = {471--485}, year = {2015}}
+@article{bardoscia2015, author = {Bardoscia, Marco and Battiston, Stefano and Caccioli, Fabio
+  and Caldarelli, Guido}, title = {DebtRank: a microscopic foundation for shock propagation},
+  journal = {PLOS ONE}, volume = {10}, number = {6}, pages = {e0130406}, year = {2015}}
+@article{barucca2020, author = {Barucca, Paolo and Bardoscia, Marco and Caccioli, Fabio and
+  D'Errico, Marco and Visentin, Gabriele and Caldarelli, Guido and Battiston, Stefano},
+  title = {Network valuation in financial systems}, journal = {Mathematical Finance},
+  volume = {30}, number = {4}, pages = {1181--1204}, year = {2020}}
+"""
+
+
+def write_contagion_report(findings: Findings, out: str | Path) -> Path:
+    """Leave a page, figures and numbers in a folder, all or none.
+
+    Args:
+        findings: Of `runs.contagion.laboratory.investigate`.
+        out: The folder.
+
+    Returns:
+        The page.
+
+    Raises:
+        OSError: If the folder cannot be written.
+    """
+    out = Path(out)
+    with left_whole(out) as folder, plt.rc_context({"svg.hashsalt": "undertow"}):
+        pictures = _pictures(findings)
+        body = "".join(
+            f"<h2>{html.escape(heading)}</h2><p>{html.escape(text)}</p>"
+            f"{image(figure, heading)}{more}"
+            for heading, (_, text, figure, more) in pictures.items()
+        )
+        for name, _, figure, _ in pictures.values():
+            for kind in FIGURES:
+                figure.savefig(folder / f"{name}.{kind}", metadata=_METADATA[kind])
+            plt.close(figure)
+        for name, numbers in _numbers(findings).items():
+            numbers.to_parquet(folder / f"{name}.parquet")
+        findings.trees.write(folder)
+        findings.networks.write(folder)
+        words = methods(findings)
+        (folder / "methods.txt").write_text(words + "\n", encoding="utf-8")
+        (folder / "references.bib").write_text(_bibliography(findings), encoding="utf-8")
+        (folder / "scenario.toml").write_text(findings.setup.to_toml(), encoding="utf-8")
+        page = document(
+            f"Contagion: {findings.setup.title}",
+            _lead(findings),
+            table(_rows(findings)) + body + f"<h2>Methods</h2><p>{html.escape(words)}</p>"
+            f"<h2>To cite</h2><pre>{html.escape(_bibliography(findings))}</pre>",
+            ", ".join(f"{name} {text}" for name, text in versions().items()),
+        )
+        (folder / REPORT).write_text(page, encoding="utf-8")
+    return out / REPORT
+
+
+def _lead(f: Findings) -> str:
+    struck = "; ".join(
+        ", ".join(f"{k} {v}" for k, v in shock.items() if v is not None) for shock in f.struck
+    )
+    return f"What strikes: {struck}. {len(f.seeds)} seeds, each with a twin without it."
+
+
+def _rows(f: Findings) -> list[tuple[str, str]]:
+    """The main numbers, as (what, value)."""
+    rows = []
+    for loss in f.headline():
+        shares = f.attribution.shares(loss).sort_values("mean", ascending=False)
+        parts = [
+            f"{link} {_three(*row)}"
+            for link, *row in shares[["mean", "low", "high"]].itertuples(name=None)
+        ]
+        total = float(f.attribution.total(loss).mean())
+        rows.append((f"{loss}, carried by links", f"{number(total)} = " + "\n+ ".join(parts)))
+    told = f.trees.summary()
+    rows.append(("branching ratio, first seed", f"{told['branching_ratio']:.3f}"))
+    rows.append(("liquidations, first seed", f"{told['liquidations']:,.0f}"))
+    text = f"{100 * told['named_by_counterfactual']:.0f} % of events that have possible parents"
+    rows.append(("parents named by runs without them", text))
+    return rows
+
+
+def _three(mean: float, low: float, high: float) -> str:
+    """A mean with its interval."""
+    return f"{number(mean)} ({number(low)} to {number(high)})"
+
+
+def methods(f: Findings) -> str:
+    """How the numbers were made, fit for a paper."""
+    versioned = made_by()
+    shown = ", ".join(
+        f"{name} {versioned[name]}" for name in ("undertow", "python", "numba", "numpy")
+    )
+    exact = (
+        f"over {len(f.attribution.drawn)} sampled orders of joining (antithetic pairs)"
+        if f.attribution.drawn
+        else f"exact over all {2 ** len(f.links)} sets of links"
+    )
+    screened = (
+        ""
+        if f.screened is None
+        else "Links are the mechanisms whose cut alone changes any loss on the first two seeds, "
+        "at most the eight that change most. "
+    )
+    seeds = f"{f.seeds[0]} to {f.seeds[-1]}" if len(f.seeds) > 1 else str(f.seeds[0])
+    return (
+        f"Each of {len(f.seeds)} seeds ({seeds}) was run with and without the shock, all draws "
+        "keyed alike, and the loss that the shock induces is the difference: of a group of agents "
+        "its result against holding what it had at the start, of a protocol what it has written "
+        f"off or cannot cover. {screened}A link is cut from the block of the shock on, in both "
+        f"runs. Shares are Shapley values {exact}; intervals are 95 % bootstrap intervals of the "
+        "mean over seeds. The loss matrix shocks the market by the same shock and by a fall of "
+        f"{-100 * FALL:.0f} % of each asset outside. Cascade trees are read off the receipts of "
+        "the first seed; where order leaves several parents, "
+        f"{f.trees.reruns} runs, each without one group's choices in one block, name the one "
+        "without which the event comes latest or never. Networks are the ledger's. Models of the "
+        "literature are fed with the balance sheets one block before the shock, those who pass "
+        "everything on looked through, and with the return of each asset in the block of the "
+        "shock beyond the twin's; what they say is set beside the wealth that each group has "
+        f"lost by the end, revaluation included. Sources {versioned['sources'][:12]}; {shown}."
+    )
+
+
+def _bibliography(f: Findings) -> str:
+    """What to cite, as BibTeX: this program, and what it computes."""
+    version = made_by()["undertow"]
+    own = (
+        "@software{undertow, title = {Undertow: an agent-based simulator of interconnected DeFi "
+        f"liquidity}},\n  author = {{The Undertow developers}}, version = {{{version}}},\n"
+        f"  note = {{sources {made_by()['sources'][:12]}}}}}\n"
+    )
+    return own + BIBLIOGRAPHY
+
+
+# Numbers
+
+
+def _numbers(f: Findings) -> dict[str, pd.DataFrame]:
+    low, high = f.matrix.interval()
+    ends = {"mean": f.matrix.mean(), "low": low, "high": high}
+    matrix = (
+        pd.concat(ends, axis=1).stack(level=1, future_stack=True).rename_axis(["shock", "loser"])
+    )
+    found = {
+        "shares": f.attribution.table().reset_index(),
+        "shares-by-seed": _by_seed(f),
+        "loss-matrix": matrix.reset_index(),
+        "network-measures": f.networks.measures().reset_index(),
+        "centralities": f.networks.centralities().reset_index(),
+        "trees": f.trees.sizes().reset_index(),
+        "generations": f.trees.by_generation().reset_index(),
+        "foretold": f.told.rename_axis("entity").reset_index(),
+        "scores": f.scores.rename_axis("model").reset_index(),
+    }
+    if f.screened is not None:
+        found["screening"] = f.screened.rename("change").rename_axis("link").reset_index()
+    return found
+
+
+def _by_seed(f: Findings) -> pd.DataFrame:
+    """Every share of every seed."""
+    parts = [
+        pd.DataFrame({"seed": f.seeds, "loss": loss, "link": link, "share": share})
+        for loss in f.losses
+        for link, share in f.attribution.by_seed(loss).items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+# Pictures
+
+
+def _pictures(f: Findings) -> dict[str, tuple[str, str, Figure, str]]:
+    """By heading: name of the files, what to see, the figure, and HTML below it."""
+    worst = f.networks.telling()
+    found: dict[str, tuple[str, str, Callable[[], Figure], str]] = {}
+    for n, loss in enumerate(f.headline(), 1):
+        text = "What each link carries of the loss that the shock induces."
+        more = _shares_grid(f, loss)
+        found[f"Channels: {loss}"] = (
+            f"channels-{n}",
+            text,
+            partial(f.attribution.plot, loss),
+            more,
+        )
+    found |= {
+        "Loss matrix": (
+            "loss-matrix", "Who loses what when what is shocked, beyond the twin without it.",
+            f.matrix.plot, "",
+        ),
+        "Cascade trees": (
+            "cascades",
+            f"Seed {f.seeds[0]}: which sale moved which price that opened what.",
+            f.trees.plot, _trees_grid(f),
+        ),
+        "Exposure network": (
+            "network",
+            f"Seed {f.seeds[0]}, at the start, at the worst block ({worst[len(worst) // 2]:,}) and "
+            "at the end; nodes stay where they are.",
+            f.networks.plot, "",
+        ),
+        "The network over time": (
+            "network-over-time", f"Seed {f.seeds[0]}.", partial(_over_time, f), "",
+        ),
+    }  # fmt: skip
+    if len(f.told):
+        text = (
+            "Wealth that models foretell to be lost, from the network one block before the shock, "
+            f"beside what was lost in the simulation; seed {f.seeds[0]}, scores over all seeds."
+        )
+        found["The literature beside it"] = ("foretold", text, partial(_beside, f), _scores_grid(f))
+    return {
+        heading: (name, text, make(), more) for heading, (name, text, make, more) in found.items()
+    }
+
+
+def _shares_grid(f: Findings, loss: str) -> str:
+    shares = f.attribution.shares(loss).sort_values("mean", ascending=False)
+    rows = [
+        [str(link), number(row["mean"]), number(row["low"]), number(row["high"]),
+         f"{100 * row['part']:.1f} %" if np.isfinite(row["part"]) else "–"]
+        for link, row in shares.iterrows()
+    ]  # fmt: skip
+    return grid(["link", "share, mean", "95 % from", "to", "of the total"], rows)
+
+
+def _trees_grid(f: Findings) -> str:
+    rows = [
+        [str(what).replace("_", " "), f"{value:,.4g}"] for what, value in f.trees.summary().items()
+    ]
+    return grid(["trees of the first seed", ""], rows)
+
+
+def _scores_grid(f: Findings) -> str:
+    def cell(row: pd.Series, what: str) -> str:
+        if not np.isfinite(row[what]):
+            return "–"
+        return f"{row[what]:.2f} ({row[f'{what}_low']:.2f} to {row[f'{what}_high']:.2f})"
+
+    rows = [
+        [_SOURCES.get(str(model), str(model)), *(cell(row, w) for w in ("rank", "size")),
+         *(cell(row, w) for w in ("missed", "spared"))]
+        for model, row in f.scores.iterrows()
+    ]  # fmt: skip
+    heads = ["model", "rank correlation", "said lost / lost", "hurt but missed", "named but spared"]
+    return grid(heads, rows)
+
+
+def _beside(f: Findings) -> Figure:
+    """Foretold against simulated losses, a point for each entity and model."""
+    figure, axes = new_figure(1, 4.2)
+    ax = axes[0]
+    models: Mapping[str, pd.Series] = {str(m): f.told[m] for m in f.told if m != "simulated"}
+    for n, (model, column) in enumerate(models.items()):
+        ax.plot(
+            f.told["simulated"], column, "o", color=COLOURS[n % len(COLOURS)], alpha=0.7,
+            markersize=6, label=_SOURCES.get(model, model),
+        )  # fmt: skip
+    ends = np.array([f.told.to_numpy().min(), f.told.to_numpy().max()])
+    ax.plot(ends, ends, color="black", lw=0.8, label="as simulated")
+    ax.set_xscale("symlog", linthresh=1e3)
+    ax.set_yscale("symlog", linthresh=1e3)
+    label(ax, f"Loss foretold, {f.networks.numeraire}, against loss simulated")
+    ax.set_xlabel("simulated")
+    legend(ax, len(models) + 1)
+    return figure
+
+
+def _over_time(f: Findings) -> Figure:
+    """Measures of the network, the block of the shock marked."""
+    measures = f.networks.measures()
+    words = {
+        "weight": f"all exposures, {f.networks.numeraire}",
+        "concentration": "concentration: Herfindahl index of what hangs on each",
+        "core_weight": "share of exposures within the core",
+        "overlap": "overlap of portfolios: mean cosine",
+        "leverage": "assets over equity of all who have equity",
+    }
+    figure, axes = new_figure(len(words), 1.7)
+    for n, (ax, (name, text)) in enumerate(zip(axes, words.items(), strict=True)):
+        ax.plot(measures.index, measures[name], color=COLOURS[n], lw=1.4)
+        for shock in f.setup.shocks:
+            ax.axvline(f.setup.block_of(shock), color="black", lw=0.8, ls=":")
+        label(ax, text)
+    axes[-1].set_xlabel(f"block (dotted: {SHOCK})")
+    return figure
