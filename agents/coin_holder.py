@@ -11,8 +11,10 @@ thresholds that differ (Diamond, Dybvig 1983; Goldstein, Pauzner 2005; Granovett
 ones look more often, and are gone first (Liu, Makarov, Schoar 2023 on Terra).
 
 It leaves by whatever gives more, a pool or redemption where it has access, in parts if the whole
-would bring less than its `floor` a coin. Once the danger is below half of its threshold and the
-price is back, it comes back, after a while.
+would bring less than its `floor` a coin. One with a `reservation` price sells in a pool only as
+far as the last coin brings more than keeping it is worth by its own reckoning,
+``1 - danger + carry x horizon / 365 + calm``: below that it waits for buyers. Once the danger is
+below half of its threshold and the price is back, it comes back, after a while.
 
 Each notes how much had been taken out before it, and what it got: losses by size and by place in
 the queue (`queue`).
@@ -39,9 +41,10 @@ from agents.pegged import (
     pegged_places,
     redeem,
     redeemed,
+    sale_to_rate,
 )
 from agents.targets import Targets
-from agents.tools import BUMP, going_bid, rebid, refuel
+from agents.tools import BUMP, going_bid, quote_at, rebid, refuel
 from protocols.pegs import price_in_pool
 from sim.clock import look, lookers
 from sim.codes import Kind
@@ -56,6 +59,8 @@ FLIGHT_DECAY = math.exp(-1.0 / 300.0)
 """What is remembered of flight after a block: it is noticed for an hour of 12-second blocks."""
 HALVINGS = 7
 """Times that it halves what it sells, so as to get its floor."""
+LEAST = 1e-4
+"""Share of its stake below which it sells nothing."""
 
 
 @kernel
@@ -96,10 +101,29 @@ def _observe(w, me):
 
 
 @inner
-def _leave(w, me, i, held):
+def _sell(w, me, i, held, keeps):
+    """Sell what brings more than `keeps` to the last coin. Returns whether it was sent."""
+    my, account = me.rows[i], me.first + i
+    coin, money = me.places[COIN], me.places[MONEY]
+    place, amount = sale_to_rate(w, me, coin, money, held, max(keeps, 1e-6))
+    if place < 0 or not amount > LEAST * my.stake:
+        return False
+    gas = w.rules[0].gas_cost[Kind.SWAP]
+    if not refuel(w, account, me.ident, gas):
+        return False
+    order = Order(account, me.ident, going_bid(w, account, gas, my.bid), int(my.patience))
+    # Others may sell before it in the block: it takes no less than what keeping is worth.
+    least = (1.0 - my.slippage) * quote_at(w, place, coin, money, amount)
+    return trade(w, order, place, coin, money, amount, max(least, keeps * amount))
+
+
+@inner
+def _leave(w, me, i, held, keeps):
     """Sell or redeem coins. Returns whether it was sent."""
     my, account = me.rows[i], me.first + i
     coin, money = me.places[COIN], me.places[MONEY]
+    if my.reservation >= 0.5 and not (my.access >= 0.5 and redeemed(w, me, held) > keeps * held):
+        return _sell(w, me, i, held, keeps)
     gas = 3.0 * w.rules[0].gas_cost[Kind.SWAP]
     if not refuel(w, account, me.ident, gas):
         return False
@@ -157,21 +181,23 @@ def decide(w, me):
         if fear > bears:
             if held > 1e-6 * my.stake and held > 0.0:
                 my.before, my.money = held, w.books.balances[account, money]
-                if _leave(w, me, i, held):
+                if _leave(w, me, i, held, 1.0 - fear + bears):
                     my.sent = 1.0
                     my.busy = block + my.patience
         elif my.sold > 0.0 and fear < 0.5 * bears and held < 0.5 * my.stake:
             if block < my.left_at + my.wait or price < 1.0 - my.calm:
                 continue
             cash = min(0.98 * w.books.balances[account, money], my.stake - held)
+            # What somebody else may mint at par is worth no more than that to who reckons.
+            pays = 1.0 if my.reservation >= 0.5 else 1.0 + my.calm
             place, out = best_sale(w, me, money, coin, cash)
             for _ in range(HALVINGS):  # as much as there is at a price that it calls calm
-                if out * (1.0 + my.calm) >= cash:
+                if out * pays >= cash:
                     break
                 cash *= 0.5
                 place, out = best_sale(w, me, money, coin, cash)
             gas = w.rules[0].gas_cost[Kind.SWAP]
-            dear = not out * (1.0 + my.calm) >= cash
+            dear = not out * pays >= cash
             if place < 0 or dear or not refuel(w, account, me.ident, gas):
                 continue
             order = Order(account, me.ident, going_bid(w, account, gas, my.bid), int(my.patience))
@@ -193,6 +219,9 @@ class CoinHolder(Behaviour):
         "horizon": Column("Time for which it reckons that", "days", 30.0, 0.0),
         "calm": Column("Danger that it bears besides", "share", 0.01, 0.0, 1.0),
         "floor": Column("Least that it takes for a coin", "numeraire", 0.0, 0.0),
+        "reservation": Column(
+            "Whether it sells only for more than keeping is worth", "0 or 1", 0.0, 0.0, 1.0
+        ),
         "access": Column("Whether it may redeem", "0 or 1", 0.0, 0.0, 1.0),
         "attention": Column("Chance that it looks in a block", "share", 0.02, 0.0, 1.0),
         "size_attention": Column("Elasticity of attention to size", "elasticity", 0.3, 0.0),

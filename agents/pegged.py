@@ -15,6 +15,7 @@ from agents.base import token_number
 from agents.intents import PROTOCOLS, THEN, require, trade
 from agents.targets import Issued, PoolName, ProtocolName, Targets
 from agents.tools import quote_at
+from protocols import amm
 from protocols.pool import position
 from sim import registry
 from sim.codes import ALL, PREVIOUS
@@ -193,6 +194,30 @@ def mint_coins(w, me, order, money_in):
     if not trade(w, order, me.places[SELLS], money, me.places[LEFTOVER], spent * SPARE, 0.0):
         return False
     return trade(w, THEN, PROTOCOLS + p, money, coin, money_in - spent * SPARE, 0.0)
+
+
+@inner
+def sale_to_rate(w, me, token_in, token_out, most, rate):
+    """What sells furthest at a rate or better, to the last unit.
+
+    Args:
+        token_in: Column of what is sold.
+        token_out: Column of what is got.
+        most: Most of it that is sold.
+        rate: Least that the last unit sold may bring.
+
+    Returns:
+        (pool, amount): the pool of the coin that takes most of it, and that; (-1, 0) where not even
+        the first unit brings as much.
+    """
+    best, found = -1, 0.0
+    for k in range(FIRST, me.places.size):
+        pool = w.pools[me.places[k]]
+        i, o = position(pool, token_in), position(pool, token_out)
+        amount = min(amm.amount_to_rate(w.books, pool, i, o, rate), most)
+        if amount > found:
+            best, found = me.places[k], amount
+    return best, found
 
 
 @inner

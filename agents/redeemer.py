@@ -6,8 +6,14 @@ what it takes). All legs are one transaction that must gain what it was sent for
 one that pays most (golden-section search: each leg gives less for more), and no more than the
 money that one has.
 
-Where redemption is shut, one who bears the wait buys at a discount of `hold` and redeems what it
-has when it opens; until then its money is locked (limits of arbitrage: Shleifer, Vishny 1997).
+Where redemption is shut, one who bears the wait buys and redeems what it has when it opens; until
+then its money is locked (limits of arbitrage: Shleifer, Vishny 1997). To it a coin is worth what it
+expects to recover less what its money must earn while it waits,
+
+    1 - doubt x (1 - backing) - required x wait / 365,
+
+backing and wait (days) as the protocol says them at the end of the last block. It buys `hold` below
+that and sells what it has `hold` above, each to the last coin that still pays.
 """
 
 from __future__ import annotations
@@ -22,30 +28,34 @@ from agents.pegged import (
     FIRST,
     MONEY,
     PeggedTargets,
-    best_sale,
     mint_coins,
     minted,
     pegged_places,
     redeem,
     redeemed,
+    sale_to_rate,
 )
 from agents.targets import Targets
 from agents.tools import BUMP, affordable, gas_cost, quote_at, rebid, refuel, share_bid
 from sim.clock import look, lookers
 from sim.codes import PREVIOUS, Kind
-from sim.compiled import inner
+from sim.compiled import inner, kernel
 from sim.measures import market_price
 
 if TYPE_CHECKING:
+    from sim.cohort import CohortTable
+    from sim.market import Market
     from sim.scenario import AgentSettings, Scenario
 
+DAY = 86_400.0
+"""Seconds."""
 RATIO = 0.6180339887498949
 STEPS = 24
 """Of the golden-section search: to a hundred-thousandth of the money."""
 HALVINGS = 8
 """Times that it halves what it redeems at once, so that it pays."""
 LEAST = 1e-4
-"""Share of the money with which one tries whether anything pays."""
+"""Share of the money with which one tries whether anything pays, and of it the least bought."""
 
 
 @inner
@@ -112,16 +122,49 @@ def _unload(w, me, my, account, order):
     return False
 
 
+@kernel
+def expected(doubt, backing, required, wait):
+    """What a coin that cannot be redeemed yet is worth to somebody who waits, share of par.
+
+    Args:
+        doubt: Chance that what is missing behind a coin will be lost.
+        backing: What stands behind a coin, numeraire.
+        required: What its money must earn, per year.
+        wait: Time until redemption opens, days.
+    """
+    return 1.0 - doubt * min(max(1.0 - backing, 0.0), 1.0) - required * wait / 365.0
+
+
 @inner
-def _stock(w, me, my, order, cash):
-    """Buy coins at a discount to hold them until redemption opens. Returns whether it was sent."""
-    lot = my.lot * cash
-    if redeemed(w, me, lot) > 0.0:
+def _worth(w, me, my):
+    """What a coin is worth to somebody who waits until it can be redeemed, share of par."""
+    ours, backing, wait = me.memory, 1.0, 0.0
+    if ours.backing_slot >= 0.0:
+        backing = w.books.storage[int(ours.backing_slot)]
+    if ours.wait_slot >= 0.0:
+        wait = w.books.storage[int(ours.wait_slot)] * w.rules[0].seconds / DAY
+    return expected(my.doubt, backing, my.required, wait)
+
+
+@inner
+def _stock(w, me, my, account, order, cash):
+    """Buy coins below, or sell them above, what waiting is worth. Returns whether it was sent."""
+    money, coin = me.places[MONEY], me.places[COIN]
+    lot, held = my.lot * cash, w.books.balances[account, coin]
+    if redeemed(w, me, max(lot, 1.0)) > 0.0:
         return False
-    place, out = best_sale(w, me, me.places[MONEY], me.places[COIN], lot)
-    if place < 0 or not lot / out < 1.0 - my.hold:
+    worth = _worth(w, me, my)
+    place, amount = sale_to_rate(w, me, coin, money, held, worth + my.hold)
+    if place >= 0 and amount > 1.0:
+        out = quote_at(w, place, coin, money, amount)
+        return trade(w, order, place, coin, money, amount, 0.999 * out)
+    if not worth > my.hold:
         return False
-    return trade(w, order, place, me.places[MONEY], me.places[COIN], lot, 0.999 * out)
+    place, lot = sale_to_rate(w, me, money, coin, lot, 1.0 / (worth - my.hold))
+    if place < 0 or not lot > LEAST * cash:
+        return False
+    out = quote_at(w, place, money, coin, lot)
+    return trade(w, order, place, money, coin, lot, 0.999 * out)
 
 
 @inner
@@ -156,7 +199,7 @@ def decide(w, me):
             _send(w, me, order, best, most, down, least)
             my.trips += 1.0
             my.busy = chain.block + patience
-        elif my.hold < 1.0 and _stock(w, me, my, order, cash):
+        elif my.hold < 1.0 and _stock(w, me, my, account, order, cash):
             my.busy = chain.block + patience
 
 
@@ -170,6 +213,10 @@ class Redeemer(Behaviour):
         "hold": Column(
             "Discount at which it buys to redeem later, 1: never", "share", 1.0, 0.0, 1.0
         ),
+        "doubt": Column(
+            "Chance that it sees that what is missing behind a coin is lost", "share", 0.0, 0.0, 1.0
+        ),
+        "required": Column("What its money must earn while it waits", "per year", 0.0, 0.0),
         "lot": Column("Share of its money for that, at a time", "share", 0.1, 0.0, 1.0),
         "patience": Column("Time after which an order lapses", "blocks", 1.0, 1.0, 1000.0),
         "bump": BUMP,
@@ -177,6 +224,10 @@ class Redeemer(Behaviour):
         "trips": Column("Round trips that it has sent", "times", state=True),
     }
     targets: ClassVar[type[Targets]] = PeggedTargets
+    remembers: ClassVar[Mapping[str, Column]] = {
+        "backing_slot": Column("Where the protocol's backing is, -1: nowhere", "slot"),
+        "wait_slot": Column("Where its wait until it opens is, -1: nowhere", "slot"),
+    }
     needs_wallet: ClassVar[bool] = True
     searcher: ClassVar[bool] = True
     decide = staticmethod(decide)
@@ -185,3 +236,13 @@ class Redeemer(Behaviour):
     def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
         """Protocol, tokens and pools."""
         return pegged_places(scenario, settings)
+
+    @classmethod
+    def begin(cls, market: Market, cohort: CohortTable) -> None:
+        """Know where the protocol says what stands behind a coin, and when it opens."""
+        super().begin(market, cohort)
+        protocol = market.protocols[cohort.settings.targets.protocol]
+        for name in ("backing", "wait"):
+            there = name in protocol.state
+            slot = float(protocol.record[0][name]) if there else -1.0
+            cohort.remembered[f"{name}_slot"] = slot

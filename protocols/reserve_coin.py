@@ -74,6 +74,28 @@ def is_open(seconds, opens, closes, weekends):
     return opens <= hour < closes
 
 
+@kernel
+def until_open(seconds, opens, closes, weekends):
+    """Seconds until banks open; 0 where they are.
+
+    Args:
+        seconds: Since midnight UTC of a Monday.
+        opens: As `is_open`.
+        closes: As `is_open`.
+        weekends: As `is_open`.
+    """
+    if is_open(seconds, opens, closes, weekends):
+        return 0.0
+    midnight = seconds - seconds % DAY
+    next_one = midnight + opens * HOUR
+    if next_one < seconds or seconds % DAY >= closes * HOUR:
+        next_one += DAY
+    of_week = next_one % WEEK
+    if weekends == 0 and of_week >= 5.0 * DAY:  # Monday's
+        next_one += WEEK - (of_week - of_week % DAY)
+    return next_one - seconds
+
+
 @inner
 def clock(w, me):
     """Seconds since midnight of the Monday before the start, as the block under way is made."""
@@ -190,6 +212,8 @@ def between(w, me):
     sure = backing(w, me) - (backing(w, me) - cash_ratio(w, me)) * (1.0 - me.recovery)
     note_peg(w, me, coin_price(w, me), sure)
     write(w, me.open, open_now(w, me))
+    left = until_open(clock(w, me), me.opens, me.closes, me.weekends) / w.rules[0].seconds
+    write(w, me.wait, left if me.redeemable == 1 else MOST)
 
 
 @inner
@@ -282,6 +306,7 @@ class ReserveCoin(Protocol):
         "fees": "Kept, since the start",
         "day": "Last day on which money was paid out",
         "paid_today": "What was paid out on that",
+        "wait": "Blocks until it opens, as the last block ended",
     }
     tables: ClassVar[Mapping[str, Table]] = {"approvals": Table({"may": "1: approved"}, ACCOUNTS)}
     calls = (Call("convert", convert, gas=110_000.0, pays="coin", gives="reserve", event="sale"),)
@@ -336,6 +361,9 @@ class ReserveCoin(Protocol):
             self.rows("approvals")[market.cohorts[group].accounts(), 0] = 1.0
         begin_peg(self, settings.covered)
         self.put("open", 1.0)
+        banks = (settings.opens, settings.closes, int(settings.weekends))
+        wait = until_open(self.value("began"), *banks) / market.setup.block.seconds
+        self.put("wait", wait if settings.redeemable else MOST)
 
     def approve(self, account: str | int) -> None:
         """Let an account mint and redeem."""

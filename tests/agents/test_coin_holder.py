@@ -77,6 +77,21 @@ def test_a_floor_is_kept() -> None:
     assert (sold["amount_out"] >= 0.88 * sold["amount_in"]).all()
 
 
+def test_nobody_sells_for_less_than_keeping_is_worth() -> None:
+    """All expect 0.87 of keeping it: the pool stops there, where others would have emptied it."""
+    lows = []
+    for reservation in (0.0, 1.0):
+        sure = {"reservation": reservation, "doubt": 0.8, "carry": 0.0, "calm": 0.03}
+        market = Market(content(0.8, **sure), rng=1)
+        market.run()
+        sold = market.receipts().query("status == 'done'")
+        assert len(sold) > 10
+        lows.append(market.price("terra-coin"))
+    assert lows[0] < 0.6
+    # Who sells in the same block goes a little further: it keeps its mean price, not the last.
+    assert lows[1] == pytest.approx(0.87, abs=0.006)
+
+
 def test_they_come_back_when_it_is_calm() -> None:
     found = content(0.97, price_weight=1.0, doubt=0.0, calm=0.02, carry=0.0, wait=5.0, count=20)
     found["pools"]["coin-usdc"]["reserves"]["terra-coin"] = 16e6  # a discount of some per cent

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agents.redeemer import expected
 from sim import Market, Scenario
 from sim.errors import ScenarioError
 
@@ -70,6 +71,44 @@ def test_who_bears_the_wait_buys_and_redeems_when_it_opens() -> None:
     market.run(20)
     assert sum(a.wallet.get("terra-coin", 0.0) for a in market.agents) < 0.9 * held
     assert market.protocols["terra"].value("redeemed") >= 0.1 * held
+
+
+def weekend(coins: float, money: float, **settings: Any) -> Market:
+    """Buyers of a coin of which a tenth is missing, two days before redemption opens."""
+    found = Scenario.load("bank_holiday").to_dict()
+    desks = found["agents"]["desks"] | {"doubt": 0.5, "required": 1.0, "hold": 0.01, "lot": 0.5}
+    found["agents"] = {"desks": desks | settings}
+    found["start"] = "2023-03-11T13:00:00Z"
+    found["pools"]["three"]["reserves"] |= {"circle-coin": coins, "usdt": money}
+    found["shocks"] = []
+    found["protocols"]["circle"] |= {"covered": 0.9}
+    found["blocks"] = 60
+    return Market(found, rng=1)
+
+
+def test_a_coin_that_waits_is_worth_what_is_expected_of_it() -> None:
+    assert expected(0.5, 0.9, 0.0, 2.0) == pytest.approx(0.95)
+    assert expected(0.5, 1.2, 0.73, 2.0) == pytest.approx(1.0 - 0.73 * 2.0 / 365.0)
+    assert expected(1.0, -3.0, 0.0, 0.0) == 0.0
+
+
+def test_they_buy_up_to_what_waiting_is_worth_and_no_further() -> None:
+    market = weekend(1_000_000.0, 15_000.0)
+    assert market.price("circle-coin") < 0.9
+    market.run()
+    worth = expected(0.5, 0.9, 1.0, 2.0 - 60.0 / 1440.0)
+    assert market.price("circle-coin") == pytest.approx(worth - 0.01, abs=0.002)
+    held = sum(a.wallet.get("circle-coin", 0.0) for a in market.agents)
+    assert held > 1e5
+
+
+def test_they_sell_above_it() -> None:
+    """The pool is short of coins, so theirs are worth more to it than to them."""
+    market = weekend(20_000.0, 165_000.0, wallet={"usdt": 1000.0, "circle-coin": 200_000.0})
+    assert market.price("circle-coin") > 1.0
+    market.run()
+    worth = expected(0.5, 0.9, 1.0, 2.0 - 60.0 / 1440.0)
+    assert market.price("circle-coin") == pytest.approx(worth + 0.01, abs=0.002)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agents import MarketAgent
-from protocols.reserve_coin import DAY, HOUR, is_open
+from protocols.reserve_coin import DAY, HOUR, is_open, until_open
 from sim import Market, Scenario
 from sim.errors import ScenarioError
 
@@ -93,6 +95,27 @@ def test_banks_are_shut_at_weekends_and_at_night() -> None:
     assert not is_open(monday + 6 * DAY, 0.0, 24.0, 0)
     assert is_open(monday + 6 * DAY, 0.0, 24.0, 1)
     assert is_open(monday + 7 * DAY, 9.0, 17.0, 0)
+
+
+@given(
+    seconds=st.floats(0.0, 30.0 * DAY),
+    opens=st.floats(0.0, 23.0),
+    lasts=st.floats(0.5, 24.0),
+    weekends=st.integers(0, 1),
+)
+def test_it_opens_when_it_says(seconds: float, opens: float, lasts: float, weekends: int) -> None:
+    closes = min(opens + lasts, 24.0)
+    wait = until_open(seconds, opens, closes, weekends)
+    assert (wait == 0.0) == is_open(seconds, opens, closes, weekends)
+    assert 0.0 <= wait <= 3.0 * DAY
+    assert is_open(seconds + wait + 1e-3, opens, closes, weekends)
+    assert wait < 2e-3 or not is_open(seconds + wait - 1e-3, opens, closes, weekends)
+
+
+def test_on_friday_evening_it_waits_for_monday_morning() -> None:
+    assert until_open(4 * DAY + 22 * HOUR, 13.0, 22.0, 0) == 2 * DAY + 15 * HOUR
+    assert until_open(3 * DAY + 23 * HOUR, 13.0, 22.0, 0) == 14 * HOUR
+    assert until_open(4 * DAY + 22 * HOUR, 13.0, 22.0, 1) == 15 * HOUR
 
 
 def test_the_scenarios_clock_shuts_it(small: Make) -> None:

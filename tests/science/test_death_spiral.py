@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
 from agents.coin_holder import queue
-from protocols import amm
-from protocols.seigniorage import largest_survived
+from runs.dev.promises import largest_sale
 from sim import Market, Scenario
 
 DEEP = 27e6
 """Virtual pools so large that the spread is the least one: what the derivation assumes."""
-FEE = 0.0035 + 0.003
-"""Least spread and the fee of the sister's pool."""
 
 
 def content(**changes: Any) -> dict[str, Any]:
@@ -32,31 +28,6 @@ def content(**changes: Any) -> dict[str, Any]:
             table = table[step]
         table[last] = value
     return found
-
-
-def derived(market: Market) -> float:
-    """Largest sale that is survived, coins: of the start alone."""
-    terra: Any = market.protocols["terra"]
-    coins, backing = terra.value("coins"), terra.value("backing")
-    depth = market.ledger.balance("sister-usdc", "usdc") / coins
-    stakes, least = [], []
-    for group in ("large", "small"):
-        my = {n: np.array(market.cohorts[group].column(n)) for n in ("carry", "horizon", "calm")}
-        bears = my["carry"] * my["horizon"] / 365.0 + my["calm"]
-        stakes.append(np.array(market.cohorts[group].column("stake")))
-        least.append(1.0 - bears / np.array(market.cohorts[group].column("doubt")))
-    stake, wanted = np.concatenate(stakes), np.concatenate(least)
-
-    def leaves(behind: float, _gone: float) -> float:
-        return float(stake[wanted > behind].sum() / coins)
-
-    # A sixth of all coins, the whale's and the pool's, is nobody's who could leave.
-    redeemed = coins * largest_survived(leaves, backing, depth, FEE, end=0.5)
-    # What the coin's pool keeps at a price at which no redeemer gains is sold and not redeemed.
-    w = market.world
-    pool = w.pools[list(market.pools).index("coin-usdc")]
-    kept = amm.amount_to_rate(w.books, pool, 0, 1, (1.0 - FEE - 0.0005) * (1.0 - 0.0004) ** 2)
-    return redeemed + float(kept)
 
 
 def survives(size: float, seed: int, **changes: Any) -> bool:
@@ -82,7 +53,7 @@ def test_small_sales_are_survived_and_large_ones_are_not(
         "protocols__terra__covered": backing,
         "pools__sister-usdc__reserves": {"terra-sister": dollars / 80.0, "usdc": dollars},
     }
-    most = derived(Market(content(**changes), rng=seed))
+    most = largest_sale(Market(content(**changes), rng=seed))
     assert 1e6 < most < 8.7e6, "more than the whale has"
     assert survives(0.8 * most, seed, **changes)
     assert not survives(1.2 * most, seed, **changes)
