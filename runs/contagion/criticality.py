@@ -466,15 +466,16 @@ class PhaseMap:
         if not np.isfinite(said).any():
             return
         top = float(np.nanmax(said))
-        steps = np.array([0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0]) * self.threshold
+        steps = 2.0 ** np.arange(-6, 4) * self.threshold
         levels = [float(v) for v in steps if float(np.nanmin(said)) < v < top]
         if not levels:
             return
         colours = ["tab:blue" if v == self.threshold else "tab:cyan" for v in levels]
         widths = [2.5 if v == self.threshold else 1.0 for v in levels]
         drawn = axis.contour(*self.values, said, levels=levels, colors=colours, linewidths=widths)
-        axis.clabel(drawn, fmt="gain %g", fontsize=8)
-        axis.plot([], [], color="tab:blue", lw=2.5, label=f"predicted: gain {self.threshold:g}")
+        axis.clabel(drawn, fmt="%.3g", fontsize=8)
+        if self.threshold in levels:
+            axis.plot([], [], color="tab:blue", lw=2.5, label=f"predicted: {self.threshold:g}")
 
 
 def _edges(parameter: Parameter, values: Floats) -> Floats:
@@ -490,6 +491,7 @@ def phase_map(
     parameters: Given,
     event: str | Event,
     predict: Callable[[Market], float] | None = None,
+    at: int = 0,
     level: float = 0.95,
     plan: Plan | None = None,
 ) -> PhaseMap:
@@ -499,8 +501,9 @@ def phase_map(
         scenario: A scenario with its shocks, its name, or a path to its file.
         parameters: The one along and the one upwards, ranges with `steps`, by name.
         event: As of `critical`.
-        predict: Of a market as it opens at a point; default: `spiral` of what `derive` reads,
-            account by account.
+        predict: Of a market at a point; default: `spiral` of what `derive` reads, account by
+            account.
+        at: Block at which it is read, of the first seed; 0: as the market opens.
         level: Of intervals.
         plan: Seeds, common to all points; folder, workers.
 
@@ -520,7 +523,7 @@ def phase_map(
     made = plan or Plan()
     frame = evaluate(setup, given, points, {"it": seen.measure}, made)
     sizes = cube(frame, "it").reshape(len(values[1]), len(values[0]), -1)
-    said = [(predict or _gain)(market) for market in _opened(setup, given, points, made)]
+    said = [(predict or _gain)(market) for market in _opened(setup, given, points, made, at)]
     predicted = np.array(said).reshape(len(values[1]), len(values[0]))
     return PhaseMap(
         (x, y), (along, up), values, seen.happened(sizes), sizes, predicted, seen, level
@@ -536,12 +539,13 @@ def _opened(
     given: Mapping[str, Parameter],
     points: Sequence[Mapping[str, float]],
     plan: Plan,
+    at: int,
 ) -> Iterator[Market]:
-    """Markets as they open at each point, of the first seed."""
+    """Markets at each point, of the first seed, as they open or at a block."""
     seed = 1 if isinstance(plan.seeds, int) else int(plan.seeds[0])
     for changed in settings_at(setup, given, points):
         market = Market(changed, rng=seed)
         try:
-            yield market
+            yield market.run(at) if at else market
         finally:
             market.close()

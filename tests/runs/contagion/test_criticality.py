@@ -210,6 +210,11 @@ def test_a_market_is_mapped(levered: Scenario) -> None:
     assert not found.hits[:, 0].any() and found.hits[:, -1].all()
     assert (np.diff(found.predicted, axis=1) > 0.0).all(), "more leverage, more gain"
     assert (found.predicted[0] > found.predicted[1]).all(), "more depth, less"
+    later = phase_map(
+        levered, {"leverage": LEVERAGE | {"steps": 4}, "depth": depth}, found.event, at=6,
+        plan=Plan(seeds=1),
+    )  # fmt: skip
+    assert (later.predicted[:, :2] > found.predicted[:, :2]).all(), "a fall makes leverage"
     with pytest.raises(ScenarioError, match="steps"):
         phase_map(levered, {"leverage": LEVERAGE, "depth": depth}, found.event)
     with pytest.raises(ScenarioError, match="give two"):
