@@ -20,6 +20,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.ticker import NullLocator
 from scipy import stats
 from scipy.special import expit, logit
 
@@ -451,13 +452,15 @@ class PhaseMap:
             label=f"its {self.level:.0%} interval",
         )  # fmt: skip
         self._draw_prediction(axis)
-        for setter, name, parameter in (
-            ("x", self.names[0], self.parameters[0]),
-            ("y", self.names[1], self.parameters[1]),
+        for side, name, parameter, values in zip(
+            "xy", self.names, self.parameters, self.values, strict=True
         ):
-            axis.set(
-                **{f"{setter}label": parameter.label or name, f"{setter}scale": parameter.scale}
-            )
+            label = parameter.label or name
+            axis.set(**{f"{side}label": label, f"{side}scale": parameter.scale})
+            if parameter.scale == "log":  # powers of ten say little over so short a range
+                shown = [f"{v:.3g}" for v in values]
+                axis.set(**{f"{side}ticks": values, f"{side}ticklabels": shown})
+                (axis.xaxis if side == "x" else axis.yaxis).set_minor_locator(NullLocator())
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncol=3, frameon=False)
         return figure
 
@@ -475,7 +478,7 @@ class PhaseMap:
         drawn = axis.contour(*self.values, said, levels=levels, colors=colours, linewidths=widths)
         axis.clabel(drawn, fmt="%.3g", fontsize=8)
         if self.threshold in levels:
-            axis.plot([], [], color="tab:blue", lw=2.5, label=f"predicted: {self.threshold:g}")
+            axis.plot([], [], color="tab:blue", lw=2.5, label=f"predicted line: {self.threshold:g}")
 
 
 def _edges(parameter: Parameter, values: Floats) -> Floats:
