@@ -4,7 +4,8 @@ The critical value of a parameter is that at which half of the seeds have the ev
 for by stochastic bisection: a logit of the event on the parameter is fitted, further values are
 laid where they tell most of its middle, and so on. The fit is Firth's (Biometrika 80, 1993), finite
 where the event separates perfectly. Seeds are common to all values, so outcomes of one seed hang
-together; the interval therefore is of the jackknife over seeds, not of the fit's own likelihood.
+together; the interval therefore is of the jackknife over seeds, not of the fit's own likelihood,
+and takes in the two values tried between which the rate is seen to cross.
 
 The line that the literature predicts is that of fire sales (`spiral`).
 """
@@ -21,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.ticker import NullLocator
-from scipy import stats
+from scipy import optimize, stats
 from scipy.special import expit, logit
 
 from runs.contagion.attribution import Plan
@@ -301,7 +302,21 @@ def _middle(places: Floats, hits: Hits, share: float, level: float) -> tuple[flo
         below, above = _bracket(places, rates)
         value = min(max(value, below), above)
         low, high = min(low, below), max(high, above)
+    # Where some seeds never have it, however far, a logit is bent; what is seen holds without it.
+    below, above = _cell(places, rates, share)
+    low, high = min(low, below), max(high, above)
     return value, float(max(low, 0.0)), float(min(high, 1.0))
+
+
+def _cell(places: Floats, rates: Floats, share: float) -> tuple[float, float]:
+    """Between which values that were tried rates cross a share, made monotone."""
+    if rates[0] > rates[-1]:
+        rates, share = 1.0 - rates, 1.0 - share
+    rising = optimize.isotonic_regression(rates).x
+    below, above = np.flatnonzero(rising < share), np.flatnonzero(rising > share)
+    low = places[below[-1]] if below.size else places[0]
+    high = places[above[0]] if above.size else places[-1]
+    return float(low), float(high)
 
 
 def _next(places: Floats, hits: Hits, share: float, tolerance: float) -> Floats:

@@ -95,6 +95,16 @@ def test_outcomes_that_come_and_go_are_counted() -> None:
     assert locate(respond, "x", RANGE).one_way == 0.5
 
 
+def test_seeds_that_never_have_it_do_not_hide_where_the_others_do() -> None:
+    at = np.where(np.arange(20) < 8, 2.0, 0.7)  # two fifths are out of reach
+
+    def respond(values: Sequence[float]) -> Any:
+        return np.asarray(values)[:, None] > at
+
+    found = locate(respond, "x", RANGE)
+    assert found.low <= 0.7 <= found.high
+
+
 def test_where_nothing_sets_in_it_is_told() -> None:
     with pytest.raises(ScenarioError, match=r"0% of seeds.*range over which"):
         locate(lambda values: np.zeros((len(values), 4), bool), "x", RANGE)
