@@ -177,6 +177,9 @@ class Cascades:
                 "defaults": int((effects["kind"] == DEFAULT).sum()),
                 "withdrawals": int((effects["kind"] == WITHDRAWAL).sum()),
                 "branching_ratio": self.branching_ratio,
+                "liquidations_led_to": float(
+                    effects.loc[effects["kind"] == LIQUIDATION, "since"].notna().mean()
+                ),
                 "blocks_between_generations": float(effects["since"].median()),
                 "generations": int(effects["generation"].max()) + 1 if len(effects) else 0,
                 "largest_tree": int(self.sizes()["effects"].max()) if len(effects) else 0,

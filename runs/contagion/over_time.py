@@ -20,7 +20,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
-from runs.contagion.derived import derive
+from runs.contagion.derived import THIN, derive
 from runs.report.network import draw
 from runs.report.page import new_figure
 from runs.results import write_whole
@@ -86,7 +86,7 @@ class Networks:
             joined), concentration (Herfindahl index of what hangs on each node), largest (share
             that hangs on one), core (nodes of the highest core number) and core_weight (share of
             exposures among them), reciprocity, overlap (mean over all pairs of holders) and
-            leverage (assets over equity of those with equity, without the venue).
+            leverage (assets over equity of all but the venue and those who pass everything on).
         """
         rows = {block: self._measured(block) for block in self.blocks}
         return pd.DataFrame(rows).T.rename_axis("block")
@@ -99,7 +99,7 @@ class Networks:
         core = core_of(plain)
         inside = sum(d["weight"] for u, v, d in plain.edges(data=True) if u in core and v in core)
         sheet = self.nodes[(self.nodes["block"] == block) & (self.nodes["kind"] != "venue")]
-        able = sheet[sheet["equity"] > 0.0]
+        able = sheet[sheet["equity"] > THIN * sheet["assets"]]
         pairs = self.overlaps[self.overlaps["block"] == block]
         holders = len(set(pairs["one"]) | set(pairs["other"]))
         return {
@@ -228,7 +228,11 @@ def record_networks(
     edges: list[dict[str, Any]] = []
     overlaps: list[pd.DataFrame] = []
     end = market.setup.blocks
+    values = market.world.values
     while True:
+        # Agents read values of tokens as the last block that measured left them: looking at the
+        # market values them anew, and must leave them as they were.
+        known = values.copy()
         graph = market.exposure(by, kept)
         block = market.block
         for name, data in graph.nodes(data=True):
@@ -237,6 +241,7 @@ def record_networks(
         for u, v, data in graph.edges(data=True):
             edges.append({"block": block, "source": u, "target": v, **data})
         overlaps.append(overlap(derive(market, by).looked_through().holdings).assign(block=block))
+        values[:] = known
         if block >= end:
             break
         market.run(min(every, end - block))

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from runs.contagion.laboratory import FALL, SHOCK, Findings
-from runs.report.page import COLOURS, document, grid, image, label, legend, new_figure, table
+from runs.report.page import COLOURS, document, grid, image, label, new_figure, table
 from runs.results import REPORT, left_whole, made_by, versions
 from sim.shown import number
 
@@ -21,6 +21,7 @@ FIGURES = ("svg", "pdf")
 """Kinds of files that each figure is left as."""
 _METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 """Without a time: the same findings make the same bytes."""
+_MARKS = ("o", "s", "^", "v", "D", "P", "X")
 _SOURCES = {
     "direct": "what is held loses its price",
     "eisenberg_noe": "Eisenberg and Noe (2001)",
@@ -298,17 +299,18 @@ def _beside(f: Findings) -> Figure:
     ax = axes[0]
     models: Mapping[str, pd.Series] = {str(m): f.told[m] for m in f.told if m != "simulated"}
     for n, (model, column) in enumerate(models.items()):
+        # Many say the same: marks are hollow, of different sizes, so that all can be seen.
         ax.plot(
-            f.told["simulated"], column, "o", color=COLOURS[n % len(COLOURS)], alpha=0.7,
-            markersize=6, label=_SOURCES.get(model, model),
+            f.told["simulated"], column, _MARKS[n % len(_MARKS)], color=COLOURS[n % len(COLOURS)],
+            fillstyle="none", markersize=4 + 1.5 * n, label=_SOURCES.get(model, model),
         )  # fmt: skip
     ends = np.array([f.told.to_numpy().min(), f.told.to_numpy().max()])
     ax.plot(ends, ends, color="black", lw=0.8, label="as simulated")
-    ax.set_xscale("symlog", linthresh=1e3)
-    ax.set_yscale("symlog", linthresh=1e3)
-    label(ax, f"Loss foretold, {f.networks.numeraire}, against loss simulated")
+    for scale in (ax.set_xscale, ax.set_yscale):
+        scale("symlog", linthresh=1e5, linscale=0.5)
+    label(ax, f"Loss of wealth foretold, {f.networks.numeraire}, against that simulated")
     ax.set_xlabel("simulated")
-    legend(ax, len(models) + 1)
+    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
@@ -320,7 +322,7 @@ def _over_time(f: Findings) -> Figure:
         "concentration": "concentration: Herfindahl index of what hangs on each",
         "core_weight": "share of exposures within the core",
         "overlap": "overlap of portfolios: mean cosine",
-        "leverage": "assets over equity of all who have equity",
+        "leverage": "assets over equity of all who have equity of their own",
     }
     figure, axes = new_figure(len(words), 1.7)
     for n, (ax, (name, text)) in enumerate(zip(axes, words.items(), strict=True)):

@@ -30,6 +30,16 @@ def test_a_record_changes_nothing(setup: Scenario) -> None:
     assert plain.equals(market.datacollector.get_model_vars_dataframe())
 
 
+def test_nor_does_it_where_the_market_measures_rarely() -> None:
+    """Agents see values of tokens as the last block that measured left them."""
+    setup = Scenario.load("two_banks").override({"blocks": 230})
+    assert setup.measures.every > 1
+    plain = Market(setup, rng=1).run().receipts()
+    market = Market(setup, rng=1)
+    record_networks(market, every=8)
+    assert plain.equals(market.receipts())
+
+
 def test_each_record_is_the_markets_network(setup: Scenario) -> None:
     found = record_networks(Market(setup, rng=1), every=25)
     assert found.blocks == [0, 25, 50, 60]
