@@ -31,6 +31,8 @@ from agents.refinancer import Refinancer
 from agents.risk_steward import RiskSteward
 from agents.sandwich_attacker import SandwichAttacker
 from agents.sentiment_trader import SentimentTrader
+from agents.stability_depositor import StabilityDepositor
+from agents.trove_owner import TroveOwner
 from agents.underwriter import Underwriter
 from agents.value_fund import ValueFund
 from agents.vault_owner import VaultOwner
@@ -70,6 +72,8 @@ __all__ = [
     "RiskSteward",
     "SandwichAttacker",
     "SentimentTrader",
+    "StabilityDepositor",
+    "TroveOwner",
     "Underwriter",
     "ValueFund",
     "VaultOwner",
@@ -106,6 +110,8 @@ register("refinancer", Refinancer)
 register("risk_steward", RiskSteward)
 register("sandwich_attacker", SandwichAttacker)
 register("sentiment_trader", SentimentTrader)
+register("stability_depositor", StabilityDepositor)
+register("trove_owner", TroveOwner)
 register("underwriter", Underwriter)
 register("vault_owner", VaultOwner)
 register("whale", Whale)
