@@ -226,6 +226,12 @@ def _count(market: Market, outcome: Outcome) -> None:
     done = np.bincount(np.maximum(records["kind"][records["status"] == 0], 0), minlength=len(Kind))
     for kind in Kind:
         outcome.counts[f"done {kind.name}"] += int(done[kind])
+    own = {name: p.kind.rpartition(":")[2] for name, p in market.setup.protocols.items()}
+    told = market.receipts()
+    told = told[(told["status"] == "done") & told["protocol"].isin(list(own))]
+    calls = told.groupby(["protocol", "kind"], observed=True).size()
+    for (name, call), times in calls.items():
+        outcome.counts[f"call {own[name]}.{call}"] += int(times)
     for pool in market.setup.pools.values():
         outcome.counts[f"pool {pool.kind}"] += 1
     for protocol in market.setup.protocols.values():

@@ -153,6 +153,7 @@ def _call(w, state, account, cohort, bid, first, kind, hostile, places):
     place, second, limit = 0, 0.0, 0.0
     a, b = _among(state, tokens), _among(state, tokens)
     other, lower, upper, action = -1, 0, 0, 0
+    alike = False
     if kind <= Kind.REMOVE_LIQUIDITY and w.pools.size:
         place = _among(state, w.pools.size)
         pool = w.pools[place]
@@ -201,8 +202,10 @@ def _call(w, state, account, cohort, bid, first, kind, hostile, places):
                     b = w.issues[n].token
                 n = _among(state, w.issues.size)
         way = _draw(state)
-        if way < 0.4:
+        if way < 0.2:
             second = _amount(w, state, account, a, first, hostile)
+        elif way < 0.45:  # a loan that its collateral is worth, and the other way round
+            alike = True
         elif way < 0.7:  # the number of something: of an auction, of a place in a queue
             second = 1.0 + _among(state, 12)
         if _draw(state) < hostile:
@@ -227,6 +230,8 @@ def _call(w, state, account, cohort, bid, first, kind, hostile, places):
         if _draw(state) < 0.05:
             a = r.receipt if _draw(state) < 0.5 else r.debt
     amount = _amount(w, state, account, a, first, hostile)
+    if alike and amount > 0.0 and w.values[a] > 0.0:  # most coins that are owed are worth one
+        second = amount * w.values[a] * _draw(state)
     if kind == Kind.BORROW and w.markets.size and _draw(state) < 0.6:
         # Mostly to the limit, so that the next fall of a price takes it under water.
         part = 1.0 if _draw(state) < 0.5 else 0.5 + 0.6 * _draw(state)
