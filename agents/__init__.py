@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agents.allocator import Allocator
 from agents.arbitrageur import Arbitrageur
+from agents.band_borrower import BandBorrower
 from agents.base import Behaviour, Column, MarketAgent
 from agents.coin_holder import CoinHolder
 from agents.cyclic_arbitrageur import CyclicArbitrageur
@@ -43,6 +44,7 @@ from sim.registry import register
 __all__ = [
     "Allocator",
     "Arbitrageur",
+    "BandBorrower",
     "Behaviour",
     "CoinHolder",
     "Column",
@@ -83,6 +85,7 @@ __all__ = [
 
 register("allocator", Allocator)
 register("arbitrageur", Arbitrageur)
+register("band_borrower", BandBorrower)
 register("coin_holder", CoinHolder)
 register("cyclic_arbitrageur", CyclicArbitrageur)
 register("depositor", Depositor)
