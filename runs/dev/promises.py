@@ -26,7 +26,7 @@ from sim import Market, Scenario
 DEAD = 0.5
 """Price of a coin at the end, dollars, below which it is dead."""
 CASCADE = 0.1
-"""Discount of staked ether from which it is a cascade: three times the largest of any twin."""
+"""Discount of staked ether that is called a cascade: at 0.11 a loop of three is liquidated."""
 COMPOSITION = {"debt-backed coin": 0.219, "the coin": 0.765, "third coin": 0.016}
 """Of Curve's pool of three on 11 March 2023, as reported that day: DAI, USDC, USDT."""
 LOW = 0.8774
