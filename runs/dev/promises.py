@@ -475,7 +475,7 @@ VARIED: dict[str, dict[str, dict[str, Any]]] = {
 OUTCOMES: Mapping[str, Mapping[str, Callable[[pd.DataFrame], float]]] = {
     "bank_holiday": {
         "lowest price": lambda f: float(f["protocol.circle.price"].min()),
-        "Sunday morning": lambda f: float(f["protocol.circle.price"].loc[2500]),
+        "Sunday morning": lambda f: float(f["protocol.circle.price"].iloc[250]),
         "third coin, least": lambda f: float(f["pool.three.usdt.share"].min()),
     },
     "staked_loop": {
