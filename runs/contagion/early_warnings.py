@@ -230,9 +230,9 @@ def newcombe(area: float, struck: int, calm: int, level: float = 0.95) -> Interv
     def end(sign: float, edge: float) -> float:
         if area == edge:
             return edge
-        return float(
-            optimize.brentq(lambda a: area - a - sign * z * error(a), *sorted((area, edge)))
-        )
+        # At 0 and 1 itself there is no error: a root, but not the end that is looked for.
+        low, high = sorted((min(max(area, 1e-9), 1.0 - 1e-9), edge))
+        return float(optimize.brentq(lambda a: area - a - sign * z * error(a), low, high))
 
     return Interval(area, end(1.0, 0.0), end(-1.0, 1.0))
 

@@ -57,7 +57,7 @@ def planted(lead: int, runs: int = 40) -> EarlyWarnings:
 def test_a_planted_signal_is_found_with_its_lead(lead: int) -> None:
     table = planted(lead).table()
     assert table.index[0] == "signal"
-    assert table.loc["signal", "auc"] == 1.0 and table.loc["signal", "auc_low"] > 0.85
+    assert table.loc["signal", "auc"] == 1.0 and 0.8 < table.loc["signal", "auc_low"] < 0.99
     assert table.loc["signal", "hits"] == 1.0
     assert table.loc["signal", "false_alarms"] <= 0.1
     assert np.median(planted(lead).leads("signal", 0.0)) == lead
@@ -88,8 +88,9 @@ def test_intervals_hold_their_level() -> None:
         found = newcombe(float(area), 15, 25)
         inside += found.low <= true <= found.high
     assert inside >= 0.92 * 400
-    assert newcombe(1.0, 10, 10).low > 0.7 and newcombe(1.0, 10, 10).high == 1.0
-    assert newcombe(0.0, 10, 10).high < 0.3
+    whole, none = newcombe(1.0, 10, 10), newcombe(0.0, 10, 10)
+    assert 0.7 < whole.low < 0.95 and whole.high == 1.0, "it has a width where all are told"
+    assert 0.05 < none.high < 0.3 and none.low == 0.0
 
 
 def test_alarms_in_vain_are_as_many_as_allowed() -> None:

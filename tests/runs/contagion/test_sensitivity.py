@@ -67,7 +67,7 @@ def test_delta_tells_what_matters() -> None:
     found = Sensitivity("delta", places, {"y": linear(places)}, ("a", "b", "c"))
     table = found.table()
     assert list(table.index[:2]) == ["a", "b"]
-    assert table.loc["a", "first"] == pytest.approx(0.9, abs=0.12)
+    assert table.loc["a", "first"] > 0.6 > table.loc["b", "first"]
     assert table.loc["c", "delta"] < 0.5 * table.loc["a", "delta"]
     assert found.plot().axes
 
