@@ -8,7 +8,7 @@ folder it runs the scenario with one thing changed at a time, what a finding sho
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, ItemsView, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -389,11 +389,48 @@ def shallower(part: float, high: float = 3.0) -> dict[str, Any]:
     }
 
 
-def _each(rows: dict[str, dict[str, Any]]) -> ItemsView[str, dict[str, Any]]:
-    return rows.items()
-
-
-VARIED: dict[str, dict[str, dict[str, Any]]] = {
+Changes = dict[str, dict[str, Any]]
+LOOPS_VARIED: Changes = {
+    "a quarter of the liquidators": {"agents.liquidators.count": 2},
+    "no liquidators": {"agents.liquidators.attention": 0.0},
+    "loopers look half as often": {
+        "agents.loopers.attention": {
+            "distribution": "lognormal",
+            "median": 0.0015,
+            "sigma": 1.0,
+            "at_most": 0.2,
+        }
+    },
+    "oracle of an hour": {"oracles.steth.window": 300},
+    "oracle of one block": {"oracles.steth.window": 1},
+    "queue of 1,000 a day": {"protocols.lido.capacity": 1_000.0},
+    "queue of 3,000 a day": {"protocols.lido.capacity": 3_000.0},
+    "a tenth is withdrawn": {"shocks.0.share": 0.1},
+}
+SPIRAL_VARIED: Changes = {
+    "as it ships": {},
+    "two redeemers, as much money": {
+        "agents.redeemers.count": 2,
+        "agents.redeemers.wallet.usdc": 5e6,
+    },
+    "twenty redeemers, as much money": {
+        "agents.redeemers.count": 20,
+        "agents.redeemers.wallet.usdc": 5e5,
+    },
+    "a tenth of the redeemers' money": {"agents.redeemers.wallet.usdc": 2e5},
+    "redeemers look every ten minutes": {"agents.redeemers.attention": 0.1},
+    "holders look half as often": {
+        "agents.large.attention": 0.025,
+        "agents.small.attention": 0.005,
+    },
+    "holders look twice as often": {
+        "agents.large.attention": 0.1,
+        "agents.small.attention": 0.02,
+    },
+    "oracle of half an hour": {"oracles.sister.window": 30},
+    "sold within two days": {"agents.whale.horizon": 2880},
+}
+VARIED: dict[str, Changes] = {
     "bank_holiday": {
         "as it ships": {},
         "half as many buyers, as much money": {
@@ -431,53 +468,10 @@ VARIED: dict[str, dict[str, dict[str, Any]]] = {
     }
     | {
         "depth 0.7, " + name: {"blocks": 1500, **shallower(0.7), **changes}
-        for name, changes in _each(
-            {
-                "a quarter of the liquidators": {"agents.liquidators.count": 2},
-                "no liquidators": {"agents.liquidators.attention": 0.0},
-                "loopers look half as often": {
-                    "agents.loopers.attention": {
-                        "distribution": "lognormal",
-                        "median": 0.0015,
-                        "sigma": 1.0,
-                        "at_most": 0.2,
-                    }
-                },
-                "oracle of an hour": {"oracles.steth.window": 300},
-                "oracle of one block": {"oracles.steth.window": 1},
-                "queue of 1,000 a day": {"protocols.lido.capacity": 1_000.0},
-                "queue of 3,000 a day": {"protocols.lido.capacity": 3_000.0},
-                "a tenth is withdrawn": {"shocks.0.share": 0.1},
-            }
-        )
+        for name, changes in LOOPS_VARIED.items()
     },
     "death_spiral": {
-        name: {"agents.whale.whole": 1e7, **changes}
-        for name, changes in _each(
-            {
-                "as it ships": {},
-                "two redeemers, as much money": {
-                    "agents.redeemers.count": 2,
-                    "agents.redeemers.wallet.usdc": 5e6,
-                },
-                "twenty redeemers, as much money": {
-                    "agents.redeemers.count": 20,
-                    "agents.redeemers.wallet.usdc": 5e5,
-                },
-                "a tenth of the redeemers' money": {"agents.redeemers.wallet.usdc": 2e5},
-                "redeemers look every ten minutes": {"agents.redeemers.attention": 0.1},
-                "holders look half as often": {
-                    "agents.large.attention": 0.025,
-                    "agents.small.attention": 0.005,
-                },
-                "holders look twice as often": {
-                    "agents.large.attention": 0.1,
-                    "agents.small.attention": 0.02,
-                },
-                "oracle of half an hour": {"oracles.sister.window": 30},
-                "sold within two days": {"agents.whale.horizon": 2880},
-            }
-        )
+        name: {"agents.whale.whole": 1e7, **changes} for name, changes in SPIRAL_VARIED.items()
     },
 }
 OUTCOMES: Mapping[str, Mapping[str, Callable[[pd.DataFrame], float]]] = {
