@@ -260,6 +260,7 @@ def draw_spiral(folder: str | Path, path: Path) -> None:
     derived = below.pivot_table(index="carry", columns="backing", values="says", aggfunc="mean")
     for (i, j), value in np.ndenumerate(table.to_numpy()):
         text = f"{value:.0%} dead\n{derived.to_numpy()[i, j]:.0%} derived"
+        text = text if np.isfinite(value) else "not run"
         left.text(j, i, text, ha="center", va="center", color="white" if value > 0.6 else "black")
     left.set_xticks(range(table.shape[1]), [f"{v:g}" for v in table.columns])
     left.set_yticks(range(table.shape[0]), [f"{v:.0%}" for v in table.index])
@@ -268,10 +269,10 @@ def draw_spiral(folder: str | Path, path: Path) -> None:
     left.set_title("five million coins are sold", fontsize=10)
     for dead, name in ((False, "survives"), (True, "dies")):
         runs = frame[frame["dead"] == dead]
-        right.plot(runs["most"] / 1e6, runs["backing_left"], "o", ms=3, alpha=0.5, label=name)
+        right.plot(runs["most"] / 1e6, runs["price"], "o", ms=3, alpha=0.5, label=name)
     right.axvline(SALE / 1e6, color="black", ls="--", lw=1, label="the sale")
     right.set_xlabel("largest sale survived, derived of the start (million coins)")
-    right.set_ylabel("behind a coin at the end (dollars)")
+    right.set_ylabel("price of a coin at the end (dollars)")
     right.legend(fontsize=8)
     figure.savefig(path, dpi=110)
     plt.close(figure)
@@ -391,7 +392,7 @@ def shallower(part: float, high: float = 3.0) -> dict[str, Any]:
 
 Changes = dict[str, dict[str, Any]]
 LOOPS_VARIED: Changes = {
-    "a quarter of the liquidators": {"agents.liquidators.count": 2},
+    "a third of the liquidators": {"agents.liquidators.count": 2},
     "no liquidators": {"agents.liquidators.attention": 0.0},
     "loopers look half as often": {
         "agents.loopers.attention": {
