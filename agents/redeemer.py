@@ -241,8 +241,9 @@ class Redeemer(Behaviour):
     def begin(cls, market: Market, cohort: CohortTable) -> None:
         """Know where the protocol says what stands behind a coin, and when it opens."""
         super().begin(market, cohort)
-        protocol = market.protocols[cohort.settings.targets.protocol]
+        named = cohort.settings.targets.protocol  # none: nobody redeems the coin
         for name in ("backing", "wait"):
-            there = name in protocol.state
+            protocol = market.protocols[named] if named is not None else None
+            there = protocol is not None and name in protocol.state
             slot = float(protocol.record[0][name]) if there else -1.0
             cohort.remembered[f"{name}_slot"] = slot

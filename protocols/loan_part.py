@@ -195,6 +195,15 @@ class Loans(Part):
         known = [s.venue.numeraire, *s.venue.assets, *(each.token for each in issued_tokens(s))]
         return check_group(field, s.lending, group, known)
 
+    def flags(self, s: Scenario) -> dict[str, int]:
+        """Whether there are tokens that others issue among what is lent or pledged.
+
+        Agents ask what these are worth, so they are valued after each block: not when measures
+        are taken, or when somebody looks.
+        """
+        base = {s.venue.numeraire, *s.venue.assets}
+        return {"nested": int(any(set(market.reserves) - base for market in s.lending.values()))}
+
     def warnings(self, s: Content) -> list[Problem]:
         """Thresholds at which liquidations leave bad debt."""
         return warnings(s.lending)

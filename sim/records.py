@@ -40,7 +40,7 @@ RULES = np.dtype(
         ("keep_receipts", "i8"),
         ("gas_cost", "f8", (KINDS,)),  # gas of each kind of call
         ("phases", "i8", (PHASES,)),  # addresses of what a block calls, `sim.kernel.Phase`
-        ("nested", "i8"),  # 1: a pool holds another's share, or a receipt
+        ("nested", "i8"),  # 1: what protocols issue is traded or pledged: valued every block
         ("interconnected", "i8"),  # 1: agents use several pools
         ("guarded", "i8"),  # 1: something is guarded at fresh values (`Stage.GUARD`)
         ("ranges", "i8"),  # protocols with positions that are no tokens
