@@ -238,13 +238,16 @@ def test_studies_are_listed_a_line_each() -> None:
     lines = undertow("studies").stdout.splitlines()
     assert [line.split()[0] for line in lines] == [
         "auctions",
+        "bank_holiday",
         "channels",
         "death_spiral",
+        "death_spiral_controls",
         "debt_deflation",
         "isolated_vs_interconnected",
         "leverage_and_depth",
         "orderings",
         "rumour",
+        "rumour_market",
         "staked_loop",
     ]
 
