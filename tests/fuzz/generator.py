@@ -347,6 +347,12 @@ class Draft:
             for key, field in cls.Settings.model_fields.items()
             if names_of(field) == "oracles" and tokens
         }
+        if kind == "fractional":  # it wants prices of what it issues itself
+            for key, token in (("oracle", "coin"), ("share_oracle", "share")):
+                priced[key] = f"{name}-{token}"
+                own = {"token": f"{name}-{token}", "source": "fixed"}
+                price = 1.0 if self.fair else self.rng.lognormvariate(0.0, 0.5)
+                self.content["oracles"][f"{name}-{token}"] = own | {"price": price}
         for _ in range(20):  # until it says of itself that it makes sense
             if kind == "peg_module":
                 tokens = dict(zip(("coin", "asset"), self.rng.sample(self.base, 2), strict=True))
@@ -356,6 +362,8 @@ class Draft:
                 break
         else:
             del self.content["protocols"][name]
+            for token in ("coin", "share"):
+                self.content["oracles"].pop(f"{name}-{token}", None)
             return
         for coin in [named.full for named in self._tokens_of(name) if named.token.held]:
             self.prices[coin] = 1.0

@@ -25,7 +25,7 @@ from tests.fuzz.generator import (
 from tests.fuzz.markets import Watch
 from tests.fuzz.puppets import CALLS, Attacker, Puppet
 
-DRAFTS = [draw(random.Random(f"drafts:{n}")) for n in range(800)]
+DRAFTS = [draw(random.Random(f"drafts:{n}")) for n in range(600)]
 
 
 def test_nothing_is_had_for_free_in_random_markets() -> None:
