@@ -243,7 +243,7 @@ class Redeemer(Behaviour):
         super().begin(market, cohort)
         named = cohort.settings.targets.protocol  # none: nobody redeems the coin
         for name in ("backing", "wait"):
-            protocol = market.protocols[named] if named is not None else None
-            there = protocol is not None and name in protocol.state
-            slot = float(protocol.record[0][name]) if there else -1.0
+            slot = -1.0
+            if named is not None and name in market.protocols[named].state:
+                slot = float(market.protocols[named].record[0][name])
             cohort.remembered[f"{name}_slot"] = slot
