@@ -401,8 +401,8 @@ def contagion(
     ] = None,
 ) -> None:
     """Say which links carry a shock, who loses, and how it went: a report with its numbers."""
-    from runs.contagion.attribution import Plan
     from runs.contagion.laboratory import investigate
+    from runs.contagion.plans import Plan
     from runs.contagion.report import write_contagion_report
     from runs.results import must_be_writable
     from runs.study.sweeper import SweepError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runs.contagion.attribution import Attribution, LossMatrix, Plan, attribute, loss_matrix
+from runs.contagion.attribution import Attribution, LossMatrix, attribute, loss_matrix
 from runs.contagion.calibration import Calibration, calibrate
 from runs.contagion.cascades import Cascades, cascades
 from runs.contagion.clearing import eisenberg_noe, losses_of, rogers_veraart
@@ -12,6 +12,7 @@ from runs.contagion.distress import amplification, debtrank, furfine, neva
 from runs.contagion.early_warnings import EarlyWarnings, Indicator, early_warnings
 from runs.contagion.holders import Holders, holders
 from runs.contagion.over_time import Networks, record_networks
+from runs.contagion.plans import Plan
 from runs.contagion.queues import diamond_dybvig, freeze_threshold, run_threshold
 from runs.contagion.safeguards import Choice, Frontier, default_guards, safeguards
 from runs.contagion.sales import FireSales, fire_sales, threshold_sales

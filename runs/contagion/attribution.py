@@ -8,9 +8,7 @@ whole is its Shapley value (`runs.contagion.shares`). All draws are keyed: nothi
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from runs.contagion.networks import Floats
+from runs.contagion.plans import Plan, folder_of, signed
 from runs.contagion.shares import (
     MOST_EXACT,
     Coalition,
@@ -33,7 +32,6 @@ from runs.contagion.shares import (
 )
 from runs.study.reductions import Reduction
 from runs.study.study import Study
-from runs.study.sweeper import Progress, sweep
 from sim import Scenario
 from sim.errors import ScenarioError, did_you_mean
 from sim.scenario.switches import FROM_THE_START
@@ -42,32 +40,9 @@ from sim.shown import money
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from runs.study.executors import Executor
-
 FOREVER = 1_000_000_000
 """Blocks for which a cut lasts."""
 TWIN = "-twin"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How runs are made.
-
-    Attributes:
-        seeds: How many, or which.
-        out: Folder of the runs, where an interrupted plan goes on; None: they are not kept.
-        workers: Local processes; 0: this one.
-        executor: Where to run instead (`runs.study.executors`).
-        blocks: Length of a run; None: the scenario's.
-        on_progress: Called now and then with how far it is.
-    """
-
-    seeds: int | Sequence[int] = 20
-    out: str | Path | None = None
-    workers: int = 0
-    executor: Executor | None = None
-    blocks: int | None = None
-    on_progress: Callable[[Progress], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -342,9 +317,8 @@ def run_levels(
     """
     if not losses:
         raise ScenarioError([("losses", "there are none; say what counts as lost")])
-    texts = [text.strip() for text in losses.values()]
-    signs = [-1.0 if text.startswith("-") else 1.0 for text in texts]
-    keep = {f"l{n}": text.removeprefix("-").strip() for n, text in enumerate(texts)}
+    read = [signed(text) for text in losses.values()]
+    keep = {f"l{n}": text for n, (_, text) in enumerate(read)}
     measures = sorted(
         {_measure_of(name, text) for name, text in zip(losses, keep.values(), strict=True)}
     )
@@ -358,17 +332,11 @@ def run_levels(
         content["set"]["blocks"] = plan.blocks
     study = Study.from_dict(content)
     with folder_of(plan.out) as out:
-        frame = sweep(
-            study, out, executor=plan.executor, workers=plan.workers, on_progress=plan.on_progress
-        )
-    failed = frame[frame["status"] != "done"]
-    if len(failed):
-        row = failed.iloc[0]
-        raise ScenarioError([(f"{row['links']}, seed {row['seed']}", str(row["error"]))])
+        frame = plan.sweep(study, out, lambda row: f"{row['links']}, seed {row['seed']}")
     found: dict[str, dict[str, Floats]] = {}
-    for n, loss in enumerate(losses):
+    for n, (loss, (sign, _)) in enumerate(zip(losses, read, strict=True)):
         wide = frame.pivot_table(index="seed", columns="links", values=f"l{n}", dropna=False)
-        found[loss] = {level: signs[n] * wide[level].to_numpy(np.float64) for level in levels}
+        found[loss] = {level: sign * wide[level].to_numpy(np.float64) for level in levels}
     return found, tuple(int(seed) for seed in sorted(frame["seed"].unique()))
 
 
@@ -378,13 +346,3 @@ def _measure_of(loss: str, text: str) -> str:
         return Reduction.parse(text).measure
     except ValueError as error:
         raise ScenarioError([(f"losses.{loss}", str(error))]) from None
-
-
-@contextmanager
-def folder_of(out: str | Path | None) -> Iterator[Path]:
-    """A folder that stays, or one that does not."""
-    if out is not None:
-        yield Path(out)
-        return
-    with tempfile.TemporaryDirectory(prefix="undertow-") as folder:
-        yield Path(folder)

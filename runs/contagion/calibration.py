@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from runs.contagion.attribution import Plan
 from runs.contagion.evaluation import Given, cube, evaluate, loaded, of_unit, ranges, to_unit
 from runs.contagion.networks import Floats
+from runs.contagion.plans import Plan
 from runs.study.statistics import interval
 from runs.study.study import Parameter
 from sim import Scenario
@@ -154,8 +154,7 @@ def calibrate(
     """
     setup, given, made = loaded(scenario), ranges(parameters), plan or Plan()
     value, error = read_targets(moments, targets)
-    mine = range(1, made.seeds + 1) if isinstance(made.seeds, int) else made.seeds
-    seeds = [int(seed) for seed in mine]
+    seeds = made.numbers
     if isinstance(held_out, int):
         judges = [max(seeds) + 1 + n for n in range(held_out)]
     else:

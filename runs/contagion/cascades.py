@@ -27,7 +27,6 @@ import pandas as pd
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
-from runs.contagion.attribution import Plan, folder_of
 from runs.contagion.links import (
     DEFAULT,
     EFFECTS,
@@ -42,9 +41,9 @@ from runs.contagion.links import (
     Links,
     done_receipts,
 )
+from runs.contagion.plans import Plan, folder_of
 from runs.results import write_whole
 from runs.study.study import Study
-from runs.study.sweeper import sweep
 from sim.errors import ScenarioError
 from sim.names import VENUE
 
@@ -584,13 +583,7 @@ def _run(
     }  # fmt: skip
     study = Study.from_dict(content)
     with folder_of(plan.out) as out:
-        frame = sweep(
-            study, out, executor=plan.executor, workers=plan.workers, on_progress=plan.on_progress
-        )
-    failed = frame[frame["status"] != "done"]
-    if len(failed):
-        row = failed.iloc[0]
-        raise ScenarioError([(f"cascades, {row['cut']}", str(row["error"]))])
+        frame = plan.sweep(study, out, lambda row: f"cascades, {row['cut']}")
     columns = [f"e{n}" for n in range(len(keys))]
     table = frame.set_index("cut")[columns]
     return {level: table.loc[level].to_numpy(np.float64) for level in levels}

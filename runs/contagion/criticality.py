@@ -25,7 +25,6 @@ from matplotlib.ticker import NullLocator
 from scipy import optimize, stats
 from scipy.special import expit, logit
 
-from runs.contagion.attribution import Plan
 from runs.contagion.derived import System, derive
 from runs.contagion.evaluation import (
     Event,
@@ -39,6 +38,7 @@ from runs.contagion.evaluation import (
     to_unit,
 )
 from runs.contagion.networks import Floats
+from runs.contagion.plans import Plan
 from runs.study.design import values_of
 from runs.study.statistics import rate
 from runs.study.study import Parameter
@@ -560,9 +560,8 @@ def _opened(
     at: int,
 ) -> Iterator[Market]:
     """Markets at each point, of the first seed, as they open or at a block."""
-    seed = 1 if isinstance(plan.seeds, int) else int(plan.seeds[0])
     for changed in settings_at(setup, given, points):
-        market = Market(changed, rng=seed)
+        market = Market(changed, rng=plan.numbers[0])
         try:
             yield market.run(at) if at else market
         finally:

@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from runs.contagion.attribution import Plan
 from runs.contagion.evaluation import Event, evaluate_over_time, loaded
 from runs.contagion.networks import Floats
+from runs.contagion.plans import Plan
 from runs.study.statistics import Interval, interval, rate
 from sim import Scenario
 from sim.errors import ScenarioError

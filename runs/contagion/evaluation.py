@@ -7,12 +7,8 @@ all that decides its results: asked again, a method finds what it has done and g
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -24,12 +20,11 @@ import pandas as pd
 from pydantic import ValidationError
 
 from runs import paths
-from runs.contagion.attribution import Plan
 from runs.contagion.networks import Floats
+from runs.contagion.plans import Plan, folder_of, signed
 from runs.study.design import Overrides
 from runs.study.store import read_series
 from runs.study.study import BASE, Parameter, Study
-from runs.study.sweeper import sweep
 from sim import Scenario
 from sim.errors import ScenarioError, did_you_mean
 from sim.scenario import problems_of
@@ -167,14 +162,14 @@ def evaluate(
     """
     names = {f"v{n}": name for n, name in enumerate(variants or {})}
     study = _study(setup, parameters, points, keep, plan, seeds, variants or {})
-    with _folder(plan.out, study) as out:
+    with folder_of(plan.out, study) as out:
         frame = _swept(study, out, plan, [*names.values()])
     found = frame[["point", "variant", "seed"]].copy()
     found["variant"] = found["variant"].replace(names)
     for n, name in enumerate(parameters):
         found[name] = frame[f"p{n}"].astype(float)
     for n, (name, what) in enumerate(keep.items()):
-        found[name] = frame[f"k{n}"] * (-1.0 if _turned(what) else 1.0)
+        found[name] = frame[f"k{n}"] * signed(what)[0]
     return found.sort_values(["point", "variant", "seed"], ignore_index=True)
 
 
@@ -208,12 +203,13 @@ def _study(
         raise ScenarioError([("keep", "there is nothing to keep; name a reduction of a measure")])
     if twice := sorted({"point", "variant", "seed", *parameters} & {*keep}):
         raise ScenarioError([(f"keep.{twice[0]}", "is a column already; take another name")])
-    seeds = plan.seeds if seeds is None and not isinstance(plan.seeds, int) else seeds
+    if seeds is None and not isinstance(plan.seeds, int):
+        seeds = plan.numbers
     content: dict[str, Any] = {
         "name": "contagion", "scenario": setup.to_dict(),
         "seeds": plan.seeds if seeds is None else [int(seed) for seed in seeds],
         "variants": {f"v{n}": dict(changes) for n, changes in enumerate(variants.values())},
-        "keep": {f"k{n}": _unsigned(what) for n, what in enumerate(keep.values())},
+        "keep": {f"k{n}": signed(what)[1] for n, what in enumerate(keep.values())},
     }  # fmt: skip
     if plan.blocks is not None:
         content["set"] = {"blocks": plan.blocks}
@@ -236,22 +232,12 @@ def _swept(study: Study, out: Path, plan: Plan, names: Sequence[str]) -> pd.Data
     Raises:
         ScenarioError: If one has failed.
     """
-    frame = sweep(
-        study,
-        out,
-        executor=plan.executor,
-        workers=plan.workers,
-        retry_failed=True,
-        on_progress=plan.on_progress,
-    )
-    failed = frame[frame["status"] != "done"]
-    if len(failed):
-        row = failed.iloc[0]
-        called = {f"v{n}": name for n, name in enumerate(names)}
-        variant = called.get(row["variant"], BASE)
-        where = f"point {row['point']}, {variant}, seed {row['seed']}"
-        raise ScenarioError([(where, str(row["error"]))])
-    return frame
+    called = {f"v{n}": name for n, name in enumerate(names)}
+
+    def where(row: pd.Series) -> str:
+        return f"point {row['point']}, {called.get(row['variant'], BASE)}, seed {row['seed']}"
+
+    return plan.sweep(study, out, where, retry_failed=True)
 
 
 def cube(frame: pd.DataFrame, column: str, variant: str = BASE) -> Floats:
@@ -259,14 +245,6 @@ def cube(frame: pd.DataFrame, column: str, variant: str = BASE) -> Floats:
     rows = frame[frame["variant"] == variant]
     wide = rows.pivot_table(index="point", columns="seed", values=column, dropna=False)
     return wide.to_numpy(np.float64)
-
-
-def _turned(what: Any) -> bool:
-    return isinstance(what, str) and what.strip().startswith("-")
-
-
-def _unsigned(what: Any) -> Any:
-    return what.strip().removeprefix("-").strip() if isinstance(what, str) else what
 
 
 def _taken(setup: Scenario, parameter: Parameter, value: float) -> float | int:
@@ -280,17 +258,6 @@ def _taken(setup: Scenario, parameter: Parameter, value: float) -> float | int:
                 old.append(None)  # it has no value yet
     whole = [isinstance(v, int) and not isinstance(v, bool) for v in old]
     return round(value) if old and all(whole) and not parameter.multiply else value
-
-
-@contextmanager
-def _folder(out: str | Path | None, study: Study) -> Iterator[Path]:
-    """A folder that stays, called after what decides the results, or one that does not."""
-    if out is None:
-        with tempfile.TemporaryDirectory(prefix="undertow-") as folder:
-            yield Path(folder)
-        return
-    text = json.dumps(study.identity(), sort_keys=True)
-    yield Path(out) / hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def evaluate_over_time(
@@ -319,7 +286,7 @@ def evaluate_over_time(
     study = Study.from_dict(study.model_dump(exclude_unset=True) | {
         "series": {"measures": sorted(set(measures)), "every": setup.measures.every}
     })  # fmt: skip
-    with _folder(plan.out, study) as out:
+    with folder_of(plan.out, study) as out:
         _swept(study, out, plan, [*variants])
         frame = read_series(out).sort_values(["variant", "seed", "block"])
     names = [str(c) for c in frame if c not in ("run", "point", "variant", "seed", "block")]

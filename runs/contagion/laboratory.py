@@ -19,7 +19,6 @@ import pandas as pd
 from runs.contagion.attribution import (
     Attribution,
     LossMatrix,
-    Plan,
     attribute,
     block_of,
     cut_of,
@@ -31,6 +30,7 @@ from runs.contagion.cascades import Cascades, cascades
 from runs.contagion.derived import derive, foretold, score
 from runs.contagion.networks import Floats
 from runs.contagion.over_time import Networks, record_networks
+from runs.contagion.plans import Plan
 from runs.contagion.shares import MOST_EXACT, intervals
 from sim import Market, Scenario
 from sim.errors import ScenarioError
@@ -132,7 +132,7 @@ def investigate(
     own, struck = striking(setup, shocks)
     first = min(block_of(setup, shock) for shock in struck)
     losses = losses_of_everybody(setup, by)
-    seeds = list(range(1, plan.seeds + 1)) if isinstance(plan.seeds, int) else list(plan.seeds)
+    seeds = plan.numbers
     plan = replace(plan, seeds=seeds)
 
     def kept(what: str) -> Plan:

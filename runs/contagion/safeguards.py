@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 
 from runs import paths
-from runs.contagion.attribution import Plan
 from runs.contagion.evaluation import cube, evaluate, loaded
 from runs.contagion.networks import Floats
+from runs.contagion.plans import Plan
 from runs.study.statistics import RESAMPLES, interval
 from runs.study.study import BASE
 from sim import Scenario

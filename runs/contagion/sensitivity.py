@@ -19,9 +19,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from runs.contagion.attribution import Plan
 from runs.contagion.evaluation import Given, cube, evaluate, loaded, of_unit, ranges
 from runs.contagion.networks import Floats
+from runs.contagion.plans import Plan
 from sim import Scenario
 from sim.errors import ScenarioError
 

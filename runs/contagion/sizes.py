@@ -19,9 +19,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from runs.contagion.attribution import Plan
 from runs.contagion.evaluation import cube, evaluate, loaded
 from runs.contagion.networks import Floats
+from runs.contagion.plans import Plan
 from runs.study.statistics import RESAMPLES
 from runs.study.study import BASE
 from sim import Scenario
