@@ -347,23 +347,19 @@ class Draft:
             for key, field in cls.Settings.model_fields.items()
             if names_of(field) == "oracles" and tokens
         }
-        if kind == "fractional":  # it wants prices of what it issues itself
-            for key, token in (("oracle", "coin"), ("share_oracle", "share")):
-                priced[key] = f"{name}-{token}"
-                own = {"token": f"{name}-{token}", "source": "fixed"}
-                price = 1.0 if self.fair else self.rng.lognormvariate(0.0, 0.5)
-                self.content["oracles"][f"{name}-{token}"] = own | {"price": price}
         for _ in range(20):  # until it says of itself that it makes sense
             if kind == "peg_module":
                 tokens = dict(zip(("coin", "asset"), self.rng.sample(self.base, 2), strict=True))
             drawn = self.schema.model(cls.Settings, **tokens, **priced)
             self.content["protocols"][name] = {"kind": kind, **drawn}
-            if self._makes_sense(cls, name, drawn):
+            told = self._told_of(cls, name, drawn)
+            if not told:
                 break
+            # An oracle of another token is wanted: of one that it issues itself, perhaps.
+            for key in sorted(told & priced.keys()):
+                priced[key] = self._own_oracle(name)
         else:
             del self.content["protocols"][name]
-            for token in ("coin", "share"):
-                self.content["oracles"].pop(f"{name}-{token}", None)
             return
         for coin in [named.full for named in self._tokens_of(name) if named.token.held]:
             self.prices[coin] = 1.0
@@ -376,15 +372,25 @@ class Draft:
                     "reserves": {coin: worth, other: worth / self.prices[other]},
                 }  # fmt: skip
 
-    def _makes_sense(self, cls: Any, name: str, drawn: dict[str, Any]) -> bool:
-        """Whether a protocol could stand in what is drawn so far."""
+    def _own_oracle(self, name: str) -> str:
+        """An oracle, called like it, of some token that a protocol issues and wallets hold."""
+        coins = sorted(named.full for named in self._tokens_of(name) if named.token.held)
+        token = self.rng.choice(coins or self.base)
+        if token not in self.content["oracles"]:
+            price = 1.0 if self.fair else self.rng.lognormvariate(0.0, 0.5)
+            self.content["oracles"][token] = {"token": token, "source": "fixed", "price": price}
+        return token
+
+    def _told_of(self, cls: Any, name: str, drawn: dict[str, Any]) -> set[str]:
+        """Fields of a protocol that could not stand in what is drawn so far; none: it could."""
         c = self.content
         try:
             settings = cls.Settings.model_validate(drawn)
-        except ValidationError:
-            return False
-        if any(len(getattr(settings, table)) > each.most for table, each in cls.each.items()):
-            return False
+        except ValidationError as error:
+            return {str(problem["loc"][0]) if problem["loc"] else "" for problem in error.errors()}
+        many = {table for table, e in cls.each.items() if len(getattr(settings, table)) > e.most}
+        if many:
+            return many
         parts = {
             "lending": {n: SimpleNamespace(**bank) for n, bank in c["lending"].items()},
             "pools": {n: SimpleNamespace(**pool) for n, pool in c["pools"].items()},
@@ -394,9 +400,9 @@ class Draft:
         }  # fmt: skip
         problems = getattr(settings, "problems", None)
         try:
-            return not problems or not problems(SimpleNamespace(**parts), name)
+            return {at for at, _ in problems(SimpleNamespace(**parts), name)} if problems else set()
         except (AttributeError, KeyError, ScenarioError):  # it asks for what is not drawn yet
-            return True
+            return set()
 
     def _oracles(self) -> None:
         """One for each base token, called like it; some of shares; some that nobody asked for."""
