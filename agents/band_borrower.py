@@ -22,7 +22,7 @@ from agents.base import Behaviour, Column
 from agents.intents import OUTSIDE, THEN, Order, ask, require, trade
 from agents.targets import Places, Targets
 from agents.tools import BUMP, alarmed, best_place, gas_cost, going_bid, rebid, refuel
-from agents.trove_owner import routes_of
+from agents.trove_owner import places_of, protocol_and_price
 from protocols import soft
 from protocols.interface import action_of
 from sim.clock import look
@@ -228,8 +228,7 @@ class BandBorrower(Behaviour):
     @classmethod
     def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
         """Protocol, and where to trade."""
-        name = settings.targets.protocol
-        return [list(scenario.protocols).index(name), *routes_of(scenario, settings, name)]
+        return places_of(scenario, settings)
 
     @classmethod
     def begin(cls, market: Market, cohort: CohortTable) -> None:
@@ -239,12 +238,7 @@ class BandBorrower(Behaviour):
             ScenarioError: If the collateral has no price, or so much cannot be borrowed.
         """
         super().begin(market, cohort)
-        name = cohort.settings.targets.protocol
-        protocol = market.protocols[name]
-        price = float(market.world.feeds[int(protocol.record[0]["oracle"])]["price"])
-        if not 0.0 < price < np.inf:
-            text = f"{name}'s oracle has no price at the start; mend it"
-            raise ScenarioError([(f"agents.{cohort.name}.protocol", text)])
+        protocol, price = protocol_and_price(market, cohort)
         equity, ratio = (np.asarray(cohort.column(c)) for c in ("equity", "ratio"))
         for row, own, wanted in zip(cohort.accounts(), equity, ratio, strict=True):
             if not own > 0.0:

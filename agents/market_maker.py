@@ -31,6 +31,7 @@ from sim.compiled import inner, kernel
 from sim.ledger import begin, exchange
 from sim.losses import bring
 from sim.tasks import tell
+from sim.venue import DAY
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from sim.market import Market
     from sim.scenario import AgentSettings, Scenario
 
-DAY = 86_400.0
 # Places: number of the group's first quote, and of quotes of each maker.
 
 

@@ -41,14 +41,13 @@ from sim.clock import look, lookers
 from sim.codes import PREVIOUS, Kind
 from sim.compiled import inner, kernel
 from sim.measures import market_price
+from sim.venue import DAY
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
     from sim.market import Market
     from sim.scenario import AgentSettings, Scenario
 
-DAY = 86_400.0
-"""Seconds."""
 RATIO = 0.6180339887498949
 STEPS = 24
 """Of the golden-section search: to a hundred-thousandth of the money."""

@@ -31,9 +31,10 @@ from agents.base import Behaviour, Column
 from agents.intents import OUTSIDE, THEN, Order, ask, trade
 from agents.targets import Targets
 from agents.tools import BUMP, best_place, gas_cost, going_bid, rebid, refuel
-from agents.trove_owner import TroveTargets, routes_of
+from agents.trove_owner import TroveTargets, places_of
 from protocols import trove
 from protocols.interface import action_of
+from protocols.lending import YEAR
 from sim.clock import look, lookers
 from sim.compiled import inner, kernel, record_at
 from sim.measures import market_price
@@ -50,7 +51,6 @@ LIQUIDATE, PROVIDE, LEAVE = (
 )
 GAS = 600_000.0
 """Of the dearest that it does: leave and two swaps."""
-YEAR = 365.0 * 86_400.0
 
 
 @kernel
@@ -216,8 +216,7 @@ class StabilityDepositor(Behaviour):
     @classmethod
     def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
         """Protocol, and where to trade."""
-        name = settings.targets.protocol
-        return [list(scenario.protocols).index(name), *routes_of(scenario, settings, name)]
+        return places_of(scenario, settings)
 
     @classmethod
     def begin(cls, market: Market, cohort: CohortTable) -> None:

@@ -16,7 +16,7 @@ collateral it has.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -262,8 +262,7 @@ class TroveOwner(Behaviour):
     @classmethod
     def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
         """Protocol, and where to trade."""
-        name = settings.targets.protocol
-        return [list(scenario.protocols).index(name), *routes_of(scenario, settings, name)]
+        return places_of(scenario, settings)
 
     @classmethod
     def begin(cls, market: Market, cohort: CohortTable) -> None:
@@ -273,13 +272,8 @@ class TroveOwner(Behaviour):
             ScenarioError: If the collateral has no price at the start.
         """
         super().begin(market, cohort)
-        name = cohort.settings.targets.protocol
-        protocol = market.protocols[name]
+        protocol, price = protocol_and_price(market, cohort)
         record = protocol.record[0]
-        price = float(market.world.feeds[int(record["oracle"])]["price"])
-        if not 0.0 < price < np.inf:
-            text = f"{name}'s oracle has no price at the start; mend it"
-            raise ScenarioError([(f"agents.{cohort.name}.protocol", text)])
         reserve, least = float(record["reserve"]), float(record["least_debt"])
         ratio = np.maximum(cohort.column("ratio"), 1.02 * float(record["minimum_ratio"]))
         equity = np.asarray(cohort.column("equity"))
@@ -291,15 +285,31 @@ class TroveOwner(Behaviour):
                 market.ledger.endow(int(row), int(record["collateral"]), [own / price])
 
 
-def routes_of(scenario: Scenario, settings: AgentSettings, name: str) -> list[int]:
-    """Where a borrower of a protocol's coin trades: its pools.
+def places_of(scenario: Scenario, settings: AgentSettings) -> list[int]:
+    """Places of who borrows a protocol's coin: number of the protocol, and where to trade.
 
     Raises:
-        ScenarioError: If none of them trades the coin.
+        ScenarioError: If none of its pools trades the coin.
     """
+    name = settings.targets.protocol
     coin = f"{name}-coin"
     pools = settings.targets.pools
     if not any(coin in scenario.pools[pool].tokens for pool in pools):
         text = f"trade no {coin}, so it cannot be sold or bought; name a pool that does"
         raise ScenarioError([("agents", f"pools {text}")])
-    return [*routes(scenario, settings)]
+    return [list(scenario.protocols).index(name), *routes(scenario, settings)]
+
+
+def protocol_and_price(market: Market, cohort: CohortTable) -> tuple[Any, float]:
+    """The protocol that a group borrows from, and what that believes its collateral is worth.
+
+    Raises:
+        ScenarioError: If its oracle has no price at the start.
+    """
+    name = cohort.settings.targets.protocol
+    protocol = market.protocols[name]
+    price = float(market.world.feeds[int(protocol.record[0]["oracle"])]["price"])
+    if not 0.0 < price < np.inf:
+        text = f"{name}'s oracle has no price at the start; mend it"
+        raise ScenarioError([(f"agents.{cohort.name}.protocol", text)])
+    return protocol, price

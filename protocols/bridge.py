@@ -41,6 +41,7 @@ from sim.distribution import MOST, NotNegative, Positive
 from sim.fields import Blocks, Names
 from sim.ledger import burn, mint, transfer
 from sim.names import HOLDERS
+from sim.venue import DAY
 
 OWNER, AMOUNT, DUE, WAY = range(4)
 WIDTH = 4
@@ -48,7 +49,6 @@ IN, OUT = 0.0, 1.0
 """Ways through the queue: to be wrapped, and to be given back."""
 AT_ONCE = 200
 """Places of the queue that one block serves at most."""
-DAY = 86_400.0
 
 
 @inner

@@ -45,7 +45,15 @@ from protocols.interface import (
     register,
     write,
 )
-from protocols.pegs import PEG_STATE, begin_peg, half_life, note_peg, price_in_pool
+from protocols.pegs import (
+    PEG_STATE,
+    begin_peg,
+    coin_price,
+    half_life,
+    note_peg,
+    off_books,
+    price_in_pool,
+)
 from sim.codes import Reason
 from sim.compiled import inner, kernel
 from sim.distribution import MOST, NotNegative, Positive
@@ -261,12 +269,6 @@ def buy_back(w, me, call):
 
 
 @inner
-def coin_price(w, me):
-    """Price of a coin in its pool."""
-    return price_in_pool(w, me.market, me.coin)
-
-
-@inner
 def share_price(w, me):
     """Price of the share in its pool."""
     return price_in_pool(w, me.share_market, me.share)
@@ -305,8 +307,8 @@ def between(w, me):
 def leak(w, me):
     """How far tokens out and collateral are from what its own books say, relative."""
     books = w.books
-    coins = abs(books.supply[me.coin] - read(w, me.coins)) / max(books.most[me.coin], 1.0)
-    shares = abs(books.supply[me.share] - read(w, me.shares)) / max(books.most[me.share], 1.0)
+    coins = off_books(w, me.coin, read(w, me.coins))
+    shares = off_books(w, me.share, read(w, me.shares))
     # What somebody gives to its account is not of its books; what is missing is.
     missing = read(w, me.held) - books.balances[me.account, me.collateral]
     return max(coins, shares, missing / max(books.most[me.collateral], 1.0))

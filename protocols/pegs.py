@@ -46,6 +46,18 @@ def price_in_pool(w, place, token):
 
 
 @inner
+def coin_price(w, me):
+    """Price of a protocol's coin in the pool that it names as its market."""
+    return price_in_pool(w, me.market, me.coin)
+
+
+@inner
+def off_books(w, token, said):
+    """How far what is out of a token is from what its issuer's books say, over the most ever."""
+    return abs(w.books.supply[token] - said) / max(w.books.most[token], 1.0)
+
+
+@inner
 def price_in_pools(w, token, otherwise):
     """A token's price in the pool that holds most of it, numeraire.
 

@@ -42,7 +42,7 @@ from protocols.interface import (
     register,
     write,
 )
-from protocols.pegs import PEG_STATE, begin_peg, half_life, note_peg, price_in_pool
+from protocols.pegs import PEG_STATE, begin_peg, coin_price, half_life, note_peg
 from sim.codes import Reason
 from sim.compiled import inner, kernel
 from sim.distribution import MOST, NotNegative
@@ -51,8 +51,9 @@ from sim.fields import Fee, Name, Names, Share, Switch, reach
 from sim.ledger import burn, mint, transfer
 from sim.names import HOLDERS
 from sim.randomness import generator
+from sim.venue import DAY
 
-DAY, WEEK = 86_400.0, 604_800.0
+WEEK = 7.0 * DAY
 """Seconds."""
 HOUR = 3600.0
 
@@ -184,12 +185,6 @@ def convert(w, me, call):
     add(w, me.redeemed, amount)
     add(w, me.fees, amount - out)
     return Reason.DONE, out
-
-
-@inner
-def coin_price(w, me):
-    """Price of a coin in its pool."""
-    return price_in_pool(w, me.market, me.coin)
 
 
 @inner

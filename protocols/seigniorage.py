@@ -47,7 +47,15 @@ from protocols.interface import (
     register,
     write,
 )
-from protocols.pegs import PEG_STATE, begin_peg, half_life, note_peg, price_in_pool
+from protocols.pegs import (
+    PEG_STATE,
+    begin_peg,
+    coin_price,
+    half_life,
+    note_peg,
+    off_books,
+    price_in_pool,
+)
 from sim.codes import Reason
 from sim.compiled import inner, kernel
 from sim.distribution import NotNegative, Positive
@@ -210,12 +218,6 @@ def swap(w, me, call):
 
 
 @inner
-def coin_price(w, me):
-    """Price of a coin in its pool."""
-    return price_in_pool(w, me.market, me.coin)
-
-
-@inner
 def sister_price(w, me):
     """Price of the sister in its pool."""
     return price_in_pool(w, me.sister_market, me.sister)
@@ -238,10 +240,8 @@ def between(w, me):
 @inner
 def leak(w, me):
     """How far what is out of both tokens is from what its own books say, relative."""
-    books = w.books
-    coins = abs(books.supply[me.coin] - read(w, me.coins)) / max(books.most[me.coin], 1.0)
-    sister = abs(books.supply[me.sister] - read(w, me.sisters)) / max(books.most[me.sister], 1.0)
-    return max(coins, sister)
+    coins = off_books(w, me.coin, read(w, me.coins))
+    return max(coins, off_books(w, me.sister, read(w, me.sisters)))
 
 
 @inner

@@ -44,12 +44,13 @@ from sim.errors import Problem
 from sim.fields import Blocks, Names, Share, reach
 from sim.ledger import burn, mint, transfer
 from sim.names import HOLDERS
+from sim.venue import DAY
 
 OWNER, AMOUNT, CUT, SINCE = range(4)
 WIDTH = 4
 AT_ONCE = 200
 """Requests that one block meets at most."""
-DAY, YEAR = 86_400.0, 365.0 * 86_400.0
+YEAR = 365.0 * DAY
 
 
 @inner

@@ -8,13 +8,12 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from runs.dev.capital import SCENARIO, SEEDS, cash, lost, run
+from runs.dev.capital import SCENARIO, SEEDS, cash, lost, over_seeds, run
 from sim import Scenario
 
 Changes = Mapping[str, Any]
@@ -89,9 +88,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    with ProcessPoolExecutor(options.workers) as pool:
-        found = [row for some in pool.map(of_seed, range(1, options.seeds + 1)) for row in some]
-    print(table(pd.DataFrame(found)))
+    print(table(over_seeds(of_seed, options.seeds, options.workers)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -128,15 +128,22 @@ def rising(rows: pd.DataFrame) -> list[tuple[float, float]]:
     return found
 
 
+def over_seeds(
+    of_seed: Callable[[int], list[dict[str, Any]]], seeds: int, workers: int
+) -> pd.DataFrame:
+    """The rows of all seeds from 1 on, one after the other."""
+    with ProcessPoolExecutor(workers) as pool:
+        found = [row for rows in pool.map(of_seed, range(1, seeds + 1)) for row in rows]
+    return pd.DataFrame(found)
+
+
 def main() -> None:
     """Run all markets and print the tables of docs/channels.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    with ProcessPoolExecutor(options.workers) as pool:
-        found = [row for rows in pool.map(of_seed, range(1, options.seeds + 1)) for row in rows]
-    frame = pd.DataFrame(found)
+    frame = over_seeds(of_seed, options.seeds, options.workers)
     for bank in BANKS:
         print(table(frame, bank, TIMES), table(frame, bank, MAKERS), sep="\n\n", end="\n\n")
 
