@@ -31,6 +31,7 @@ from agents.tools import (
     affordable,
     best_place,
     deviation_of,
+    fitting_place,
     gas_cost,
     going_bid,
     rebid,
@@ -78,6 +79,8 @@ SMALLER = 5
 """Times that a sale may be halved until it does not move the price too far."""
 LEAST_BID = 0.01
 """Coins of a bid that is next to nothing."""
+COIN_COST = 1.01
+"""Most that it pays for a coin on average, over the price before it buys."""
 
 
 @kernel
@@ -137,11 +140,15 @@ def _offer(w, me, i, my, gas):
 
 @inner
 def _means(w, me, i, coin):
-    """Coins that a keeper can pay: what it has, and what its money buys."""
-    books, account = w.books, me.first + i
-    own, price = books.balances[account, coin], market_price(w, coin)
-    money = 0.98 * books.balances[account, w.rules[0].numeraire]
-    return own + (money / (price * 1.01) if price > 0.0 else 0.0)
+    """Coins that a keeper can pay: what it has, and what its money buys near their price."""
+    books, account, numeraire = w.books, me.first + i, w.rules[0].numeraire
+    own, cost = books.balances[account, coin], market_price(w, coin) * COIN_COST
+    money = 0.98 * books.balances[account, numeraire]
+    if not cost > 0.0 or not money > 0.0:
+        return own
+    # A pool that is nearly out of coins sells only few of them near their price.
+    place, money, _ = fitting_place(w, me.places[ROUTES:], numeraire, coin, money, 1.0 / cost)
+    return own + money / cost if place >= OUTSIDE else own
 
 
 # Wide: a call and its terms.
@@ -157,7 +164,7 @@ def _pay(w, me, i, order, action, coin, amount, limit, token, owner, serial):
     p = me.places[PROTOCOL]
     if amount > own:
         lacks = amount - own
-        money = lacks * market_price(w, coin) * 1.01
+        money = lacks * market_price(w, coin) * COIN_COST
         place, out = best_place(w, me.places[ROUTES:], numeraire, coin, money)
         if place < OUTSIDE or out < lacks:
             return False
@@ -370,6 +377,8 @@ def _hunt(w, me, i, my, protocol):
             acted, coins = _work(w, me, i, my, protocol, row, means)
             sent += acted
             means -= coins
+    if protocol.auction != cdp.BONUS and read(w, protocol.open) >= rows:
+        return sent  # nothing can be started until one is over
     listed = int(read(w, protocol.listed))
     turn = int(agent_uniform(me.key, i, 2) * listed) if listed > 1 else 0
     for n in range(listed):

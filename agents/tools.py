@@ -20,6 +20,8 @@ from sim.mempool import replace, sealed, take_back
 from sim.trial import UNTRIED, try_out
 
 GWEI = 1e-9
+HALVINGS = 12
+"""Times that an amount may be halved until it does not move a price too far."""
 BUMP = Column(
     "Rise of its bid when it sends a stuck order anew, 0: it waits", "share", 0.0, 0.0, 10.0
 )
@@ -115,6 +117,27 @@ def best_place(w, places, token_in, token_out, amount):
         if worth > highest:
             best, most, highest = places[i], out, worth
     return best, most
+
+
+# Wide: what `best_place` takes, and what is asked of it.
+@inner
+def fitting_place(w, places, token_in, token_out, amount, least):
+    """The best place for as much of an amount as does not move its price too far.
+
+    The amount is halved until it brings enough a unit.
+
+    Args:
+        least: Units of `token_out` that a unit must bring on average.
+
+    Returns:
+        (place, amount, what it gives); nowhere and nothing where no amount fits.
+    """
+    for _ in range(HALVINGS):
+        place, out = best_place(w, places, token_in, token_out, amount)
+        if place >= OUTSIDE and out > 0.0 and out >= least * amount:
+            return place, amount, out
+        amount *= 0.5
+    return NOWHERE, 0.0, 0.0
 
 
 @inner

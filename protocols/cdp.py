@@ -96,7 +96,7 @@ from sim.fields import Blocks, Fee, Name, Names, Period, Share, reach
 from sim.handles import Exposure
 from sim.ledger import DEBT, PLEDGE, burn, mint, seize, transfer
 from sim.measures import market_price
-from sim.names import HOLDERS
+from sim.names import HOLDERS, VENUE
 from sim.venue import YEAR
 
 ENGLISH, DUTCH, BONUS = range(3)
@@ -808,8 +808,10 @@ def leak(w, me):
         worst = max(worst, abs(stored - w.books.supply[line.locked] - lots[k]) / most)
         all_of_it = 0.0
         for j in range(me.collaterals_count):
-            if me.collaterals[j].token == line.token:
-                all_of_it += read(w, me.collaterals[j].stored)
+            other = me.collaterals[j]
+            if other.token == line.token:
+                all_of_it += read(w, other.stored)
+                most = max(most, w.books.most[other.locked])
         worst = max(worst, (all_of_it - w.books.balances[me.account, line.token]) / most)
     cash = read(w, me.surplus) + escrow
     worst = max(worst, (cash - w.books.balances[me.account, coin_of(me)]) / scale)
@@ -942,7 +944,7 @@ class CDPSettings(Settings):
     backing: Annotated[float, Field(ge=1.0, le=1e6)] = Field(
         4.0,
         description="Collateral over debt of the vaults, of outside holders, that stand behind "
-        "coins which are out at the start and which no agent owes.",
+        "coins which are out at the start beyond those that agents owe.",
     )
     auction: Literal["english", "dutch", "bonus"] = Field(
         "english", description="How a vault is liquidated: by an auction, or at a fixed bonus."
@@ -1140,16 +1142,23 @@ class CDP(Protocol):
         self.put("oldest", 1.0)
 
     def begun(self) -> None:
-        """Put vaults of outside holders behind the coins that no agent owes.
+        """Have those who hold coins at the start hold what agents' vaults have drawn and sold.
 
-        Where no collateral is a token of the venue with a price, they are debt without a vault.
+        Behind what is out beyond that are vaults of outside holders. Where no collateral is a token
+        of the venue with a price, it is debt without a vault.
         """
         ledger, books = self.market.ledger, self.market.ledger.books
-        coins = ledger.supply(self.token("mints"))
-        rest = coins - sum(
+        coin = self.token("mints")
+        owed = sum(
             float(books.supply[entry["debt"]] * books.storage[entry["rate"]])
             for entry in self.record[0]["collaterals"][: int(self.record[0]["collaterals_count"])]
         )
+        buyer = HOLDERS if self.settings.mints is None else VENUE  # type: ignore[attr-defined]
+        held_here = max(ledger.supply(coin) - owed, 0.0)
+        sold = min(held_here, owed, ledger.balance(buyer, coin))
+        ledger.burn(buyer, coin, sold)
+        coins = ledger.supply(coin)
+        rest = held_here - sold
         backed = self._backing()
         if rest > 0.0 and backed:
             token = self.token(f"collaterals.{backed}.token")
