@@ -9,7 +9,9 @@ penalty, which is what it would lose if it were bitten, it buys collateral inste
 Nobody else can retire the coins, so this buying lifts a debt-backed coin above one in a crash
 (Klages-Mundt, Minca 2021), while new debt, which would bring it back, is what nobody wants then.
 Some sell it short: they draw coins to sell where these are dear, and buy them back when they are
-not.
+not. Where a coin brings more than its owner's ratio, which is never under the least that the
+protocol asks for, to draw it and to lock what it brings raises the ratio: everybody does that, and
+so a coin costs hardly more than that least ratio.
 
 It reckons with the lower of the venue's price and the oracle's: what a delayed oracle will say is
 known before.
@@ -25,10 +27,11 @@ from pydantic import Field
 
 from agents.base import Behaviour, Column
 from agents.intents import OUTSIDE, THEN, Order, ask, trade
+from agents.issued import NOWHERE
 from agents.leveraged_borrower import routes, target_leverage, volatility_ratio_of
 from agents.positions import refuse_more_than_there_is
 from agents.targets import Places, Targets, Token
-from agents.tools import BUMP, alarmed, best_place, going_bid, rebid, refuel
+from agents.tools import BUMP, alarmed, best_place, fitting_place, going_bid, rebid, refuel
 from protocols import cdp
 from sim.clock import look
 from sim.codes import PREVIOUS
@@ -50,6 +53,12 @@ _CALLS = [call.name for call in cdp.CDP.calls]
 LOCK, FREE, DRAW, WIPE = (_CALLS.index(name) for name in ("lock", "free", "draw", "wipe"))
 GAS = 450_000.0
 """Of the dearest that it does: free, swap, wipe; for what it keeps to pay for it."""
+ROOM = 1.005
+"""Ratio over the least that is left while coins are drawn, so that interest does not undo it."""
+LEAST_DRAW = 0.001
+"""Least that is drawn at once, over what is locked."""
+LEAST_PART = 0.02
+"""Least that is bought at once, over what it needs: less is not worth its gas."""
 
 
 @kernel
@@ -98,9 +107,10 @@ def _repay(w, me, i, my, order, need, coin_price, with_money):
     cost = need * coin_price * 1.01
     if not with_money or money < 0.2 * cost:
         return False
+    least = (1.0 - my.slippage) / coin_price
     money = min(money, cost)
-    place, out = best_place(w, me.places[ROUTES:], numeraire, coin, money)
-    if place < OUTSIDE or not out > 0.0:
+    place, money, out = fitting_place(w, me.places[ROUTES:], numeraire, coin, money, least)
+    if place < OUTSIDE or out < LEAST_PART * need:
         return False
     if trade(w, order, place, numeraire, coin, money, out * (1.0 - my.slippage)):
         return ask(w, THEN, p, WIPE, coin, debt, PREVIOUS, 0.0)
@@ -119,27 +129,31 @@ def _sell(w, me, i, my, order, standing, wanted):
     probe = min(0.1 * ink, max(loose, 0.0))
     if not probe > 0.0:
         return False
-    place, out = best_place(w, me.places[ROUTES:], line.token, coin, probe)
-    through = place < OUTSIDE or not out > 0.0  # no place trades the two: by the numeraire
-    numeraire = w.rules[0].numeraire
+    routes, numeraire, coin_price = me.places[ROUTES:], w.rules[0].numeraire, market_price(w, coin)
+    fair = market_price(w, line.token) * (1.0 - my.slippage)
+    place, out = best_place(w, routes, line.token, coin, probe)
+    through = place < OUTSIDE or out * coin_price < fair * probe  # by the numeraire
     if through:
-        place, out = best_place(w, me.places[ROUTES:], line.token, numeraire, probe)
-        out /= market_price(w, coin)
+        place, out = best_place(w, routes, line.token, numeraire, probe)
+        out /= coin_price
     if place < OUTSIDE or not out > 0.0:
         return False
     amount = min(sale_to_ratio(ink, owed, price, out / probe, wanted), loose)
-    least = amount * out / probe * (1.0 - my.slippage)
-    if not amount > 1e-4 * ink or not ask(w, order, p, FREE, line.locked, line.token, amount, 0.0):
+    middle = numeraire if through else coin
+    least = fair if through else fair / coin_price
+    place, amount, out = fitting_place(w, routes, line.token, middle, amount, least)
+    second, money, coins = NOWHERE, out, 0.0
+    if through and place >= OUTSIDE:
+        least = (1.0 - my.slippage) / coin_price
+        second, money, coins = fitting_place(w, routes, numeraire, coin, out, least)
+        amount *= money / out  # no more than what the second trade can take
+    if place < OUTSIDE or (through and second < OUTSIDE) or not amount > 1e-4 * ink:
         return False
+    if not ask(w, order, p, FREE, line.locked, line.token, amount, 0.0):
+        return False
+    trade(w, THEN, place, line.token, middle, PREVIOUS, money * (1.0 - my.slippage))
     if through:
-        money = least * market_price(w, coin)
-        trade(w, THEN, place, line.token, numeraire, PREVIOUS, money)
-        second, _ = best_place(w, me.places[ROUTES:], numeraire, coin, money)
-        if second < OUTSIDE:
-            return False
-        trade(w, THEN, second, numeraire, coin, PREVIOUS, least * (1.0 - my.slippage))
-    else:
-        trade(w, THEN, place, line.token, coin, PREVIOUS, least)
+        trade(w, THEN, second, numeraire, coin, PREVIOUS, coins * (1.0 - 2.0 * my.slippage))
     return ask(w, THEN, p, WIPE, coin, line.debt, PREVIOUS, 0.0)
 
 
@@ -189,27 +203,37 @@ def _save(w, me, i, my, standing, wanted, coin_price):
 
 
 @inner
-def _lever(w, me, i, my, amount, buys):
-    """Draw coins and sell them: for collateral that is locked, or for money that it keeps."""
+def _lever(w, me, i, my, amount, buys, ratio):
+    """Draw coins and sell them: for collateral that is locked, or for money that it keeps.
+
+    Args:
+        buys: Whether for collateral.
+        ratio: What is left between the draw and the lock, at least.
+    """
     p, k = me.places[PROTOCOL], me.places[LINE]
     protocol = record_at(w.protocols[p].record, RECORD)
     line, coin, numeraire = protocol.collaterals[k], cdp.coin_of(protocol), w.rules[0].numeraire
     account = me.first + i
+    routes, coin_price = me.places[ROUTES:], market_price(w, coin)
     wanted = line.token if buys else numeraire
-    place, out = best_place(w, me.places[ROUTES:], coin, wanted, amount)
+    fair = coin_price * (1.0 - my.slippage)
+    if not buys:  # who sells short sells for a premium
+        fair = max(fair, 1.0)
+    least = fair / market_price(w, line.token) if buys else fair
+    place, drawn, out = fitting_place(w, routes, coin, wanted, amount, least)
     middle = place < OUTSIDE and buys
     if middle:
-        place, out = best_place(w, me.places[ROUTES:], coin, numeraire, amount)
-    if place < OUTSIDE or not out > 0.0:
+        place, drawn, out = fitting_place(w, routes, coin, numeraire, amount, fair)
+    if place < OUTSIDE:
         return False
     order = Order(account, me.ident, going_bid(w, account, GAS, my.bid), int(my.patience))
-    if not ask(w, order, p, DRAW, line.debt, coin, amount, my.floor):
+    if not ask(w, order, p, DRAW, line.debt, coin, drawn, ratio):
         return False
     if not middle:
         trade(w, THEN, place, coin, wanted, PREVIOUS, out * (1.0 - my.slippage))
     else:
         trade(w, THEN, place, coin, numeraire, PREVIOUS, out * (1.0 - my.slippage))
-        second, bought = best_place(w, me.places[ROUTES:], numeraire, line.token, out)
+        second, bought = best_place(w, routes, numeraire, line.token, out)
         if second < OUTSIDE:
             return False
         trade(w, THEN, second, numeraire, line.token, PREVIOUS, bought * (1.0 - 2.0 * my.slippage))
@@ -224,12 +248,19 @@ def _act(w, me, i, my, standing, aim, coin_price):
     ink, owed, price = standing
     worth = ink * price
     ratio = worth / owed if owed > 0.0 else np.inf
+    protocol = record_at(w.protocols[me.places[PROTOCOL]].record, RECORD)
+    least = protocol.collaterals[me.places[LINE]].ratio
+    # Coins that bring more collateral than they need: to draw them raises the ratio.
+    if coin_price * (1.0 - my.slippage) > max(ratio, least):
+        amount = worth / (least * ROOM) - owed
+        if amount > LEAST_DRAW * worth and _lever(w, me, i, my, amount, True, least):
+            return True
     if ratio < my.floor:
         return _save(w, me, i, my, standing, max(aim, my.floor * 1.05), coin_price)
     dear = coin_price - 1.0 > my.premium
     if dear and ratio > my.floor * 1.2:  # to sell it short, as far as that is safe
         amount = min(worth / (my.floor * 1.1) - owed, my.step * worth)
-        return _lever(w, me, i, my, amount, False)
+        return _lever(w, me, i, my, amount, False, my.floor)
     if ratio < aim * (1.0 - my.band) and coin_price - 1.0 < 0.25 * my.premium:
         account = me.first + i
         bid = going_bid(w, account, GAS, my.bid)
@@ -239,7 +270,7 @@ def _act(w, me, i, my, standing, aim, coin_price):
         equity = worth - owed
         amount = min((worth - aim * owed) / (aim - 1.0), my.step * equity)
         amount = min(amount, worth / my.floor * 0.999 - owed)  # it is drawn before more is locked
-        return amount > 0.01 * equity and _lever(w, me, i, my, amount, True)
+        return amount > 0.01 * equity and _lever(w, me, i, my, amount, True, my.floor)
     return False
 
 

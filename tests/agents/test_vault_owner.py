@@ -48,7 +48,7 @@ def test_it_begins_at_its_ratio_and_owns_its_equity(small: Make) -> None:
     _, owed = market.protocols["maker"].vault("owners-0", "ether")  # type: ignore[attr-defined]
     assert ratio(market) == pytest.approx(2.0) and owed == pytest.approx(10_000.0)
     assert market.wealth("owners-0") == pytest.approx(10_000.0, rel=1e-3)
-    assert market.ledger.supply("dai") == pytest.approx(1e6 + 10_000.0)
+    assert market.ledger.supply("dai") == pytest.approx(1e6), "what it drew is held by others"
     assert market.receipts().empty
     market.ledger.audit()
 
@@ -117,6 +117,46 @@ def test_where_the_coin_is_dear_it_sells_some_and_buys_them_back(small: Make) ->
     assert found[:2] == ["draw", "venue"] and found[-1] == "wipe"
     assert ratio(market) > 2.9
     assert market.wealth("owners-0") > 10_000.0
+
+
+def pooled(small: Make, dai: float, usdc: float, group: dict[str, Any]) -> Market:
+    """Owners whose coin trades in a pool of their own, and ether for dollars in another."""
+    pools = {
+        "dai-usdc": {"tokens": ["dai", "usdc"], "reserves": {"dai": dai, "usdc": usdc}},
+        "eth-usdc": {"tokens": ["eth", "usdc"], "reserves": {"eth": 1e5, "usdc": 1e7}},
+    }
+    asset = DAI | {"price": usdc / dai}
+    return owned(
+        small,
+        {"route": None, "pools": list(pools), "slippage": 0.03} | group,
+        venue={"assets": {"dai": asset}},
+        pools=pools,
+    )
+
+
+def test_a_short_is_no_larger_than_its_premium_pays_for(small: Make) -> None:
+    # A pool of 10,000 a side and a vault of a million: the last coin would bring next to nothing.
+    group = {"equity": 1e6, "ratio": 4.0, "premium": 0.05, "step": 1.0, "band": 0.9}
+    market = pooled(small, 1e4, 1.2e4, group).run(1)
+    told = market.receipts()
+    drawn = told[told["kind"].astype(str) == "draw"]["amount_out"].sum()
+    brought = told[told["kind"].astype(str) == "swap"]["amount_out"].sum()
+    assert 0.0 < drawn < 1_000.0 and brought / drawn > 1.2 * 0.97 - 1e-9
+
+
+@pytest.mark.parametrize(("price", "draws"), [(1.4, False), (1.7, True)])
+def test_a_coin_that_brings_more_than_its_ratio_is_drawn(
+    small: Make, price: float, draws: bool
+) -> None:
+    # Nobody shorts; but above its ratio to draw and lock what it brings needs no money at all.
+    group = {"equity": 1e5, "ratio": 1.6, "floor": 1.55, "premium": 100.0, "band": 0.9, "count": 20}
+    market = pooled(small, 1e6, price * 1e6, group)
+    before = ratio(market)
+    market.run(60)
+    assert ("draw" in kinds(market)) == draws
+    if draws:
+        assert ratio(market) > before and market.ledger.supply("dai") > 1e6
+    market.ledger.audit()
 
 
 def test_volatility_raises_the_aim() -> None:
