@@ -22,7 +22,7 @@ from pydantic import Field
 from agents.base import Behaviour, Column, token_number
 from agents.intents import OUTSIDE, THEN, Order, deposit, trade, withdraw
 from agents.targets import LendingName, Targets, Token
-from agents.tools import BUMP, going_bid, rebid, refuel
+from agents.tools import BUMP, HALVINGS, going_bid, quote_at, rebid, refuel
 from protocols import lending
 from sim.arrays import power
 from sim.clock import look, lookers
@@ -60,6 +60,23 @@ def fear(used, threshold, sensitivity, flight, social, losses, bad_debt_fear):
     if used > threshold:
         chance += sensitivity * (used - threshold) / max(1.0 - threshold, 1e-9)
     return min(chance + social * flight + bad_debt_fear * losses, 1.0)
+
+
+@inner
+def _worth_selling(w, token, amount, least):
+    """As much of an amount as brings outside at least a price to its last part.
+
+    By halves; the last part is a tenth.
+    """
+    if not least > 0.0:
+        return amount
+    money = w.rules[0].numeraire
+    for _ in range(HALVINGS):
+        before = quote_at(w, OUTSIDE, token, money, 0.9 * amount)
+        if quote_at(w, OUTSIDE, token, money, amount) - before >= least * 0.1 * amount:
+            return amount
+        amount *= 0.5
+    return 0.0
 
 
 # Long: what the market is like, and then each lender by it.
@@ -115,10 +132,15 @@ def decide(w, me):
             worth = held * w.books.storage[reserve.slot + lending.SUPPLY_INDEX]
             # It takes what there is; the rest stays behind with those who were late.
             amount = ALL if worth <= cash else cash * 0.999
+            sells = draw >= afraid + for_yield
+            there = min(worth, cash * 0.999)
+            part = _worth_selling(w, token, there, my.least_price) if sells else there
+            if part < there:
+                amount = part
             if amount == ALL or amount > 0.01 * worth:
                 bid = going_bid(w, account, gas, my.bid * (1.0 + afraid))
                 sent = withdraw(w, Order(account, me.ident, bid, patience), m, token, amount)
-                if sent and draw >= afraid + for_yield:
+                if sent and sells:
                     least = my.least_price * (worth if amount == ALL else amount)
                     trade(w, THEN, OUTSIDE, token, rules.numeraire, PREVIOUS, least)
                 my.busy = chain.block + patience

@@ -117,6 +117,33 @@ def test_who_lent_what_is_dear_withdraws_and_sells_it(small: Callable[..., Scena
     assert market.venue.price("dai") < 1.2
 
 
+@pytest.mark.parametrize("least", [0.0, 1.0])
+def test_who_sells_what_is_dear_stops_at_its_least_price(
+    small: Callable[..., Scenario], least: float
+) -> None:
+    # One lender has far more than what takes the price to one.
+    dai = {"price": 1.1, "process": "constant", "depth": 1e4, "inventory": 1e9, "spread": 0.0}
+    dai |= {"permanent": 1.0, "impact": "permanent"}
+    group = {
+        "kind": "lender", "count": 1, "lending": "bank", "debt": "dai", "deposit": 1e6,
+        "premium_response": 10.0, "least_price": least, "outside_yield": 0.0, "attention": 1.0,
+        "wallet": {"eth": 1.0},
+    }  # fmt: skip
+    setup = small(
+        venue={"assets": {"dai": dai}},
+        oracles={"dai": {"token": "dai", "source": "fixed", "price": 1.0}},
+        lending={"bank": {"reserves": {"dai": {"collateral": False}}}},
+        agents={"lenders": group},
+    )
+    market = Market(setup, rng=1).run(2)
+    sold = market.receipts().query("kind == 'venue' and status == 'done'")
+    assert len(sold) == 1
+    if least:
+        assert 1.0 <= market.price("dai") < 1.05 and sold["amount_in"].iloc[0] < 2e5
+    else:
+        assert market.price("dai") < 0.5 and sold["amount_in"].iloc[0] == pytest.approx(1e6)
+
+
 def test_a_cap_that_the_lenders_exceed_is_told(lively: Callable[..., Scenario]) -> None:
     capped = {"bank": {"reserves": {"usdc": {"cash": 1.0, "supply_cap": 2.0}}}}
     with pytest.raises(ScenarioError, match=r"agents\.lenders\.deposit: .* the cap is reached"):
