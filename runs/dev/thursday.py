@@ -1,12 +1,14 @@
 """Black Thursday beside its record: ``python -m runs.dev.thursday --prices FILE --gas FILE``.
 
 Writes a table in Markdown: what `black_thursday` does over common seeds where the recorded prices
-and gas are replayed, where gas is free, and by the bridge that ships, beside what happened.
+and gas are replayed, where gas is free, and by the bridge that ships, beside what happened. With
+``--varied`` a second one: the same with one thing changed at a time.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -111,12 +113,89 @@ def table(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
     return "\n".join(lines)
 
 
+def _limit(median: float) -> dict[str, Any]:
+    """Of keepers' programs for gas, by its median, gwei."""
+    limit = {"distribution": "lognormal", "median": median, "sigma": 1.15}
+    return {"agents.keepers.most_gas": limit}
+
+
+def _cash(multiple: float) -> dict[str, Any]:
+    """Keepers' dai and dollars, times the scenario's."""
+    wallet = Scenario.load("black_thursday").agents["keepers"].wallet
+    return {
+        f"agents.keepers.wallet.{token}": {
+            **wallet[token].model_dump(exclude_none=True),
+            "median": wallet[token].median * multiple,  # type: ignore[union-attr]
+        }
+        for token in ("dai", "usdc")
+    }
+
+
+def variations() -> dict[str, dict[str, Any]]:
+    """What is changed, by what it is called in the table."""
+    return {
+        "as it ships": {},
+        "keepers' limit for gas, median: 22 gwei": _limit(22.0),
+        "keepers' limit for gas, median: 100 gwei": _limit(100.0),
+        "keepers' limit for gas, median: 300 gwei": _limit(300.0),
+        "a stuck order lapses after five minutes": {"agents.keepers.patience": 25.0},
+        "keepers: 4": {"agents.keepers.count": 4},
+        "keepers: 36": {"agents.keepers.count": 36},
+        "keepers have 0.3 times the cash": _cash(0.3),
+        "keepers have 10 times the cash": _cash(10.0),
+        "keepers send 10 bids at once, not 3": {"agents.keepers.most": 10.0},
+        "keepers look in a tenth of blocks": {"agents.keepers.attention": 0.1},
+        "owners never look": {"agents.owners.attention": 0.0, "agents.owners.alarm": 0.0},
+        "owners: 1,500, who owe half": {"agents.owners.count": 1500},
+        "arbitrageurs: four times as many": {
+            "agents.arbitrageurs.count": 4
+            * Scenario.load("black_thursday").agents["arbitrageurs"].count
+        },
+    }
+
+
+HANGS = ("zero_bid_share", "bad_debt_share", "liquidations", "dai_high", "hours_above_1_06")
+"""Figures of the second table."""
+
+
+def hangs(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """Means with standard errors, a line for each change, as Markdown."""
+    rows = {key: (label, scale, digits) for key, label, scale, digits, _ in ROWS}
+    lines = ["| | " + " | ".join(rows[key][0] for key in HANGS) + " |"]
+    lines.append("|---|" + "---:|" * len(HANGS))
+    for name, runs in found.items():
+        cells = []
+        for key in HANGS:
+            _, scale, digits = rows[key]
+            x = np.array([figures[key] for figures in runs]) * scale
+            error = x.std(ddof=1) / np.sqrt(x.size) if x.size > 1 else np.nan
+            cells.append(f"{x.mean():,.{digits}f} ± {error:,.{digits}f}")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def run_all(setups: Mapping[str, Scenario], seeds: int) -> dict[str, list[dict[str, float]]]:
+    """Figures of each over common seeds, from 1."""
+    found: dict[str, list[dict[str, float]]] = {}
+    for name, setup in setups.items():
+        found[name] = []
+        for seed in range(1, seeds + 1):
+            market = Market(setup, rng=seed).run()
+            found[name].append(figures(market))
+            market.close()
+        print(name, file=sys.stderr)
+    return found
+
+
 def main() -> None:
     """Run all and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--prices", type=Path, required=True, help="recorded prices of ether")
     parser.add_argument("--gas", type=Path, required=True, help="recorded prices of gas")
     parser.add_argument("--seeds", type=int, default=20, help="common seeds, from 1")
+    parser.add_argument(
+        "--varied", type=int, default=0, help="seeds of runs with one thing changed"
+    )
     parser.add_argument("--out", type=Path, help="Markdown file to write")
     options = parser.parse_args()
     record = recorded(options.prices, options.gas)
@@ -125,14 +204,11 @@ def main() -> None:
         "record, gas free": record.override({"switches.gas_binds": False}),
         "bridge, as it ships": Scenario.load("black_thursday"),
     }
-    found: dict[str, list[dict[str, float]]] = {}
-    for name, setup in setups.items():
-        found[name] = []
-        for seed in range(1, options.seeds + 1):
-            market = Market(setup, rng=seed).run()
-            found[name].append(figures(market))
-            market.close()
+    found = run_all(setups, options.seeds)
     text = table(found) + "\n"
+    if options.varied:
+        changed = {name: record.override(changes) for name, changes in variations().items()}
+        text += "\n" + hangs(run_all(changed, options.varied)) + "\n"
     print(text)
     if options.out is not None:
         write_whole(options.out, lambda path: path.write_text(text, encoding="utf-8"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from runs.dev.thursday import MAKER, ROWS, figures, recorded, table
+from runs.dev.thursday import MAKER, ROWS, figures, hangs, recorded, table, variations
 from sim import Market, Scenario
 
 
@@ -40,3 +40,15 @@ def test_figures_are_read_off_the_measures() -> None:
     assert told["dai_high"] >= told["dai_low"] > 0.9
     assert told["bad_debt_share"] == 0.0
     market.close()
+
+
+def test_each_change_is_one_that_the_scenario_takes() -> None:
+    ships = Scenario.load("black_thursday")
+    for name, changes in variations().items():
+        assert (ships.override(changes) == ships) == (name == "as it ships"), name
+
+
+def test_a_line_for_each_change_with_its_standard_error() -> None:
+    runs = [{key: float(n) for key, *_ in ROWS} for n in (1, 3)]
+    text = hangs({"as it ships": runs, "once": runs[:1]})
+    assert "| as it ships | 200.0 ± 100.0 |" in text and "| once | 100.0 ± nan |" in text
