@@ -10,6 +10,7 @@ reads the order here and holds them to it.
     block          the block, its gas, and the demand for gas of the rest of the world
     venue          the outside venue, its assets, recorded prices
     agents         groups of agents, and protocols that declare themselves
+    block_time     what becomes of all that counts blocks where there are more of them in a time
     switches       mechanisms that can be cut
     shocks         what strikes from outside
     content        all of that together, with what is measured and audited, and a section for each

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from sim import reading, registry
 from sim.errors import ScenarioError
+from sim.scenario import block_time
 from sim.scenario.check import check
 from sim.scenario.content import Content
 from sim.scenario.load import extend, find, resolve, shipped
@@ -97,6 +98,24 @@ class Scenario(Content):
                 raise ScenarioError([(item or "--set", text)])
             values[path.strip()] = toml_value(path.strip(), text.strip())
         return self.override(values)
+
+    def at_block_time(self, seconds: float) -> Scenario:
+        """The scenario with another time between blocks, and all else in time as it was.
+
+        Periods in blocks become as many more or fewer; chances in a block, gas a block and the like
+        are those of the new one. Whole blocks are rounded, and what was some stays one at least.
+
+        Args:
+            seconds: Between two blocks.
+
+        Raises:
+            ScenarioError: If it is none, or what becomes of the scenario makes no sense.
+        """
+        if not seconds > 0.0:
+            raise ScenarioError(
+                [("block.seconds", f"{seconds!r} is no time; give seconds above 0")]
+            )
+        return self.override(block_time.changes(self, seconds))
 
     def with_prices(self, file: str | Path) -> Scenario:
         """A scenario in which every asset that has a symbol replays a price file.
