@@ -474,7 +474,33 @@ VARIED: dict[str, Changes] = {
     "death_spiral": {
         name: {"agents.whale.whole": 1e7, **changes} for name, changes in SPIRAL_VARIED.items()
     },
+    "debt_deflation": {
+        "as it ships": {},
+        "four times as many arbitrageurs": {"agents.arbitrageurs.count": 24},
+        "two keepers, as much money": {
+            "agents.keepers.count": 2,
+            "agents.keepers.wallet.usdc": 800_000.0,
+            "agents.keepers.wallet.maker-coin": 200_000.0,
+        },
+        "auctions fall to three fifths, not two": {"protocols.maker.cusp": 0.6},
+        "auctions fall to a fifth": {"protocols.maker.cusp": 0.2},
+        "vaults need 1.3 times their debt, not 1.5": {
+            "protocols.maker.collaterals.ether.ratio": 1.3
+        },
+        "holders have ten times the coins": {
+            "agents.portfolios.wallet.maker-coin": {
+                "distribution": "lognormal",
+                "median": 200_000.0,
+                "sigma": 0.8,
+            }
+        },
+    },
 }
+BASES: dict[str, dict[str, Any]] = {
+    "staked_loop": {"blocks": 1500, **shallower(0.7)},
+    "death_spiral": {"agents.whale.whole": 1e7},
+}
+"""What those have in common with which the time between blocks is varied."""
 OUTCOMES: Mapping[str, Mapping[str, Callable[[pd.DataFrame], float]]] = {
     "bank_holiday": {
         "lowest price": lambda f: float(f["protocol.circle.price"].min()),
@@ -484,6 +510,13 @@ OUTCOMES: Mapping[str, Mapping[str, Callable[[pd.DataFrame], float]]] = {
     "staked_loop": {
         "greatest discount": lambda f: float(f["protocol.lido.discount"].max()),
         "liquidated, millions": lambda f: float(f["lending.bank.liquidated"].iloc[-1]) / 1e6,
+    },
+    "debt_deflation": {
+        "highest price": lambda f: float(f["pool.coin-usdc.price"].max()),
+        "debt gone, millions": lambda f: float(
+            (f["protocol.maker.debt"].iloc[0] - f["protocol.maker.debt"].iloc[-1]) / 1e6
+        ),
+        "liquidated, millions": lambda f: float(f["protocol.maker.liquidated"].iloc[-1]) / 1e6,
     },
     "death_spiral": {
         "price at the end": lambda f: float(f["protocol.terra.price"].iloc[-1]),
@@ -500,8 +533,12 @@ def varied(what: str, seeds: int) -> str:
         seeds: How many, from 1 on.
     """
     rows = []
-    for name, changes in VARIED[what].items():
-        scenario = Scenario.load(what).override({"measures.receipts": "none", **changes})
+    ships = Scenario.load(what).override({"measures.receipts": "none"})
+    setups = {name: ships.override(changes) for name, changes in VARIED[what].items()}
+    base = ships.override(BASES.get(what, {}))
+    for words, part in (("half", 0.5), ("twice", 2.0)):
+        setups[f"blocks of {words} the time"] = base.at_block_time(part * base.block.seconds)
+    for name, scenario in setups.items():
         found = []
         for seed in range(1, seeds + 1):
             market = Market(scenario, rng=seed)
@@ -526,7 +563,7 @@ PAGES: Mapping[str, tuple[Callable[..., str], Callable[..., None]]] = {
 def main() -> None:
     """Print the tables and write the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=list(PAGES))
+    parser.add_argument("what", choices=sorted(PAGES.keys() | VARIED.keys()))
     parser.add_argument("folder", nargs="?", help="of the study's results")
     parser.add_argument("--controls", help="of the study death_spiral_controls")
     parser.add_argument("--varied", type=int, help="seeds of runs with one thing changed")
