@@ -22,7 +22,9 @@ from agents.targets import Targets
 from protocols.handles import ConcentratedPool
 from sim.codes import ALL, PREVIOUS, Kind, Ordering
 from sim.cohort import record_of
+from sim.errors import nearest
 from sim.mempool import WALLET, Call, Order, add_call, replace, seal, send
+from sim.named import UnknownNameError, not_there
 from sim.parts import issued_tokens
 from sim.registry import Column
 
@@ -135,6 +137,20 @@ class MarketAgent(mesa.Agent):
         for token, amount in (wallet or {}).items():
             market.ledger.mint(self.account, token, amount)
         market.count_in(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        kind = type(self)
+        close = " or ".join(map(repr, nearest(name, [n for n in dir(kind) if n[0] != "_"])))
+        hint = f"; did you mean {close}?" if close else ""
+        text = f"{kind.__name__} has no {name!r}{hint}"
+        raise AttributeError(
+            f"{text} (market.agents.select(agent_type=...) chooses agents of a class)"
+        )
 
     @property
     def wallet(self) -> dict[str, float]:
@@ -551,7 +567,7 @@ class MarketAgent(mesa.Agent):
         """Call a protocol that was added to an open market (`Market.add_protocol`)."""
         names = [p.name for p in self.market.custom]
         if protocol not in names:
-            raise KeyError(f"no plain protocol called {protocol!r}; there are {names}")
+            raise UnknownNameError(not_there("plain protocol", protocol, names))
         self._call(Kind.CUSTOM, names.index(protocol), token_in, token_out, amount, limit, bid)
 
     # Wide: any call of any protocol; all but two have defaults.
@@ -600,7 +616,7 @@ def _place(protocols: Mapping[str, Any], name: str) -> int:
     try:
         return list(protocols).index(name)
     except ValueError:
-        raise KeyError(f"no protocol called {name!r}; there are {', '.join(protocols)}") from None
+        raise UnknownNameError(not_there("protocol", name, protocols)) from None
 
 
 def _hidden(world: Any, call: Any) -> bool:
@@ -611,6 +627,19 @@ def _hidden(world: Any, call: Any) -> bool:
     return bool(call["sealed"] or (group >= 0 and world.cohorts[group]["searcher"]))
 
 
+class _Step(float):
+    """A column called ``step``, which Mesa's habit would call as a method."""
+
+    def __call__(self) -> None:
+        raise RuntimeError(TOGETHER)
+
+
+TOGETHER = (
+    "agents of a compiled cohort decide together, in market.step(): call that, or "
+    "market.run(blocks); your own MarketAgents step in it as well"
+)
+
+
 class _ColumnValue:
     """An agent's own number of a column, as an attribute."""
 
@@ -618,7 +647,10 @@ class _ColumnValue:
         self.column = column
 
     def __get__(self, agent: Any, owner: type) -> Any:
-        return self if agent is None else agent.cohort.number(agent.row, self.column)
+        if agent is None:
+            return self
+        found = agent.cohort.number(agent.row, self.column)
+        return _Step(found) if self.column == "step" else found
 
     def __set__(self, agent: Any, value: float) -> None:
         agent.cohort.put(self.column, value, agent.row)
@@ -695,6 +727,15 @@ class Behaviour(MarketAgent):
         self._cohort = cohort.ident
         self._gathered = None
         self._sealing = False
+
+    def step(self) -> None:
+        """Act by itself; those that a compiled ``decide`` speaks for do not.
+
+        Raises:
+            RuntimeError: If it is one of those.
+        """
+        if getattr(type(self), "decide", None) is not None:
+            raise RuntimeError(TOGETHER)
 
     @property
     def account(self) -> int:  # type: ignore[override]

@@ -1064,7 +1064,7 @@ class CDP(Protocol):
             },
             measures=(
                 Measure("debt", _DEBT, "Owed against it", debt_of_line),
-                Measure("ratio", "multiple", "Collateral over debt, at its oracle", ratio_of_line),
+                Measure("ratio", "times", "Collateral over debt, at its oracle", ratio_of_line),
                 Measure("rate", "coins", "Coins that a unit of debt stands for", "rate"),
             ),
         )
@@ -1091,7 +1091,7 @@ class CDP(Protocol):
     leak = leak
     measures = (
         Measure("debt", _DEBT, "Owed by all vaults", debts),
-        Measure("ratio", "multiple", "Collateral over debt, at the venue's prices", ratio_of_all),
+        Measure("ratio", "times", "Collateral over debt, at the venue's prices", ratio_of_all),
         Measure("sin", _DEBT, "Debt without a vault", "sin"),
         Measure("deficit", _DEBT, "Of that what nothing will cover", uncovered),
         Measure("surplus", _DEBT, "Coins that are its own", "surplus"),

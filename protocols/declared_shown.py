@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -118,7 +119,10 @@ class DeclaredShown(Shown):
         return found
 
 
-_WORDS = {"last": "", "largest": "up to ", "least": "down to "}
+_WORDS = {"last": "", "largest": "at most ", "least": "at least "}
+_SAYS_SO = ("lowest", "least", "highest", "largest", "most")
+_ALWAYS = (", since the start", "since the start")
+"""What a summary need not say of a unit: all of it is of the whole run."""
 
 
 def _sentence(label: str, figure: Mapping[str, Any]) -> str:
@@ -126,8 +130,12 @@ def _sentence(label: str, figure: Mapping[str, Any]) -> str:
     for reduction, words in _WORDS.items():
         value = figure.get(reduction)
         if value is not None and value == value:
-            told = Fact(label, "", figure["format"], figure["unit"]).text(value)
-            return f"{label} {words}{told}"
+            unit = figure["unit"]
+            for end in _ALWAYS:
+                unit = unit.removesuffix(end)
+            unit = "" if unit and unit in label.split() else unit  # "auctions under way 3"
+            words = "" if label.startswith(_SAYS_SO) else words
+            return f"{label} {words}{Fact(label, '', figure['format'], unit).text(value)}"
     return ""
 
 
@@ -172,7 +180,10 @@ def _card(s: Scenario, node: str) -> Sequence[Fact]:
 
 
 def _filled(s: Scenario, node: str, unit: str) -> str:
-    """A unit with the names of the tokens that the scenario gives."""
+    """A unit with the names of the tokens that the scenario gives, or that it issues."""
+    unit = re.sub(r"\bnumeraire\b", s.venue.numeraire, unit)
+    if any(token.name == "coin" for token in _class(s, node).issues):
+        unit = re.sub(r"\bcoins?\b", f"{node}-coin", unit)
     if "{" in unit:
         for token in _class(s, node).tokens:
             unit = unit.replace(f"{{{token}}}", str(getattr(s.protocols[node].settings, token)))

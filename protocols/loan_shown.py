@@ -210,19 +210,20 @@ class LoansShown(Shown):
     def rows(self, summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Liquidations and use of each."""
         found = []
+        unit = summary["numeraire"]
         for name, m in summary["lending"].items():
             text = (
-                f"{m['liquidations']:,} liquidations of {money(m['liquidated'])} "
-                f"{summary['numeraire']}, bad debt {money(m['bad_debt'])}, "
-                f"written off or not covered {money(m['loss'])}"
+                f"{m['liquidations']:,} liquidations, together {money(m['liquidated'])} {unit}; "
+                f"bad debt {money(m['bad_debt'])} {unit}; "
+                f"written off or not covered {money(m['loss'])} {unit}"
             )
             if m["defaults"]:
-                text += f", {m['defaults']:,} accounts closed"
+                text += f"; {m['defaults']:,} accounts closed"
             found.append((f"Lending {name}", text))
             highest = m["highest_utilisation"].items()
             used = ", ".join(f"{token} {100 * value:.1f} %" for token, value in highest if value)
             if used:
-                found.append(("Highest utilisation", used))
+                found.append((f"Lending {name}: highest utilisation", used))
         return found
 
     def headline(self, market: Market) -> list[Figure]:

@@ -184,9 +184,9 @@ class PegModule(Protocol):
     charts = (Chart("What it holds", "token units", {"coins": "coins", "assets": "assets"}),)
     card = (
         Fact("the asset's share", "asset_share", "share"),
-        Fact("brought", "brought"),
-        Fact("taken out", "taken"),
-        Fact("fees", "fees"),
+        Fact("brought", "brought", unit="{asset}"),
+        Fact("taken out", "taken", unit="{asset}"),
+        Fact("fees", "fees", unit="of both coins"),
     )
     look = Look("peg module", head="peg modules", colour="#5c7f3a")
 

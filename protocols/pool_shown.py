@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -154,14 +155,18 @@ class PoolsShown(Shown):
         """A line for each of which an imbalance was measured."""
         found = []
         for name, p in summary["pools"].items():
-            if p["largest_imbalance"] is None or p["largest_imbalance"] != p["largest_imbalance"]:
-                continue
-            text = (
-                f"imbalance up to {100 * p['largest_imbalance']:+.2f} %, "
-                f"volume {money(p['volume'])}, fees {money(p['fees'])}, return of providers "
-                f"{100 * (p['provider_return'] or 0.0):+.2f} % against holding"
-            )
-            found.append((f"Pool {name}", text))
+            told = [
+                f"{what} {share(value)}{rest}"
+                for what, value, rest in (
+                    ("largest imbalance", p["largest_imbalance"], ""),
+                    ("providers", p["provider_return"], " against holding"),
+                )
+                if value is not None and math.isfinite(value)
+            ]
+            unit = summary["numeraire"]
+            told.insert(1, f"swapped {money(p['volume'])} {unit}, fees {money(p['fees'])} {unit}")
+            if p["largest_imbalance"] is not None and math.isfinite(p["largest_imbalance"]):
+                found.append((f"Pool {name}", ", ".join(told)))
         return found
 
     def cuts(self, s: Scenario) -> dict[str, tuple[str, str]]:

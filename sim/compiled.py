@@ -193,24 +193,67 @@ def on_compilation(report: Callable[[str], None]) -> Iterator[None]:
         _listening -= 1
 
 
+USUAL = 380
+"""Kernels that a first start compiles, about; what a market does not use is not among them."""
+
+
+class FirstStart:
+    """How far a first start is: kernels compiled so far, and about what the rest takes."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Nothing is compiled yet; `clock` gives seconds."""
+        self.count = 0
+        self._clock = clock
+        self._began = 0.0
+
+    def started(self) -> None:
+        """Note that a kernel starts to compile."""
+        if self.count == 0:
+            self._began = self._clock()
+        self.count += 1
+
+    def __str__(self) -> str:
+        if self.count >= USUAL:
+            return f"{self.count} kernels, nearly done"
+        text = f"{self.count} of about {USUAL} kernels"
+        passed = self._clock() - self._began
+        if self.count < 20 or passed < 2.0:  # too few to tell how long one takes
+            return text
+        left = passed / self.count * (USUAL - self.count)
+        return f"{text}, about {max(5 * round(left / 5.0), 5)} s left"
+
+
 _listening = 0
-_SAID = "Compiling kernels, once: a first start takes up to a minute ..."
+_SAID = (
+    "Compiling kernels, once: a first start takes about a minute "
+    "(`undertow warm` does it ahead of time) ..."
+)
+_AGAIN_SECONDS = 10.0
 
 
 class _Announcer(event.Listener):
-    """Says on standard error, once a process, that kernels compile, where nobody else tells.
+    """Says on standard error that kernels compile and how far they are, where nobody else tells.
 
     A script would stand still for a minute otherwise. Workers are silent: their driver tells.
     """
 
     def __init__(self) -> None:
-        self.said = False
+        self.start = FirstStart()
+        self.told = 0.0
 
     def on_start(self, event: Any) -> None:
         ours = event.data["dispatcher"].py_func.__module__.split(".")[0] in _PACKAGES
-        if ours and not self.said and not _listening and multiprocessing.parent_process() is None:
-            self.said = True
+        if not ours or _listening or multiprocessing.parent_process() is not None:
+            return
+        self.start.started()
+        now = time.monotonic()
+        if self.start.count == 1:
             print(_SAID, file=sys.stderr, flush=True)
+        elif now - self.told < _AGAIN_SECONDS:
+            return
+        else:
+            print(f"  {self.start}", file=sys.stderr, flush=True)
+        self.told = now
 
     def on_end(self, event: Any) -> None:
         """Nothing to tell."""

@@ -65,6 +65,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"{hint}known: {', '.join(names)}"
 
 
+MOST_COMPARED = 5_000
+"""Names that a word is compared with; more take seconds, and the market's own come first."""
+
+
+def nearest(word: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """The known words that are close to one, the closest first."""
+    names = [str(name) for name in known]
+    return difflib.get_close_matches(word[:LONGEST_SHOWN], names[:MOST_COMPARED], n=most)
+
+
 def unknown(field: str, name: str | None, names: Iterable[str], what: str) -> list[Problem]:
     """The problem of a name that is none of those there, if it is given at all.
 

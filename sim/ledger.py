@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.compiled import inlined, kernel
+from sim.named import UnknownNameError, not_there
 from sim.structure import Structure
 
 JOURNAL_ENTRY = np.dtype([("table", "i8"), ("row", "i8"), ("column", "i8"), ("old", "f8")])
@@ -424,6 +425,9 @@ class Ledger:
             head=np.zeros(3, np.int64),
         )
 
+    def __repr__(self) -> str:
+        return f"<Ledger: {len(self.accounts):,} accounts, {len(self.tokens):,} tokens>"
+
     @property
     def balances(self) -> npt.NDArray[np.float64]:
         """Holdings, float64[accounts, tokens], in token units."""
@@ -440,7 +444,7 @@ class Ledger:
         try:
             return self._account[name]
         except KeyError:
-            raise KeyError(f"no account called {name!r}") from None
+            raise UnknownNameError(not_there("account", name, self.accounts)) from None
 
     def token(self, name: str | int) -> int:
         """Column of a token.
@@ -453,9 +457,7 @@ class Ledger:
         try:
             return self._token[name]
         except KeyError:
-            raise KeyError(
-                f"no token called {name!r}; there are {', '.join(self.tokens)}"
-            ) from None
+            raise UnknownNameError(not_there("token", name, self.tokens)) from None
 
     def balance(self, account: str | int, token: str | int) -> float:
         """What an account holds of a token, in token units."""

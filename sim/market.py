@@ -20,7 +20,7 @@ from sim.codes import PREVIOUS, Kind, Reason
 from sim.cohort import CohortTable
 from sim.collection import collecting_rarely
 from sim.collector import BlockCollector
-from sim.compiled import address_of, on_compilation
+from sim.compiled import FirstStart, address_of, on_compilation
 from sim.errors import ScenarioError
 from sim.exposure import exposure_network
 from sim.handles import Handle
@@ -39,6 +39,7 @@ from sim.measures import (
     worth_of,
 )
 from sim.mechanisms import cut_in_cohorts
+from sim.named import Named, html_table
 from sim.names import VENUE
 from sim.parts import Default, parts, wider
 from sim.randomness import generator
@@ -98,22 +99,28 @@ class Market(mesa.Model):
         self,
         setup: Scenario | str | Path | Mapping[str, Any] = "calm",
         rng: int | None = None,
-        reporters: Mapping[str, Callable[[Market], float]] | None = None,
+        reporters: Mapping[str, Any] | None = None,
+        agent_reporters: Mapping[str, Any] | None = None,
+        agenttype_reporters: Mapping[type, Mapping[str, Any]] | None = None,
+        tables: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Open a market.
 
         Args:
             setup: A scenario, its name, a path to its file, or its content.
             rng: Seed; default: the scenario's.
-            reporters: Further measures, called with the market at each collected block.
+            reporters: Further measures, by name: functions of the market, names of its
+                attributes, or ``[function, [arguments]]``, as Mesa's ``model_reporters``.
+            agent_reporters: What is collected of each agent, as Mesa's of the same name. They
+                ask every agent at each collected block, which takes Python's time.
+            agenttype_reporters: The same by class of agents.
+            tables: Columns of tables that a script fills, by name, as Mesa's.
 
         Raises:
             ScenarioError: If the scenario cannot be run; it names the fields.
+            AttributeError: If a reporter names an attribute that is not there.
         """
-        if isinstance(setup, Mapping):
-            setup = Scenario.from_dict(dict(setup))
-        elif not isinstance(setup, Scenario):
-            setup = Scenario.load(setup)
+        setup = _scenario(setup)
         self.seed_number = setup.rng if rng is None else checked_seed(rng)
         super().__init__(rng=self.seed_number)
         self.setup = setup
@@ -141,14 +148,16 @@ class Market(mesa.Model):
         for part in self._parts:
             part.valued(self.world)
         self.cohorts = self._gather_cohorts()
-        self.joined: dict[str, JoinedGroup] = {}
+        self.joined: dict[str, JoinedGroup] = Named("joined groups")
         self._losses = LossBook(self)
         self._plain: list[MarketAgent] = []
         self._begin()
         self.receipt_book = ReceiptBook(self)
         self.measures = chosen(catalogue(self, setup.measures.trade_size), setup.measures.keep)
         plain = self._plain_measures(setup.measures.keep) | dict(reporters or {})
-        self.datacollector = BlockCollector(self, self.measures, plain)
+        self._collector = BlockCollector(
+            self, self.measures, plain, agent_reporters, agenttype_reporters, tables
+        )
         self._resize_table()
         self.shocks = Shocks(self)
         self._audit_every = setup.audit.every or max(
@@ -161,7 +170,40 @@ class Market(mesa.Model):
             f"{len(self.agents)} agents, {len(self.protocols)} protocols>"
         )
 
+    def _repr_html_(self) -> str:
+        """What there is, as a table for notebooks."""
+        agents = [f"{len(c):,} {name} ({c.behaviour.__name__})" for name, c in self.cohorts.items()]
+        agents += [f"{len(group):,} {name}" for name, group in self.joined.items()]
+        rows = [
+            ("block", f"{self.block:,} of {self.setup.blocks:,}"),
+            ("time", f"{self.setup.time_of(self.block):%Y-%m-%d %H:%M:%S} UTC"),
+            ("seed", str(self.seed_number)),
+            ("numeraire", self.numeraire),
+            ("agents", ", ".join(agents)),
+            ("protocols", ", ".join(self.protocols)),
+        ]
+        return html_table(self.setup.title, rows)
+
     # What there is
+
+    @property
+    def datacollector(self) -> BlockCollector:
+        """Mesa's data collector: a row of measures per collected block."""
+        return self._collector
+
+    @datacollector.setter
+    def datacollector(self, collector: BlockCollector) -> None:
+        if not isinstance(collector, BlockCollector):
+            raise TypeError(
+                "a market collects by its own DataCollector, whose rows the compiled loop writes; "
+                "give Market(reporters=..., agent_reporters=..., tables=...) what yours would ask"
+            )
+        self._collector = collector
+
+    @property
+    def results(self) -> Any:
+        """What has come out so far, as a `runs.results.Results`: frame, units, plots, files."""
+        return registry.results_of(self)
 
     @property
     def block(self) -> int:
@@ -404,7 +446,7 @@ class Market(mesa.Model):
 
     def _make_blocks(self, most: int) -> None:
         """Make some blocks: in the compiled loop where nothing needs Python, else one by one."""
-        plain = self._plain or self._claimants or self.datacollector.reporters
+        plain = self._plain or self._claimants or self.datacollector.asks
         if plain or self._mesa_events():
             for _ in range(most):
                 self.step()
@@ -449,6 +491,7 @@ class Market(mesa.Model):
     def _empty_buffers(self) -> None:
         self.datacollector.take(self.world)
         self.receipt_book.take(self.world)
+        self.running = self.block < self.setup.blocks  # which ends Mesa's own runs
 
     def _count_steps(self, made: int) -> None:
         """Tell Mesa of steps that the compiled loop made."""
@@ -478,13 +521,14 @@ class Market(mesa.Model):
     def _hold_protocols(self) -> None:
         """Make the handles of all protocols: one table, and the parts' views of it."""
         w, s = self.world, self.setup
-        self.protocols = {}
+        self.protocols = Named("protocols")
         self.venue = Venue(
             self.ledger, w.assets, self.ledger.account(VENUE), int(w.rules[0]["numeraire"])
         )
         for part, slot in build.first_slots(s).items():
             for view, handles in part.handles(self, slot).items():
-                setattr(self, view, handles)
+                named = isinstance(handles, Mapping)
+                setattr(self, view, Named(view, handles) if named else handles)
                 for handle in handles.values() if isinstance(handles, Mapping) else handles:
                     if isinstance(handle, Handle):
                         self.protocols[handle.node] = handle
@@ -520,7 +564,7 @@ class Market(mesa.Model):
 
     def _gather_cohorts(self) -> dict[str, CohortTable]:
         w = self.world
-        cohorts = {}
+        cohorts: Named[CohortTable] = Named("cohorts")
         for c, (name, settings) in enumerate(self.setup.agents.items()):
             behaviour: Any = registry.behaviour(settings.kind)
             r = w.cohorts[c]
@@ -724,6 +768,24 @@ class Market(mesa.Model):
 _READY = block.READY, 0.0
 
 
+def _scenario(setup: Any) -> Scenario:
+    """What a market is opened with, as a scenario.
+
+    Raises:
+        ScenarioError: If it is none.
+    """
+    if isinstance(setup, Scenario):
+        return setup
+    if isinstance(setup, Mapping):
+        return Scenario.from_dict(dict(setup))
+    if isinstance(setup, str | Path):
+        return Scenario.load(setup)
+    text = f"{type(setup).__name__} is no scenario; give a Scenario, a name, a path or a dict"
+    if isinstance(setup, tuple):  # a scenario's fields, one by one
+        text += "; mesa.batch_run goes through what it is given, so put a Scenario into a list"
+    raise ScenarioError([("setup", text)])
+
+
 @contextmanager
 def _bar(show: bool, blocks: int, title: str) -> Iterator[Callable[[int], None]]:
     """A progress bar on standard error; says so while kernels compile."""
@@ -750,12 +812,11 @@ def _bar(show: bool, blocks: int, title: str) -> Iterator[Callable[[int], None]]
     )
     with Progress(*columns, console=Console(file=sys.stderr)) as bar:
         task = bar.add_task(title, total=blocks)
-        compiled = 0
+        start = FirstStart()
 
         def report(name: str) -> None:
-            nonlocal compiled
-            compiled += 1
-            bar.update(task, description=f"compiling kernels, once ({compiled}: {name})")
+            start.started()
+            bar.update(task, description=f"compiling, once: {start}")
 
         def advanced(n: int) -> None:
             bar.update(task, advance=n, description=title)

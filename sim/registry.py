@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module, invalidate_caches
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -46,13 +47,46 @@ def register(kind: str, behaviour: type) -> None:
 
 
 def behaviours() -> Mapping[str, type]:
-    """All classes of agents by name; the built-in ones register when first asked for."""
-    import_module("agents")
+    """All classes of agents by name; the built-in ones register when first asked for.
+
+    Raises:
+        ImportError: If something else is called as the package is, and stands before it.
+    """
+    own("agents", "base.py")
     return dict(_behaviours)
 
 
+def own(package: str, holds: str) -> None:
+    """Import a package of ours, and see that it is.
+
+    A `sim.py` or a folder `agents` beside somebody's script comes before ours on Python's path.
+
+    Args:
+        package: Its name.
+        holds: A file that it holds.
+
+    Raises:
+        ImportError: If what has that name is another's; it says where that lies.
+    """
+    found = import_module(package)
+    folders = list(getattr(found, "__path__", ()))
+    if not any(Path(folder, holds).is_file() for folder in folders):
+        file = getattr(found, "__file__", None) or next(iter(folders), package)
+        raise ImportError(
+            f"{file} is found where Undertow's package {package!r} is looked for; rename it, or "
+            "start your script from a folder that holds nothing of that name",
+            name=package,
+        )
+
+
 def load_protocols() -> None:
-    """Import the protocols that come with the simulator, which register themselves."""
+    """Import the protocols that come with the simulator, which register themselves.
+
+    Raises:
+        ImportError: If something else is called as the package is, and stands before it.
+    """
+    if "protocols.builtin" not in sys.modules:
+        own("protocols", "interface.py")
     import_module("protocols.builtin")
 
 
@@ -255,6 +289,12 @@ def sections() -> list[Callable[[Any, float], list[Any]]]:
     """What says which measures a market has, in the order of the results."""
     load_protocols()
     return [section for _, section in sorted(_sections, key=lambda pair: pair[0])]
+
+
+def results_of(market: Any) -> Any:
+    """The results of a market (`runs.results.Results`), which a person asks it for."""
+    own("runs", "results.py")
+    return import_module("runs.results").Results.of(market)
 
 
 def calls() -> Mapping[int, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,63 @@ from pydantic import ValidationError
 
 from sim import reading, registry
 from sim.errors import ScenarioError
+from sim.named import enumerated, html_table
+from sim.parts import sections
 from sim.scenario import block_time
 from sim.scenario.check import check
 from sim.scenario.content import Content
 from sim.scenario.load import extend, find, resolve, shipped
 from sim.scenario.override import set_value, toml_value
 from sim.scenario.problems import problems_of
+from sim.shown import number
+
+
+def _with_kind(name: str, thing: Any) -> str:
+    kind = getattr(thing, "kind", None)
+    return f"{name} ({kind})" if isinstance(kind, str) else name
 
 
 class Scenario(Content):
     """A market's starting state, its agents and the shocks from outside."""
+
+    def __repr__(self) -> str:
+        told = "\n".join(
+            textwrap.fill(f"{what:<9} {text}", 96, initial_indent="  ", subsequent_indent=" " * 12)
+            for what, text in self.outline()
+        )
+        return f"Scenario({self.title!r})\n{told}"
+
+    __str__ = __repr__
+
+    def __rich_repr__(self) -> Iterator[str]:
+        yield self.title
+
+    def _repr_html_(self) -> str:
+        """The same as a table, for notebooks."""
+        return html_table(self.title, self.outline())
+
+    def outline(self) -> list[tuple[str, str]]:
+        """What there is in it, in a screenful: (what, text); `to_toml` tells all."""
+        hours = self.blocks * self.block.seconds / 3_600.0
+        length = f"{number(hours / 24.0)} days" if hours > 24.0 else f"{number(hours)} hours"
+        told = [
+            (
+                "run",
+                f"{self.blocks:,} blocks of {self.block.seconds:g} s ({length}), "
+                f"from {self.start:%Y-%m-%d %H:%M} UTC, seed {self.rng}",
+            ),
+            ("venue", f"{', '.join(self.venue.assets)} in {self.venue.numeraire}"),
+        ]
+        for part in sections():
+            things = getattr(self, part.section)
+            told.append((part.section, enumerated(_with_kind(n, t) for n, t in things.items())))
+        told.append(("protocols", enumerated(_with_kind(n, t) for n, t in self.protocols.items())))
+        groups = (f"{name} {g.count:,} {g.kind}" for name, g in self.agents.items())
+        told.append(("agents", enumerated(groups, 330)))
+        shocks = (f"{s.kind} at block {self.block_of(s):,}" for s in self.shocks)
+        told.append(("shocks", enumerated(shocks)))
+        told.append(("cut", enumerated(name for name, works in self.switches if not works)))
+        return [(what, text) for what, text in told if text]
 
     @staticmethod
     def names() -> list[str]:

@@ -12,8 +12,8 @@ from protocols.interface import Chart, Fact, Look, Measure, Place, Scale
 from runs.app import views
 from runs.app.live import LiveMarket
 from runs.report.network import heads, looks
-from runs.report.report import Pictures, summary_rows
-from runs.results import measured, summarise
+from runs.report.report import Pictures
+from runs.summary import measured, summarise, summary_rows
 from sim import Market, Scenario
 from tests.fuzz.puppets import Till
 
@@ -74,7 +74,7 @@ def test_the_summary_and_the_report_tell_its_card(setup: Scenario) -> None:
         "largest": 0.5, "format": "share", "unit": "share",
     }  # fmt: skip
     rows = dict(summary_rows(summary))
-    assert rows["Protocol pot"] == "value 0 usdc; full up to 50.00 %; coins 0 usdc"
+    assert rows["Protocol pot"] == "value 0 usdc; full at most 50.00 %; coins 0 usdc"
     figure = Pictures(measured(market), summary, setup).all()["Protocol pot"]
     (ax,) = figure.axes
     assert ax.get_title(loc="left") == "How full (share)"
