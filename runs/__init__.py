@@ -6,7 +6,9 @@ The rooms. Each may import those above it, and none below; `tests/test_repositor
 reads the order here and holds them to it.
 
     paths     dotted paths into a scenario
-    results   what a run leaves behind, each file written whole
+    summary   the figures of a run, and how they are read
+    charts    measures over time, on paper and on screen
+    results   what a run leaves behind, each file written whole, and `Results` over it
     study     many runs: plan, design, stopping rule, statistics; sweep, workers, store
     report    what people read of a run or a study: pages, pictures, the network
     contagion  the laboratory: counterfactuals, cascades, the literature's models, its report
@@ -23,19 +25,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runs.study.store import read_scenario, read_series, read_study
+    from runs.results import Results
+    from runs.study.store import read_results, read_scenario, read_series, read_study
     from runs.study.study import Study
     from runs.study.sweeper import sweep
 
-__all__ = ["Study", "read_scenario", "read_series", "read_study", "sweep"]
+__all__ = [
+    "Results",
+    "Study",
+    "read_results",
+    "read_scenario",
+    "read_series",
+    "read_study",
+    "sweep",
+]
 
 _HOMES = {
+    "Results": "runs.results",
     "Study": "runs.study.study",
+    "read_results": "runs.study.store",
     "read_scenario": "runs.study.store",
     "read_series": "runs.study.store",
     "read_study": "runs.study.store",
     "sweep": "runs.study.sweeper",
 }
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Results of a run: the summary, and the files that are left behind, each written whole."""
+"""Results of a run: the files that are left behind, each written whole, and `Results` over them."""
 
 from __future__ import annotations
 
@@ -7,28 +7,36 @@ import json
 import math
 import os
 import platform
+import re
+import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from sim import Market, Scenario
-from sim.codes import Reason
+from runs.summary import Summary, measured, summarise, versions, with_nan
+from sim import Market, Scenario, reading
 from sim.compiled import sources_hash
 from sim.errors import ScenarioError, shortened
+from sim.named import UnknownNameError, enumerated, html_table, not_there
 from sim.prices import load_prices
-from sim.shown import Reduced, in_order_of_summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BLOCKS, RECEIPTS, SUMMARY = "blocks.parquet", "receipts.parquet", "summary.json"
 SCENARIO, REPORT, PRICES = "scenario.toml", "report.html", "prices.parquet"
+UNITS = b"undertow.units"
+"""Where `BLOCKS` says the unit of each measure."""
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -135,191 +143,6 @@ def made_by() -> dict[str, str]:
     return versions(("undertow", "mesa", "numpy", "numba", "pandas", "pyarrow")) | sources
 
 
-def versions(
-    packages: Iterable[str] = ("undertow", "mesa", "numpy", "numba", "pandas"),
-) -> dict[str, str]:
-    """Versions of Python and of what made a result."""
-    found = {"python": platform.python_version()}
-    for name in packages:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # run from a checkout that is not installed
-            found[name] = "not installed"
-    return found
-
-
-def gas_peak(frame: pd.DataFrame) -> pd.Series:
-    """Whether each row is in the gas peak: above half of the highest hourly median.
-
-    Args:
-        frame: Measures, with ``gas.mean``.
-
-    Returns:
-        bool per row; all False where gas never rose to twice its first level.
-    """
-    every = max(int(frame["block"].diff().median()), 1) if len(frame) > 1 else 1
-    smooth = frame["gas.mean"].rolling(max(300 // every, 1), min_periods=1, center=True).median()
-    if not smooth.max() > 2.0 * smooth.iloc[0]:
-        return pd.Series(False, index=frame.index)
-    return smooth > 0.5 * smooth.max()
-
-
-def first_chance(market: Market, frame: pd.DataFrame) -> dict[str, float]:
-    """Share of liquidations made in the block in which they first were possible.
-
-    Returns:
-        Shares overall, before the gas peak and during it; NaN where there were none.
-    """
-    r = market.receipt_book.records()
-    done = r[(r["possible"] >= 0) & (r["status"] == Reason.DONE)]
-    at_once = done["possible"] == 0
-    found = {"all": _mean(at_once)}
-    if "gas.mean" in frame and len(frame):
-        peak = frame.loc[gas_peak(frame), "block"]
-        first, last = (peak.min(), peak.max()) if len(peak) else (math.inf, math.inf)
-        found["before_gas_peak"] = _mean(at_once[done["block"] < first])
-        inside = (done["block"] >= first) & (done["block"] <= last)
-        found["during_gas_peak"] = _mean(at_once[inside])
-    return found
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if values.size else math.nan
-
-
-def measured(market: Market) -> pd.DataFrame:
-    """All rows of measures; of a run too short for one, that of its last block."""
-    if not len(market.datacollector.table):
-        market.datacollector.collect(market)
-    return market.datacollector.get_model_vars_dataframe()
-
-
-def summarise(market: Market, seconds: float | None = None) -> dict[str, Any]:
-    """The figures of a run that people ask for first.
-
-    Args:
-        market: After its run.
-        seconds: That the run took.
-
-    Returns:
-        Plain numbers, texts and dictionaries of them, fit for JSON.
-    """
-    frame = measured(market)
-    summary: dict[str, Any] = {
-        "title": market.setup.title,
-        "rng": market.seed_number,
-        "blocks": market.block,
-        "agents": len(market.agents),
-        "start": market.setup.time_of(0).isoformat(),
-        "end": market.setup.time_of(market.block).isoformat(),
-        "numeraire": market.numeraire,
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": seconds,
-        "versions": versions(),
-    }
-    summary["groups"] = [*market.cohorts, *market.joined]
-    summary["losses"] = against_holding(market)
-    summary["defaults"] = failures(market)
-    summary["prices"] = _prices(market, frame)
-    for shown in in_order_of_summary():
-        summary |= _reduced(shown.figures(market), frame)
-    if "gas.mean" in frame:
-        summary["gas"] = {
-            "mean": float(frame["gas.mean"].mean()),
-            "highest": _largest(frame, "gas.mean"),
-        }
-    summary["liquidated_at_first_chance"] = first_chance(market, frame)
-    tally = market.world.tally.sum(axis=0)
-    summary["transactions"] = {
-        reason.name.lower(): int(tally[reason]) for reason in Reason if tally[reason]
-    }
-    classes = [*market.cohorts, *market.joined, *market.special_accounts]
-    summary["loss"] = {c: _last(frame, f"loss.{c}") for c in classes if f"loss.{c}" in frame}
-    summary["result"] = {c: _last(frame, f"result.{c}") for c in classes if f"result.{c}" in frame}
-    summary["exposure"] = nx.node_link_data(market.exposure(), edges="edges")
-    return summary
-
-
-def against_holding(market: Market) -> dict[str, dict[str, float]]:
-    """Result against holding of each group of agents and special account, and what made it.
-
-    The parts are there where the run kept an account of them (``measures.losses = true``).
-    """
-    frame = market.losses().set_index("entity").drop(columns="kind")
-    classes = [*market.cohorts, *market.joined, *market.special_accounts]
-    found = frame.loc[classes].dropna(axis=1)
-    rows = found.to_dict("index").items()
-    return {str(name): {str(k): float(v) for k, v in row.items()} for name, row in rows}
-
-
-MOST_DEFAULTS = 50
-"""Accounts that failed of which a summary tells one by one."""
-
-
-def failures(market: Market) -> dict[str, Any]:
-    """Accounts that failed: how many, what they owed and paid, and the first of them."""
-    frame = market.defaults()
-    return {
-        "count": len(frame),
-        "owed": float(frame["owed"].sum()),
-        "recovered": float(frame["recovered"].sum()),
-        "first": [
-            {key: value if isinstance(value, str) else _plain(value) for key, value in row.items()}
-            for row in frame.head(MOST_DEFAULTS).to_dict("records")
-        ],
-    }
-
-
-def _plain(value: Any) -> int | float:
-    """A number of NumPy's as JSON takes it."""
-    return float(value) if isinstance(value, float) else int(value)
-
-
-def _prices(market: Market, frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Where prices outside began, how far they went, and when they were lowest."""
-    prices = {}
-    for name in market.venue.names:
-        column = frame.get(f"venue.{name}.price")
-        if column is not None and not column.isna().all():
-            low = int(np.nanargmin(column.to_numpy()))
-            prices[name] = {
-                "first": float(column.iloc[0]),
-                "low": float(column.iloc[low]),
-                "low_at": market.setup.time_of(int(frame["block"].iloc[low])).isoformat(),
-                "high": float(column.max()),
-                "last": float(column.iloc[-1]),
-            }
-    return prices
-
-
-def _reduced(figures: Any, frame: pd.DataFrame) -> Any:
-    """Figures with what is to be taken of measures taken."""
-    if isinstance(figures, Reduced):
-        return _REDUCTIONS[figures.reduction](frame, figures.measure)
-    if isinstance(figures, Mapping):
-        return {name: _reduced(figure, frame) for name, figure in figures.items()}
-    return figures
-
-
-def _largest(frame: pd.DataFrame, name: str) -> float:
-    """The value that is furthest from zero, with its sign."""
-    if name not in frame or frame[name].isna().all():
-        return math.nan
-    values = frame[name].to_numpy()
-    return float(values[np.nanargmax(np.abs(values))])
-
-
-def _least(frame: pd.DataFrame, name: str) -> float:
-    return float(frame[name].min()) if name in frame else math.nan
-
-
-def _last(frame: pd.DataFrame, name: str) -> float:
-    return float(frame[name].iloc[-1]) if name in frame and len(frame) else math.nan
-
-
-_REDUCTIONS = {"largest": _largest, "least": _least, "last": _last}
-
-
 def to_json(value: Any) -> str:
     """JSON in which what is not a number is null."""
 
@@ -347,8 +170,10 @@ def save_run(market: Market, out: Path, summary: dict[str, Any]) -> None:
         OSError: If the folder cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    frame = measured(market)
-    write_whole(out / BLOCKS, lambda path: frame.to_parquet(path, index=False))
+    table = pa.Table.from_pandas(measured(market), preserve_index=False)
+    told = {UNITS: json.dumps(market.datacollector.units).encode()}
+    table = table.replace_schema_metadata((table.schema.metadata or {}) | told)
+    write_whole(out / BLOCKS, lambda path: pq.write_table(table, path))
     receipts = market.receipts()
     write_whole(out / RECEIPTS, lambda path: receipts.to_parquet(path, index=False))
     _write_text(out / SUMMARY, to_json(summary))
@@ -378,3 +203,314 @@ def _recorded(setup: Scenario) -> pd.DataFrame:
     first = pd.Timestamp(setup.time_of(0)) - around
     last = pd.Timestamp(setup.time_of(setup.blocks)) + around
     return table[(times >= first) & (times <= last)].reset_index(drop=True)
+
+
+# Reading back
+
+
+class Results:
+    """What came out of a run: read from an open market, a folder, or a run of a sweep.
+
+    An open market's results are those of the moment in which they are asked.
+
+    >>> market.results.plot("pool.*.imbalance")
+    >>> market.results.save("out/mine")
+    >>> undertow.read_results("out/mine").figure("imbalance.pdf", "pool.*.imbalance")
+
+    Attributes:
+        setup: The scenario, resolved.
+        rng: Seed of the run.
+    """
+
+    def __init__(self, setup: Scenario, rng: int) -> None:
+        """Results of a scenario and a seed; subclasses say where they come from."""
+        self.setup, self.rng = setup, rng
+        self._frame: tuple[object, pd.DataFrame] | None = None
+
+    @staticmethod
+    def of(market: Market) -> Results:
+        """Results of an open market."""
+        return _OfMarket(market)
+
+    @staticmethod
+    def read(folder: str | Path) -> Results:
+        """Results that `save`, or ``undertow run --out``, left in a folder.
+
+        Raises:
+            ScenarioError: If a file is missing or cannot be read.
+        """
+        return _OfFolder(Path(folder))
+
+    # What subclasses say
+
+    def _rows(self) -> pd.DataFrame:
+        """A row per collected block: its number, then the measures."""
+        raise NotImplementedError
+
+    def _moment(self) -> object:
+        """What changes when there are other rows."""
+        return None
+
+    def _units(self) -> dict[str, str]:
+        raise NotImplementedError
+
+    @property
+    def receipts(self) -> pd.DataFrame:
+        """A row per call, in the order of execution."""
+        raise NotImplementedError
+
+    @property
+    def summary(self) -> Summary:
+        """The figures that people ask for first; printed, they are a line each."""
+        raise NotImplementedError
+
+    def save(self, folder: str | Path) -> Path:
+        """Leave the files of a run in a folder; `read` and ``undertow report`` take them.
+
+        Raises:
+            ScenarioError: If the folder cannot be written.
+        """
+        raise NotImplementedError
+
+    # What comes of it
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A row per collected block, by clock time (UTC): ``block``, then a column per measure."""
+        moment = self._moment()
+        if self._frame is None or self._frame[0] != moment:
+            rows = self._rows()
+            start = pd.Timestamp(self.setup.time_of(0))
+            passed = pd.to_timedelta(rows["block"] * self.setup.block.seconds, unit="s")
+            rows.index = pd.DatetimeIndex(start + passed, name="time")
+            rows.attrs = {}
+            self._frame = moment, rows
+        return self._frame[1]
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of each measure, by name; "" where nobody has said it."""
+        money = self.setup.venue.numeraire
+        known = self._units()
+        return {name: re.sub(r"\bnumeraire\b", money, known.get(name, "")) for name in self.names()}
+
+    def names(self, *patterns: str) -> list[str]:
+        """Names of the measures, or of those that match patterns (`*` and `?`).
+
+        Raises:
+            ScenarioError: If a pattern matches none.
+        """
+        from runs.charts import chosen
+
+        every = [str(name) for name in self.frame.columns if name != "block"]
+        return chosen(every, patterns) if patterns else every
+
+    def __getitem__(self, name: str) -> pd.Series:
+        """A measure by clock time."""
+        if name not in self.frame:
+            raise UnknownNameError(not_there("measure", name, self.names()))
+        return self.frame[name]
+
+    @property
+    def losses(self) -> pd.DataFrame:
+        """Result against holding of each group and special account, numeraire, and its parts."""
+        return pd.DataFrame.from_dict(self.summary["losses"], orient="index").rename_axis("entity")
+
+    @property
+    def exposure(self) -> nx.MultiDiGraph:
+        """Who is exposed to whom at the end (`Market.exposure`)."""
+        return nx.node_link_graph(self.summary["exposure"], edges="edges")
+
+    def _window(self, start: Any, end: Any) -> pd.DataFrame:
+        """Rows between two clock times, or two numbers of blocks, the last included."""
+        frame = self.frame
+        for limit, last in ((start, False), (end, True)):
+            if isinstance(limit, int):
+                kept = frame["block"] <= limit if last else frame["block"] >= limit
+                frame = frame[kept]
+            elif limit is not None:
+                when = pd.Timestamp(limit)
+                when = when.tz_localize("UTC") if when.tzinfo is None else when
+                frame = frame[frame.index <= when] if last else frame[frame.index >= when]
+        if not len(frame):
+            there = f"{len(self.frame):,} rows" if len(self.frame) else "none yet; run the market"
+            raise ScenarioError([("start, end", f"no row lies between; there are {there}")])
+        return frame
+
+    def plot(
+        self,
+        *asked: str | Sequence[str],
+        start: Any = None,
+        end: Any = None,
+        log: bool = False,
+        width: float = 9.0,
+    ) -> Figure:
+        """Draw measures over time, for a notebook or a paper (matplotlib).
+
+        Args:
+            *asked: Patterns of names (`*` and `?`). Each has a panel for each unit; a list of
+                patterns has one panel, and those in it that begin with ``!`` take out.
+            start: First clock time or block that is drawn.
+            end: Last.
+            log: Whether values are drawn on a logarithmic axis.
+            width: Inches.
+
+        Raises:
+            ScenarioError: If a pattern matches nothing, or no row lies in the window.
+        """
+        from runs.charts import drawn, panels
+
+        wanted = panels(asked, self.names(), self.units)
+        marks = {time: kind for kind, time in self.shocks}
+        seconds = self.setup.block.seconds
+        return drawn(self._window(start, end), wanted, seconds, marks, log, width)
+
+    def chart(self, *asked: str | Sequence[str], start: Any = None, end: Any = None) -> Any:
+        """The same as an interactive altair chart: zoom, values under the pointer, lines picked.
+
+        Raises:
+            ImportError: If altair is not installed.
+            ScenarioError: As `plot`.
+        """
+        from runs.charts import interactive, panels
+
+        return interactive(self._window(start, end), panels(asked, self.names(), self.units))
+
+    def figure(self, file: str | Path, *asked: str | Sequence[str], **how: Any) -> Path:
+        """Write what `plot` draws as SVG, PDF or PNG, by the file's ending.
+
+        Args:
+            file: Where.
+            *asked: As `plot` takes it.
+            **how: Likewise; the width is 6.5 inches unless it is given.
+
+        Returns:
+            The file. The same results give the same bytes.
+
+        Raises:
+            ScenarioError: As `plot`, or if the ending is another.
+        """
+        from runs.charts import check_ending, written
+
+        path = Path(file)
+        check_ending(path)
+        figure = self.plot(*asked, **({"width": 6.5} | how))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written(figure, path)
+        return path
+
+    @property
+    def shocks(self) -> list[tuple[str, datetime]]:
+        """Shocks of the scenario that struck within it: kind, and clock time without a zone."""
+        s = self.setup
+        blocks = [(shock.kind, s.block_of(shock)) for shock in s.shocks]
+        return [(kind, s.time_of(b).replace(tzinfo=None)) for kind, b in blocks if b <= s.blocks]
+
+    def market(self) -> Market:
+        """A market that makes the run again, to the bit, opened anew."""
+        return Market(self.setup, rng=self.rng)
+
+    def __repr__(self) -> str:
+        told = "\n".join(f"  {what:<9} {text}" for what, text in self._outline())
+        return f"<Results of {self.setup.title!r}>\n{told}"
+
+    def _repr_html_(self) -> str:
+        return html_table(f"Results of {self.setup.title}", self._outline())
+
+    def _outline(self) -> list[tuple[str, str]]:
+        frame, names = self.frame, self.names()
+        families = dict.fromkeys(f"{name.partition('.')[0]}.*" for name in names)
+        told = [("seed", str(self.rng))]
+        if len(frame):
+            first, last = frame.index[0], frame.index[-1]
+            span = f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+            blocks = f"blocks {frame['block'].iloc[0]:,} to {frame['block'].iloc[-1]:,}"
+            told.append(("rows", f"{len(frame):,}, {blocks}, {span}"))
+        told.append(("measures", f"{len(names):,}: {enumerated(families)}"))
+        told.append(("has", "frame, units, summary, receipts, losses, exposure"))
+        told.append(("does", "plot, chart, figure, save, names, market"))
+        return told
+
+
+class _OfMarket(Results):
+    """Results of an open market, of the moment in which they are asked."""
+
+    def __init__(self, market: Market) -> None:
+        super().__init__(market.setup, market.seed_number)
+        self._open = market
+        self._summary: tuple[object, Summary] | None = None
+
+    def _moment(self) -> object:
+        return self._open.block, len(self._open.datacollector.table)
+
+    def _rows(self) -> pd.DataFrame:
+        return self._open.datacollector.get_model_vars_dataframe()
+
+    def _units(self) -> dict[str, str]:
+        return self._open.datacollector.units
+
+    @property
+    def receipts(self) -> pd.DataFrame:
+        return self._open.receipts()
+
+    @property
+    def summary(self) -> Summary:
+        if self._summary is None or self._summary[0] != self._open.block:
+            self._summary = self._open.block, summarise(self._open)
+        return self._summary[1]
+
+    def save(self, folder: str | Path) -> Path:
+        out = Path(folder)
+        must_be_writable(out)
+        with left_whole(out) as beside:
+            save_run(self._open, beside, self.summary)
+        return out
+
+
+class _OfFolder(Results):
+    """Results that lie in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        for name in (BLOCKS, SUMMARY, SCENARIO):
+            if not reading.is_file(folder / name):
+                text = f"there is no {name}; give the folder of a run (undertow run ... --out DIR)"
+                raise ScenarioError([(shortened(str(folder), 200), text)])
+        setup = Scenario.load(folder / SCENARIO)
+        super().__init__(setup, setup.rng)
+        self._folder = folder
+
+    def _table(self, name: str) -> pd.DataFrame:
+        try:
+            return pd.read_parquet(self._folder / name)
+        except (OSError, ValueError) as error:
+            text = f"cannot be read ({(str(error).splitlines() or [''])[0]}); make the run again"
+            raise ScenarioError([(shortened(str(self._folder / name), 200), text)]) from error
+
+    def _rows(self) -> pd.DataFrame:
+        return self._table(BLOCKS)
+
+    def _units(self) -> dict[str, str]:
+        # Files of earlier versions do not tell them.
+        known = pq.read_schema(self._folder / BLOCKS).metadata or {}
+        return dict(json.loads(known.get(UNITS, b"{}")))
+
+    @property
+    def receipts(self) -> pd.DataFrame:
+        return self._table(RECEIPTS)
+
+    @property
+    def summary(self) -> Summary:
+        try:
+            text = reading.read_text(self._folder / SUMMARY)
+            return Summary(with_nan(reading.json_value(text)))
+        except reading.UnreadableError as error:
+            raise ScenarioError([(str(self._folder / SUMMARY), str(error))]) from None
+
+    def save(self, folder: str | Path) -> Path:
+        out = Path(folder)
+        must_be_writable(out)
+        with left_whole(out) as beside:
+            for name in (BLOCKS, RECEIPTS, SUMMARY, SCENARIO, PRICES):
+                if reading.is_file(self._folder / name):
+                    shutil.copyfile(self._folder / name, beside / name)
+        return out

@@ -7,69 +7,20 @@ import html
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import Formatter, FuncFormatter
 
+from runs.charts import COLOURS as COLOURS
+from runs.charts import GRID as GRID
+from runs.charts import INK as INK
+from runs.charts import MONEY as MONEY
+from runs.charts import MUTED as MUTED
+from runs.charts import SHARE as SHARE
+from runs.charts import label as label
+from runs.charts import legend as legend
+from runs.charts import new_figure as new_figure
+from runs.charts import plain as plain
 from sim.shown import money as money
 from sim.shown import number as number
-
-INK, MUTED, GRID = "#1d2733", "#64707d", "#e3e8ee"
-COLOURS = ("#0b6e8f", "#d1495b", "#edae49", "#66a182", "#5b5f97", "#8d5a97", "#3d405b", "#a44a3f")
-
-
-def new_figure(rows: int = 1, height: float = 2.6, share: bool = True) -> tuple[Figure, list[Axes]]:
-    """An empty figure of axes above each other, in the house's style."""
-    figure = Figure(figsize=(9.0, height * rows), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, 1, sharex=share, squeeze=False)[:, 0]
-    for ax in axes:
-        ax.grid(color=GRID, linewidth=0.8)
-        ax.set_axisbelow(True)
-        ax.tick_params(which="both", colors=MUTED, labelsize=9)
-        for side in ("top", "right"):
-            ax.spines[side].set_visible(False)
-        for side in ("left", "bottom"):
-            ax.spines[side].set_color(GRID)
-    return figure, list(axes)
-
-
-def plain(text: str) -> str:
-    """A text as pictures show it to the letter: between two dollars they would set mathematics."""
-    return text.replace("$", r"\$")
-
-
-def label(ax: Axes, text: str) -> None:
-    """Title some axes with what they show and its unit."""
-    ax.set_title(plain(text), loc="left", fontsize=10, color=INK)
-
-
-def legend(ax: Axes, entries: int) -> None:
-    """Explain the lines of some axes."""
-    if entries:
-        columns = 1 if entries <= 4 else 2
-        ax.legend(frameon=False, fontsize=8, ncols=columns, loc="best", labelcolor=INK)
-
-
-class _Money(Formatter):
-    """Amounts of money, with as many digits as it takes to tell one tick from the next."""
-
-    def __call__(self, x: float, pos: int | None = None) -> str:
-        return money(x)
-
-    def format_ticks(self, values: Sequence[float]) -> list[str]:
-        texts: list[str] = []
-        for digits in range(3, 9):
-            texts = [money(value, digits) for value in values]
-            if len(set(texts)) == len(set(values)):
-                break
-        return texts
-
-
-MONEY = _Money()
-SHARE = FuncFormatter(lambda value, _: f"{100 * value:.3g} %")
-
 
 _STYLE = """
 :root { color-scheme: light; }

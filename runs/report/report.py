@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib.dates as mdates
 import networkx as nx
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogFormatter
 
+from runs.charts import time_axis
 from runs.report.network import draw
 from runs.report.page import (
     COLOURS,
@@ -28,24 +28,18 @@ from runs.report.page import (
     label,
     legend,
     new_figure,
-    number,
     plain,
     sections,
     table,
 )
 from runs.results import BLOCKS, REPORT, SCENARIO, SUMMARY, write_whole
+from runs.summary import summary_rows, with_nan
 from sim import Scenario, reading
 from sim.errors import ScenarioError
 from sim.losses import CAUSES, TOTAL
-from sim.shown import PRICES, Chart, all_shown, in_order_of_summary, money
+from sim.shown import PRICES, Chart, all_shown, money
 
 _FORMATS = {"money": MONEY, "share": SHARE}
-
-
-def _time_axis(ax: Axes) -> None:
-    locator = mdates.AutoDateLocator(minticks=4, maxticks=9)
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
 
 
 def _mark_shocks(ax: Axes, shocks: list[Any]) -> None:
@@ -81,7 +75,7 @@ class Pictures:
                 drawn += 1
         if drawn:
             _mark_shocks(ax, self.shocks)
-            _time_axis(ax)
+            time_axis(ax)
         return drawn
 
     def drawn(self, charts: Sequence[Chart]) -> Figure:
@@ -183,22 +177,6 @@ def prices_of(setup: Scenario, asset: str) -> dict[str, str]:
     return lines
 
 
-def loss_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """What groups have gained or lost against holding, and the greatest parts of it."""
-    groups = [c for c in summary["losses"] if c in summary["groups"]]
-    rows = []
-    for name in groups:
-        parts = dict(summary["losses"][name])
-        total = parts.pop(TOTAL)
-        text = f"{money(total)} {summary['numeraire']}"
-        size = sum(abs(value) for value in parts.values())
-        told = [
-            f"{c.replace('_', ' ')} {money(v)}" for c, v in parts.items() if abs(v) > 1e-6 * size
-        ]
-        rows.append((f"Against holding: {name}", f"{text} ({', '.join(told)})" if told else text))
-    return rows
-
-
 def _told(value: float, grain: float) -> str:
     """An amount of money; less than a grain is what rounding has left, and nothing."""
     if value != value:
@@ -243,61 +221,6 @@ def default_table(summary: dict[str, Any]) -> str:
     return f"<h2>Defaults ({unit})</h2>" + grid(heads, rows) + rest
 
 
-def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """The summary as (what, value) rows, for a terminal and for the page."""
-    unit = summary["numeraire"]
-    rows = [
-        ("Scenario", f"{summary['title']} (seed {summary['rng']})"),
-        ("Blocks, agents", f"{summary['blocks']:,} blocks, {summary['agents']:,} agents"),
-    ]
-    if summary.get("seconds"):
-        rate = summary["blocks"] / summary["seconds"]
-        rows.append(("Run time", f"{summary['seconds']:.1f} s, {rate:,.0f} blocks a second"))
-    rows += loss_rows(summary)
-    for name, p in summary["prices"].items():
-        low_at = p["low_at"][:16].replace("T", " ")
-        text = (
-            f"{number(p['first'])} → {number(p['last'])}, low {number(p['low'])} ({low_at} UTC), "
-            f"high {number(p['high'])}"
-        )
-        rows.append((f"Price of {name} ({unit})", text))
-    for shown in in_order_of_summary():
-        rows += shown.rows(summary)
-    failed = summary.get("defaults", {})
-    if failed.get("count"):
-        text = f"{failed['count']:,} accounts owed {money(failed['owed'])} {unit}"
-        rows.append(("Defaults", f"{text}, {money(failed['recovered'])} recovered"))
-    chance = summary["liquidated_at_first_chance"]
-    if chance.get("all") is not None and chance["all"] == chance["all"]:
-        text = f"{100 * chance['all']:.0f} % of liquidations"
-        parts = [
-            f"{100 * chance[key]:.0f} % {when} the gas peak"
-            for key, when in (("before_gas_peak", "before"), ("during_gas_peak", "during"))
-            if chance.get(key) is not None and chance[key] == chance[key]
-        ]
-        rows.append(("At the first chance", text + (f" ({', '.join(parts)})" if parts else "")))
-    if "gas" in summary:
-        gas = summary["gas"]
-        rows.append(("Gas", f"mean {gas['mean']:.3g} gwei, highest {gas['highest']:.3g} gwei"))
-    done = summary["transactions"]
-    free = ("dropped", "replaced")  # which cost nothing
-    reverted = {k: v for k, v in done.items() if k not in ("done", *free)}
-    failed = ", ".join(f"{k.replace('_', ' ')} {v:,}" for k, v in reverted.items())
-    text = f"{done.get('done', 0):,} done" + (f"; reverted: {failed}" if failed else "")
-    text += "".join(f"; {k}: {done[k]:,}" for k in free if k in done)
-    rows.append(("Transactions", text))
-    return rows
-
-
-def _with_nan(value: Any) -> Any:
-    """What was no number, and so null in JSON, as the number that is none."""
-    if isinstance(value, dict):
-        return {k: _with_nan(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_with_nan(v) for v in value]
-    return math.nan if value is None else value
-
-
 def write_report(folder: Path) -> Path:
     """Write the report of a run from the files in its folder.
 
@@ -316,7 +239,7 @@ def write_report(folder: Path) -> Path:
             raise ScenarioError([(str(folder), text)])
     try:
         frame = pd.read_parquet(folder / BLOCKS)
-        summary = _with_nan(reading.json_value(reading.read_text(folder / SUMMARY)))
+        summary = with_nan(reading.json_value(reading.read_text(folder / SUMMARY)))
     except (OSError, ValueError) as error:
         text = f"cannot be read ({(str(error).splitlines() or [''])[0]}); make the run again"
         raise ScenarioError([(str(folder), text)]) from error

@@ -34,13 +34,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from runs import paths
-from runs.results import made_by, must_be_writable, to_json, write_whole
+from runs.results import SUMMARY, Results, made_by, must_be_writable, to_json, write_whole
 from runs.study.design import Overrides
 from runs.study.expression import arithmetic
 from runs.study.study import BASE, Study
 from runs.study.worker import Outcome
-from sim import Scenario, reading
+from runs.summary import Summary
+from sim import Market, Scenario, reading
 from sim.errors import ScenarioError
+from sim.named import enumerated
 
 RUNS, SERIES, SCENARIOS, STUDIES = "runs", "series", "scenarios", "studies"
 IDENTITY, JOURNAL, LOG, LOCK = "study.json", "journal", "log.jsonl", "lock"
@@ -683,3 +685,84 @@ def read_scenario(out: str | Path, run: int, study: str | None = None) -> Scenar
         text = f"does not hold point {point}, variant {variant}; sweep again, which mends it"
         raise ScenarioError([(str(file), text)]) from None
     return Scenario.from_dict(content | {"rng": seed})
+
+
+def read_results(folder: str | Path, run: int | None = None, study: str | None = None) -> Results:
+    """Results that lie in a folder: of a run, or of one run of a sweep.
+
+    Args:
+        folder: Where ``undertow run --out``, `Results.save` or the page left a run, or a sweep.
+        run: Number of the run, of a sweep.
+        study: Name of the study; may be left out where there is one.
+
+    Raises:
+        ScenarioError: If there are none, or no run is named where there are many.
+    """
+    folder = Path(folder)
+    if run is not None:
+        return _OfSweep(folder, run, _the_study(folder, study))
+    if not reading.is_file(folder / SUMMARY) and (there := studies_in(folder)):
+        text = f"holds a sweep ({', '.join(there)}); name one of its runs, as run=0"
+        raise ScenarioError([(str(folder), text)])
+    return Results.read(folder)
+
+
+class _OfSweep(Results):
+    """Results of a run of a sweep: what the study keeps."""
+
+    def __init__(self, folder: Path, run: int, study: str) -> None:
+        setup = read_scenario(folder, run, study)
+        super().__init__(setup, setup.rng)
+        self._folder, self._run, self._study = folder, run, study
+        self._told: dict[str, str] | None = None
+
+    def _lacks(self, what: str) -> ScenarioError:
+        text = f"a sweep keeps no {what}; .market().run() makes the run again, and has all"
+        return ScenarioError([(f"run {self._run} of {self._study}", text)])
+
+    def _rows(self) -> pd.DataFrame:
+        where = pc.field("run") == self._run
+        files = sorted((self._folder / SERIES / f"study={self._study}").glob("*.parquet"))
+        for file in files:
+            found = _table(file, filters=where)
+            if found.num_rows:
+                frame = found.replace_schema_metadata(None).to_pandas()
+                rows: pd.DataFrame = frame.drop(columns=["run", "point", "variant", "seed"])
+                return rows
+        raise self._lacks("rows of this study, which has no [series]")
+
+    def _units(self) -> dict[str, str]:
+        if self._told is None:  # a market of it knows them, and is open in a second
+            setup = self.setup.override({"measures.keep": self.names()})
+            self._told = Market(setup).datacollector.units
+        return self._told
+
+    @property
+    def receipts(self) -> pd.DataFrame:
+        raise self._lacks("receipts")
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """The run's line of `read_study`: point, variant, parameters, and what was kept."""
+        runs = read_study(self._folder, self._study)
+        (row,) = runs[runs["run"] == self._run].to_dict("records")
+        return {str(name): value for name, value in row.items()}
+
+    @property
+    def summary(self) -> Summary:
+        raise self._lacks("summary; `kept` has its numbers")
+
+    def save(self, folder: str | Path) -> Path:
+        raise self._lacks("files of single runs")
+
+    def _outline(self) -> list[tuple[str, str]]:
+        numbers = (f"{name} {value:.6g}" for name, value in self.kept.items() if _number(value))
+        kept = ("kept", enumerated(numbers, 330))
+        try:
+            return [kept, *super()._outline()]
+        except ScenarioError:  # no rows
+            return [kept, ("seed", str(self.rng)), ("does", "kept, market")]
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

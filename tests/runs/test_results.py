@@ -12,16 +12,15 @@ import pandas as pd
 import pytest
 
 from runs.results import (
-    first_chance,
-    gas_peak,
+    Results,
     left_whole,
     must_be_writable,
     resolved,
     save_run,
-    summarise,
     to_json,
     write_whole,
 )
+from runs.summary import summarise
 from sim import Market, Scenario
 from sim.errors import ScenarioError
 
@@ -65,21 +64,6 @@ def test_a_replayed_run_takes_its_prices_along(
     assert again.datacollector.table.tobytes() == market.datacollector.table.tobytes()
 
 
-def test_the_summary_says_what_happened(crashed: Market) -> None:
-    summary = summarise(crashed, 2.0)
-    bank = crashed.lending["bank"]
-    assert summary["lending"]["bank"]["liquidations"] == bank.liquidations > 0
-    assert summary["lending"]["bank"]["liquidated"] == bank.liquidated_value
-    assert summary["prices"]["eth"]["low"] < 1500.0
-    assert summary["blocks"] == 80
-    assert summary["agents"] == len(crashed.agents)
-    assert summary["transactions"]["done"] > 0
-    assert {"undertow", "mesa", "python"} <= set(summary["versions"])
-    assert set(summary["loss"]) == {*crashed.cohorts, *crashed.special_accounts}
-    parsed = json.loads(to_json(summary))
-    assert parsed["exposure"]["nodes"]
-
-
 def test_what_is_not_a_number_is_null() -> None:
     text = to_json({"a": math.nan, "b": [np.float64(1.5), np.int64(2)], "c": {"d": math.inf}})
     assert json.loads(text) == {"a": None, "b": [1.5, 2], "c": {"d": None}}
@@ -97,22 +81,6 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
         write_whole(path, fail)
     assert path.read_text() == "before"
     assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
-
-
-def test_the_gas_peak_is_the_upper_half_of_a_rise() -> None:
-    mean = np.concatenate([np.full(1000, 10.0), np.full(500, 200.0), np.full(1000, 12.0)])
-    frame = pd.DataFrame({"block": np.arange(1, mean.size + 1), "gas.mean": mean})
-    peak = frame.loc[gas_peak(frame), "block"]
-    assert peak.min() == pytest.approx(1000, abs=5)
-    assert peak.max() == pytest.approx(1500, abs=5)
-    assert not gas_peak(frame.assign(**{"gas.mean": 10.0})).any()
-
-
-def test_liquidations_at_the_first_chance_are_counted(crashed: Market) -> None:
-    frame = crashed.receipts()
-    done = frame[(frame["kind"] == "liquidate") & (frame["status"] == "done")]
-    found = first_chance(crashed, crashed.datacollector.get_model_vars_dataframe())
-    assert found["all"] == pytest.approx((done["possible"] == 0).mean())
 
 
 def test_a_resolved_scenario_has_the_seed_of_the_run(crashed: Market, tmp_path: Path) -> None:
@@ -143,19 +111,105 @@ def test_a_folder_that_is_tried_is_not_left(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_summary_begins_with_who_lost_what_to_what(lively: Callable[..., Scenario]) -> None:
-    market = Market(lively(measures={"losses": True}), rng=3).run(30)
-    summary = summarise(market, 1.0)
-    losses = summary["losses"]
-    assert set(losses) == {*market.cohorts, *market.special_accounts}
-    for parts in losses.values():
-        total = parts["result_against_holding"]
-        rest = sum(value for cause, value in parts.items() if cause != "result_against_holding")
-        assert rest == pytest.approx(total, rel=1e-9, abs=1e-6)
-    assert losses["traders"]["fees"] < 0.0 < losses["holders"]["fees"]
-    # Without the account there is the total alone, and it is the same.
-    plain = summarise(Market(lively(), rng=3).run(30), 1.0)["losses"]
-    assert list(plain["traders"]) == ["result_against_holding"]
-    assert plain["traders"]["result_against_holding"] == pytest.approx(
-        losses["traders"]["result_against_holding"], rel=1e-6
+# Read back
+
+
+@pytest.fixture
+def kept(crashed: Market, tmp_path: Path) -> Results:
+    """A run's results, saved and read back."""
+    return Results.read(crashed.results.save(tmp_path / "kept"))
+
+
+def test_results_are_by_clock_time_and_block(crashed: Market) -> None:
+    frame = crashed.results.frame
+    assert frame["block"].tolist() == list(range(1, 81))
+    assert frame.index.name == "time"
+    start = pd.Timestamp(crashed.setup.time_of(0))
+    assert frame.index[9] == start + pd.Timedelta(seconds=10 * crashed.setup.block.seconds)
+    hourly = frame["venue.eth.price"].resample("5min").last()  # which takes a clock
+    assert len(hourly) == 4
+
+
+def test_results_of_an_open_market_are_of_the_moment(lively: Callable[..., Scenario]) -> None:
+    market = Market(lively(), rng=3).run(5)
+    results = market.results
+    assert len(results.frame) == 5 and results.summary["blocks"] == 5
+    market.run(5)
+    assert len(results.frame) == 10 and results.summary["blocks"] == 10
+    assert results.frame is results.frame  # made once a moment
+
+
+def test_what_is_read_back_is_what_was_there(crashed: Market, kept: Results) -> None:
+    here = crashed.results
+    pd.testing.assert_frame_equal(kept.frame, here.frame)
+    pd.testing.assert_frame_equal(kept.receipts, here.receipts)
+    pd.testing.assert_frame_equal(kept.losses, here.losses, check_like=True)
+    assert kept.units == here.units
+    assert kept.units["venue.eth.price"] == "usdc"  # and not: numeraire
+    assert repr(kept) == repr(here) and repr(kept.summary) == repr(here.summary)
+    assert set(kept.exposure.edges) == set(here.exposure.edges)
+    assert kept.market().run(80).datacollector.table.tobytes() == (
+        crashed.datacollector.table.tobytes()
     )
+
+
+def test_a_copy_of_what_was_read_back_is_the_same(kept: Results, tmp_path: Path) -> None:
+    again = Results.read(kept.save(tmp_path / "again"))
+    pd.testing.assert_frame_equal(again.frame, kept.frame)
+    assert repr(again.summary) == repr(kept.summary)
+
+
+def test_a_folder_that_lacks_a_file_is_named(kept: Results, tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=r"there is no blocks\.parquet"):
+        Results.read(tmp_path)
+    (tmp_path / "kept" / "blocks.parquet").write_bytes(b"PAR1 and nothing")
+    with pytest.raises(ScenarioError, match="cannot be read"):
+        _ = Results.read(tmp_path / "kept").frame
+
+
+def test_a_measure_that_is_not_there_is_answered_with_the_closest(crashed: Market) -> None:
+    with pytest.raises(KeyError, match=r"no measure called 'venue\.eth\.prise'; did you mean"):
+        crashed.results["venue.eth.prise"]
+    with pytest.raises(ScenarioError, match=r"none is called 'pool\.eth-usd\.price'; did you mean"):
+        crashed.results.plot("pool.eth-usd.price")
+    with pytest.raises(ScenarioError, match="none is named"):
+        crashed.results.plot()
+
+
+def test_a_window_is_of_clock_or_of_blocks(crashed: Market) -> None:
+    results = crashed.results
+    (ax,) = results.plot("venue.eth.price", start=20, end=39).axes
+    (line,) = [x for x in ax.get_lines() if len(x.get_xdata()) > 2]
+    assert list(line.get_ydata()) == results["venue.eth.price"].tolist()[19:39]
+    clock = results.plot("venue.eth.price", start=results.frame.index[19], end="2020-01-01 00:08")
+    (line,) = [x for x in clock.axes[0].get_lines() if len(x.get_xdata()) > 2]
+    assert len(line.get_ydata()) == 40 - 19
+    with pytest.raises(ScenarioError, match="no row lies between; there are 80 rows"):
+        results.plot("venue.eth.price", start=500)
+
+
+def test_the_shock_is_marked_where_it_struck(crashed: Market) -> None:
+    (ax,) = crashed.results.plot("venue.eth.price").axes
+    (mark,) = [line for line in ax.get_lines() if len(line.get_xdata()) == 2]
+    (when,) = {pd.Timestamp(x) for x in mark.get_xdata()}
+    assert when.tz_localize("UTC") == crashed.results.frame.index[19]
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"), [("a.svg", b"<?xml"), ("a.pdf", b"%PDF"), ("a.png", b"\x89PNG")]
+)
+def test_a_figure_is_a_file_and_the_same_bytes(
+    crashed: Market, tmp_path: Path, name: str, begins: bytes
+) -> None:
+    file = crashed.results.figure(tmp_path / "deep" / name, "pool.*.imbalance", "gas.*")
+    content = file.read_bytes()
+    assert content.startswith(begins)
+    assert crashed.results.figure(file, "pool.*.imbalance", "gas.*").read_bytes() == content
+
+
+def test_a_figure_of_no_known_kind_is_refused_before_it_is_drawn(
+    crashed: Market, tmp_path: Path
+) -> None:
+    with pytest.raises(ScenarioError, match=r"give \.svg, \.pdf or \.png"):
+        crashed.results.figure(tmp_path / "deep" / "a.jpg", "gas.*")
+    assert list(tmp_path.iterdir()) == []

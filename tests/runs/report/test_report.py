@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from runs.report.page import money
-from runs.report.report import Pictures, summary_rows, write_report
-from runs.results import save_run, summarise
+from runs.report.report import Pictures, write_report
+from runs.results import save_run
+from runs.summary import summarise, summary_rows
 from sim import Market, Scenario
 from sim.errors import ScenarioError
 from tests.protocols.test_default import Actor, levered
@@ -97,9 +98,9 @@ def test_what_groups_lost_against_holding_comes_first(lively: Callable[..., Scen
     market = Market(lively(measures={"losses": True}), rng=3).run(30)
     rows = summary_rows(summarise(market, 0.5))
     names = [name for name, _ in rows]
-    told = dict(rows)["Against holding: traders"]
+    told = dict(rows)["Result of traders"]
     assert "fees -" in told and "price impact -" in told
-    first = names.index("Against holding: traders")
+    first = names.index("Result of traders")
     assert first < min(n for n, name in enumerate(names) if name.startswith("Price of"))
     pictures = Pictures(
         market.datacollector.get_model_vars_dataframe(), summarise(market), market.setup

@@ -20,6 +20,7 @@ from runs.study.store import (
     LockedError,
     Run,
     Store,
+    read_results,
     read_scenario,
     read_series,
     read_study,
@@ -322,3 +323,35 @@ def test_runs_that_were_torn_are_told(tmp_path: Path) -> None:
     file.write_bytes(b"PAR1")
     with pytest.raises(ScenarioError, match="cannot be read"):
         read_study(tmp_path)
+
+
+# One run of a sweep, as results
+
+
+def test_a_run_of_a_sweep_is_read_back_as_results(out: Path) -> None:
+    results = read_results(out, run=4)
+    assert results.names() == ["venue.eth.price", "pools.value"]
+    assert results.units == {"venue.eth.price": "usdc", "pools.value": "usdc"}
+    assert results.frame["block"].tolist() == [5, 10, 15, 20]
+    again = results.market().run().results.frame
+    kept = again.loc[results.frame.index, "venue.eth.price"]
+    assert kept.tolist() == results["venue.eth.price"].tolist()
+    (ax, _) = results.plot("venue.*", "pools.value").axes
+    assert ax.get_ylabel() == "usdc"
+    assert "low" in repr(results) and "fee 0.001" in repr(results)
+
+
+def test_what_a_sweep_does_not_keep_is_said(out: Path, tmp_path: Path) -> None:
+    results = read_results(out, run=0)
+    for ask in ("receipts", "summary"):
+        with pytest.raises(ScenarioError, match=r"run 0 of small: a sweep keeps no"):
+            getattr(results, ask)
+    with pytest.raises(ScenarioError, match=r"holds a sweep \(small\); name one of its runs"):
+        read_results(out)
+    with pytest.raises(ScenarioError, match=r"is not among the finished runs"):
+        read_results(out, run=999)
+    sweep(Study.from_dict({k: v for k, v in SMALL.items() if k != "series"}), tmp_path)
+    plain = read_results(tmp_path, run=0)
+    assert "high" in repr(plain)
+    with pytest.raises(ScenarioError, match="no rows of this study"):
+        _ = plain.frame

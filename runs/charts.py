@@ -1,0 +1,376 @@
+"""Charts of measures over time: by matplotlib for papers, by altair where people look closer."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import matplotlib.dates as mdates
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import Formatter, FuncFormatter
+
+from sim.errors import ScenarioError, nearest, shown
+from sim.measures import matching
+from sim.shown import money
+
+if TYPE_CHECKING:
+    import altair
+
+# The house's style
+
+INK, MUTED, GRID = "#1d2733", "#64707d", "#e3e8ee"
+COLOURS = ("#0b6e8f", "#d1495b", "#edae49", "#66a182", "#5b5f97", "#8d5a97", "#3d405b", "#a44a3f")
+
+
+class Picture(Figure):
+    """A figure that a notebook shows, without a window or a backend."""
+
+    def _repr_png_(self) -> bytes:
+        data = io.BytesIO()
+        self.savefig(data, format="png", dpi=110)
+        return data.getvalue()
+
+
+def new_figure(
+    rows: int = 1, height: float = 2.6, share: bool = True, width: float = 9.0
+) -> tuple[Figure, list[Axes]]:
+    """An empty figure of axes above each other, in the house's style; inches."""
+    figure = Picture(figsize=(width, height * rows), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, 1, sharex=share, squeeze=False)[:, 0]
+    for ax in axes:
+        ax.grid(color=GRID, linewidth=0.8)
+        ax.set_axisbelow(True)
+        ax.tick_params(which="both", colors=MUTED, labelsize=9)
+        for side in ("top", "right"):
+            ax.spines[side].set_visible(False)
+        for side in ("left", "bottom"):
+            ax.spines[side].set_color(GRID)
+    return figure, list(axes)
+
+
+def plain(text: str) -> str:
+    """A text as pictures show it to the letter: between two dollars they would set mathematics."""
+    return text.replace("$", r"\$")
+
+
+def label(ax: Axes, text: str) -> None:
+    """Title some axes with what they show and its unit."""
+    ax.set_title(plain(text), loc="left", fontsize=10, color=INK)
+
+
+def legend(ax: Axes, entries: int) -> None:
+    """Explain the lines of some axes."""
+    if entries:
+        columns = 1 if entries <= 4 else 2
+        ax.legend(frameon=False, fontsize=8, ncols=columns, loc="best", labelcolor=INK)
+
+
+class _Money(Formatter):
+    """Amounts of money, with as many digits as it takes to tell one tick from the next."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return money(x)
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        texts: list[str] = []
+        for digits in range(3, 9):
+            texts = [money(value, digits) for value in values]
+            if len(set(texts)) == len(set(values)):
+                break
+        return texts
+
+
+MONEY = _Money()
+SHARE = FuncFormatter(lambda value, _: f"{100 * value:.3g} %")
+
+
+# Measures by their names
+
+
+def chosen(names: Sequence[str], patterns: Iterable[str]) -> list[str]:
+    """The names that match patterns (`*` and `?` as in file names), in their order.
+
+    A pattern that begins with ``!`` takes out what it matches of those before it.
+
+    Raises:
+        ScenarioError: If a pattern matches none; it tells the closest.
+    """
+    found: list[str] = []
+    for pattern in patterns:
+        out = pattern.startswith("!")
+        fits = matching(names, [pattern.removeprefix("!")])
+        if not fits:
+            close = " or ".join(map(repr, nearest(pattern, names)))
+            hint = f"did you mean {close}?" if close else "results.names() lists them"
+            raise ScenarioError([("measures", f"none is called {shown(pattern)}; {hint}")])
+        if out:
+            found = [name for name in found if name not in fits]
+        else:
+            found += [name for name in fits if name not in found]
+    return found
+
+
+class Panel(NamedTuple):
+    """Lines that share an axis.
+
+    Attributes:
+        title: What they have in common.
+        unit: Of the axis.
+        lines: Labels by name of the measure.
+    """
+
+    title: str
+    unit: str
+    lines: Mapping[str, str]
+
+
+def panels(
+    asked: Sequence[str | Sequence[str]], names: Sequence[str], units: Mapping[str, str]
+) -> list[Panel]:
+    """Panels of what is asked for.
+
+    Args:
+        asked: Patterns. Each has a panel for each unit of what it matches; a list of patterns has
+            one panel, whatever the units.
+        names: Of all measures.
+        units: Of them, by name.
+
+    Raises:
+        ScenarioError: If nothing is asked for, or a pattern matches nothing.
+    """
+    if not asked:
+        raise ScenarioError([("measures", 'none is named; as plot("pool.*.imbalance")')])
+    found = []
+    for each in asked:
+        if isinstance(each, str):
+            by_unit: dict[str, list[str]] = {}
+            for name in chosen(names, [each]):
+                by_unit.setdefault(units.get(name, ""), []).append(name)
+            found += [_panel(group, unit) for unit, group in by_unit.items()]
+        else:
+            group = chosen(names, each)
+            found.append(_panel(group, " or ".join(dict.fromkeys(units.get(n, "") for n in group))))
+    return found
+
+
+def _panel(names: Sequence[str], unit: str) -> Panel:
+    """A panel whose title has the parts that names share, and whose labels have the others."""
+    split = [name.split(".") for name in names]
+    if len(names) == 1 or len({len(parts) for parts in split}) > 1:
+        title = names[0] if len(names) == 1 else ", ".join(dict.fromkeys(p[0] for p in split))
+        return Panel(title, unit, {name: name for name in names})
+    same = [len(set(column)) == 1 for column in zip(*split, strict=True)]
+    title = ".".join(part if s else "*" for part, s in zip(split[0], same, strict=True))
+    labels = {
+        name: ".".join(part for part, s in zip(parts, same, strict=True) if not s)
+        for name, parts in zip(names, split, strict=True)
+    }
+    return Panel(title, unit, labels)
+
+
+# On paper
+
+
+def time_axis(ax: Axes) -> None:
+    """Dates as short as they can be told apart."""
+    locator = mdates.AutoDateLocator(minticks=4, maxticks=9)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
+
+
+_DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
+
+
+def drawn(
+    frame: pd.DataFrame,
+    shown_panels: Sequence[Panel],
+    seconds: float,
+    marks: Mapping[Any, str] | None = None,
+    log: bool = False,
+    width: float = 9.0,
+) -> Figure:
+    """Panels above each other over clock time, with block numbers along the top.
+
+    Args:
+        frame: Measures by clock time, with a column ``block``.
+        shown_panels: What to draw.
+        seconds: Of a block.
+        marks: Times that are marked by a dotted line, and what for.
+        log: Whether axes of values are logarithmic.
+        width: Inches.
+    """
+    entries = max(len(panel.lines) for panel in shown_panels)
+    height = max(2.6, 0.8 + 0.19 * entries)  # room for the names beside the lines
+    figure, axes = new_figure(len(shown_panels), height, width=width)
+    time = pd.DatetimeIndex(frame.index).tz_localize(None).to_numpy()
+    for ax, panel in zip(axes, shown_panels, strict=True):
+        label(ax, panel.title)
+        ax.set_ylabel(plain(panel.unit), fontsize=9, color=MUTED)
+        for n, (name, text) in enumerate(panel.lines.items()):
+            style = _DASHES[n // len(COLOURS) % len(_DASHES)]
+            colour = COLOURS[n % len(COLOURS)]
+            ax.plot(time, frame[name], label=plain(text), color=colour, lw=1.2, ls=style)
+        for when in marks or {}:
+            ax.axvline(when, color=MUTED, linestyle=":", linewidth=1.0)
+        if log:
+            ax.set_yscale("log")
+        elif panel.unit.startswith("share"):
+            ax.yaxis.set_major_formatter(SHARE)
+        else:
+            ax.yaxis.set_major_formatter(MONEY)
+        time_axis(ax)
+        if len(panel.lines) > 1:  # beside the axes, where it hides no line
+            ax.legend(
+                frameon=False,
+                fontsize=8,
+                loc="upper left",
+                bbox_to_anchor=(1.0, 1.02),
+                labelcolor=INK,
+                borderaxespad=0.0,
+            )
+    axes[-1].set_xlabel("time, UTC", fontsize=9, color=MUTED)
+    if len(frame):
+        _blocks_on_top(axes[0], time[0], int(frame["block"].iloc[0]), seconds)
+    return figure
+
+
+def _blocks_on_top(ax: Axes, first: np.datetime64, block: int, seconds: float) -> None:
+    """Number the blocks along the top of some axes."""
+    zero, each = float(mdates.date2num(first)), seconds / 86_400.0
+
+    def to_blocks(days: Any) -> Any:
+        return (np.asarray(days) - zero) / each + block
+
+    def to_days(blocks: Any) -> Any:
+        return (np.asarray(blocks) - block) * each + zero
+
+    top = ax.secondary_xaxis("top", functions=(to_blocks, to_days))
+    top.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    top.tick_params(colors=MUTED, labelsize=8, length=2)
+    top.spines["top"].set_visible(False)
+    top.set_xlabel("block", fontsize=8, color=MUTED)
+
+
+WRITTEN = (".svg", ".pdf", ".png")
+"""Kinds of file that a figure is written as."""
+_METADATA: dict[str, dict[str, Any]] = {
+    ".svg": {"Date": None, "Creator": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    ".png": {"Software": None},
+}
+_TYPE: Any = {"svg.hashsalt": "undertow", "svg.fonttype": "none", "pdf.fonttype": 42}
+
+
+def written(figure: Figure, file: Path) -> None:
+    """Write a figure as its file's ending says; the same figure gives the same bytes.
+
+    Text stays text, so that a journal's tools can search and set it.
+
+    Raises:
+        ScenarioError: If the ending is none of `WRITTEN`.
+    """
+    kind = check_ending(file)
+    with rc_context(_TYPE):
+        figure.savefig(file, format=kind[1:], dpi=300, metadata=_METADATA[kind])
+
+
+def check_ending(file: Path) -> str:
+    """The ending of a figure's file.
+
+    Raises:
+        ScenarioError: If it is none of `WRITTEN`.
+    """
+    kind = file.suffix.lower()
+    if kind not in WRITTEN:
+        text = f"{shown(kind)} is no kind of picture that is written; give .svg, .pdf or .png"
+        raise ScenarioError([(shown(str(file)), text)])
+    return kind
+
+
+# On screen
+
+MOST_POINTS = 1_500
+"""Rows of a line that an interactive chart is sent."""
+
+
+def thinned(frame: pd.DataFrame, names: Sequence[str], most: int = MOST_POINTS) -> pd.DataFrame:
+    """Rows of a long frame that keep the look of its lines: extremes of each stretch stay.
+
+    Args:
+        frame: Measures.
+        names: Whose extremes are kept.
+        most: Rows, about.
+    """
+    if len(frame) <= most:
+        return frame
+    stretches = max(most // (2 * len(names) + 1), 1)
+    kept = {0, len(frame) - 1}
+    for rows in np.array_split(np.arange(len(frame)), stretches):
+        kept.add(int(rows[0]))
+        for name in names:
+            values = frame[name].to_numpy(np.float64)[rows]
+            if not np.isnan(values).all():
+                kept |= {int(rows[np.nanargmin(values)]), int(rows[np.nanargmax(values)])}
+    return frame.iloc[sorted(kept)]
+
+
+def interactive(
+    frame: pd.DataFrame, shown_panels: Sequence[Panel], width: int = 640
+) -> altair.VConcatChart:
+    """Panels that can be zoomed together, whose lines tell values and can be picked out.
+
+    Args:
+        frame: As `drawn` takes it.
+        shown_panels: What to draw.
+        width: Pixels.
+
+    Raises:
+        ImportError: If altair is not installed.
+    """
+    try:
+        import altair as alt
+    except ImportError as error:
+        text = "interactive charts need altair: pip install 'undertow[app]'; plot() does without"
+        raise ImportError(text, name="altair") from error
+    zoom = alt.selection_interval("zoom", bind="scales", encodings=["x"])
+    charts = []
+    for n, panel in enumerate(shown_panels):
+        rows = thinned(frame, list(panel.lines))
+        data = [
+            {"time": when.isoformat(), "block": int(block), "value": float(value), "line": text}
+            for name, text in panel.lines.items()
+            for when, block, value in zip(rows.index, rows["block"], rows[name], strict=True)
+            if value == value
+        ]
+        pick = alt.selection_point(f"line{n}", fields=["line"], bind="legend")
+        form = "~%" if panel.unit.startswith("share") else "~s"
+        charts.append(
+            # Values within the chart are not counted: altair refuses tables of 5,000 rows.
+            alt.Chart(alt.InlineData(values=data), title=panel.title, width=width, height=180)
+            .mark_line(clip=True)
+            .encode(
+                x=alt.X("time:T", title="time, UTC", scale=alt.Scale(type="utc")),
+                y=alt.Y("value:Q", title=panel.unit, axis=alt.Axis(format=form)).scale(zero=False),
+                color=alt.Color("line:N", title=None, scale=alt.Scale(range=list(COLOURS))),
+                opacity=alt.condition(pick, alt.value(1.0), alt.value(0.15)),
+                tooltip=[
+                    "line:N",
+                    "block:Q",
+                    alt.Tooltip("utcyearmonthdatehoursminutes(time):T"),
+                    alt.Tooltip("value:Q", format=",.6~g"),
+                ],
+            )
+            .add_params(pick, zoom)
+        )
+    with warnings.catch_warnings():  # that all panels share one zoom is meant
+        warnings.filterwarnings("ignore", "Automatically deduplicated", UserWarning)
+        return alt.vconcat(*charts)

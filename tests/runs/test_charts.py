@@ -1,0 +1,119 @@
+"""Charts of measures: what is drawn, with which units, on paper and on screen."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from runs import charts
+from sim.errors import ScenarioError
+
+UNITS = {
+    "pool.a.price": "usdc",
+    "pool.b.price": "usdc",
+    "pool.a.imbalance": "share",
+    "venue.eth.price": "usdc",
+    "gas.used": "share of the limit",
+}
+NAMES = list(UNITS)
+
+
+def frame(rows: int = 50) -> pd.DataFrame:
+    time = pd.date_range("2020-03-12", periods=rows, freq="12s", tz="UTC", name="time")
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({n: rng.normal(100.0, 5.0, rows) for n in NAMES}, index=time)
+    table.insert(0, "block", np.arange(1, rows + 1))
+    return table
+
+
+def test_a_pattern_has_a_panel_for_each_unit() -> None:
+    found = charts.panels(["pool.*"], NAMES, UNITS)
+    assert [p.unit for p in found] == ["usdc", "share"]
+    assert found[0].title == "pool.*.price"
+    assert found[0].lines == {"pool.a.price": "a", "pool.b.price": "b"}
+    assert found[1].lines == {"pool.a.imbalance": "pool.a.imbalance"}
+
+
+def test_a_list_has_one_panel_whatever_the_units() -> None:
+    (panel,) = charts.panels([["pool.a.*", "gas.used"]], NAMES, UNITS)
+    assert panel.unit == "usdc or share or share of the limit"
+    assert list(panel.lines) == ["pool.a.price", "pool.a.imbalance", "gas.used"]
+
+
+def test_what_matches_nothing_is_answered_with_what_is_close() -> None:
+    with pytest.raises(ScenarioError, match=r"did you mean 'venue\.eth\.price'"):
+        charts.chosen(NAMES, ["venue.eht.price"])
+    with pytest.raises(ScenarioError, match=re.escape("results.names() lists them")):
+        charts.chosen(NAMES, ["zzzz"])
+
+
+def test_what_is_in_the_way_is_taken_out() -> None:
+    (panel,) = charts.panels([["pool.*.price", "!pool.b.*"]], NAMES, UNITS)
+    assert list(panel.lines) == ["pool.a.price"]
+
+
+def test_axes_say_clock_time_and_blocks() -> None:
+    table = frame()
+    figure = charts.drawn(table, charts.panels(["pool.*"], NAMES, UNITS), 12.0)
+    first, second = figure.axes
+    assert first.get_ylabel() == "usdc" and second.get_xlabel() == "time, UTC"
+    (top,) = first.child_axes
+    assert top.get_xlabel() == "block"
+    figure.canvas.draw()
+    low, high = top.get_xlim()
+    drawn = first.get_xlim()
+    days = (drawn[1] - drawn[0]) * 86_400.0 / 12.0
+    assert high - low == pytest.approx(days)  # a block is twelve seconds
+    assert low < 1.0 < 50.0 < high
+    legend = first.get_legend()
+    assert [t.get_text() for t in legend.get_texts()] == ["a", "b"]
+    assert second.get_legend() is None
+    box = legend.get_window_extent()
+    assert box.x0 >= first.get_window_extent().x1  # beside the lines, not on them
+
+
+def test_a_notebook_is_shown_a_picture() -> None:
+    figure = charts.drawn(frame(), charts.panels(["gas.*"], NAMES, UNITS), 12.0)
+    assert isinstance(figure, charts.Picture)
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_text_in_a_file_stays_text(tmp_path: Path) -> None:
+    figure = charts.drawn(frame(), charts.panels(["pool.*.price"], NAMES, UNITS), 12.0)
+    charts.written(figure, tmp_path / "a.svg")
+    content = (tmp_path / "a.svg").read_text()
+    assert ">pool.*.price</text>" in content
+    assert "dc:date" not in content
+
+
+def test_thinning_keeps_extremes_and_the_ends() -> None:
+    table = frame(20_000)
+    table.iloc[7_777, 1] = 1e6
+    table.iloc[12_345, 1] = -1e6
+    table.iloc[500:900, 2] = math.nan
+    thin = charts.thinned(table, ["pool.a.price", "pool.b.price"], 300)
+    assert len(thin) <= 300
+    assert {1, 20_000, 7_778, 12_346} <= set(thin["block"])
+    assert charts.thinned(table.head(300), NAMES, 300).equals(table.head(300))
+
+
+def test_an_interactive_chart_takes_long_runs_and_zooms_all_panels() -> None:
+    chart = charts.interactive(frame(20_000), charts.panels(["pool.*"], NAMES, UNITS))
+    content = chart.to_dict()
+    assert len(content["vconcat"]) == 2
+    rows = [row for data in _values(content) for row in data]
+    assert 1_000 < len(rows) < 10_000
+    assert {"time", "block", "value", "line"} == set(rows[0])
+    assert any(p.get("bind") == "scales" for p in content["params"])
+    tips = content["vconcat"][0]["encoding"]["tooltip"]
+    assert [t["field"] for t in tips] == ["line", "block", "time", "value"]
+
+
+def _values(content: dict) -> list[list[dict]]:
+    found = [panel["data"]["values"] for panel in content["vconcat"] if "values" in panel["data"]]
+    return found or list(content["datasets"].values())
