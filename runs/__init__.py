@@ -14,6 +14,7 @@ reads the order here and holds them to it.
     contagion  the laboratory: counterfactuals, cascades, the literature's models, its report
     app       the page in the browser
     cli       the command line
+    face      the package `undertow`: what scripts import, under one name
     dev       for developers alone: benchmarks beside peers, and what docs are made with
 
 What people import by hand is here as well, and comes from the rooms when asked for.

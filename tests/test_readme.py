@@ -20,7 +20,7 @@ def test_a_code_block_runs_as_it_stands(code: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=tmp_path,  # some leave files
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runs" / "face")])},
         capture_output=True,
         text=True,
     )

@@ -252,7 +252,9 @@ def test_every_module_of_runs_has_a_test_in_the_same_room() -> None:
 def test_every_package_is_shipped() -> None:
     setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     there = {path.parent.relative_to(ROOT) for name in PACKAGES for path in modules(name)}
-    assert sorted(setuptools["packages"]) == sorted(".".join(path.parts) for path in there)
+    elsewhere = {folder: name for name, folder in setuptools["package-dir"].items()}
+    names = [elsewhere.get(p.as_posix(), ".".join(p.parts)) for p in there]
+    assert sorted(setuptools["packages"]) == sorted(names)
 
 
 def test_annotations_are_the_only_reason_the_market_names_an_agent() -> None:
