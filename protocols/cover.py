@@ -411,7 +411,7 @@ class Cover(Protocol):
     )
     card = (
         Fact("cover sold", "sold", "money", "{token}"),
-        Fact("price of cover", "price", "share", "a year"),
+        Fact("price of cover a year", "price", "share"),
         Fact("claims paid", "paid", "money", "{token}"),
         Fact("claims not paid", "unpaid", "money", "{token}"),
     )

@@ -183,7 +183,8 @@ def _filled(s: Scenario, node: str, unit: str) -> str:
     """A unit with the names of the tokens that the scenario gives, or that it issues."""
     unit = re.sub(r"\bnumeraire\b", s.venue.numeraire, unit)
     if any(token.name == "coin" for token in _class(s, node).issues):
-        unit = re.sub(r"\bcoins?\b", f"{node}-coin", unit)
+        minted = getattr(s.protocols[node].settings, "mints", None)  # a token of the venue's
+        unit = re.sub(r"\bcoins?\b", minted or f"{node}-coin", unit)
     if "{" in unit:
         for token in _class(s, node).tokens:
             unit = unit.replace(f"{{{token}}}", str(getattr(s.protocols[node].settings, token)))

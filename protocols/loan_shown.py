@@ -212,8 +212,12 @@ class LoansShown(Shown):
         found = []
         unit = summary["numeraire"]
         for name, m in summary["lending"].items():
+            liquidated = "no liquidations"
+            if m["liquidations"]:
+                worth = f"together {money(m['liquidated'])} {unit}"
+                liquidated = f"{m['liquidations']:,} liquidations, {worth}"
             text = (
-                f"{m['liquidations']:,} liquidations, together {money(m['liquidated'])} {unit}; "
+                f"{liquidated}; "
                 f"bad debt {money(m['bad_debt'])} {unit}; "
                 f"written off or not covered {money(m['loss'])} {unit}"
             )

@@ -330,7 +330,7 @@ class ReserveCoin(Protocol):
         Fact("price", "price"),
         Fact("lowest price", "price", reduction="least"),
         Fact("behind a coin", "backing"),
-        Fact("of that not stuck", "cash_ratio", reduction="least"),
+        Fact("of that at hand", "cash_ratio", reduction="least"),
         Fact("redeemed", "redeemed"),
     )
     look = Look("reserve coin", head="coins", colour="#2f6690")

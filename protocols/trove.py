@@ -991,7 +991,7 @@ class Trove(Protocol):
     }
     card = (
         Fact("price of the coin", "price", reduction="largest"),
-        Fact("collateral ratio", "ratio", reduction="least"),
+        Fact("collateral over debt", "ratio", unit="times", reduction="least"),
         Fact("stability pool over debt", "coverage", "share"),
         Fact("liquidated", "liquidated"),
         Fact("redeemed", "redeemed"),

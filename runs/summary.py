@@ -221,10 +221,13 @@ _REDUCTIONS = {"largest": _largest, "least": _least, "last": _last}
 def loss_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What groups have gained or lost against holding, and the greatest parts of it."""
     groups = [c for c in summary["losses"] if c in summary["groups"]]
-    rows = []
+    rows, still = [], []
     for name in groups:
         parts = dict(summary["losses"][name])
         total = parts.pop(TOTAL)
+        if total == 0.0 and not any(parts.values()):
+            still.append(name)
+            continue
         text = f"{money(total)} {summary['numeraire']}"
         size = sum(abs(value) for value in parts.values())
         told = [
@@ -232,6 +235,8 @@ def loss_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ]
         text += " against holding what it began with"
         rows.append((f"Result of {name}", f"{text} ({', '.join(told)})" if told else text))
+    if still:
+        rows.append(("No result", f"0 {summary['numeraire']} against holding: {', '.join(still)}"))
     return rows
 
 

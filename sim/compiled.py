@@ -214,7 +214,7 @@ class FirstStart:
 
     def __str__(self) -> str:
         if self.count >= USUAL:
-            return f"{self.count} kernels, nearly done"
+            return f"{self.count} kernels, more than most markets need"
         text = f"{self.count} of about {USUAL} kernels"
         passed = self._clock() - self._began
         if self.count < 20 or passed < 2.0:  # too few to tell how long one takes

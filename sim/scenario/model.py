@@ -50,6 +50,8 @@ class Scenario(Content):
         """What there is in it, in a screenful: (what, text); `to_toml` tells all."""
         hours = self.blocks * self.block.seconds / 3_600.0
         length = f"{number(hours / 24.0)} days" if hours > 24.0 else f"{number(hours)} hours"
+        if hours < 2.0:
+            length = f"{number(60.0 * hours)} minutes"
         told = [
             (
                 "run",
