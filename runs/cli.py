@@ -30,10 +30,24 @@ app = typer.Typer(
     name="undertow",
     help="An agent-based simulator of interconnected liquidity.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 BAD_INPUT = 2
+_HERE = Path(__file__).parent
+
+
+def _known(folder: str) -> Callable[[str], list[str]]:
+    """Completes names of what comes with the package, and paths of files; imports nothing."""
+
+    def complete(incomplete: str) -> list[str]:
+        names = sorted(path.stem for path in (_HERE / folder).glob("*.toml"))
+        beside = sorted(str(path) for path in Path().glob(f"{incomplete}*.toml") if incomplete)
+        return [name for name in names if name.startswith(incomplete)] + beside
+
+    return complete
+
+
+_scenarios, _studies = _known("scenarios"), _known("studies")
 
 
 def _fail(error: ScenarioError) -> NoReturn:
@@ -63,17 +77,16 @@ def _tell(console: Console, text: str) -> None:
 @contextmanager
 def _compiling(console: Console) -> Iterator[None]:
     """Say so while kernels compile, which happens once."""
-    from sim.compiled import on_compilation
+    from sim.compiled import FirstStart, on_compilation
 
     with console.status("Opening the market ...") as status:
-        count = 0
+        start = FirstStart()
 
         def report(name: str) -> None:
-            nonlocal count
-            if count == 0:
-                console.print("Compiling kernels, once: about half a minute ...")
-            count += 1
-            status.update(f"Compiling kernels, once ({count}: {name}) ...")
+            if start.count == 0:
+                console.print("Compiling kernels, once: a first start takes about a minute ...")
+            start.started()
+            status.update(f"Compiling: {start} ...")
 
         with on_compilation(report):
             yield
@@ -96,7 +109,10 @@ def scenarios() -> None:
 
 @app.command()
 def run(
-    scenario: Annotated[str, typer.Argument(help="Name of a scenario, or path of its file.")],
+    scenario: Annotated[
+        str,
+        typer.Argument(help="Name of a scenario, or path of its file.", autocompletion=_scenarios),
+    ],
     rng: Annotated[int | None, typer.Option(help="Seed; default: the scenario's.")] = None,
     blocks: Annotated[int | None, typer.Option(help="Blocks to make.")] = None,
     set_: Annotated[
@@ -134,8 +150,7 @@ def run(
     market.run(progress=True)
     seconds = time.perf_counter() - started
 
-    from runs.report.report import summary_rows
-    from runs.results import summarise
+    from runs.summary import summarise, summary_rows
 
     summary = summarise(market, seconds)
     _print_rows(summary_rows(summary))
@@ -176,7 +191,9 @@ def studies() -> None:
 
 @app.command()
 def sweep(
-    study: Annotated[str, typer.Argument(help="Name of a study, or path of its file.")],
+    study: Annotated[
+        str, typer.Argument(help="Name of a study, or path of its file.", autocompletion=_studies)
+    ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder; resumes what is there.")],
     workers: Annotated[
         int | None,
@@ -371,7 +388,10 @@ def scenario(
 # Wide: what a person may say of an experiment.
 @app.command()
 def contagion(
-    scenario: Annotated[str, typer.Argument(help="Name of a scenario, or path of its file.")],
+    scenario: Annotated[
+        str,
+        typer.Argument(help="Name of a scenario, or path of its file.", autocompletion=_scenarios),
+    ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder; resumes what is there.")],
     shock: Annotated[
         list[str] | None,
@@ -508,10 +528,79 @@ def report(
             raise ScenarioError([(str(folder), f"cannot be written ({error})")]) from None
 
 
+@app.command()
+def new(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="scenario, agent, cohort (agents, compiled), protocol or study.",
+            autocompletion=lambda: ["scenario", "agent", "cohort", "protocol", "study"],
+        ),
+    ],
+    name: Annotated[str, typer.Argument(help="Of the files, and of what is in them.")],
+    folder: Annotated[
+        Path | None, typer.Option("--in", metavar="DIR", help="Where; default: here.")
+    ] = None,
+) -> None:
+    """Write a commented file of one's own that runs as it stands."""
+    from runs.new import begin
+
+    with _input_errors():
+        begun = begin(kind, name, folder)
+    for file in begun.files:
+        print(file)
+    print(f"Run it: {begun.command}" + (f"   (in {folder})" if folder else ""))
+
+
+@app.command()
+def warm(
+    scenarios: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SCENARIO]...",
+            help="Whose kernels; default: calm, black_thursday, interconnected.",
+            autocompletion=_scenarios,
+        ),
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Those of every scenario.")] = False,
+) -> None:
+    """Compile kernels ahead of time, so that no first start waits for them."""
+    from sim import Market, Scenario
+    from sim.compiled import FirstStart, cache_folder, on_compilation
+
+    console = Console(stderr=True)
+    names = Scenario.names() if all_ else scenarios or _WARM
+    total, started = FirstStart(), time.perf_counter()
+    with _input_errors(), console.status("Looking for kernels ...") as status:
+        for number, name in enumerate(names, start=1):
+            start = FirstStart()
+            where = f"{name} ({number} of {len(names)})"
+            status.update(f"{where} ...")
+
+            def report(kernel: str, start: FirstStart = start, where: str = where) -> None:
+                start.started()
+                total.started()
+                status.update(f"{where}: {start} ...")
+
+            with on_compilation(report):
+                market = Market(name)
+                market.prepare()
+                market.run(3)
+                market.close()
+            told = f"{start.count} kernels compiled" if start.count else "all there already"
+            _tell(console, f"{where}: {told}")
+    seconds = time.perf_counter() - started
+    _tell(console, f"{total.count} kernels in {seconds:.0f} s, kept in {cache_folder()}")
+
+
+_WARM = ["calm", "black_thursday", "interconnected"]
+
+
 @app.command("app")
 def page(
     scenario: Annotated[
-        str | None, typer.Argument(help="Name of a scenario, or path of its file.")
+        str | None,
+        typer.Argument(help="Name of a scenario, or path of its file.", autocompletion=_scenarios),
     ] = None,
     rng: Annotated[
         int | None, typer.Option(min=0, max=2**63 - 1, help="Seed; default: the scenario's.")

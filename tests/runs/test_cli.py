@@ -326,3 +326,50 @@ def test_contagion_killed_ends_with_the_same_bytes(tmp_path: Path) -> None:
     assert undertow(*words, str(killed)).returncode == 0
     for file in sorted(file for file in whole.iterdir() if file.is_file()):
         assert (killed / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+# To begin with
+
+
+def test_new_says_which_files_it_wrote_and_how_to_run_them(tmp_path: Path) -> None:
+    done = undertow("new", "scenario", "mine", cwd=tmp_path)
+    assert done.stdout.splitlines() == ["mine.toml", "Run it: undertow run mine.toml"]
+    again = undertow("new", "scenario", "mine", cwd=tmp_path)
+    assert again.returncode == 2
+    assert again.stderr.strip() == (
+        "error: mine.toml: is there already; give another name, or move it away"
+    )
+    elsewhere = undertow("new", "agent", "mine", "--in", str(tmp_path), cwd=tmp_path)
+    assert elsewhere.returncode == 0 and (tmp_path / "mine.py").is_file()
+
+
+def test_a_shell_completes_commands_and_names(tmp_path: Path) -> None:
+    (tmp_path / "calm_of_mine.toml").write_text("")
+    root = Path(__file__).resolve().parents[2]
+    asked = {"_UNDERTOW_COMPLETE": "complete_bash", "PYTHONPATH": str(root)}
+    code = (
+        "import sys; sys.argv[0] = 'undertow'; from runs.cli import app; app(prog_name='undertow')"
+    )
+
+    def completed(words: str, number: int) -> list[str]:
+        env = dict(os.environ) | asked | {"COMP_WORDS": words, "COMP_CWORD": str(number)}
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=env
+        )
+        return done.stdout.split()
+
+    assert completed("undertow wa", 1) == ["warm"]
+    assert completed("undertow run ca", 2) == ["calm", "calm_of_mine.toml"]
+    assert "leverage_and_depth" in completed("undertow sweep l", 2)
+    assert completed("undertow new pro", 2) == ["protocol"]
+
+
+@pytest.mark.slow
+def test_warm_says_what_it_compiled_and_the_next_time_that_all_is_there() -> None:
+    undertow("warm", "calm")
+    done = undertow("warm", "calm")
+    assert done.returncode == 0, done.stderr
+    assert "calm (1 of 1): all there already" in done.stderr
+    assert "0 kernels in" in done.stderr
+    wrong = undertow("warm", "clam")
+    assert wrong.returncode == 2 and "did you mean 'calm'" in wrong.stderr

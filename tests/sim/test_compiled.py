@@ -109,3 +109,18 @@ def test_who_listens_says_it_instead(tmp_path: Path) -> None:
 def test_kernels_of_others_are_their_own_affair(tmp_path: Path) -> None:
     code = "import sim.compiled, numba\nprint(numba.njit(lambda x: x + 1)(1))"
     assert standard_error(code, tmp_path) == ""
+
+
+def test_a_first_start_says_about_what_is_left() -> None:
+    now = [0.0]
+    start = compiled.FirstStart(lambda: now[0])
+    start.started()
+    assert str(start) == f"1 of about {compiled.USUAL} kernels"
+    for _ in range(94):
+        now[0] += 0.2
+        start.started()
+    # 95 in 18.8 s: the other 285 take 56 s or so.
+    assert str(start) == f"95 of about {compiled.USUAL} kernels, about 55 s left"
+    for _ in range(300):
+        start.started()
+    assert str(start) == "395 kernels, more than most markets need"
