@@ -13,6 +13,7 @@ reads the order here and holds them to it.
     report    what people read of a run or a study: pages, pictures, the network
     contagion  the laboratory: counterfactuals, cascades, the literature's models, its report
     new       files to begin with, that run as they stand
+    recorded  what people have of real markets, understood and written as a market reads it
     app       the page in the browser
     cli       the command line
     face      the package `undertow`: what scripts import, under one name

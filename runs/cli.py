@@ -528,6 +528,40 @@ def report(
             raise ScenarioError([(str(folder), f"cannot be written ({error})")]) from None
 
 
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, Parquet or JSON.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where it is written; default: NAME-undertow.parquet."),
+    ] = None,
+    symbol: Annotated[
+        str | None, typer.Option(help="What prices are of, where the file does not say.")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=0.001, max=86_400.0, help="Between prices made of a pool's events.")
+    ] = 12.0,
+    scale: Annotated[
+        float, typer.Option(min=1e-12, max=1e12, help="Numeraire in the unit of accounts' values.")
+    ] = 1.0,
+    dry: Annotated[
+        bool, typer.Option("--dry", help="Say what it holds, and write nothing.")
+    ] = False,
+) -> None:
+    """Say what a file of real data holds, and write it as a scenario reads it.
+
+    Bars of exchanges, prices of data services, events of a concentrated pool, accounts of a
+    lending market.
+    """
+    from runs.recorded import told_lines, understand
+
+    with _input_errors():
+        found = understand(file, symbol, seconds, scale)
+        where = out or file.with_name(f"{file.stem}-undertow.parquet")
+        written = [] if dry else found.write(where)
+    _print_rows(told_lines(found, where, written))
+
+
 @app.command()
 def new(
     kind: Annotated[

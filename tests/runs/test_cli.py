@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -373,3 +374,21 @@ def test_warm_says_what_it_compiled_and_the_next_time_that_all_is_there() -> Non
     assert "0 kernels in" in done.stderr
     wrong = undertow("warm", "clam")
     assert wrong.returncode == 2 and "did you mean 'calm'" in wrong.stderr
+
+
+def test_import_says_what_it_understood_and_the_run_replays_it(tmp_path: Path) -> None:
+    first = 1_707_091_200_000  # 5 February 2024, as `calm` begins
+    rows = [f"{first + 300_000 * n},2300,2310,{2290 - n},2305,1" for n in range(30)]
+    (tmp_path / "bars.csv").write_text("\n".join(rows))
+    done = undertow("import", "bars.csv", "--symbol", "ETHUSDT", "--dry", cwd=tmp_path)
+    assert "30 rows every 300 s" in done.stdout and "milliseconds since 1970" in done.stdout
+    assert [p.name for p in tmp_path.iterdir()] == ["bars.csv"]
+    done = undertow("import", "bars.csv", "--symbol", "ETHUSDT", cwd=tmp_path)
+    assert "bars-undertow.parquet" in done.stdout
+    words = ["--prices", "bars-undertow.parquet", "--blocks", "50"]
+    symbol = ["--set", 'venue.assets.eth.symbol="ETHUSDT"']
+    done = undertow("run", "calm", *words, *symbol, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"Price of eth \(usdc\) +2,29\d → ", done.stdout)  # on the way to the low
+    wrong = undertow("import", "nothing.csv", cwd=tmp_path)
+    assert wrong.returncode == 2 and "there is no file" in wrong.stderr

@@ -87,3 +87,17 @@ def test_an_agent_of_ones_own_is_compiled_once(tmp_path: Path) -> None:
     finally:
         for folder in cache_folder().glob(f"{tmp_path.name}_*"):
             shutil.rmtree(folder)
+
+
+def test_the_page_about_real_data_runs_as_it_stands(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "real_data.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        env=dict(os.environ) | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ETHUSDT" in done.stdout and (tmp_path / "eth.parquet").is_file()
