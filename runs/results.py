@@ -229,7 +229,13 @@ class Results:
 
     @staticmethod
     def of(market: Market) -> Results:
-        """Results of an open market."""
+        """Results of an open market.
+
+        Of one under a page, which keeps no rows: of the same run, made again up to its block.
+        """
+        again = getattr(market, "as_scenario", None)
+        if again is not None:
+            market = Market(again(), rng=market.seed_number).run(market.block)
         return _OfMarket(market)
 
     @staticmethod

@@ -10,6 +10,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from sim import Market, Scenario
 from sim.compiled import cache_folder
 from tests.conftest import BASE, merged
@@ -89,15 +91,20 @@ def test_an_agent_of_ones_own_is_compiled_once(tmp_path: Path) -> None:
             shutil.rmtree(folder)
 
 
-def test_the_page_about_real_data_runs_as_it_stands(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "real_data.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        cwd=tmp_path,
-        env=dict(os.environ) | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "ETHUSDT" in done.stdout and (tmp_path / "eth.parquet").is_file()
+@pytest.mark.parametrize(
+    ("page", "said"), [("real_data.md", "ETHUSDT"), ("results.md", "Liquidators' speed")]
+)
+def test_code_on_a_page_runs_as_it_stands(page: str, said: str, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    told = []
+    for code in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code],
+            cwd=tmp_path,
+            env=dict(os.environ) | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'runs' / 'face'}"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        told.append(done.stdout)
+    assert said in "".join(told)

@@ -213,3 +213,21 @@ def test_a_figure_of_no_known_kind_is_refused_before_it_is_drawn(
     with pytest.raises(ScenarioError, match=r"give \.svg, \.pdf or \.png"):
         crashed.results.figure(tmp_path / "deep" / "a.jpg", "gas.*")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_market_under_a_page_has_the_results_of_what_was_watched(
+    lively: Callable[..., Scenario],
+) -> None:
+    pytest.importorskip("solara")
+    from runs.app.live import LiveMarket
+    from runs.app.parameters import shock_of
+
+    live = LiveMarket(lively(), 3)
+    live.advance(10)
+    jump = {"kind": "price_jump", "asset": "eth", "size": -0.2}
+    live.strike(shock_of(live.asked, jump, live.block + 1))
+    live.advance(15)
+    results = live.results
+    assert results.frame["block"].tolist() == list(range(1, 16))
+    assert results["venue.eth.price"].iloc[-1] == live.price("eth")
+    assert [kind for kind, _ in results.shocks] == ["price_jump"]
