@@ -116,10 +116,12 @@ class BlockCollector(mesa.DataCollector):
         Raises:
             AttributeError: If the market has no attribute that a reporter names.
         """
+        self._rows_are_told = False
         super().__init__(
             agent_reporters=agent_reporters, agenttype_reporters=agenttype_reporters, tables=tables
         )
-        self._agent_records = _ByBlock()
+        if not self._rows_are_told:
+            self._agent_records = _ByBlock()
         self._named = {n: r for n, r in (agent_reporters or {}).items() if isinstance(r, str)}
         self.market = market
         self.measures = list(measures)
@@ -133,6 +135,16 @@ class BlockCollector(mesa.DataCollector):
     def units(self) -> dict[str, str]:
         """Unit of each measure by name."""
         return {m.name: m.unit for m in self.measures} | self._units
+
+    @property
+    def _collection_steps(self) -> list[int]:
+        """Steps of the rows, as `mesa.batch_run` asks for them from Mesa 3.5 on."""
+        steps: list[int] = self.table[:, 0].astype(np.int64).tolist()
+        return steps
+
+    @_collection_steps.setter
+    def _collection_steps(self, value: Sequence[int]) -> None:
+        self._rows_are_told = True  # Mesa's own constructor sets an empty one, if it knows them
 
     @property
     def asks(self) -> bool:
@@ -217,7 +229,8 @@ class BlockCollector(mesa.DataCollector):
     def model_vars(self) -> dict[str, Sequence[Any]]:
         """Collected values by name, as Mesa keeps them: of each step in turn.
 
-        Where not every block is collected, a step has what was collected last.
+        Where not every block is collected, a step has what was collected last. Mesa 3.5 asks for
+        rows, whose steps are in `_collection_steps`.
         """
         table = self.table
         blocks = table[:, 0].astype(np.int64)
@@ -225,7 +238,7 @@ class BlockCollector(mesa.DataCollector):
         for i, m in enumerate(self.measures, start=1):
             found[m.name] = table[:, i].tolist()
         found |= self._reported
-        if np.array_equal(blocks, np.arange(1, blocks.size + 1)):
+        if self._rows_are_told or np.array_equal(blocks, np.arange(1, blocks.size + 1)):
             return found
         return {name: ByStep(values, blocks, self.market.block) for name, values in found.items()}
 
