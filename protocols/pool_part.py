@@ -39,11 +39,13 @@ _SLOTS = COUNTERS * MOST_TOKENS
 
 def _room(s: Scenario, name: str) -> int:
     """Positions that the providers of a pool may open: a few each."""
-    return sum(
-        group.count * int(getattr(registry.behaviour(group.kind), "positions", 0))
-        for group in s.agents.values()
-        if name in group.named("pools")
-    )
+    found = 0
+    for group in s.agents.values():
+        each = int(getattr(registry.behaviour(group.kind), "positions", 0))
+        # In this order: what a group names takes longer to find out.
+        if each and name in group.named("pools"):
+            found += group.count * each
+    return found
 
 
 def _own_slots(s: Scenario, name: str) -> int:
