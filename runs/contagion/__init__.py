@@ -11,6 +11,8 @@ from runs.contagion.derived import System, derive, foretold, score
 from runs.contagion.distress import amplification, debtrank, furfine, neva
 from runs.contagion.early_warnings import EarlyWarnings, Indicator, early_warnings
 from runs.contagion.holders import Holders, holders
+from runs.contagion.interconnection import Interconnection, interconnection
+from runs.contagion.many_banks import many_banks
 from runs.contagion.over_time import Networks, record_networks
 from runs.contagion.plans import Plan
 from runs.contagion.queues import diamond_dybvig, freeze_threshold, run_threshold
@@ -39,6 +41,7 @@ __all__ = [
     "Frontier",
     "Holders",
     "Indicator",
+    "Interconnection",
     "LossMatrix",
     "Networks",
     "PhaseMap",
@@ -65,8 +68,10 @@ __all__ = [
     "furfine",
     "gai_kapadia",
     "holders",
+    "interconnection",
     "loss_matrix",
     "losses_of",
+    "many_banks",
     "neva",
     "overlapping_portfolios",
     "phase_map",
