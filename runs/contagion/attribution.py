@@ -30,6 +30,7 @@ from runs.contagion.shares import (
     shapley,
     shapley_of_orders,
 )
+from runs.contagion.strikes import FOREVER, striking
 from runs.study.reductions import Reduction
 from runs.study.study import Study
 from sim import Scenario
@@ -40,8 +41,6 @@ from sim.shown import money
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FOREVER = 1_000_000_000
-"""Blocks for which a cut lasts."""
 TWIN = "-twin"
 
 
@@ -187,8 +186,8 @@ def attribute(
             agents, ``pool:NAME``, ``oracle:NAME``.
         losses: What counts as lost, by name: a reduction of a measure, ``last(lending.bank.loss)``;
             with a minus before it for what is gained, ``-last(result.lenders)``.
-        shocks: What strikes, as a scenario states it; default: all that the scenario states, which
-            the twin then is without. Given, the scenario's own strike both.
+        shocks: What strikes (`runs.contagion.strikes`); default: all that the scenario states,
+            which the twin then is without. Given, the scenario's own strike both.
         samples: Orders of joining to sample; 0: all sets of up to 8 links, 200 orders beyond.
         plan: Seeds, folder, workers.
 
@@ -200,9 +199,8 @@ def attribute(
     """
     setup = scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
     plan = plan or Plan()
-    own, struck = striking(setup, shocks)
-    first = min(block_of(setup, shock) for shock in struck)
-    cuts = {link: cut_of(setup, link, first) for link in links}
+    strikes = striking(setup, shocks)
+    cuts = {link: cut_of(setup, link, strikes.block) for link in links}
     count = samples or (0 if len(links) <= MOST_EXACT else 200)
     drawn = orders(links, count) if count else []
     sets = {s for order in drawn for s in joined(order)} if drawn else set(coalitions(links))
@@ -210,8 +208,8 @@ def attribute(
     levels: dict[str, list[Any]] = {}
     for s, name in sorted(names.items(), key=lambda item: item[1]):
         closed = [cuts[link] for link in links if link not in s]
-        levels[name] = [*own, *struck, *closed]
-        levels[name + TWIN] = [*own, *closed]
+        levels[name] = [*strikes.whole, *closed]
+        levels[name + TWIN] = [*strikes.twin, *closed]
     found, seeds = run_levels(setup, levels, losses, plan)
     worth = {
         loss: {s: found[loss][name] - found[loss][name + TWIN] for s, name in names.items()}
@@ -238,16 +236,21 @@ def loss_matrix(
         ScenarioError: If a shock or a measure makes no sense.
     """
     setup = scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
-    own = [shock.model_dump(exclude_none=True) for shock in setup.shocks]
-    levels: dict[str, list[Any]] = {"twin": own}
-    for number, strikes in enumerate(shocks.values()):
-        given = [strikes] if isinstance(strikes, Mapping) else list(strikes)
-        levels[f"s{number}"] = [*own, *map(dict, given)]
-    found, _ = run_levels(setup, levels, losses, plan or Plan())
+    levels: dict[str, list[Any]] = {}
+    twins: list[list[Any]] = []
+    pairs: dict[str, tuple[str, str]] = {}
+    for number, (name, given) in enumerate(shocks.items()):
+        found = striking(setup, [given] if isinstance(given, Mapping) else given)
+        if found.twin not in twins:
+            twins.append(found.twin)
+        twin = f"twin{twins.index(found.twin)}"
+        levels |= {twin: found.twin, f"s{number}": found.whole}
+        pairs[name] = f"s{number}", twin
+    lost, _ = run_levels(setup, levels, losses, plan or Plan())
     return LossMatrix(
         {
-            name: {loss: found[loss][f"s{n}"] - found[loss]["twin"] for loss in losses}
-            for n, name in enumerate(shocks)
+            name: {loss: lost[loss][whole] - lost[loss][twin] for loss in losses}
+            for name, (whole, twin) in pairs.items()
         }
     )
 
@@ -280,26 +283,6 @@ def cut_of(setup: Scenario, link: str, block: int) -> dict[str, Any]:
     known = [*cuttable, *setup.agents, *(f"pool:{p}" for p in setup.pools)]
     known += [f"oracle:{oracle}" for oracle in setup.oracles]
     raise ScenarioError([("links", f"{link!r} cannot be cut; {did_you_mean(link, known)}")])
-
-
-def striking(
-    setup: Scenario, given: Sequence[Mapping[str, Any]] | None
-) -> tuple[list[Any], list[Any]]:
-    """Shocks that strike the twin too, and those that do not."""
-    own = [shock.model_dump(exclude_none=True) for shock in setup.shocks]
-    if given is not None:
-        own, struck = own, [dict(shock) for shock in given]
-    else:
-        own, struck = [], own
-    if not struck:
-        raise ScenarioError([("shocks", "there are none; give what strikes")])
-    return own, struck
-
-
-def block_of(setup: Scenario, shock: Mapping[str, Any]) -> int:
-    """Block in which a shock strikes, checked with its scenario."""
-    changed = Scenario.from_dict(setup.to_dict() | {"shocks": [dict(shock)]})
-    return changed.block_of(changed.shocks[0])
 
 
 def _name(s: Coalition, links: Sequence[str]) -> str:

@@ -19,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from runs.contagion.attribution import run_levels, striking
+from runs.contagion.attribution import run_levels
 from runs.contagion.evaluation import Event
 from runs.contagion.networks import Floats
 from runs.contagion.plans import Plan
+from runs.contagion.strikes import striking
 from runs.contagion.thresholds import SYSTEMIC, Extents
 from runs.study.statistics import interval, rate
 from sim import Scenario
@@ -161,9 +162,9 @@ def interconnection(
     seeds: tuple[int, ...] = ()
     for degree, market in markets.items():
         setup = market if isinstance(market, Scenario) else Scenario.load(market)
-        own, struck = striking(setup, shocks)
+        strikes = striking(setup, shocks)
         out = None if made.out is None else Path(made.out) / f"degree-{degree:g}"
-        levels = {STRUCK: [*own, *struck], TWIN: own}
+        levels = {STRUCK: strikes.whole, TWIN: strikes.twin}
         found, seeds = run_levels(setup, levels, numbers | costs, replace(made, out=out))
         struck_hit, twin_hit = (
             np.column_stack(

@@ -20,11 +20,9 @@ from runs.contagion.attribution import (
     Attribution,
     LossMatrix,
     attribute,
-    block_of,
     cut_of,
     loss_matrix,
     run_levels,
-    striking,
 )
 from runs.contagion.cascades import Cascades, cascades
 from runs.contagion.derived import derive, foretold, score
@@ -32,6 +30,7 @@ from runs.contagion.networks import Floats
 from runs.contagion.over_time import Networks, record_networks
 from runs.contagion.plans import Plan
 from runs.contagion.shares import MOST_EXACT, intervals
+from runs.contagion.strikes import Strikes, striking
 from sim import Market, Scenario
 from sim.errors import ScenarioError
 from sim.scenario.switches import FROM_THE_START
@@ -105,13 +104,15 @@ def investigate(
     samples: int = 0,
     reruns: int = 200,
     tell: Callable[[str], None] = lambda stage: None,
+    losses: Mapping[str, str] | None = None,
 ) -> Findings:
     """Investigate what a shock does in a scenario, and by which links.
 
     Args:
         scenario: A scenario, its name, or a path to its file.
         out: Folder of the runs, where an interrupted investigation goes on.
-        shocks: What strikes beside the scenario's own; default: the scenario's own.
+        shocks: What strikes beside the scenario's own (`runs.contagion.strikes`); default: the
+            scenario's own.
         links: What is cut (`attribute`); default: switches of mechanisms whose cut changes any loss
             on the first seeds, the eight that change most.
         plan: Seeds and where to run; its folder is not used.
@@ -119,6 +120,7 @@ def investigate(
         samples: Orders of links to sample; 0: all sets of up to 8 links.
         reruns: Runs at most that name parents in the trees.
         tell: Called with the name of each stage as it begins.
+        losses: What counts as lost, as of `attribute`; default: `losses_of_everybody`.
 
     Raises:
         ScenarioError: If the scenario, a shock, a link or a setting makes no sense.
@@ -129,9 +131,9 @@ def investigate(
         raise ScenarioError([("by", f"{by!r} is unknown; give one of {', '.join(BY)}")])
     if setup.measures.receipts != "all":
         setup = setup.override({"measures.receipts": "all"})
-    own, struck = striking(setup, shocks)
-    first = min(block_of(setup, shock) for shock in struck)
-    losses = losses_of_everybody(setup, by)
+    strikes = striking(setup, shocks)
+    first = strikes.block
+    losses = losses_of_everybody(setup, by) if losses is None else losses
     seeds = plan.numbers
     plan = replace(plan, seeds=seeds)
 
@@ -142,28 +144,29 @@ def investigate(
     if links is None:
         tell("screening links")
         few = replace(kept("screening"), seeds=seeds[:SCREENED])
-        screened = _screen(setup, own, struck, losses, first, few)
+        screened = _screen(setup, strikes, losses, few)
         links = screened[screened > 0.0].index[:MOST_EXACT].tolist()
         if not links:
             text = "no mechanism's cut changes a loss on the first seeds; name links to cut"
             raise ScenarioError([("links", text)])
     tell("attribution")
     shares = attribute(
-        setup, links, losses, struck if shocks else None, samples, kept("attribution")
+        setup, links, losses, strikes.struck if shocks else None, samples, kept("attribution")
     )
     tell("loss matrix")
-    base = setup.override({"shocks": own})
-    matrix = loss_matrix(base, _places(setup, struck, first), losses, kept("matrix"))
+    base = setup.override({"shocks": strikes.twin})
+    rest = setup if shocks else base
+    matrix = loss_matrix(rest, _places(setup, strikes), losses, kept("matrix"))
     tell("cascade trees and networks")
-    whole = setup.override({"shocks": [*own, *struck]})
+    whole = setup.override({"shocks": strikes.whole})
     market = Market(whole, rng=seeds[0])
     networks = record_networks(market, max(1, setup.blocks // RECORDS))
     trees = cascades(market, kept("trees"), reruns=reruns)
     tell("models of the literature")
     told, scores, returns = _literature(whole, base, first, kept("literature"))
     return Findings(
-        whole, struck, tuple(links), screened, shares, matrix, trees, networks, told, scores,
-        returns, tuple(seeds),
+        whole, strikes.struck, tuple(links), screened, shares, matrix, trees, networks, told,
+        scores, returns, tuple(seeds),
     )  # fmt: skip
 
 
@@ -183,23 +186,15 @@ def losses_of_everybody(setup: Scenario, by: str = "group") -> dict[str, str]:
     return found
 
 
-# Wide: an experiment's parts.
-def _screen(
-    setup: Scenario,
-    own: list[Any],
-    struck: list[Any],
-    losses: Mapping[str, str],
-    block: int,
-    plan: Plan,
-) -> pd.Series:
+def _screen(setup: Scenario, strikes: Strikes, losses: Mapping[str, str], plan: Plan) -> pd.Series:
     """What cutting each mechanism alone changes at most, the largest first."""
     switches = [
         name for name, on in dict(setup.switches).items() if on and name not in FROM_THE_START
     ]
-    levels: dict[str, list[Any]] = {"whole": [*own, *struck], "twin": own}
+    levels: dict[str, list[Any]] = {"whole": strikes.whole, "twin": strikes.twin}
     for n, name in enumerate(switches):
-        cut = cut_of(setup, name, block)
-        levels[f"c{n}"], levels[f"t{n}"] = [*own, *struck, cut], [*own, cut]
+        cut = cut_of(setup, name, strikes.block)
+        levels[f"c{n}"], levels[f"t{n}"] = [*strikes.whole, cut], [*strikes.twin, cut]
     found, _ = run_levels(setup, levels, losses, plan)
     change = {}
     for n, name in enumerate(switches):
@@ -209,11 +204,11 @@ def _screen(
     return table.iloc[np.lexsort((table.index, -table.to_numpy()))]
 
 
-def _places(setup: Scenario, struck: list[Any], block: int) -> dict[str, Any]:
+def _places(setup: Scenario, strikes: Strikes) -> dict[str, Any]:
     """Shocks of the matrix: the one that is attributed, and a fall of each asset."""
-    found: dict[str, Any] = {SHOCK: struck}
+    found: dict[str, Any] = {SHOCK: strikes.struck}
     for asset in setup.venue.assets:
-        fall = {"kind": "price_jump", "asset": asset, "size": FALL, "block": block}
+        fall = {"kind": "price_jump", "asset": asset, "size": FALL, "block": strikes.block}
         found[f"{asset} {100 * FALL:+.0f} %"] = fall
     return found
 
