@@ -46,6 +46,7 @@ from runs.results import write_whole
 from runs.study.study import Study
 from sim.errors import ScenarioError
 from sim.names import VENUE
+from sim.shown import money
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -627,7 +628,7 @@ def _drawn(found: Cascades) -> Figure:
     axis.set_title(
         f"{len(events):,} events in trees, and {alone:,} that led to nothing and came of nothing, "
         f"not drawn;\nbranching ratio {found.branching_ratio:.2f}; area: size, the largest "
-        f"{largest:,.3g} {found.numeraire}; in a lane by generation, downwards",
+        f"{money(largest)} {found.numeraire}; in a lane by generation, downwards",
         loc="left", fontsize=9,
     )  # fmt: skip
     return figure

@@ -32,7 +32,9 @@ from sim.errors import ScenarioError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
 Guard = Mapping[str, Any]
 """A safeguard: values by dotted path, with * and ?; or ``"* path"``: a factor on its number."""
@@ -237,16 +239,31 @@ class Frontier:
             )  # fmt: skip
         best = table[table["best"]].sort_values("cost")
         axis.step(best["cost"], best["loss"], where="post", color="tab:blue", lw=1.5)
-        named = table[table["best"] | (table["size"] <= 1)]
-        for _, row in named.iterrows():
-            axis.annotate(
-                row["set"], (row["cost"], row["loss"]), xytext=(5, 4), textcoords="offset points",
-                fontsize=7, color="tab:blue" if row["best"] else "dimgrey",
-            )  # fmt: skip
         axis.axvline(0.0, color="black", lw=0.6)
         axis.set(xlabel="cost in calm, numeraire", ylabel="loss in the crisis, numeraire")
         axis.grid(alpha=0.3)
+        _name(figure, axis, table[table["best"] | (table["size"] <= 1)])
         return figure
+
+
+def _name(figure: Figure, axis: Axes, named: pd.DataFrame) -> None:
+    """Write the names of sets beside their points, each where it covers no other."""
+    figure.draw_without_rendering()
+    taken: list[Bbox] = []
+    for row in named.sort_values("loss", ascending=False).to_dict("records"):
+        for line in range(len(named)):
+            # Beside the point first, then line by line below.
+            text = axis.annotate(
+                row["set"], (row["cost"], row["loss"]), xytext=(5, 4 - 8 * line),
+                textcoords="offset points", fontsize=7,
+                color="tab:blue" if row["best"] else "dimgrey",
+            )  # fmt: skip
+            box = text.get_window_extent()
+            if not any(box.overlaps(other) for other in taken):
+                break
+            if line + 1 < len(named):
+                text.remove()
+        taken.append(box)
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,19 @@ def test_the_frontier_has_what_nothing_beats() -> None:
     assert found.plot().axes
 
 
+def test_names_of_sets_that_lie_together_cover_none_of_each_other() -> None:
+    # As insurance in two_banks: what it saves and costs cannot be told from nothing.
+    same = np.array([10.0, 12.0, 11.0])
+    sets = [frozenset(), *(frozenset({name}) for name in NAMES)]
+    figure = Frontier(
+        NAMES, {s: same + 0.01 * len(s) for s in sets}, dict.fromkeys(sets, same)
+    ).plot()
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == len(sets)
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+
+
 # A market
 
 
