@@ -37,6 +37,8 @@ from sim.scenario.switches import FROM_THE_START
 
 SCREENED = 2
 """Seeds on which links are tried where none are named."""
+ACCOUNTS = 10
+"""Seeds of which models foretell the loss of each account."""
 RECORDS = 60
 """Networks that are recorded over a run."""
 FALL = -0.2
@@ -64,6 +66,7 @@ class Findings:
         told: Losses of the first seed's entities that models foretell, with ``simulated`` beside;
             empty where the shock moves no outside price at once.
         scores: Of each model: rank, size, missed, spared: means over seeds and ends of intervals.
+        among_accounts: The same with every account a node, of the first seeds.
         returns: Of each asset in the block of the shock, beyond the twin's.
         seeds: Of the runs.
     """
@@ -78,6 +81,7 @@ class Findings:
     networks: Networks
     told: pd.DataFrame
     scores: pd.DataFrame
+    among_accounts: pd.DataFrame
     returns: pd.Series
     seeds: tuple[int, ...]
 
@@ -164,9 +168,10 @@ def investigate(
     trees = cascades(market, kept("trees"), reruns=reruns)
     tell("models of the literature")
     told, scores, returns = _literature(whole, base, first, kept("literature"))
+    accounts = _among_accounts(whole, base, first, seeds[:ACCOUNTS] if len(told) else [])
     return Findings(
         whole, strikes.struck, tuple(links), screened, shares, matrix, trees, networks, told,
-        scores, returns, tuple(seeds),
+        scores, accounts, returns, tuple(seeds),
     )  # fmt: skip
 
 
@@ -244,14 +249,38 @@ def _literature(
             first = (told.assign(simulated=simulated.reindex(here)), moved)
         if moved.abs().max() == 0.0 or not here:
             continue
-        for model, row in score(told, simulated, least=1.0).iterrows():
-            for what, value in row.items():
-                by_seed.setdefault(str(model), {}).setdefault(str(what), []).append(value)
+        _note(by_seed, score(told, simulated, least=1.0))
     assert first is not None
     told, moved = first
     if moved.abs().max() == 0.0:
         told = told.iloc[:0]
     return told, _scores(by_seed), moved
+
+
+def _among_accounts(
+    whole: Scenario, base: Scenario, block: int, seeds: Sequence[int]
+) -> pd.DataFrame:
+    """How well models foretell what each account loses, of agents and whoever else is there."""
+    by_seed: dict[str, dict[str, list[float]]] = {}
+    for seed in seeds:
+        before = Market(base, rng=seed).run(block - 1)
+        moved = {str(a): float(move) for a, move in _moved(before, whole, base, seed).items()}
+        told = foretold(derive(before, by="account"), moved)
+        ends = []
+        for setup in (whole, base):
+            sheets = Market(setup, rng=seed).run().balance_sheets("account")
+            ends.append(sheets.set_index("entity")["equity"])
+        there = before.balance_sheets("account").set_index("entity")["kind"]
+        agents = there.index[there == "agent"]
+        _note(by_seed, score(told, (ends[1] - ends[0]).reindex(agents), least=1.0))
+    return _scores(by_seed)
+
+
+def _note(by_seed: dict[str, dict[str, list[float]]], scored: pd.DataFrame) -> None:
+    """Add a seed's scores."""
+    for model, row in scored.iterrows():
+        for what, value in row.items():
+            by_seed.setdefault(str(model), {}).setdefault(str(what), []).append(value)
 
 
 def _scores(by_seed: Mapping[str, Mapping[str, list[float]]]) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from runs.contagion.laboratory import FALL, SHOCK, Findings
+from runs.contagion.laboratory import ACCOUNTS, FALL, SHOCK, Findings
 from runs.report.page import COLOURS, document, grid, image, label, new_figure, table
 from runs.results import REPORT, left_whole, made_by, versions
 from sim.shown import number
@@ -198,6 +198,7 @@ def _numbers(f: Findings) -> dict[str, pd.DataFrame]:
         "generations": f.trees.by_generation().reset_index(),
         "foretold": f.told.rename_axis("entity").reset_index(),
         "scores": f.scores.rename_axis("model").reset_index(),
+        "scores-among-accounts": f.among_accounts.rename_axis("model").reset_index(),
     }
     if f.screened is not None:
         found["screening"] = f.screened.rename("change").rename_axis("link").reset_index()
@@ -279,6 +280,16 @@ def _trees_grid(f: Findings) -> str:
 
 
 def _scores_grid(f: Findings) -> str:
+    said = f"The same with every agent a node of its own, over {min(len(f.seeds), ACCOUNTS)} seeds."
+    found = _grid_of(f.scores)
+    if len(f.among_accounts):
+        found += f"<p>{said}</p>" + _grid_of(f.among_accounts)
+    return found
+
+
+def _grid_of(scores: pd.DataFrame) -> str:
+    """How well each model foretells."""
+
     def cell(row: pd.Series, what: str) -> str:
         if not np.isfinite(row[what]):
             return "–"
@@ -287,7 +298,7 @@ def _scores_grid(f: Findings) -> str:
     rows = [
         [_SOURCES.get(str(model), str(model)), *(cell(row, w) for w in ("rank", "size")),
          *(cell(row, w) for w in ("missed", "spared"))]
-        for model, row in f.scores.iterrows()
+        for model, row in scores.iterrows()
     ]  # fmt: skip
     heads = ["model", "rank correlation", "said lost / lost", "hurt but missed", "named but spared"]
     return grid(heads, rows)

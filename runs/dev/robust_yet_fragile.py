@@ -29,7 +29,7 @@ from sim import Scenario
 
 BANKS = 20
 DEGREES = (1, 2, 4, 6, 8, 10, 12, 14, 17, 20)
-FEWER = (2, 8, 14, 20)
+FEWER = (2, 8, 20)
 """Where assumptions are changed."""
 LOCAL = 0.2
 """Share of the others hit up to which a stricter reading calls it local."""

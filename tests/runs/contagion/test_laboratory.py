@@ -44,6 +44,10 @@ def test_it_finds_what_its_parts_find(setup: Scenario, tmp_path: Path) -> None:
     assert found.returns["eth"] == pytest.approx(-0.3, abs=0.05), "less what they trade"
     assert list(found.told) == [*found.scores.index, "simulated"]
     assert found.told.loc["borrowers", "simulated"] > 0.0, "who holds ether loses with it"
+    # Of accounts all hold ether, so that what they hold tells who loses.
+    accounts = found.among_accounts
+    assert list(accounts.index) == list(found.scores.index)
+    assert accounts.loc["direct", "rank"] > 0.3 and 0.0 < accounts.loc["direct", "size"] < 3.0
     assert found.headline()[0] in losses
     assert found.networks.blocks[-1] == 60 and len(found.trees.events)
 
