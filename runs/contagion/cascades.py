@@ -506,10 +506,10 @@ class _Tracer:
             words = [str(v) for k, v in shock.items() if isinstance(v, str) and k != "kind"]
             names = [word for word in words if word in self.market.protocols]
             place = names[0] if names else VENUE
+            amount = float(shock.get("size") or shock.get("share") or 0.0)
             return {
                 "kind": SHOCK, "entity": shock["kind"], "group": "", "actor": "",
-                "protocol": place, "token": "", "amount": float(shock.get("size") or 0.0),
-                "size": 0.0,
+                "protocol": place, "token": "", "amount": amount, "size": 0.0,
             }  # fmt: skip
         if kind == DEFAULT:
             row = self.defaults[n]

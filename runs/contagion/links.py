@@ -77,7 +77,7 @@ def done_receipts(market: Market, all_calls: bool = True) -> pd.DataFrame:
         records, role = records[told], role[told]
     frame = market.receipt_book.frame(records)
     kept = ["block", "transaction", "call", "sender", "cohort", "protocol"]
-    kept += ["token_in", "amount_in", "token_out", "amount_out", "counterparty", "possible"]
+    kept += ["token_in", "amount_in", "token_out", "amount_out", "counterparty", "possible", "gas"]
     found = frame[kept].assign(role=role, decided=frame["block"] - frame["waited"])
     text = found.select_dtypes("category").columns
     return found.astype(dict.fromkeys(text, object))
@@ -213,6 +213,9 @@ class Links:
     def _of_withdrawal(self, row: int, source: int) -> Asked:
         call = self.rows[row]
         where, token, block = call["protocol"], call["token_out"], call["decided"]
+        if (number := self._forced(row)) >= 0:
+            struck = Candidate("", self.shocks[number][0], -1, call["amount_out"], number)
+            return Asked([struck], LIQUIDITY)
         if source >= 0 and self.rows[source]["role"] in EFFECTS:
             return self._certain(source, INVENTORY)
         if row in self._deleveraging and (where, token) in self._feeds:
@@ -262,6 +265,21 @@ class Links:
             return NOBODY
         block = self.shocks[number][0]
         return Asked([Candidate("", block, -1, call["amount_in"], number)], INVENTORY)
+
+    def _forced(self, row: int) -> int:
+        """The shock that sent a withdrawal in its owner's name, -1: who withdrew chose it.
+
+        What shocks send takes no gas, and an agent's withdrawal does.
+        """
+        call = self.rows[row]
+        if call["role"] != WITHDRAWAL or call["gas"] > 0.0:
+            return -1
+        found = -1
+        for number, (block, shock) in enumerate(self.shocks):
+            ours = shock.get("agents") in (None, call["cohort"])
+            if block <= call["block"] <= block + self.memory and ours:
+                found = number if call["protocol"] in _words(shock) else found
+        return found
 
     def _shock_of(self, row: int) -> int:
         """The shock that made a receipt of the market's own accounts, -1: none is known.
@@ -333,6 +351,8 @@ class Links:
 
         def key_of(row: int) -> tuple[str, int, int]:
             group = self.rows[row]["cohort"]
+            if (forced := self._forced(row)) >= 0:
+                return "", self.rows[row]["decided"], forced
             return group, self.rows[row]["decided"], -1 if group else self._shock_of(row)
 
         for row in rows:

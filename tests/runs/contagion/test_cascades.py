@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import pandas as pd
@@ -116,6 +117,50 @@ def test_a_price_that_fell_by_itself_has_no_parent(small: Make) -> None:
     parents = found.events.set_index("event").loc[at_once["parent"], "kind"]
     assert set(parents) == {"shock"} and set(at_once["named"]) <= {ORDER, COUNTERFACTUAL}
     assert not (set(liquidated["named"]) - {ORDER, COUNTERFACTUAL, OUTSIDE})
+
+
+def test_depositors_who_leave_a_bank_that_others_have_emptied_follow_these(small: Make) -> None:
+    """Forty are made to withdraw, utilisation rises, and who fears that takes what is left."""
+
+    def lenders(fear: float, sensitivity: float) -> dict[str, Any]:
+        return {
+            "kind": "lender", "count": 40, "lending": "bank", "debt": "usdc", "fear": fear,
+            "sensitivity": sensitivity, "outside_yield": 0.0, "yield_response": 0.0,
+            "social": 0.0, "attention": 0.2, "size_attention": 0.0, "wallet": {"eth": 1.0},
+        }  # fmt: skip
+
+    borrowers = {
+        "kind": "leveraged_borrower", "count": 10, "lending": "bank", "collateral": "eth",
+        "debt": "usdc", "pools": ["eth-usdc"], "equity": 60_000.0, "leverage": 2.0,
+        "attention": 0.0, "alarm": 0.0, "wallet": {"eth": 1.0},
+    }  # fmt: skip
+    run = {
+        "kind": "withdrawal",
+        "lending": "bank",
+        "token": "usdc",
+        "share": 0.4,
+        "agents": "first",
+    }
+    setup = small(
+        blocks=60, shocks=[run | {"block": 10}],
+        lending={"bank": {"reserves": {"usdc": {"cash": 0.0}}}},
+        agents={"first": lenders(1.0, 0.0), "afraid": lenders(0.85, 1.0), "borrowers": borrowers},
+    )  # fmt: skip
+    assert cascades(Market(setup.override({"shocks": []}), rng=1).run()).events.empty
+    found = cascades(Market(setup, rng=1).run(), reruns=20)
+    events = found.events.set_index("event")
+    left = events[events["kind"] == "withdrawal"]
+    (shock,) = events.index[events["kind"] == "shock"]
+    assert events.loc[shock, "protocol"] == "bank" and events.loc[shock, "amount"] == 0.4
+    forced, afraid = left[left["group"] == "first"], left[left["group"] == "afraid"]
+    assert (
+        len(forced) == 40 and set(forced["parent"]) == {shock} and set(forced["named"]) == {ORDER}
+    )
+    # Order alone never tells why somebody withdraws; a run without the shock does.
+    assert len(afraid) >= 3 and set(afraid["named"]) == {COUNTERFACTUAL}
+    assert set(events.loc[afraid["parent"], "kind"]) == {"withdrawal"}
+    assert set(left["root"]) == {shock} and set(left["channel"]) == {"liquidity"}
+    assert set(forced["generation"]) == {0} and afraid["generation"].min() == 1
 
 
 def test_runs_resume_and_files_are_written(chain: Scenario, tmp_path: Path) -> None:
