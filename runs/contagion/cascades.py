@@ -30,6 +30,7 @@ from matplotlib.lines import Line2D
 from runs.contagion.links import (
     DEFAULT,
     EFFECTS,
+    FLIGHT,
     LIQUIDATION,
     LIQUIDITY,
     NOBODY,
@@ -65,7 +66,7 @@ ENOUGH = 0.5
 """Part of its size at which a sale counts as made."""
 _COLOURS = {
     SHOCK: "#1d2733", SALE: "#edae49", LIQUIDATION: "#d1495b", DEFAULT: "#5b5f97",
-    WITHDRAWAL: "#0b6e8f",
+    WITHDRAWAL: "#0b6e8f", FLIGHT: "#8f5aa8",
 }  # fmt: skip
 _CHANNEL_COLOURS = {
     "inventory": "#66a182", "price": "#d1495b", "liquidity": "#0b6e8f", "debt": "#5b5f97",
@@ -82,14 +83,14 @@ class Cascades:
 
     Attributes:
         events: A row for each event, in the order of execution: event (its number), block, kind
-            (liquidation, default, withdrawal, sale or shock), entity (the account that it befalls,
-            of a withdrawal or sale whose it is) and its group, actor (who sent the call), protocol
-            (or venue), token and amount (seized, withdrawn or sold), size (its worth in the block,
+            (liquidation, default, withdrawal, flight, sale or shock), entity (the account that it
+            befalls, of a withdrawal or sale whose it is) and its group, actor (who sent the call),
+            protocol (or venue), token and amount (seized, withdrawn or sold), size (its worth in the block,
             numeraire), parent (an event's number, -1: none), channel (inventory: the parent brought
             what is sold; price; liquidity: cash that the parent took; debt: the parent left too
             little), named (how the parent was found, or why there is none: order, counterfactual,
             largest, outside, untested), candidates (how many there were), generation
-            (liquidations, defaults and withdrawals among its ancestors) and root (the first of
+            (effects, all but sales and shocks, among its ancestors) and root (the first of
             its tree).
         seed: Of the run.
         reruns: Runs that were made to name parents.
@@ -117,7 +118,7 @@ class Cascades:
 
     @cached_property
     def effects(self) -> pd.DataFrame:
-        """Liquidations, defaults and withdrawals, with ``since``: blocks after the last before."""
+        """All but sales and shocks, with ``since``: blocks after the last effect before."""
         of = self.events.set_index("event")
         parent, block, kind = of["parent"].to_dict(), of["block"].to_dict(), of["kind"].to_dict()
         table = self.events[self.events["kind"].isin(EFFECTS)].copy()
@@ -176,6 +177,7 @@ class Cascades:
                 "liquidations": int((effects["kind"] == LIQUIDATION).sum()),
                 "defaults": int((effects["kind"] == DEFAULT).sum()),
                 "withdrawals": int((effects["kind"] == WITHDRAWAL).sum()),
+                "flights": int((effects["kind"] == FLIGHT).sum()),
                 "branching_ratio": self.branching_ratio,
                 "liquidations_led_to": float(
                     effects.loc[effects["kind"] == LIQUIDATION, "since"].notna().mean()
@@ -213,8 +215,9 @@ def cascades(
     least: float = 0.05,
     reruns: int = 200,
     since: int = 0,
+    watched: Mapping[str, Sequence[tuple[str, str]]] | None = None,
 ) -> Cascades:
-    """Trace a run's liquidations, defaults and withdrawals to what led to them.
+    """Trace a run's liquidations, defaults, withdrawals and flights to what led to them.
 
     Args:
         market: After its run, of a scenario that keeps receipts.
@@ -224,13 +227,17 @@ def cascades(
             one block is no cause.
         reruns: Runs to make at most, those that the most events ask for first; 0: order alone.
         since: Block from which on events are traced.
+        watched: Groups whose sales of what they had are flights, effects too, and by group the
+            prices that they watch: places, and the token that is sold there,
+            ``{"holders": [("coin-usdc", "coin")]}``.
 
     Returns:
         The trees.
 
     Raises:
         ScenarioError: If no receipts are kept.
-        ValueError: If the market is not one that its scenario and seed make again.
+        ValueError: If the market is not one that its scenario and seed make again, or a group or
+            place of `watched` is not there.
     """
     if market.setup.measures.receipts != "all":
         text = 'no receipts are kept, and trees are read off them; set it to "all"'
@@ -238,7 +245,8 @@ def cascades(
     if reruns and (market.custom or market.joined):
         text = "somebody joined this market by hand, so its scenario does not make it again"
         raise ValueError(f"{text}; give reruns=0")
-    return _Tracer(market, plan or Plan(), Links(market, memory, least), reruns).trace(since)
+    links = Links(market, memory, least, watched)
+    return _Tracer(market, plan or Plan(), links, reruns).trace(since)
 
 
 class _Key(NamedTuple):
@@ -348,6 +356,8 @@ class _Tracer:
         seen: Counter[tuple[str, str, str, str]] = Counter()
         fresh = []
         for row, call in enumerate(self.links.rows):
+            if self.links.is_flight(row) and call["block"] >= since:
+                fresh.append(self._add(row, self._sale(row)))
             if call["role"] not in EFFECTS:
                 continue
             where = (call["role"], call["protocol"], _befallen(call), call["token_out"])
@@ -522,8 +532,9 @@ class _Tracer:
         entity = _befallen(call)
         side = "in" if call["role"] == SALE else "out"
         token, amount = call[f"token_{side}"], float(call[f"amount_{side}"])
+        kind = FLIGHT if self.links.is_flight(node.row) else call["role"]
         return {
-            "kind": call["role"], "entity": entity, "group": groups.get(entity, ""),
+            "kind": kind, "entity": entity, "group": groups.get(entity, ""),
             "actor": call["sender"], "protocol": call["protocol"], "token": token,
             "amount": amount, "size": amount * price(token, node.block),
         }  # fmt: skip

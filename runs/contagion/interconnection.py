@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from runs.contagion.attribution import run_levels
 from runs.contagion.evaluation import Event
@@ -115,13 +116,17 @@ class Interconnection:
             x, y = table["degree"], table[name]
             spread = np.abs([y - table[f"{name}_low"], table[f"{name}_high"] - y])
             axis.errorbar(x, y, np.nan_to_num(spread), fmt="o-", color=colour, ms=4, lw=1.2,
-                          capsize=2, label="simulated, 95 %")  # fmt: skip
+                          capsize=2, label=f"{name}, simulated, 95 %")  # fmt: skip
             if beside:
                 said = [getattr(found, name) for found in beside.values()]
                 axis.plot(list(beside), said, color="grey", lw=1.2, ls="--", label=told)
             axis.set(xlabel="degree: coins in which a firm stands", ylabel=text, ylim=(-0.03, 1.03))
             axis.grid(alpha=0.3)
-            axis.legend(frameon=False, fontsize=8)
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        handles = [handle for axis in axes for handle in axis.get_legend_handles_labels()[0]]
+        labels = [label for axis in axes for label in axis.get_legend_handles_labels()[1]]
+        shown = dict(zip(labels, handles, strict=True))
+        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3)
         return figure
 
 

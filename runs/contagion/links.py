@@ -9,6 +9,9 @@ Three links are read off a market's receipts:
   another follows who sold it there; who leaves a pool follows sales in it;
 - *liquidity*: who withdraws what others owe follows who withdrew of it before.
 
+- *flight*: who sells what they had from the start, and is said to watch some prices, follows sales
+  that can have moved these.
+
 Where only one sale can have done it, order tells the parent; else `runs.contagion.cascades` asks
 what happens without each. Who withdraws may have reasons of their own, so order never tells why.
 """
@@ -17,7 +20,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
     from sim.market import Market
 
 SALE, LIQUIDATION, WITHDRAWAL = "sale", "liquidation", "withdrawal"
-DEFAULT, SHOCK = "default", "shock"
-EFFECTS = (LIQUIDATION, DEFAULT, WITHDRAWAL)
+DEFAULT, SHOCK, FLIGHT = "default", "shock", "flight"
+EFFECTS = (LIQUIDATION, DEFAULT, WITHDRAWAL, FLIGHT)
 INVENTORY, PRICE, LIQUIDITY, DEBT = "inventory", "price", "liquidity", "debt"
 _OF_KIND = {
     Kind.SWAP: SALE,
@@ -151,18 +154,37 @@ NOBODY = Asked([], "")
 class Links:
     """Possible parents of each event of a market."""
 
-    def __init__(self, market: Market, memory: int, least: float) -> None:
+    def __init__(
+        self,
+        market: Market,
+        memory: int,
+        least: float,
+        watched: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+    ) -> None:
         """Read a market's receipts.
 
         Args:
             market: After its run.
             memory: Blocks that a cause can lie back, beyond what an oracle waits.
             least: Share of all that was sold in a window below which a group's part is left out.
+            watched: By group whose sales are flights: places, and the token sold there, whose
+                prices it watches.
 
         Raises:
-            ValueError: If the market keeps no receipts.
+            ValueError: If the market keeps no receipts, or there is no such group or place.
         """
         self.market, self.memory, self.least = market, memory, least
+        self.watched = watched or {}
+        for group, prices in self.watched.items():
+            for place, token in prices:
+                if group not in market.cohorts or token not in market.ledger.tokens:
+                    raise ValueError(
+                        f"no group {group!r} that watches {token!r}; name what is there"
+                    )
+                if place != VENUE and place not in market.protocols:
+                    raise ValueError(
+                        f"{place!r} is no place of this market; name a pool or {VENUE}"
+                    )
         self.receipts = done_receipts(market)
         self.sources = sources(self.receipts)
         r = self.receipts
@@ -227,7 +249,18 @@ class Links:
         back = self._between(self._left, (where, token), block - self.memory, block)
         return Asked(self._material(self._grouped(back, (), "amount_out")), LIQUIDITY, True)
 
+    def is_flight(self, row: int) -> bool:
+        """Whether somebody sells what they had, who is said to do so for what they watch."""
+        call = self.rows[row]
+        return call["role"] == SALE and self.sources[row] < 0 and call["cohort"] in self.watched
+
     def _of_sale(self, row: int, source: int) -> Asked:
+        if self.is_flight(row):
+            call = self.rows[row]
+            block, seen = call["decided"], self.watched[call["cohort"]]
+            found = [c for place, token in seen
+                     for c in self._sales(place, token, block - self.memory, block)]  # fmt: skip
+            return Asked(self._material(found), PRICE, outside=True)
         if source < 0:
             return self._struck_by(row)
         brought, call = self.rows[source], self.rows[row]

@@ -163,6 +163,30 @@ def test_depositors_who_leave_a_bank_that_others_have_emptied_follow_these(small
     assert set(forced["generation"]) == {0} and afraid["generation"].min() == 1
 
 
+def test_who_sells_for_what_they_watch_flees_those_who_moved_it(small: Make) -> None:
+    """A whale sells; who follows the trend sells after it, and not without it."""
+    followers = {
+        "kind": "momentum_trader", "count": 10, "pools": ["eth-usdc"], "span": 5.0,
+        "threshold": 0.5, "size": 2_000.0, "attention": 0.2, "wallet": {"eth": 50.0},
+    }  # fmt: skip
+    setup = small(blocks=40, agents={"followers": followers}, shocks=[SALE])
+    watched = {"followers": [("eth-usdc", "eth")]}
+    run = Market(setup, rng=1).run()
+    assert "flight" not in set(cascades(run, reruns=0).events["kind"]), "nobody is said to flee"
+    found = cascades(run, reruns=60, watched=watched)
+    events = found.events.set_index("event")
+    fled = events[events["kind"] == "flight"]
+    (shock,) = events.index[events["kind"] == "shock"]
+    assert len(fled) >= 3 and set(fled["group"]) == {"followers"}
+    first = fled[fled["block"] == fled["block"].min()]
+    assert set(first["named"]) == {COUNTERFACTUAL} and set(first["root"]) == {shock}
+    assert found.summary()["flights"] == len(fled) == found.summary()["effects"]
+    with pytest.raises(ValueError, match="no group 'crowd'"):
+        cascades(run, reruns=0, watched={"crowd": [("eth-usdc", "eth")]})
+    with pytest.raises(ValueError, match="'nowhere' is no place"):
+        cascades(run, reruns=0, watched={"followers": [("nowhere", "eth")]})
+
+
 def test_runs_resume_and_files_are_written(chain: Scenario, tmp_path: Path) -> None:
     market = Market(chain, rng=1).run()
     plan = Plan(out=tmp_path / "runs")
