@@ -85,13 +85,13 @@ class Cascades:
         events: A row for each event, in the order of execution: event (its number), block, kind
             (liquidation, default, withdrawal, flight, sale or shock), entity (the account that it
             befalls, of a withdrawal or sale whose it is) and its group, actor (who sent the call),
-            protocol (or venue), token and amount (seized, withdrawn or sold), size (its worth in the block,
-            numeraire), parent (an event's number, -1: none), channel (inventory: the parent brought
-            what is sold; price; liquidity: cash that the parent took; debt: the parent left too
-            little), named (how the parent was found, or why there is none: order, counterfactual,
-            largest, outside, untested), candidates (how many there were), generation
-            (effects, all but sales and shocks, among its ancestors) and root (the first of
-            its tree).
+            protocol (or venue), token and amount (seized, withdrawn or sold), size (its worth in
+            the block, numeraire), parent (an event's number, -1: none), channel (inventory: the
+            parent brought what is sold; price; liquidity: cash that the parent took; debt: the
+            parent left too little), named (how the parent was found, or why there is none: order,
+            counterfactual, largest, outside, untested), candidates (how many there were),
+            generation (effects, all but sales and shocks, among its ancestors) and root (the first
+            of its tree).
         seed: Of the run.
         reruns: Runs that were made to name parents.
         numeraire: In which sizes are.
