@@ -8,6 +8,7 @@ from typing import Any
 import solara
 from mesa.visualization.utils import force_update, update_counter
 
+from runs.app import palette as colours
 from runs.app import views
 from runs.app.live import LiveMarket
 from runs.app.past import Past
@@ -88,6 +89,11 @@ def NetworkView(
     """The network as it is drawn; see `views.network_layout` and `views.network_state`."""
 
 
+@solara.component_vue("library.vue")
+def Library() -> None:
+    """Brings the chart library to a page or a notebook; it is not written here, see README.md."""
+
+
 # Wide: a component of the page; its arguments are its properties.
 @solara.component_vue("chart.vue")
 def ChartView(
@@ -102,6 +108,7 @@ def ChartView(
     zero: bool = False,
     height: int = 170,
     channel: str = "",
+    palette: dict[str, list[str]] = colours.LINES,
     event_resync: Callable[[Any], None] | None = None,
 ) -> None:
     """A chart as it is drawn, fed by the points that are new."""
@@ -233,6 +240,8 @@ def _Plot(
         return tail.next(past, lambda start: rows(past, start)) | now
 
     channel, initial = use_live(payload, [*dependencies, again])
+    if not channel:  # on a page it is there once for all
+        Library()
     ChartView(
         title=chart.title,
         unit=chart.unit,

@@ -25,6 +25,7 @@ from runs.app.components import (
     DifferenceTable,
     ExposureNetwork,
     Histograms,
+    Library,
     LossTable,
     NodeView,
     TimeChart,
@@ -180,6 +181,7 @@ def Board(session: Session) -> None:
     assert market is not None
     bus = solara.use_memo(lambda: Bus(session.twins), [])
     provide_bus(bus)
+    Library()
 
     solara.use_effect(lambda: session.adopt(market), [market])
     with market.lock, solara.Div(classes=["ut-main"]):
