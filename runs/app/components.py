@@ -84,6 +84,9 @@ def NetworkView(
     initial: dict[str, Any],
     channel: str = "",
     chosen: str = "",
+    cascade: Sequence[dict[str, Any]] = (),
+    palette: dict[str, Any] = colours.of_network(),  # noqa: B008, the widget's default
+    event_forget: Callable[[Any], None] | None = None,
     event_select: Callable[[str], None] | None = None,
 ) -> None:
     """The network as it is drawn; see `views.network_layout` and `views.network_state`."""
@@ -142,7 +145,11 @@ def TableView(
 
 @solara.component
 def ExposureNetwork(
-    market: Market, chosen: str = "", on_select: Callable[[str], None] | None = None
+    market: Market,
+    chosen: str = "",
+    on_select: Callable[[str], None] | None = None,
+    cascade: Sequence[dict[str, Any]] = (),
+    on_forget: Callable[[], None] | None = None,
 ) -> None:
     """The exposure network, live: nodes that stay, edges as wide as exposures, flows that flash.
 
@@ -150,6 +157,8 @@ def ExposureNetwork(
         market: Any market.
         chosen: Name of the node that is marked.
         on_select: Called with the name of a node that is clicked.
+        cascade: Steps to replay, of `runs.app.replay.last_cascade`.
+        on_forget: Called when they are closed.
     """
     plan = solara.use_memo(lambda: views.network_layout(market), [market])
 
@@ -165,6 +174,8 @@ def ExposureNetwork(
         initial=initial,
         channel=channel,
         chosen=chosen,
+        cascade=list(cascade),
+        event_forget=lambda data: on_forget() if on_forget is not None else None,
         event_select=on_select or _nothing,
     )
 
@@ -472,6 +483,18 @@ def NodeView(market: Market, node: str) -> None:
     """
     label = views.title_of(market, node)
     _Facts(label, lambda: views.node_facts(market, node), [market, node])
+    columns: list[dict[str, Any]] = [
+        {"key": "whom", "label": "exposure"},
+        {"key": "channel", "label": "channel"},
+        {"key": "amount", "label": "amount", "number": True},
+    ]
+    _Table(
+        f"Exposures of {label}",
+        columns,
+        lambda: views.exposures_of(market, node),
+        [market, node],
+        "no exposure",
+    )
     for chart in views.history_of(market, node):
         TimeChart(market, chart, height=120).key(f"{node}/{chart.title}")
 

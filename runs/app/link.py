@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from runs.app.story import MOST_NOTES, Note, note_of
 from sim import reading
 from sim.errors import ScenarioError, shown
 
@@ -27,6 +28,7 @@ class Link:
         changes: Values by path, of `runs.app.parameters.changed`.
         actions: Shocks as a scenario states them, each with its block.
         twin: What the twin differs in; empty: there is none.
+        notes: Of the story.
     """
 
     scenario: str = ""
@@ -35,6 +37,7 @@ class Link:
     changes: Mapping[str, Any] = field(default_factory=dict)
     actions: list[dict[str, Any]] = field(default_factory=list)
     twin: str = ""
+    notes: list[Note] = field(default_factory=list)
 
     def query(self) -> str:
         """The link's part from the question mark on."""
@@ -43,6 +46,7 @@ class Link:
             words.append(("rng", str(self.rng)))
         words += [("set", f"{path}={json.dumps(value)}") for path, value in self.changes.items()]
         words += [("do", json.dumps(a, separators=(",", ":"))) for a in self.actions]
+        words += [("note", json.dumps(n.stated(), separators=(",", ":"))) for n in self.notes]
         if self.twin:
             words.append(("twin", self.twin))
         if self.block:
@@ -97,6 +101,15 @@ def read_link(query: str | None) -> Link:
                 problems.append(("do", f"{shown(text)} is not a shock with its block"))
         elif word == "twin":
             link.twin = text
+        elif word == "note":
+            try:
+                link.notes.append(note_of(reading.json_value(text)))
+            except reading.UnreadableError:
+                problems.append(("note", f"{shown(text)} is not a note with block and text"))
+            except ScenarioError as error:
+                problems += error.problems
+    if len(link.notes) > MOST_NOTES:
+        problems.append(("note", f"there are more than {MOST_NOTES}; leave some out"))
     if problems:
         raise ScenarioError(problems)
     link.changes = changes

@@ -73,6 +73,7 @@ class LiveMarket(Market):
         trails: What is noted of the agent that is followed.
         twin: A second market that differs in one thing, or None.
         twin_choice: Which thing; empty without a twin.
+        happened: Grows where a shock strikes and where something is counted, as liquidations.
     """
 
     def __init__(self, setup: Scenario | str = "calm", rng: int | None = None) -> None:
@@ -93,6 +94,8 @@ class LiveMarket(Market):
         self.followed: int | None = None
         self.seen: deque[np.void] = deque(maxlen=_FOLLOWED)
         self.flows: dict[tuple[str, str], float] = {}
+        self.happened = 0
+        self._counted = (0, 0.0)
         measured = {"measures.every": 1, "measures.keep": ["*"], "measures.receipts": "all"}
         super().__init__(self.asked.override(measured), rng)
         self.counters = [c for shown in all_shown() for c in shown.counters(self.setup)]
@@ -135,6 +138,10 @@ class LiveMarket(Market):
             upto = at + len(counter.names)
             wide[:, at:upto] = counter.fill(receipts, rows[:, 0], self._worth)
             at = upto
+        if len(rows):
+            counted = len(self.shocks.struck), float(np.nansum(wide[-1, measured:at]))
+            self.happened += counted != self._counted
+            self._counted = counted
         if self.followed is not None and len(rows):
             wide[-1, at:] = [trail.read(self, self.followed) for trail in self.trails]
         self.past.take(wide)

@@ -55,7 +55,7 @@ def main() -> None:
         tab.goto(address + "/" + query)
         tab.wait_for_selector(".ut-head", timeout=300_000)
         print(tab.locator(".ut-head .sub").inner_text())
-        tab.get_by_role("button", name="▶", exact=True).click()
+        tab.get_by_role("button", name="Play", exact=True).click()
         tab.wait_for_timeout(3000)
         rates = [frames_a_second(tab, options.seconds / 5.0) for _ in range(5)]
         print(

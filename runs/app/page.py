@@ -1,17 +1,16 @@
-"""The page: Mesa's SolaraViz carries it, the parts that show finance are ours.
+"""The page: what a visitor sees and does.
 
 ``undertow app`` serves it, ``solara run runs.app.page`` too.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import solara
-from mesa.visualization import SolaraViz
 from mesa.visualization.utils import update_counter
 
 from runs.app import views
@@ -32,34 +31,16 @@ from runs.app.components import (
     provide_bus,
     use_live,
 )
-from runs.app.live import twin_choices
+from runs.app.live import LiveMarket, twin_choices
 from runs.app.parameters import parameters, shock_forms
-from runs.app.session import PacedMarket, Session, library
+from runs.app.player import END, EVENT, PLAY, SPEEDS
+from runs.app.session import Session, library
+from runs.app.story import MOST_TEXT
 from runs.results import SCENARIO
 
-_PLAY_INTERVAL = 11
-"""Milliseconds between two frames, on the grid of Mesa's slider."""
-_REMOUNT_SECONDS = 0.1
-_STYLE = """
-.ut-carrier { height: 0; overflow: hidden; }
-.ut-main { padding: 0 16px; display: grid; gap: 14px; max-width: 2400px; }
-.ut-main > div:empty { display: none; }
-.ut-card { background: #fff; border: 1px solid #e3e8ee; border-radius: 8px; padding: 12px 14px;
-  min-width: 0; }
-.theme--dark .ut-card { background: #1e1e1e; border-color: #2f3943; }
-.ut-grid { display: grid; gap: 14px; grid-template-columns: repeat(auto-fit, minmax(380px, 1fr)); }
-.ut-tables { display: grid; gap: 14px; align-items: start;
-  grid-template-columns: repeat(auto-fit, minmax(560px, 1fr)); }
-.ut-wide { display: grid; gap: 14px; grid-template-columns: minmax(0, 1fr); align-items: start; }
-@media (min-width: 1500px) { .ut-wide { grid-template-columns: minmax(0, 5fr) minmax(0, 3fr); } }
-.ut-card > h3 { font: 600 15px/1.3 system-ui, sans-serif; margin: 0 0 8px; }
-.ut-note { font: 13px/1.4 system-ui, sans-serif; color: #64707d; }
-.theme--dark .ut-note { color: #9aa7b4; }
-.ut-stack > * { margin-bottom: 12px; }
-.ut-side { font: 13px/1.4 system-ui, sans-serif; }
-.ut-side details > summary { cursor: pointer; font-weight: 600; padding: 4px 0; }
-.ut-cuts .v-input { margin-top: 0; } .ut-cuts .v-messages { display: none; }
-"""
+_STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+TABS = ("Shock", "Cut", "Twin", "Story", "Save")
+"""What can be done, each reached without scrolling."""
 
 
 def _settle_solara() -> None:
@@ -79,7 +60,6 @@ _settle_solara()
 @solara.component_vue("header.vue")
 def HeaderView(
     title: str,
-    blocks: int,
     agents: str,
     seed: int,
     opening: int,
@@ -90,7 +70,9 @@ def HeaderView(
 
 
 @solara.component_vue("pulse.vue")
-def PulseView(pulse: dict[str, Any], event_shown: Callable[[int], None] | None = None) -> None:
+def PulseView(
+    pulse: dict[str, Any], opening: int, event_shown: Callable[[int], None] | None = None
+) -> None:
     """Hands a frame to all components, and tells when it was shown."""
 
 
@@ -124,6 +106,90 @@ def FileLinks(files: list[dict[str, Any]]) -> None:
     """Files to take away: name and content, text or bytes."""
 
 
+# Wide: a component of the page; its arguments are its properties.
+@solara.component_vue("transport.vue")
+def Transport(
+    blocks: int,
+    goal: str,
+    speed: int,
+    speeds: list[int],
+    panel: bool,
+    opening: int,
+    initial: dict[str, Any],
+    channel: str = "",
+    event_do: Callable[[dict[str, Any]], None] | None = None,
+) -> None:
+    """The bar of controls; it also listens to keys."""
+
+
+@solara.component_vue("tabs.vue")
+def Tabs(
+    label: str, names: list[str], chosen: str, event_choose: Callable[[str], None] | None = None
+) -> None:
+    """Names of panes, of which one is open."""
+
+
+@solara.component_vue("choice.vue")
+def Choice(
+    label: str,
+    value: str,
+    options: list[tuple[str, str]] | None = None,
+    disabled: bool = False,
+    event_choose: Callable[[str], None] | None = None,
+) -> None:
+    """One of some values, by value and label; without them any text."""
+
+
+@solara.component_vue("switches.vue")
+def Switches(
+    legend: str,
+    items: list[dict[str, Any]],
+    event_turn: Callable[[dict[str, Any]], None] | None = None,
+) -> None:
+    """Boxes to tick."""
+
+
+@solara.component_vue("button.vue")
+def Button(
+    text: str,
+    main: bool = False,
+    disabled: bool = False,
+    event_press: Callable[[Any], None] | None = None,
+) -> None:
+    """Something to press."""
+
+
+@solara.component_vue("story.vue")
+def StoryView(
+    notes: list[dict[str, Any]],
+    most: int,
+    disabled: bool = False,
+    event_add: Callable[[dict[str, Any]], None] | None = None,
+    event_remove: Callable[[int], None] | None = None,
+    event_tell: Callable[[Any], None] | None = None,
+) -> None:
+    """Notes, and a field for one more."""
+
+
+# Wide: a component of the page; its arguments are its properties.
+@solara.component_vue("caption.vue")
+def CaptionView(
+    at: int,
+    count: int,
+    text: str,
+    zoom: list[float],
+    waiting: bool,
+    event_next: Callable[[Any], None] | None = None,
+    event_stop: Callable[[Any], None] | None = None,
+) -> None:
+    """What is said while a story is told."""
+
+
+@solara.component_vue("export.vue")
+def ExportView() -> None:
+    """The view as a drawing, a picture or an animation."""
+
+
 @solara.component
 def Page() -> None:
     """The whole page of one visitor."""
@@ -132,102 +198,177 @@ def Page() -> None:
     router = solara.use_router()
     session = solara.use_memo(lambda: Session(router.search), [])
     solara.lab.use_task(session.open_first, dependencies=[], prefer_threaded=True)
-    # Mesa's cards lie in the sidebar, where they would live on with another market's state:
-    # what played would play on, and a reset would open what was. So they go, and come anew.
-    mounted, set_mounted = solara.use_state(-1)
-    version = session.version.value
-
-    def mount() -> None:
-        time.sleep(_REMOUNT_SECONDS)
-        set_mounted(version)
-
-    solara.lab.use_task(mount, dependencies=[version], prefer_threaded=True)
-    market = session.market
-    with solara.Div(classes=["ut-main"]):
-        if session.notice.value:
-            solara.Warning(session.notice.value, dense=True)
-            solara.Button("Close this message", text=True, on_click=lambda: session.notice.set(""))
-    if market is None:
-        with solara.Div(classes=["ut-main"]), solara.Div(classes=["ut-card"]):
-            solara.Text(session.busy.value or "Opening the market")
-            solara.ProgressLinear(True)
-            solara.Text(
-                "Only the first start compiles, about a minute; later ones take a second.",
-                classes=["ut-note"],
-            )
-        return
-    seed = {"type": "SliderInt", "label": "Seed, from the next reset", "step": 1}
-    seed |= {"value": market.seed_number, "min": 0, "max": max(999, market.seed_number)}
-    # The second class tells when the controls are those of the market that is seen.
-    with solara.Div(classes=["ut-carrier", f"ut-opening-{mounted}"]):
-        if mounted == version:
-            SolaraViz(
-                session.shown,
-                components=[],
-                model_params={"setup": market.asked, "rng": seed},
-                name="Undertow",
-                play_interval=_PLAY_INTERVAL,
-            )
-    with solara.Div(), solara.Div():  # what is deeper comes later in the sidebar
-        _Side(session)
-    Board(session)
+    solara.use_effect(lambda: session.leave, [])
+    if session.market is None:
+        _Opening(session)
+    else:
+        _Open(session)
 
 
 @solara.component
-def Board(session: Session) -> None:
-    """What is seen: the network, the charts, the agents."""
+def _Opening(session: Session) -> None:
+    with solara.Div(classes=["ut-main"]), solara.Div(classes=["ut-card"]):
+        if session.notice.value:
+            _Notice(session)
+        solara.Text(session.busy.value or "Opening the market")
+        solara.ProgressLinear(True)
+        solara.Text(
+            "Only the first start compiles, about a minute; later ones take a second.",
+            classes=["ut-note"],
+        )
+
+
+@solara.component
+def _Open(session: Session) -> None:
+    panel, set_panel = solara.use_state(True)
     market = session.market
-    session.twins.get()
     assert market is not None
     bus = solara.use_memo(lambda: Bus(session.twins), [])
     provide_bus(bus)
     Library()
+    with solara.Div(classes=["ut-page", *([] if panel else ["ut-alone"])]):
+        _Transport(session, market, panel, lambda: set_panel(not panel))
+        with solara.Div(classes=["ut-side"]):
+            _Side(session)
+        Board(session, bus)
+        _Caption(session)
 
-    solara.use_effect(lambda: session.adopt(market), [market])
+
+@solara.component
+def _Notice(session: Session) -> None:
+    with solara.Div(classes=["ut-notice"]):
+        solara.Text(session.notice.value)
+        Button(text="Close this message", event_press=lambda _: session.notice.set(""))
+
+
+@solara.component
+def _Transport(
+    session: Session, market: LiveMarket, panel: bool, on_panel: Callable[[], None]
+) -> None:
+    player = session.player
+
+    def act(told: dict[str, Any]) -> None:
+        what, value = str(told.get("what")), told.get("value")
+        plain: dict[str, Callable[[], object]] = {
+            "play": lambda: player.play(PLAY),
+            "event": lambda: player.play(EVENT),
+            "end": lambda: player.play(END),
+            "pause": player.pause,
+            "step": player.step,
+            "reset": session.reset,
+            "panel": on_panel,
+            "close": lambda: session.chosen.set(""),
+        }
+        if what in plain:
+            plain[what]()
+        elif what == "speed" and value in SPEEDS:
+            player.speed.set(int(value))
+        elif what == "rewind" and isinstance(value, int):
+            session.rewind(value)
+
+    channel, initial = use_live(lambda: {"block": market.block}, [market])
+    with solara.Div(classes=["ut-top"]):
+        Transport(
+            blocks=market.setup.blocks,
+            goal=player.goal.value,
+            speed=player.speed.value,
+            speeds=list(SPEEDS),
+            panel=panel,
+            opening=session.version.value,
+            initial=initial,
+            channel=channel,
+            event_do=act,
+        )
+
+
+@solara.component
+def Board(session: Session, bus: Bus) -> None:
+    """What is seen: the network, the charts, the agents."""
+    market = session.market
+    session.twins.get()
+    assert market is not None
+
+    def leave() -> Callable[[], None]:
+        def close() -> None:
+            with market.lock:
+                market.close()
+
+        return close
+
+    solara.use_effect(leave, [market])
     with market.lock, solara.Div(classes=["ut-main"]):
+        if session.notice.value:
+            _Notice(session)
         with solara.Div(classes=["ut-card"]):
             _Header(session, market)
+        first, *others = views.charts(market)
         with solara.Div(classes=["ut-wide"]):
-            with solara.Div(classes=["ut-card"]):
-                solara.HTML("h3", "Who is exposed to whom")
-                ExposureNetwork(market, session.chosen.value, session.chosen.set)
-            with solara.Div(classes=["ut-card", "ut-stack"]):
-                solara.HTML("h3", "Node")
-                if session.chosen.value:
-                    NodeView(market, session.chosen.value).key(session.chosen.value)
-                else:
-                    text = "Click a node for its state and its history."
-                    solara.Text(text, classes=["ut-note"])
+            with solara.Div(classes=["ut-card"]), solara.Div(classes=["ut-net-box"]):
+                ExposureNetwork(
+                    market,
+                    session.chosen.value,
+                    session.chosen.set,
+                    session.cascade.value,
+                    lambda: session.cascade.set([]),
+                )
+                _Card(session, market)
+            with solara.Div(classes=["ut-column"]):
+                for chart in [first, *others[:1]]:
+                    with solara.Div(classes=["ut-card"]).key(chart.title):
+                        TimeChart(market, chart)
         with solara.Div():
             if market.twin is not None:
                 _Twin(market)
         with solara.Div(classes=["ut-grid"]):
-            for chart in views.charts(market):
+            for chart in others[1:]:
                 with solara.Div(classes=["ut-card"]).key(chart.title):
                     TimeChart(market, chart)
             if views.histograms(market):
                 with solara.Div(classes=["ut-card"]):
                     Histograms(market)
-        with solara.Div(classes=["ut-tables"]):
-            with solara.Div(classes=["ut-card"]):
-                solara.HTML("h3", "Classes of agents")
-                ClassTable(market)
-            if market.setup.measures.losses:
-                with solara.Div(classes=["ut-card"]):
-                    solara.HTML("h3", "Losses by part")
-                    LossTable(market)
-            if views.may_default(market):
-                with solara.Div(classes=["ut-card"]):
-                    solara.HTML("h3", "Defaults")
-                    DefaultTable(market, session.followed.value, session.follow)
-            for table in views.tables(market):
-                with solara.Div(classes=["ut-card"]).key(table.title):
-                    solara.HTML("h3", table.title)
-                    AccountTable(market, table, session.followed.value, session.follow)
-            with solara.Div(classes=["ut-card", "ut-stack"]):
-                solara.HTML("h3", "Follow an agent")
-                _Follow(session, market)
+        _Tables(session, market)
         _Pulse(session, bus)
+
+
+@solara.component
+def _Card(session: Session, market: LiveMarket) -> None:
+    """A node's card, beside the node."""
+    chosen = session.chosen.value
+    plan = views.network_layout(market)
+    node = next((n for n in plan["nodes"] if n["name"] == chosen), None)
+    if node is None:
+        return
+    across, down = node["x"] / plan["width"], node["y"] / plan["width"]
+    side = {"left": f"calc({100 * across:.1f}cqw + 30px)"}
+    if across > 0.5:
+        side = {"right": f"calc({100 * (1 - across):.1f}cqw + 30px)"}
+    top = f"clamp(0px, calc({100 * down:.1f}cqw - 80px), calc(100% - 340px))"
+    with solara.Div(classes=["ut-pop", "ut-stack"], style=side | {"top": top}):
+        Button(text="Close", event_press=lambda _: session.chosen.set(""))
+        NodeView(market, chosen).key(chosen)
+
+
+@solara.component
+def _Tables(session: Session, market: LiveMarket) -> None:
+    with solara.Div(classes=["ut-tables"]):
+        with solara.Div(classes=["ut-card"]):
+            solara.HTML("h2", "Classes of agents")
+            ClassTable(market)
+        if market.setup.measures.losses:
+            with solara.Div(classes=["ut-card"]):
+                solara.HTML("h2", "Losses by part")
+                LossTable(market)
+        if views.may_default(market):
+            with solara.Div(classes=["ut-card"]):
+                solara.HTML("h2", "Defaults")
+                DefaultTable(market, session.followed.value, session.follow)
+        for table in views.tables(market):
+            with solara.Div(classes=["ut-card"]).key(table.title):
+                solara.HTML("h2", table.title)
+                AccountTable(market, table, session.followed.value, session.follow)
+        with solara.Div(classes=["ut-card", "ut-stack"]):
+            solara.HTML("h2", "Follow an agent")
+            _Follow(session, market)
 
 
 @solara.component
@@ -238,18 +379,21 @@ def _Pulse(session: Session, bus: Bus) -> None:
     assert market is not None
     with market.lock:
         session.pace.sent += 1
-        pulse = {"frame": session.pace.sent, "parts": bus.gather()}
+        pulse = {"frame": session.pace.sent, "block": market.block, "parts": bus.gather()}
     solara.use_effect(session.look, [session.pace.sent])
-    PulseView(pulse=pulse, event_shown=session.pace.tell)
+    PulseView(pulse=pulse, opening=session.version.value, event_shown=session.pace.tell)
 
 
 @solara.component
-def _Header(session: Session, market: PacedMarket) -> None:
+def _Header(session: Session, market: LiveMarket) -> None:
     def now() -> dict[str, Any]:
+        said, danger = views.news(market)
         return {
             "block": market.block,
             "frame": session.pace.sent,
             "when": f"{market.setup.time_of(market.block):%d %b %Y %H:%M} UTC",
+            "news": said,
+            "danger": danger,
             "figures": views.headline(market),
             "link": session.link(),
         }
@@ -257,7 +401,6 @@ def _Header(session: Session, market: PacedMarket) -> None:
     channel, initial = use_live(now, [market])
     HeaderView(
         title=market.setup.title,
-        blocks=market.setup.blocks,
         agents=f"{len(market.agents):,} agents",
         seed=market.seed_number,
         opening=session.version.value,
@@ -267,32 +410,32 @@ def _Header(session: Session, market: PacedMarket) -> None:
 
 
 @solara.component
-def _Twin(market: PacedMarket) -> None:
+def _Twin(market: LiveMarket) -> None:
     with solara.Div(classes=["ut-tables"]):
         with solara.Div(classes=["ut-card"]):
             DifferenceChart(market, height=300)
         with solara.Div(classes=["ut-card"]):
             choice = twin_choices(market.asked).get(market.twin_choice, "")
-            solara.HTML("h3", f"This run and its twin: {choice}")
+            solara.HTML("h2", f"This run and its twin: {choice}")
             DifferenceTable(market)
 
 
 @solara.component
-def _Follow(session: Session, market: PacedMarket) -> None:
+def _Follow(session: Session, market: LiveMarket) -> None:
     wanted, set_wanted = solara.use_state("")
     unknown = wanted and wanted not in market.ledger.accounts
 
     def follow(account: str) -> None:
-        set_wanted(account)
+        set_wanted(account.strip())
         session.follow(account.strip())
 
     first = next(iter(market.cohorts), "traders")
-    solara.InputText(
-        f"Name of an account, as {first}-0",
-        value=session.followed.value,
-        on_value=follow,
-        error=f"There is no {wanted}; the first of a class is called 0." if unknown else False,
+    Choice(
+        label=f"Name of an account, as {first}-0", value=session.followed.value, event_choose=follow
     )
+    if unknown:
+        text = f"There is no {wanted}; the first of a class is called 0."
+        solara.Text(text, classes=["ut-wrong"])
     if session.followed.value:
         AgentView(market, session.followed.value).key(session.followed.value)
     else:
@@ -305,77 +448,119 @@ def _Side(session: Session) -> None:
     """What can be done."""
     market = session.market
     assert market is not None
+    tab, set_tab = solara.use_state(TABS[0])
+    busy = session.busy.value
     forms = solara.use_memo(lambda: shock_forms(market.asked), [session.version.value])
+    with solara.Div():  # always there: what follows keeps its place, and what is typed in it
+        if busy:
+            solara.Text(busy)
+            solara.ProgressLinear(True)
+    Choice(
+        label="Scenario",
+        value=session.name.value,
+        options=[(name, name) for name in library()],
+        disabled=bool(busy),
+        event_choose=session.choose,
+    )
+
+    def reseed(text: str) -> None:
+        if text.strip().isdigit():
+            session.reset(int(text))
+
+    Choice(label="Seed", value=str(market.seed_number), disabled=bool(busy), event_choose=reseed)
+    with solara.Div(classes=["ut-acts"]):
+        Tabs(label="What can be done", names=list(TABS), chosen=tab, event_choose=set_tab)
+        for name, pane in zip(TABS, (_Shock, _Cuts, _Compare, _Story, _Save), strict=True):
+            shown = {} if name == tab else {"display": "none"}
+            with solara.Div(classes=["ut-pane"], style=shown).key(
+                name
+            ):  # closed ones keep what is typed
+                if pane is _Shock:
+                    _Shock(session, forms)
+                else:
+                    pane(session)
+    _Parameters(session)
+
+
+@solara.component
+def _Parameters(session: Session) -> None:
+    busy = session.busy.value
     shown = solara.use_memo(
         lambda: [asdict(p) for p in parameters(session.base)], [session.version.value]
     )
-    _Cards(session, shown, forms)
+    with solara.Div(classes=["ut-parameters"]):
+        solara.HTML("h2", "Parameters")
+        ParameterList(
+            parameters=shown,
+            changes=session.changes.value,
+            errors=session.errors.value,
+            event_change=lambda data: session.turn(str(data["path"]), data["value"]),
+            event_back=lambda data: session.turn_back(str(data["path"])),
+        )
+        Button(
+            text="Apply and restart",
+            main=True,
+            event_press=lambda _: session.apply(),
+            disabled=bool(busy or session.errors.value) or not session.unapplied,
+        )
 
 
 @solara.component
-def _Cards(session: Session, shown: list[dict[str, Any]], forms: list[dict[str, Any]]) -> None:
-    """In the sidebar, below Mesa's cards."""
-    busy = session.busy.value
-    # The key keeps what is open and typed here when Mesa's cards are made anew.
-    with solara.Sidebar(), solara.Column(classes=["ut-side"]).key("undertow"):
-        with solara.Div():  # always there: what follows keeps its place, and what is typed in it
-            if busy:
-                solara.Text(busy)
-                solara.ProgressLinear(True)
-        with solara.Card("Scenario"):
-            solara.Select(
-                "Scenario",
-                value=session.name.value,
-                values=list(library()),
-                on_value=session.choose,
-                disabled=bool(busy),
-            )
-            ParameterList(
-                parameters=shown,
-                changes=session.changes.value,
-                errors=session.errors.value,
-                event_change=lambda data: session.turn(str(data["path"]), data["value"]),
-                event_back=lambda data: session.turn_back(str(data["path"])),
-            )
-            solara.Button(
-                "Apply and restart",
-                color="primary",
-                on_click=session.apply,
-                disabled=bool(busy or session.errors.value) or not session.unapplied,
-            )
-        with solara.Card("Shock"):
-            ShockForm(forms=forms, errors=session.shock_errors.value, event_strike=session.strike)
-            _Struck(session)
-        with solara.Card("Cut"):
-            _Cuts(session)
-        with solara.Card("Compare with a twin"):
-            _Compare(session)
-        with solara.Card("Save and share"):
-            _Save(session)
-
-
-@solara.component
-def _Struck(session: Session) -> None:
+def _Shock(session: Session, forms: list[dict[str, Any]]) -> None:
+    ShockForm(forms=forms, errors=session.shock_errors.value, event_strike=session.strike)
     session.acts.get()
     market = session.market
     assert market is not None
-    for action in market.actions[-5:]:
+    for action in market.actions[-3:]:
         state = f"block {action.block:,}: {views.spoken(action.shock)}"
         solara.Text(state, classes=["ut-note"])
+    Button(
+        text="Trace the last shock's cascade",
+        event_press=lambda _: session.trace(),
+        disabled=bool(session.busy.value),
+    )
+
+
+@solara.component
+def _Story(session: Session) -> None:
+    notes = [
+        {"block": n.block, "text": n.text, "node": n.node, "zoom": list(n.zoom)}
+        for n in session.story.notes.value
+    ]
+    StoryView(
+        notes=notes,
+        most=MOST_TEXT,
+        disabled=bool(session.busy.value),
+        event_add=session.note,
+        event_remove=session.unnote,
+        event_tell=lambda _: session.tell(),
+    )
+
+
+@solara.component
+def _Caption(session: Session) -> None:
+    story = session.story
+    at, notes = story.at.value, story.notes.value
+    note = notes[at] if 0 <= at < len(notes) else None
+    CaptionView(
+        at=at if note is not None else -1,
+        count=len(notes),
+        text=note.text if note is not None else "",
+        zoom=list(note.zoom) if note is not None else [],
+        waiting=story.waiting.value,
+        event_next=lambda _: story.next(),
+        event_stop=lambda _: story.stop(),
+    )
 
 
 @solara.component
 def _Cuts(session: Session) -> None:
     session.acts.get()
-    text = "What works. Untick to cut it from the next block on, tick to let it work again."
-    solara.Text(text, classes=["ut-note"])
-    with solara.Div(classes=["ut-cuts"]):
-        for label, (_, action) in session.cuts().items():
-            solara.Checkbox(
-                label=label,
-                value=action is None,
-                on_value=lambda works, label=label: session.switch(label, not works),
-            ).key(label)
+    Switches(
+        legend="What works. Untick to cut it from the next block on, tick to let it work again.",
+        items=[{"label": k, "on": action is None} for k, (_, action) in session.cuts().items()],
+        event_turn=lambda told: session.switch(str(told["label"]), not told["on"]),
+    )
 
 
 @solara.component
@@ -383,13 +568,11 @@ def _Compare(session: Session) -> None:
     market = session.market
     assert market is not None
     session.twins.get()
-    choices = {"": "no twin"} | twin_choices(market.asked)
-    by_label = {label: choice for choice, label in choices.items()}
-    solara.Select(
-        "The twin has",
-        value=choices[market.twin_choice],
-        values=list(by_label),
-        on_value=lambda label: session.compare(by_label.get(label, "")),
+    Choice(
+        label="The twin has",
+        value=market.twin_choice,
+        options=[("", "no twin"), *twin_choices(market.asked).items()],
+        event_choose=session.compare,
         disabled=bool(session.busy.value),
     )
     text = "The same scenario and seed with one thing different, from the first block on. Dashed."
@@ -401,14 +584,14 @@ def _Save(session: Session) -> None:
     market = session.market
     assert market is not None
     ShareLink()
+    solara.Text("This view, as a file:", classes=["ut-note"])
+    ExportView()
     toml = solara.use_memo(lambda: market.as_scenario().to_toml(), [market, session.acts.value])
     FileLinks(files=[{"name": "scenario.toml", "content": toml}])
-    solara.Button(
-        "Make the run's files",
-        on_click=session.prepare_files,
+    Button(
+        text="Make the run's files",
+        event_press=lambda _: session.prepare_files(),
         disabled=bool(session.busy.value),
-        text=True,
-        icon_name="mdi-file-cog-outline",
     )
     if session.files.value:
         text = f"Up to block {session.files_block:,}, as undertow run leaves them:"

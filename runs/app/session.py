@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,9 @@ from mesa.visualization.utils import force_update
 from runs.app.link import Link, read_link
 from runs.app.live import Action, LiveMarket, run_files
 from runs.app.parameters import changed, parameters, shock_of, shocks_of
+from runs.app.player import Pace, Player
+from runs.app.replay import last_cascade
+from runs.app.story import MOST_NOTES, Note, Story, note_of
 from runs.app.work import Work
 from sim import Scenario
 from sim.compiled import on_compilation
@@ -28,9 +30,6 @@ SCENARIO_VARIABLE = "UNDERTOW_SCENARIO"
 """Environment variable: the scenario that a page opens with, a name or a file's path."""
 SEED_VARIABLE = "UNDERTOW_RNG"
 _FIRST = "calm"
-_BEHIND = 2
-"""Frames that the browser may be behind before the market waits for it."""
-_PATIENCE = 1.0
 _MECHANISMS = {
     "interconnected": "links between pools",
     "gas_binds": "gas and full blocks",
@@ -84,62 +83,16 @@ def load(name: str) -> Scenario:
     return Scenario.load(library()[name])
 
 
-class Pace:
-    """Keeps the market from running away from the browser that draws it."""
-
-    def __init__(self) -> None:
-        """Nothing sent, nothing shown."""
-        self.sent = 0
-        self.shown = 0
-        self._news = threading.Condition()
-
-    def tell(self, frame: int) -> None:
-        """Note that the browser has drawn a frame."""
-        with self._news:
-            self.shown = max(self.shown, frame)
-            self._news.notify_all()
-
-    def wait(self) -> None:
-        """Wait until the browser is not far behind; not for ever, it may be gone."""
-        with self._news:
-            self._news.wait_for(lambda: self.sent - self.shown < _BEHIND, _PATIENCE)
-
-
-class PacedMarket(LiveMarket):
-    """A live market that waits for the page that shows it."""
-
-    pace: Pace | None = None
-
-    def step(self) -> None:
-        """Make one block once the page has shown what was made before."""
-        if self.pace is not None:
-            self.pace.wait()
-        super().step()
-
-
-class NoMarket:
-    """What Mesa's page steps before there is a market, and once a tab is gone: nothing.
-
-    A tab that is closed while it plays leaves Mesa's thread with the first value again,
-    and what plays when another scenario is opened finds this.
-    """
-
-    running = False
-
-    def __init__(self, setup: object = None, rng: object = None) -> None:
-        """Take what a market takes: Mesa looks at it."""
-
-    def step(self) -> None:
-        """Make no block."""
-
-
 class Session:
     """The state of one page; every visitor, and every tab, has its own.
 
     Attributes:
         name: Of the scenario that is open.
         changes: What was turned in it, by path; applied or not yet.
-        shown: What Mesa's page steps: the market, once it is open.
+        pace: Of the browser that shows the market.
+        player: Makes the market go on.
+        story: Notes, and the talk that tells them.
+        cascade: Steps of the last shock's cascade, once it was asked for.
         version: Grows whenever another scenario is opened.
         errors: Problems of parameters by path.
         shock_errors: Problems of the last shock by field.
@@ -155,11 +108,14 @@ class Session:
     def __init__(self, query: str | None) -> None:
         """Begin with what a link says."""
         self.pace = Pace()
+        self.player = Player(self.pace, force_update, self._complain)
+        self.story = Story(self.player, lambda node: self.chosen.set(node))
+        self.cascade: solara.Reactive[list[dict[str, Any]]] = solara.reactive([])
         self.applied: dict[str, Any] = {}
         self.files_block = -1
         self.name = solara.reactive(first_scenario())
         self.changes: solara.Reactive[dict[str, Any]] = solara.reactive({})
-        self.shown: solara.Reactive[PacedMarket | NoMarket] = solara.reactive(NoMarket())
+        self._market: LiveMarket | None = None
         self.version = solara.reactive(0)
         self.errors: solara.Reactive[dict[str, str]] = solara.reactive({})
         self.shock_errors: solara.Reactive[dict[str, str]] = solara.reactive({})
@@ -180,11 +136,13 @@ class Session:
         return self.tasks.shown
 
     @property
-    def market(self) -> PacedMarket | None:
+    def market(self) -> LiveMarket | None:
         """The market, None while the first one opens."""
         self.version.get()  # whoever asks is to ask again when another one is opened
-        shown = self.shown.value
-        return shown if isinstance(shown, PacedMarket) else None
+        return self._market
+
+    def _complain(self, text: str) -> None:
+        self.notice.set(text)
 
     # Opening
 
@@ -221,25 +179,31 @@ class Session:
             text = f"{link.block:,} is beyond the run, which has {setup.blocks:,}; give fewer"
             raise ScenarioError([("block", text)])
         with on_compilation(lambda name: self.tasks.say(f"Compiling, once: {name}")):
-            market = PacedMarket(setup, link.rng)
+            market = LiveMarket(setup, link.rng)
             market.prepare()  # here it is said; a page that plays would stand still
             if link.block:
                 self.tasks.say(f"Going to block {link.block:,}")
             market.restore(actions, link.block)
             if link.twin:
                 market.compare(link.twin)
-        market.pace = self.pace
         self.base = base
+        if link.scenario != self.name.value:
+            self.chosen.set("")
         self.applied = dict(link.changes)
         self.name.set(link.scenario)
         self.changes.set(dict(link.changes))
         self.errors.set({})
-        self.chosen.set("")
-        self.followed.set("")
-        # Of its own for every opening: a thread of Mesa's that still plays has the one before.
-        before, self.shown = self.shown, solara.reactive(market)
+        self.files.set({})
+        if self.followed.value in market.ledger.accounts:
+            market.follow(self.followed.value)
+        else:
+            self.followed.set("")
+        self._market = market
+        self.cascade.set([])
+        self.story.notes.set(list(link.notes))
+        self.story.at.set(-1)
+        self.player.take(market)
         self.version.set(self.version.value + 1)
-        before.set(NoMarket())
 
     def work(self, text: str, function: Callable[[], None], beside: bool = False) -> None:
         """Do something long in a thread of its own, and show what is being done.
@@ -266,19 +230,13 @@ class Session:
 
         self.tasks.start(text, do)
 
-    def adopt(self, market: PacedMarket) -> Callable[[], None]:
-        """Take over a market that a reset has opened, which knows no page.
-
-        Returns:
-            What lets go of it again.
-        """
-        market.pace = self.pace
-        self.files.set({})
-        if self.followed.value in market.ledger.accounts:
-            market.follow(self.followed.value)
-        else:
-            self.followed.set("")
-        return market.close
+    def leave(self) -> None:
+        """Let go of the market: its tab is gone."""
+        self.player.take(None)
+        market, self._market = self._market, None
+        if market is not None:
+            with market.lock:
+                market.close()
 
     # Choosing
 
@@ -324,7 +282,8 @@ class Session:
             return
         market = self.market
         rng = market.seed_number if market is not None else None
-        link = Link(self.name.value, rng, 0, dict(self.changes.value))
+        notes = self.story.notes.value
+        link = Link(self.name.value, rng, 0, dict(self.changes.value), notes=notes)
         self.notice.set("")
 
         def open_changed() -> None:
@@ -332,6 +291,89 @@ class Session:
                 self._open(link)
 
         self.work("Opening the market", open_changed, beside=True)
+
+    def reset(self, rng: int | None = None) -> None:
+        """Open the market anew, from its first block.
+
+        Args:
+            rng: Seed; None: the same.
+        """
+        market = self.market
+        if market is not None:
+            rng = market.seed_number if rng is None else rng
+            notes = self.story.notes.value
+            link = Link(self.name.value, rng, 0, dict(self.applied), notes=notes)
+            self.player.pause()
+            self.work("Opening the market", lambda: self._open(link))
+
+    def rewind(self, block: int) -> None:
+        """Go back to a block, to go on from there: what was done later is undone."""
+        market = self.market
+        if market is None or not 0 <= block < market.block:
+            return
+        self.player.pause()
+        with market.lock:
+            actions = [a.stated() for a in market.actions if a.block <= block]
+            rng, twin = market.seed_number, market.twin_choice
+        notes = self.story.notes.value
+        link = Link(self.name.value, rng, block, dict(self.applied), actions, twin, notes)
+        self.work("Going back", lambda: self._open(link))
+
+    # Telling
+
+    def note(self, content: Any) -> None:
+        """Note something at this block, with the card that is open; say what is wrong with it."""
+        market = self.market
+        if market is None or not isinstance(content, Mapping):
+            return
+        here = {"block": market.block, "node": self.chosen.value}
+        if len(self.story.notes.value) >= MOST_NOTES:
+            self.notice.set(f"A story has at most {MOST_NOTES} notes; take one out.")
+            return
+        try:
+            self.story.add(note_of({**content, **here}))
+        except ScenarioError as error:
+            self.notice.set(_said(error))
+        force_update()  # the address has it too
+
+    def unnote(self, number: int) -> None:
+        """Take a note out."""
+        self.story.remove(number)
+        force_update()
+
+    def tell(self) -> None:
+        """Tell the story from the beginning: all that was done is done again in its block."""
+        market = self.market
+        if market is None or not self.story.notes.value:
+            return
+        self.player.pause()
+        with market.lock:
+            actions = [a.stated() for a in market.actions]
+            rng, twin = market.seed_number, market.twin_choice
+        notes: list[Note] = self.story.notes.value
+        link = Link(self.name.value, rng, 0, dict(self.applied), actions, twin, notes)
+
+        def begin() -> None:
+            self._open(link)
+            self.story.begin()
+
+        self.work("Going to the beginning", begin)
+
+    def trace(self) -> None:
+        """Trace what the last shock led to, in a run of its own."""
+        market = self.market
+        if market is None:
+            return
+        with market.lock:
+            setup, rng, block = market.as_scenario(), market.seed_number, market.block
+
+        def make() -> None:
+            steps = last_cascade(setup, rng, block)
+            self.cascade.set(steps)
+            if len(steps) < 2:
+                self.notice.set("The last shock has led to nothing that can be traced.")
+
+        self.work("Tracing the cascade", make)
 
     # Acting
 
@@ -426,7 +468,8 @@ class Session:
             actions = [a.stated() for a in market.actions]
             rng, block = market.seed_number, market.block
             twin = market.twin_choice
-        return Link(self.name.value, rng, block, self.applied, actions, twin).query()
+        notes = self.story.notes.value
+        return Link(self.name.value, rng, block, self.applied, actions, twin, notes).query()
 
     def prepare_files(self) -> None:
         """Do the run again, apart from the page, for the files that it leaves."""

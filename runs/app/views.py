@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+import networkx as nx
 import numpy as np
 import pandas as pd
 
@@ -32,8 +33,13 @@ from sim.shown import (
     shown_by_node,
 )
 
-_X = (110.0, 400.0, 690.0, 920.0)
-_ROW = 86.0
+_X = (160.0, 335.0, 510.0, 655.0)
+"""Columns of the network, as `sim.shown.Place` has them."""
+_WIDTH = 720.0
+_TOP = 34.0
+_ROW, _ROW_OF_AGENTS = 86.0, 44.0
+"""Agents have their names beside them, all others below."""
+_LEAST_ROWS = 5
 
 
 def number(value: float) -> str:
@@ -80,15 +86,17 @@ def network_layout(market: Market) -> dict[str, Any]:
     graph = everybody(market.exposure(), market.setup)
     place, look = places(graph, market.setup), looks(graph, market.setup)
     filled = Counter(column for column, _ in place.values())
-    rows = max(filled.values())
+    rows = {column: _ROW if column else _ROW_OF_AGENTS for column in filled}
+    tall = max([filled[c] * rows[c] for c in filled] + [_ROW * _LEAST_ROWS])
     nodes = [
         {
             "name": name,
             "label": name.removeprefix(look[name].prefix),
             "kind": data["kind"],
             "scale": _scale(look[name]),
+            "column": place[name][0],
             "x": _X[place[name][0]],
-            "y": round(46.0 + _ROW * rows * place[name][1], 1),
+            "y": round(_TOP + tall * place[name][1] - (0 if place[name][0] == 0 else 14), 1),
             "light": look[name].light or look[name].colour,
             "dark": look[name].dark or look[name].light or look[name].colour,
         }
@@ -96,8 +104,8 @@ def network_layout(market: Market) -> dict[str, Any]:
     ]
     above = [{"text": text, "x": _X[c]} for c, text in heads(look.values()).items()]
     scales = dict.fromkeys(one.scale for one in look.values() if one.scale is not None)
-    legend = [{"text": _spoken(s), "diverging": s.diverging} for s in scales]
-    size = {"width": 1000.0, "height": 66.0 + _ROW * rows}
+    legend = [_spoken(s) for s in scales]
+    size = {"width": _WIDTH, "height": _TOP + tall}
     _LAYOUTS[market] = size | {"nodes": nodes, "heads": above, "scales": legend}
     return _LAYOUTS[market]
 
@@ -108,10 +116,14 @@ def _scale(look: Look) -> dict[str, Any] | None:
     return None if scale is None else {"most": scale.most, "diverging": scale.diverging}
 
 
-def _spoken(scale: Scale) -> str:
-    """A scale as the legend has it: imbalance of a pool, −10 % to +10 %."""
-    most = f"{100.0 * scale.most:.0f} %"
-    return f"{scale.label}, " + (f"−{most} to +{most}" if scale.diverging else f"0 to {most}")
+def _spoken(scale: Scale) -> dict[str, Any]:
+    """A scale as the legend has it: what it is, and what its ends and middle are."""
+    most = f"{100.0 * scale.most:.0f}"
+    if scale.diverging:
+        ends = ["−100", f"−{most}", "0", f"+{most}", "+100 %"]
+    else:
+        ends = ["0", f"{most} %"]
+    return {"text": scale.label, "diverging": scale.diverging, "ends": ends}
 
 
 def network_state(market: Market, flows: Mapping[tuple[str, str], float]) -> dict[str, Any]:
@@ -125,20 +137,14 @@ def network_state(market: Market, flows: Mapping[tuple[str, str], float]) -> dic
         nodes by name (r in pixels, tone, distress in [0, 1], text, title) and edges
         (u, v, channel, weight, width in pixels, flash in [0, 1], title).
     """
-    graph = everybody(market.exposure(), market.setup)
-    unit = market.numeraire
+    states = node_states(market)
+    graph, look, unit = _graph(market), _look(market), market.numeraire
     values = {n: abs(d["value"]) for n, d in graph.nodes(data=True) if d["kind"] != "venue"}
     largest = max((v for v in values.values() if v == v), default=0.0) or 1.0
     nodes = {}
-    look, owners, seen = looks(graph, market.setup), shown_by_node(market.setup), watched(market)
-    for name, data in graph.nodes(data=True):
-        value = float(data["value"])
-        if name in owners:
-            tone, distress, text, about = owners[name].state(seen, name, value)
-        else:
-            tone, distress, text, about = _state(market, name, data["kind"], value)
+    for name, (kind, (tone, distress, text, about)) in states.items():
         share = min(values.get(name, 0.0) / largest, 1.0)
-        radius = 16.0 if data["kind"] == "venue" else 7.0 + 17.0 * math.sqrt(share)
+        radius = 13.0 if kind == "venue" else 6.0 + 12.0 * math.sqrt(share)
         label = name.removeprefix(look[name].prefix)
         nodes[name] = {
             "r": round(radius, 1),
@@ -164,19 +170,81 @@ def network_state(market: Market, flows: Mapping[tuple[str, str], float]) -> dic
         }
     busiest = max(flows.values(), default=0.0)
     flash: dict[tuple[str, str, str], float] = {}
+    moved: dict[tuple[str, str, str], list[str]] = {}
+    along: dict[tuple[str, str, str], float] = {}
     for (u, v), amount in flows.items():
         if not amount > 0.0 or u not in graph or v not in graph:
             continue
         key = first.get((u, v)) or first.get((v, u))
         if key is None:
             key = first[u, v] = (u, v, "flow")
-            edges[key] = {"channel": "flow", "weight": 0.0, "width": 1.0, "title": f"{u} → {v}"}
+            edges[key] = {"channel": "flow", "weight": 0.0, "width": 1.0, "title": ""}
         flash[key] = flash.get(key, 0.0) + 0.25 + 0.7 * math.sqrt(amount / busiest)
+        along[key] = along.get(key, 0.0) + (amount if (u, v) == key[:2] else -amount)
+        moved.setdefault(key, []).append(f"{u} → {v}: {money(amount)} {unit} in the last frame")
     rows = [
-        {"u": key[0], "v": key[1], "flash": round(min(flash.get(key, 0.0), 0.95), 2)} | edge
+        {
+            "u": key[0],
+            "v": key[1],
+            "flash": round(min(flash.get(key, 0.0), 0.95), 2),
+            "back": along.get(key, 0.0) < 0.0,
+        }
+        | edge
+        | {"title": "\n".join(filter(None, [edge["title"], *moved.get(key, [])]))}
         for key, edge in edges.items()
     ]
     return {"nodes": nodes, "edges": rows}
+
+
+def exposures_of(market: Market, node: str) -> list[dict[str, str]]:
+    """Edges of a node: towards or from whom, by which channel, and how much; largest first."""
+    node_states(market)
+    graph, unit = _graph(market), market.numeraire
+    edges = [(f"on {v}", d) for _, v, d in graph.out_edges(node, data=True)]
+    edges += [(f"of {u}", d) for u, _, d in graph.in_edges(node, data=True)]
+    edges.sort(key=lambda edge: -float(edge[1]["weight"]))
+    return [
+        {"whom": whom, "channel": d["channel"], "amount": f"{money(float(d['weight']))} {unit}"}
+        for whom, d in edges
+    ]
+
+
+class _Moment(NamedTuple):
+    """What was read of a market after a block, for all that show it."""
+
+    block: int
+    graph: nx.MultiDiGraph
+    look: dict[str, Look]
+    states: dict[str, tuple[str, State]]
+
+
+_MOMENTS: WeakKeyDictionary[Market, _Moment] = WeakKeyDictionary()
+
+
+def node_states(market: Market) -> dict[str, tuple[str, State]]:
+    """Kind and state of each node of the network as it is now, by name."""
+    known = _MOMENTS.get(market)
+    if known is not None and known.block == market.block:
+        return known.states
+    graph = everybody(market.exposure(), market.setup)
+    look, owners, seen = looks(graph, market.setup), shown_by_node(market.setup), watched(market)
+    states = {}
+    for name, data in graph.nodes(data=True):
+        value, kind = float(data["value"]), str(data["kind"])
+        if name in owners:
+            states[name] = kind, owners[name].state(seen, name, value)
+        else:
+            states[name] = kind, _state(market, name, kind, value)
+    _MOMENTS[market] = _Moment(market.block, graph, look, states)
+    return states
+
+
+def _graph(market: Market) -> nx.MultiDiGraph:
+    return _MOMENTS[market].graph
+
+
+def _look(market: Market) -> dict[str, Look]:
+    return _MOMENTS[market].look
 
 
 def _state(market: Market, name: str, kind: str, value: float) -> State:
@@ -448,6 +516,44 @@ def node_facts(market: Market, node: str) -> list[tuple[str, str]]:
 
 
 # At the top
+
+
+IN_DANGER = 0.25
+"""Distress from which on a node is named at the top."""
+_NAMED = 2
+_RECENT = 100
+"""Blocks for which a shock is told of at the top."""
+
+
+def news(market: Market) -> tuple[str, str]:
+    """What is going on, and who is in danger, a sentence each; "": nobody is."""
+    said = []
+    first = next((a for a in market.venue.names), None)
+    if first is not None:
+        past = past_of(market).values(f"venue.{first}.price")
+        price = market.price(first)
+        said.append(f"{first} {price:,.4g} {market.numeraire}")
+        if len(past) and past[0] > 0.0:
+            said[-1] += f", {100.0 * (price / past[0] - 1.0):+.1f} % since the start"
+    counted = [f for shown in all_shown() for f in shown.headline(market)]
+    told = [" ".join(filter(None, f[1:] + f[:1])) for f in counted if f.value != "0"]
+    struck = market.shocks.struck
+    if struck and market.block - struck[-1][0] < _RECENT:
+        said.append(f"{spoken(struck[-1][1])} in block {struck[-1][0]:,}")
+    else:
+        said += told[:1]
+    ranked = sorted(
+        ((state.distress, name) for name, (_, state) in node_states(market).items()),
+        key=lambda found: -found[0],
+    )
+    ill = [
+        f"{title_of(market, name)} {100.0 * share:.0f} %"
+        for share, name in ranked
+        if share >= IN_DANGER
+    ]
+    more = f" and {len(ill) - _NAMED} more" if len(ill) > _NAMED else ""
+    danger = f"In distress: {', '.join(ill[:_NAMED])}{more}." if ill else ""
+    return "; ".join(said) + ".", danger
 
 
 def headline(market: Market) -> list[dict[str, str]]:

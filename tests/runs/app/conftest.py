@@ -79,15 +79,7 @@ class Visitor:
     def button(self, name: str) -> Any:
         return self.tab.get_by_role("button", name=name, exact=True)
 
-    def controlled(self) -> None:
-        """Wait until Mesa's controls are those of the market that is seen."""
-        self.until(
-            "() => document.querySelector('.ut-carrier.ut-opening-'"
-            " + document.querySelector('.ut-head').dataset.opening)"
-        )
-
     def step(self, times: int = 1) -> None:
-        self.controlled()
         for _ in range(times):
             block = self.block
             self.button("Step").click()
@@ -95,14 +87,14 @@ class Visitor:
 
     def play(self, blocks: int) -> None:
         """Play so many blocks or a few more, then pause."""
-        self.controlled()
-        self.button("▶").click()
+        self.button("Play").click()
         self.reach(self.block + blocks)
-        self.button("❚❚").click()
-        self.button("▶").wait_for()
+        self.button("Pause").click()
+        self.button("Play").wait_for()
         self.tab.wait_for_timeout(400)
 
     def shock(self, kind: str, **fields: object) -> None:
+        self.open_tab("Shock")
         form = self.tab.locator(".ut-form")
         form.get_by_label("kind of shock").select_option(kind)
         for name, value in fields.items():
@@ -130,10 +122,12 @@ class Visitor:
         return self.curve(title, label)[-1][1]
 
     def choose(self, label: str, option: str) -> None:
-        """Take an option of one of Solara's selects."""
-        self.tab.get_by_label(label, exact=True).click(force=True)
-        listed = self.tab.locator(".menuable__content__active").get_by_text(option, exact=True)
-        listed.click()
+        """Take an option of a select."""
+        self.tab.get_by_label(label, exact=True).select_option(label=option)
+
+    def open_tab(self, name: str) -> None:
+        """Open one of the panes of what can be done."""
+        self.tab.get_by_role("tab", name=name, exact=True).click()
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from typing import get_args
 import pytest
 
 from runs.app import session as module
-from runs.app.session import Pace, PacedMarket, Session, mechanisms
+from runs.app.live import LiveMarket
+from runs.app.session import Session, mechanisms
 from sim import Scenario
 from sim.mechanisms import present
 from sim.scenario import Mechanism
@@ -31,7 +32,7 @@ def settled(session: Session) -> Session:
     return session
 
 
-def market_of(session: Session) -> PacedMarket:
+def market_of(session: Session) -> LiveMarket:
     market = session.market
     assert market is not None
     return market
@@ -252,35 +253,57 @@ def test_the_scenario_of_the_server_is_offered_by_its_name(
         module.library.cache_clear()
 
 
-def test_before_and_after_there_is_nothing_to_step() -> None:
-    session = Session("")
+def test_a_tab_that_is_gone_lets_go_of_its_market(session: Session) -> None:
+    market = market_of(session)
+    session.player.play("end")
+    session.leave()
     assert session.market is None
-    session.shown.value.step()
-    assert not session.shown.value.running
+    block = market.block
+    time.sleep(0.5)
+    assert market.block <= block + 20_000
+    stopped = market.block
+    time.sleep(0.3)
+    assert market.block == stopped
+    session.reset()  # nothing left to reset
+    session.rewind(0)
+    assert session.market is None
 
 
-# The pace
+def test_a_reset_keeps_seed_parameters_and_who_is_followed(session: Session) -> None:
+    session.turn("agents.traders.count", 20)
+    session.apply()
+    settled(session)
+    market_of(session).advance(5)
+    session.follow("traders-3")
+    session.chosen.set("bank")
+    session.reset()
+    settled(session)
+    market = market_of(session)
+    assert (market.block, market.seed_number, len(market.cohorts["traders"])) == (0, 4, 20)
+    assert market.followed == market.ledger.account("traders-3")
+    assert session.chosen.value == "bank"
+    session.reset(9)
+    settled(session)
+    assert market_of(session).seed_number == 9
 
 
-def test_the_market_waits_for_a_page_that_is_behind() -> None:
-    pace = Pace()
-    pace.sent = 2
-    pace.tell(1)
-    begun = time.perf_counter()
-    pace.wait()  # one frame behind is fine
-    assert time.perf_counter() - begun < 0.5
-    pace.sent = 4
-    threading.Timer(0.05, pace.tell, [3]).start()
-    pace.wait()
-    assert pace.shown == 3
-
-
-def test_the_market_does_not_wait_for_ever() -> None:
-    pace = Pace()
-    pace.sent = 99
-    begun = time.perf_counter()
-    pace.wait()
-    assert 0.5 < time.perf_counter() - begun < 20.0
+def test_going_back_is_the_run_as_it_was_then(session: Session) -> None:
+    market = market_of(session)
+    market.advance(10)
+    session.strike({"kind": "price_jump", "asset": "eth", "size": -0.1})
+    market.advance(20)
+    then = market.ledger.balances.copy()
+    session.strike({"kind": "price_jump", "asset": "eth", "size": -0.5})
+    market.advance(60)
+    session.rewind(20)
+    settled(session)
+    back = market_of(session)
+    assert back is not market and back.block == 20
+    assert (back.ledger.balances == then).all()
+    assert [action.shock.size for action in back.actions] == [-0.1]
+    session.rewind(21)  # not yet
+    session.rewind(-1)
+    assert market_of(session) is back
 
 
 def test_a_link_beyond_the_end_of_the_run_is_told_at_once() -> None:
