@@ -14,6 +14,8 @@ from sim.shown import money
 
 MOST_STEPS = 80
 """Steps shown of a cascade: the largest, in their order."""
+RERUNS = 8
+"""Runs without a shock or a group that are made to name parents, those that the most ask for."""
 _SAYS = {
     LIQUIDATION: "{who} liquidated in {where}",
     SALE: "{who} sell {token} in {where}",
@@ -25,8 +27,8 @@ _SAYS = {
 def last_cascade(setup: Scenario, rng: int, blocks: int) -> list[dict[str, Any]]:
     """Run again and trace what the last shock led to.
 
-    Parents are those that order leaves (`runs.contagion.cascades`, without runs of its own), and
-    the largest where it leaves several. Events of one block that are alike are one step.
+    Parents are those that `runs.contagion.cascades` names with a few runs of its own; what would
+    ask for more is left out. Events of one block that are alike are one step.
 
     Args:
         setup: From `LiveMarket.as_scenario`.
@@ -46,7 +48,7 @@ def last_cascade(setup: Scenario, rng: int, blocks: int) -> list[dict[str, Any]]
         if not market.shocks.struck:
             raise ScenarioError([("cascade", "no shock has struck yet; strike one and go on")])
         since = market.shocks.struck[-1][0]
-        events = cascades(market, reruns=0, since=since).events
+        events = cascades(market, reruns=RERUNS, since=since).events
         unit = market.numeraire
     finally:
         market.close()

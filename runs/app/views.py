@@ -165,7 +165,7 @@ def network_state(market: Market, flows: Mapping[tuple[str, str], float]) -> dic
         edges[u, v, data["channel"]] = {
             "channel": channel,
             "weight": weight,
-            "width": round(1.0 + 8.0 * math.sqrt(weight / heaviest), 1),
+            "width": round(1.0 + 7.0 * math.sqrt(weight / heaviest), 1),
             "title": f"{u} → {v}: {data['channel']}, {money(weight)} {unit}",
         }
     busiest = max(flows.values(), default=0.0)
