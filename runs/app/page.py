@@ -339,9 +339,10 @@ def _Card(session: Session, market: LiveMarket) -> None:
     if node is None:
         return
     across, down = node["x"] / plan["width"], node["y"] / plan["width"]
-    side = {"left": f"calc({100 * across:.1f}cqw + 30px)"}
-    if across > 0.5:
-        side = {"right": f"calc({100 * (1 - across):.1f}cqw + 30px)"}
+    room = 100 * max(across, 1 - across)
+    away = f"calc({100 - room:.1f}cqw + 30px)"
+    side = {"right" if across > 0.5 else "left": away}
+    side["max-width"] = f"calc({room:.1f}cqw - 30px)"
     top = f"clamp(0px, calc({100 * down:.1f}cqw - 80px), calc(100% - 340px))"
     with solara.Div(classes=["ut-pop", "ut-stack"], style=side | {"top": top}):
         Button(text="Close", event_press=lambda _: session.chosen.set(""))
