@@ -2,7 +2,8 @@
 
 Plays a market in a real Chromium, a block a frame, and prints frames a second, how
 long a click takes to be answered meanwhile, and the memory of server and page. Then
-it goes on at many blocks a frame and prints the memory again.
+it goes on at many blocks a frame and prints the memory again, when the largest of what
+a warm visit paints was painted, and the server's memory while tabs come and go.
 """
 
 from __future__ import annotations
@@ -36,9 +37,43 @@ def answers(tab: Any, nodes: list[str], times: int) -> list[float]:
             f"document.querySelector('[data-node=\"{node}\"]').dispatchEvent("
             "new MouseEvent('click', {bubbles: true}))"
         )
-        tab.wait_for_selector(f".ut-table th:has-text('{node}')")
+        tab.wait_for_selector(f".ut-pop th:text-is('{node}')")
         found.append(time.perf_counter() - begun)
     return found
+
+
+def largest_paint(browser: Any, address: str) -> float:
+    """Seconds until the largest of a page's contents is painted, in a tab of its own."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    tab = context.new_page()
+    tab.goto(address)
+    tab.wait_for_selector(".ut-chart canvas")
+    tab.wait_for_timeout(1500)
+    found = tab.evaluate(
+        """() => new Promise(done => new PerformanceObserver(all => done(
+          all.getEntries().at(-1).startTime)).observe(
+          {type: 'largest-contentful-paint', buffered: true}))"""
+    )
+    context.close()
+    return float(found) / 1000.0
+
+
+def visits(browser: Any, address: str, tabs: int) -> None:
+    """Open tabs that play a while, and leave them."""
+    opened = []
+    for _ in range(tabs):
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        tab = context.new_page()
+        tab.goto(address, timeout=120_000)
+        tab.wait_for_selector(".ut-net .node", timeout=120_000)
+        tab.get_by_role("button", name="Step", exact=True).click()
+        opened.append(context)
+        if len(opened) == 5:  # five at a time: a browser of fifty is what would be measured
+            for one in opened:
+                one.close()
+            opened.clear()
+    for one in opened:
+        one.close()
 
 
 def main() -> None:
@@ -48,6 +83,7 @@ def main() -> None:
     parser.add_argument("--traders", type=int, default=9472, help="makes 10,000 agents of calm")
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--blocks", type=int, default=20_000)
+    parser.add_argument("--visits", type=int, default=50)
     options = parser.parse_args()
     query = f"?scenario={options.scenario}&rng=1&set=agents.traders.count={options.traders}"
     with served() as (address, pid), chromium() as browser:
@@ -67,10 +103,7 @@ def main() -> None:
             f"a click is answered in {1e3 * statistics.median(waits):.0f} ms "
             f"(at most {1e3 * max(waits):.0f})"
         )
-        # The slider of blocks a frame: to its end, a hundred.
-        slider = tab.get_by_role("slider").nth(1)
-        slider.focus()
-        slider.press("End")
+        tab.get_by_role("button", name="100×", exact=True).click()
         tab.wait_for_timeout(3000)
         last = 0
         while last < options.blocks:
@@ -80,6 +113,15 @@ def main() -> None:
                 heap = tab.evaluate("performance.memory.usedJSHeapSize") / 2**20
                 print(f"block {block:6,}: server {resident(pid):6.1f} MiB, page {heap:5.1f} MiB")
                 last = block
+        tab.close()
+        paints = [largest_paint(browser, f"{address}/?scenario=calm&rng=1") for _ in range(5)]
+        print(f"largest paint of a warm visit: {statistics.median(paints):.2f} s")
+        for _ in range(3):
+            visits(browser, f"{address}/?scenario=calm&rng=1&block=50", options.visits)
+            tail = browser.new_page()  # what a tab leaves is let go of a moment later
+            tail.wait_for_timeout(5000)
+            tail.close()
+            print(f"after {options.visits} tabs: server {resident(pid):6.1f} MiB")
 
 
 if __name__ == "__main__":

@@ -343,7 +343,7 @@ def _Card(session: Session, market: LiveMarket) -> None:
     away = f"calc({100 - room:.1f}cqw + 30px)"
     side = {"right" if across > 0.5 else "left": away}
     side["max-width"] = f"calc({room:.1f}cqw - 30px)"
-    top = f"clamp(0px, calc({100 * down:.1f}cqw - 80px), calc(100% - 340px))"
+    top = f"clamp(0px, calc({100 * down:.1f}cqw - 80px), calc(100% - 424px))"
     with solara.Div(classes=["ut-pop", "ut-stack"], style=side | {"top": top}):
         Button(text="Close", event_press=lambda _: session.chosen.set(""))
         NodeView(market, chosen).key(chosen)

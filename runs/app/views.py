@@ -534,7 +534,7 @@ def news(market: Market) -> tuple[str, str]:
         price = market.price(first)
         said.append(f"{first} {price:,.4g} {market.numeraire}")
         if len(past) and past[0] > 0.0:
-            said[-1] += f", {100.0 * (price / past[0] - 1.0):+.1f} % since the start"
+            said[-1] += f" ({100.0 * (price / past[0] - 1.0):+.1f} %)"
     counted = [f for shown in all_shown() for f in shown.headline(market)]
     told = [" ".join(filter(None, f[1:] + f[:1])) for f in counted if f.value != "0"]
     struck = market.shocks.struck
