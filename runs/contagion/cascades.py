@@ -50,7 +50,6 @@ from sim.names import VENUE
 from sim.shown import money
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from sim.market import Market
@@ -635,7 +634,7 @@ def _drawn(found: Cascades) -> Figure:
     axis.set_ylim(max(len(lanes), 1) - 0.4, -0.6)
     axis.set_xlabel("block")
     axis.grid(axis="x", alpha=0.3)
-    _explain(axis, events, joined)
+    _explain(figure, events, joined)
     axis.set_title(
         f"{len(events):,} events in trees, and {alone:,} that led to nothing and came of nothing, "
         f"not drawn;\nbranching ratio {found.branching_ratio:.2f}; area: size, the largest "
@@ -662,7 +661,7 @@ def _places(events: pd.DataFrame, lanes: Sequence[str]) -> tuple[np.ndarray, np.
     return x, lane - 0.38 + 0.76 * events["generation"].to_numpy(np.float64) / deepest
 
 
-def _explain(axis: Axes, events: pd.DataFrame, joined: pd.DataFrame) -> None:
+def _explain(figure: Figure, events: pd.DataFrame, joined: pd.DataFrame) -> None:
     marks = [
         Line2D([], [], color=colour, marker="*" if kind == SHOCK else "o", ls="", label=kind)
         for kind, colour in _COLOURS.items()
@@ -674,4 +673,4 @@ def _explain(axis: Axes, events: pd.DataFrame, joined: pd.DataFrame) -> None:
         if (joined["channel"] == channel).any()
     ]
     if marks:
-        axis.legend(handles=marks, frameon=False, fontsize=8, ncols=4, loc="lower right")
+        figure.legend(handles=marks, frameon=False, fontsize=8, ncols=8, loc="outside lower center")
