@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox
 
+    from sim import Market
+
 Guard = Mapping[str, Any]
 """A safeguard: values by dotted path, with * and ?; or ``"* path"``: a factor on its number."""
 Set = frozenset[str]
@@ -49,15 +51,15 @@ _CRISIS, _CALM = "crisis", "calm"
 # What there is to compare
 
 
-def default_guards(setup: Scenario) -> dict[str, dict[str, Any]]:
+def default_guards(setup: Scenario, opening: Market | None = None) -> dict[str, dict[str, Any]]:
     """Safeguards that a scenario has places for.
 
-    Every size is a round one, for a first look; the settings that it has already are left out. Caps
-    on what is borrowed are not among them: what is out at the start must fit in, and only the
-    market as it opens tells how much that is.
+    Every size is a round one, for a first look; the settings that it has already are left out.
 
     Args:
         setup: The scenario.
+        opening: The market as it opens, with any seed: only that tells what is borrowed then, which
+            caps must leave room for. Without it there are no caps.
 
     Returns:
         By name: ``breakers``, pools halt for an hour at a move of 10 % within ten minutes;
@@ -65,7 +67,8 @@ def default_guards(setup: Scenario) -> dict[str, dict[str, Any]]:
         collateral counts for a tenth less; ``insurance``, a fund of 2 % of the first deposits' cash
         covers the lending markets; ``slower_oracles``, each is half an hour late; ``queues``,
         protocols that pay out slowly take twice as long; ``diversified``, funds hold all their
-        assets evenly.
+        assets evenly; ``caps``, no more may be borrowed of a token than half as much again as at
+        the opening (seeds that draw more than that there are refused as they open).
     """
     content, blocks = setup.to_dict(), _blocks(setup)
     found: dict[str, dict[str, Any]] = {}
@@ -103,6 +106,13 @@ def default_guards(setup: Scenario) -> dict[str, dict[str, Any]]:
     alike = {f"agents.{a}.overlap": 1.0 for a, v in content.get("agents", {}).items()
              if _number(v.get("overlap")) not in (None, 1.0)}  # fmt: skip
     _add(found, "diversified", alike)
+    owed = {
+        f"lending.{m}.reserves.{token}.borrow_cap": 1.5 * opening.lending[m].debts(token)
+        for m, v in lending.items() if opening is not None
+        for token, reserve in v.get("reserves", {}).items()
+        if reserve.get("borrowable") and not np.isfinite(reserve.get("borrow_cap", np.inf))
+    }  # fmt: skip
+    _add(found, "caps", {path: most for path, most in owed.items() if most > 0.0})
     return found
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from runs.contagion import Plan
 from runs.contagion.safeguards import NONE, Frontier, Set, default_guards, resolved, safeguards
-from sim import Scenario
+from sim import Market, Scenario
 from sim.errors import ScenarioError
 
 Make = Callable[..., Scenario]
@@ -150,6 +150,23 @@ def test_defaults_can_be_put_in_place(name: str) -> None:
     for guard_name, guard in guards.items():
         values = resolved(setup, guard_name, guard)
         assert setup.override(values).to_dict() != setup.to_dict(), guard_name
+
+
+def test_caps_leave_room_for_what_is_borrowed_at_the_opening() -> None:
+    setup = Scenario.load("two_banks")
+    assert "caps" not in default_guards(setup), "only the market as it opens tells"
+    opening = Market(setup, rng=1)
+    caps = default_guards(setup, opening)["caps"]
+    owed = {f"lending.{m}.reserves.usdc.borrow_cap": opening.lending[m].debts("usdc")
+            for m in ("one", "two")}  # fmt: skip
+    assert set(caps) == set(owed)
+    assert all(caps[path] == pytest.approx(1.5 * owed[path]) for path in owed)
+    opening.close()
+    capped = setup.override(resolved(setup, "caps", caps))
+    for seed in (1, 2, 3):
+        market = Market(capped, rng=seed)
+        assert market.lending["two"].debts("usdc") > 0.0
+        market.close()
 
 
 @pytest.mark.parametrize(
