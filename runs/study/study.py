@@ -13,7 +13,8 @@ import json
 import keyword
 import re
 import sys
-from collections.abc import Callable, Mapping
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -39,6 +40,7 @@ from sim import Scenario, reading
 from sim.compiled import cache_folder
 from sim.distribution import Finite
 from sim.errors import ScenarioError, did_you_mean, shown
+from sim.named import enumerated, html_table
 from sim.scenario import MOST_SEED, Line, Period, Text, problems_of
 
 BASE = "base"
@@ -240,6 +242,42 @@ class Study(_Table):
     chunk: _Count = Field(256, description="Runs in a file of results.")
     _source: str | None = PrivateAttr(None)  # text of its Python file
     _file: Path | None = PrivateAttr(None)  # where it was read from
+
+    def __repr__(self) -> str:
+        told = "\n".join(
+            textwrap.fill(f"{what:<10} {text}", 96, initial_indent="  ", subsequent_indent=" " * 13)
+            for what, text in self.outline()
+        )
+        return f"Study({self.title or self.name!r})\n{told}"
+
+    __str__ = __repr__
+
+    def __rich_repr__(self) -> Iterator[str]:
+        yield self.title or self.name
+
+    def _repr_html_(self) -> str:
+        """The same as a table, for notebooks."""
+        return html_table(self.title or self.name, self.outline())
+
+    def outline(self) -> list[tuple[str, str]]:
+        """What it says, in a screenful: (what, text)."""
+        scenario = self.scenario if isinstance(self.scenario, str) else "given in it"
+        many = self.seeds.numbers
+        seeds = (
+            f"{len(many)}" if many is not None else f"{self.seeds.count} from {self.seeds.first}"
+        )
+        told = [
+            ("scenario", scenario),
+            ("set", enumerated(f"{path} = {value!r}" for path, value in self.set.items())),
+            ("parameters", enumerated(self.parameters)),
+            ("design", self.design.method),
+            ("variants", enumerated(self.variant_names, 330)),
+            ("seeds", seeds + (f", more until {self.until}" if self.until else "")),
+            ("keep", enumerated(self.keep, 330)),
+            ("derived", enumerated(self.derived)),
+            ("series", enumerated(self.series.measures) if self.series else ""),
+        ]
+        return [(what, text) for what, text in told if text]
 
     @field_validator("name")
     @classmethod

@@ -174,3 +174,13 @@ def test_shipped_studies_can_be_run(name: str) -> None:
     places, overrides = points(s), Overrides(s)
     for variant in s.variant_names:
         s.base.override(overrides.at(places[-1], variant))
+
+
+@pytest.mark.parametrize("name", Study.names())
+def test_a_study_is_shown_in_a_screenful(name: str) -> None:
+    study = Study.load(name)
+    lines = repr(study).splitlines()
+    assert len(lines) <= 24 and max(map(len, lines)) <= 100
+    assert lines[0] == f"Study({study.title!r})"
+    assert any(line.split()[0] == "keep" for line in lines[1:])
+    assert study._repr_html_().count("<tr>") == len(study.outline())

@@ -23,3 +23,14 @@ def test_what_is_nested_deep_is_refused_before_it_is_looked_at() -> None:
 def test_prices_need_a_symbol(small: Callable[..., Scenario]) -> None:
     with pytest.raises(ScenarioError, match="no asset has a symbol"):
         small().with_prices("x.csv")
+
+
+@pytest.mark.parametrize("name", Scenario.names())
+def test_a_scenario_is_shown_in_a_screenful(name: str) -> None:
+    setup = Scenario.load(name)
+    lines = repr(setup).splitlines()
+    assert len(lines) <= 24 and max(map(len, lines)) <= 100
+    assert setup.title in lines[0]
+    assert any(f"{setup.blocks:,} blocks" in line for line in lines)
+    assert setup._repr_html_().count("<tr>") == len(setup.outline())
+    assert [*setup.__rich_repr__()] == [setup.title]
