@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -37,7 +38,9 @@ from runs.app.player import END, EVENT, PLAY, SPEEDS
 from runs.app.session import Session, library
 from runs.app.story import MOST_TEXT
 from runs.results import SCENARIO
+from sim.shown import Chart
 
+_LATER_SECONDS = 0.2
 _STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 TABS = ("Shock", "Cut", "Twin", "Story", "Save")
 """What can be done, each reached without scrolling."""
@@ -225,12 +228,20 @@ def _Open(session: Session) -> None:
     assert market is not None
     bus = solara.use_memo(lambda: Bus(session.twins), [])
     provide_bus(bus)
+    # What is below the first screen comes a moment later, so that the first is there sooner.
+    late, set_late = solara.use_state(False)
+
+    def follow() -> None:
+        time.sleep(_LATER_SECONDS)
+        set_late(True)
+
+    solara.lab.use_task(follow, dependencies=[], prefer_threaded=True)
     Library()
     with solara.Div(classes=["ut-page", *([] if panel else ["ut-alone"])]):
         _Transport(session, market, panel, lambda: set_panel(not panel))
         with solara.Div(classes=["ut-side"]):
-            _Side(session)
-        Board(session, bus)
+            _Side(session, late)
+        Board(session, bus, late)
         _Caption(session)
 
 
@@ -282,7 +293,7 @@ def _Transport(
 
 
 @solara.component
-def Board(session: Session, bus: Bus) -> None:
+def Board(session: Session, bus: Bus, late: bool = True) -> None:
     """What is seen: the network, the charts, the agents."""
     market = session.market
     session.twins.get()
@@ -301,7 +312,7 @@ def Board(session: Session, bus: Bus) -> None:
             _Notice(session)
         with solara.Div(classes=["ut-card"]):
             _Header(session, market)
-        first, *others = views.charts(market)
+        charts = views.charts(market)
         with solara.Div(classes=["ut-wide"]):
             with solara.Div(classes=["ut-card"]), solara.Div(classes=["ut-net-box"]):
                 ExposureNetwork(
@@ -313,21 +324,30 @@ def Board(session: Session, bus: Bus) -> None:
                 )
                 _Card(session, market)
             with solara.Div(classes=["ut-column"]):
-                for chart in [first, *others[:1]]:
+                for chart in charts[:2]:
                     with solara.Div(classes=["ut-card"]).key(chart.title):
                         TimeChart(market, chart)
         with solara.Div():
             if market.twin is not None:
                 _Twin(market)
+        with solara.Div():
+            if late:
+                _Below(session, market, charts[2:])
+        _Pulse(session, bus)
+
+
+@solara.component
+def _Below(session: Session, market: LiveMarket, charts: list[Chart]) -> None:
+    """What is seen further down."""
+    with solara.Div(classes=["ut-below"]):
         with solara.Div(classes=["ut-grid"]):
-            for chart in others[1:]:
+            for chart in charts:
                 with solara.Div(classes=["ut-card"]).key(chart.title):
                     TimeChart(market, chart)
             if views.histograms(market):
                 with solara.Div(classes=["ut-card"]):
                     Histograms(market)
         _Tables(session, market)
-        _Pulse(session, bus)
 
 
 @solara.component
@@ -445,7 +465,7 @@ def _Follow(session: Session, market: LiveMarket) -> None:
 
 
 @solara.component
-def _Side(session: Session) -> None:
+def _Side(session: Session, late: bool) -> None:
     """What can be done."""
     market = session.market
     assert market is not None
@@ -480,7 +500,8 @@ def _Side(session: Session) -> None:
                     _Shock(session, forms)
                 else:
                     pane(session)
-    _Parameters(session)
+    if late:
+        _Parameters(session)
 
 
 @solara.component

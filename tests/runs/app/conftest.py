@@ -64,6 +64,7 @@ class Visitor:
     def ready(self) -> Visitor:
         self.tab.wait_for_selector(".ut-head")
         self.tab.wait_for_selector(".ut-net .node")
+        self.tab.wait_for_selector(".ut-tables", state="attached")
         return self
 
     def until(self, expression: str, argument: Any = None) -> None:

@@ -6,12 +6,16 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from runs.app.server import is_loopback, listen
+from runs.app.browser import resident, served
+from runs.app.measure import visits
+from runs.app.server import Housekeeper, give_back, is_loopback, listen
 from runs.cli import app
 from sim.errors import ScenarioError
 
@@ -87,3 +91,26 @@ def test_hosting_for_others_warns_and_ctrl_c_ends_it() -> None:
         server.communicate()
     assert server.returncode == 130
     assert "Traceback" not in rest
+
+
+def test_memory_is_given_back_a_moment_after_tabs_have_gone() -> None:
+    keeper = Housekeeper()
+    assert not keeper.look(3, 10.0)
+    assert not keeper.look(2, 11.0)
+    assert not keeper.look(1, 12.0)  # one more: wait again
+    assert not keeper.look(1, 13.5)
+    assert keeper.look(1, 14.5)
+    assert not keeper.look(1, 20.0)
+    assert not keeper.look(5, 21.0)
+    give_back()
+
+
+@pytest.mark.slow
+def test_tabs_that_come_and_go_leave_no_memory_behind(chromium: Any) -> None:
+    with served("calm") as (address, pid):
+        sizes = []
+        for _ in range(3):
+            visits(chromium, f"{address}/?scenario=calm&rng=1&block=50", 10)
+            time.sleep(6.0)
+            sizes.append(resident(pid))
+    assert sizes[2] < sizes[1] + 6.0, sizes  # MiB; a market alone has more
