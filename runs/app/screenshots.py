@@ -27,10 +27,12 @@ LINKS = {
     "app_black_thursday": {"scenario": "black_thursday", "rng": "1", "block": "9000"},
 }
 """Each picture's link."""
-_CHOSEN = {"app": "bank", "app_black_thursday": "bank"}
+_CHOSEN = {"app": "bank", "app_black_thursday": "maker"}
+_WITH_A_CARD = 1920
+"""Pixels from which on a picture has room for the card of a node."""
 VIEWS = {
-    "app": [("light", 1280, 900), ("dark", 1280, 900), ("light", 1920, 1080), ("dark", 1920, 1080)],
-    "app_black_thursday": [("light", 1280, 900)],
+    "app": [("light", 1280, 800), ("dark", 1280, 800), ("light", 1920, 1080), ("dark", 1920, 1080)],
+    "app_black_thursday": [("light", 1280, 800)],
 }
 """Schemes, widths and heights, pixels."""
 
@@ -50,12 +52,14 @@ def take(tab: Any, address: str, name: str, scheme: str, width: int, height: int
     tab.set_viewport_size({"width": width, "height": height})
     tab.goto(f"{address}/?{urlencode(LINKS[name])}")
     tab.wait_for_selector(".ut-net .node", timeout=300_000)
-    tab.locator(f'[data-node="{_CHOSEN[name]}"]').click()
+    tab.wait_for_selector(".ut-tables", state="attached")
+    if width >= _WITH_A_CARD:
+        tab.locator(f'[data-node="{_CHOSEN[name]}"]').click()
     for _ in range(3):  # a few blocks, so that something flows
         tab.get_by_role("button", name="Step", exact=True).click()
         tab.wait_for_timeout(300)
     tab.mouse.move(5, 5)
-    tab.wait_for_timeout(900)
+    tab.wait_for_timeout(600)
     return bytes(tab.screenshot())
 
 

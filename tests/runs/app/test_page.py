@@ -227,7 +227,10 @@ def test_a_bad_value_is_said_beside_its_field(
     row = turn(page, path, text)
     row.get_by_role("alert").wait_for()
     assert said in row.get_by_role("alert").inner_text()
-    assert page.button("Apply and restart").is_disabled()
+    page.until(
+        "() => [...document.querySelectorAll('.ut-button')]"
+        ".find(b => b.textContent === 'Apply and restart').disabled"
+    )
     page.step(1)  # the page lives on
     row.get_by_title("Back to the scenario's value").click()
     row.get_by_role("alert").wait_for(state="detached")
