@@ -264,3 +264,21 @@ def test_losses_and_defaults_are_rows_the_largest_and_the_latest_first() -> None
     assert (row["protocol"], row["entity"]) == ("bank", "Actor-2")
     plain = Market("calm", rng=1)
     assert views.losses(plain) == [] and not views.may_default(plain)
+
+
+def test_the_headline_says_what_goes_on_and_who_is_in_distress() -> None:
+    market = LiveMarket("calm", 3)
+    market.advance(10)
+    said, danger = views.news(market)
+    assert said.startswith("eth 2,") and "% since the start" in said and danger == ""
+    crash = {"kind": "price_jump", "asset": "eth", "size": -0.5}
+    market.strike(shock_of(market.asked, crash, market.block + 1))
+    market.advance(20)
+    said, danger = views.news(market)
+    assert "price jump eth -50 % in block 11" in said
+    states = {name: state.distress for name, (_, state) in views.node_states(market).items()}
+    worst = max(states, key=lambda name: states[name])
+    assert danger.startswith(f"In distress: {views.title_of(market, worst)} ")
+    market.advance(200)
+    assert "liquidations" in views.news(market)[0]
+    market.close()
