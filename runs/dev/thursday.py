@@ -138,7 +138,7 @@ def variations() -> dict[str, dict[str, Any]]:
         "keepers' limit for gas, median: 22 gwei": _limit(22.0),
         "keepers' limit for gas, median: 100 gwei": _limit(100.0),
         "keepers' limit for gas, median: 300 gwei": _limit(300.0),
-        "a stuck order lapses after five minutes": {"agents.keepers.patience": 25.0},
+        "a stuck order holds later ones for three hours": {"agents.keepers.patience": 900.0},
         "keepers: 4": {"agents.keepers.count": 4},
         "keepers: 36": {"agents.keepers.count": 36},
         "keepers have 0.3 times the cash": _cash(0.3),

@@ -97,7 +97,7 @@ def test_settings_of_protocols_and_columns_of_agents_last_as_long() -> None:
     assert maker.bid_duration == 100 and maker.auction_length == 100  # type: ignore[attr-defined]
     assert halved.oracles["osm"].heartbeat == 600
     keepers = halved.agents["keepers"].columns
-    assert keepers["patience"].value == 1800.0  # type: ignore[union-attr]
+    assert keepers["patience"].value == 50.0  # type: ignore[union-attr]
     assert keepers["attention"].value == pytest.approx(1.0 - 0.5**0.5)  # type: ignore[union-attr]
     owners = halved.agents["owners"].columns["alarm"]
     assert owners.sigma == 1.2 and owners.median == pytest.approx(0.0025, rel=0.01)  # type: ignore[union-attr]
