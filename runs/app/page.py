@@ -209,12 +209,18 @@ def Page() -> None:
 
 
 @solara.component
+def _Progress() -> None:
+    """That something is going on; what, stands beside it in words."""
+    solara.Div(classes=["ut-working"])
+
+
+@solara.component
 def _Opening(session: Session) -> None:
     with solara.Div(classes=["ut-main"]), solara.Div(classes=["ut-card"]):
         if session.notice.value:
             _Notice(session)
         solara.Text(session.busy.value or "Opening the market")
-        solara.ProgressLinear(True)
+        _Progress()
         solara.Text(
             "Only the first start compiles, about a minute; later ones take a second.",
             classes=["ut-note"],
@@ -475,7 +481,7 @@ def _Side(session: Session, late: bool) -> None:
     with solara.Div():  # always there: what follows keeps its place, and what is typed in it
         if busy:
             solara.Text(busy)
-            solara.ProgressLinear(True)
+            _Progress()
     Choice(
         label="Scenario",
         value=session.name.value,

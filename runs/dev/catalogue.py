@@ -276,6 +276,13 @@ study = Study(scenario="calm", seeds={"count": 20}, keep={"gini": gini})
 ```
 
 [cluster.md](cluster.md) goes from a laptop to a cluster.
+
+What asks where to look next makes its studies itself, in the contagion laboratory:
+which parameters a result hangs on ([sensitivity.md](sensitivity.md)), at which a scenario has what
+was measured ([calibration.md](calibration.md)), where a shock stops being local
+([criticality.md](criticality.md)), what safeguards save ([safeguards.md](safeguards.md)), which
+links carry a loss ([attribution.md](attribution.md)), and how often a shock turns systemic in
+markets of more links ([robust_yet_fragile.md](robust_yet_fragile.md)).
 """
 
 

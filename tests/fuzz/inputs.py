@@ -1029,7 +1029,7 @@ class Links(Target):
         """Open it as the page does, then use its forms."""
         from runs.app import session as module
 
-        class Small(module.PacedMarket):
+        class Small(module.LiveMarket):
             def __init__(self, setup: Any, rng: int | None = None) -> None:
                 if sum(g.count for g in setup.agents.values()) > FEW_AGENTS:
                     raise ScenarioError([("agents", "are too many for here")])
@@ -1040,8 +1040,8 @@ class Links(Target):
                 raise ScenarioError([("scenario", "there is none; choose another")])
             return self.setups[name]
 
-        before = module.load, module.PacedMarket
-        module.load, module.PacedMarket = load, Small  # type: ignore[assignment, misc]
+        before = module.load, module.LiveMarket
+        module.load, module.LiveMarket = load, Small  # type: ignore[assignment, misc]
         try:
             session = module.Session(query)
             session.open_first()
@@ -1061,7 +1061,7 @@ class Links(Target):
             assert again.block == market.block
             market.step()
         finally:
-            module.load, module.PacedMarket = before  # type: ignore[misc]
+            module.load, module.LiveMarket = before  # type: ignore[misc]
 
     def shown(self, case: Case) -> str:
         return f"link ?{urlencode(case.ops, errors='replace')[:3000]} (on {case.start})"

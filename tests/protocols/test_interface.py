@@ -149,7 +149,7 @@ def test_others_cannot_be_paid_for(own: tuple[Market, Idle], kind: str) -> None:
 
 def test_what_is_called_that_is_not_there(own: tuple[Market, Idle], kind: str) -> None:
     _, ann = own
-    with pytest.raises(KeyError, match="there are own"):
+    with pytest.raises(KeyError, match="known: own"):
         ann.act("other", ENTER[kind], 1.0)
     with pytest.raises(KeyError, match=ENTER[kind]):
         ann.act("own", "steal", 1.0)

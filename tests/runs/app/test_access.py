@@ -16,6 +16,8 @@ SERIOUS = ("serious", "critical")
 
 def findings(page: Any) -> list[str]:
     """What axe-core holds for serious: rule, what it is, and where."""
+    # Solara's own bar stands for a moment where a part is first shown, and has no name.
+    page.tab.wait_for_function("() => !document.querySelector('.v-progress-linear')")
     page.tab.evaluate(AXE)
     found = page.tab.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [

@@ -579,7 +579,13 @@ def test_an_agent_is_followed(visit: Visit) -> None:
 # What it looks like
 
 
-@pytest.mark.parametrize("name", Scenario.names())
+SEEN = ("calm", "interconnected", "black_thursday")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n in SEEN else pytest.mark.long) for n in Scenario.names()],
+)
 def test_nothing_overlaps_and_nothing_is_cut(visit: Visit, name: str) -> None:
     page = visit(f"?scenario={name}&rng=1&block=50&twin=mine")
     page.tab.locator(".ut-net .node").first.click()

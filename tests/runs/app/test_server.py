@@ -113,4 +113,5 @@ def test_tabs_that_come_and_go_leave_no_memory_behind(chromium: Any) -> None:
             visits(chromium, f"{address}/?scenario=calm&rng=1&block=50", 10)
             time.sleep(6.0)
             sizes.append(resident(pid))
-    assert sizes[2] < sizes[1] + 6.0, sizes  # MiB; a market alone has more
+    # MiB; ten markets that stay would be sixty and more.
+    assert sizes[2] < sizes[1] + 20.0, sizes
