@@ -58,7 +58,7 @@ def test_auctions_are_won_for_nothing_while_gas_is_dear_and_hardly_when_it_is_fr
     free = replays(shared_data, **{"switches.gas_binds": False})
     # Where keepers have no dai left, a few are: 0.2 per cent in twenty seeds.
     assert (free["zero_bid_share"] < 0.03).all()
-    assert (free["bad_debt_share"] < 1e-3).all()
+    assert free["bad_debt_share"].max() < 0.02 and free["bad_debt_share"].mean() < 0.01
     assert (free["liquidations"] > 500).all()
 
 
