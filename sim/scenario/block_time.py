@@ -168,7 +168,8 @@ def _distribution(
             new[key] = min(max(rescaled(new[key], dimension, more), column.low), column.high)
     for key in SCALES:
         if key in new:
-            new[key] = rescaled(new[key], PERIOD if dimension == PERIOD else RATE, more)
+            # Small differences of a chance, or of what is left, go down as the chance does.
+            new[key] = rescaled(new[key], RATE if dimension in (CHANCE, KEPT) else dimension, more)
     if "values" in new:  # of a choice
         new["values"] = [rescaled(v, dimension, more) for v in new["values"]]
     return new

@@ -118,3 +118,18 @@ def test_as_much_happens_in_a_time() -> None:
 def test_no_time_is_refused() -> None:
     with pytest.raises(ScenarioError, match="no time; give seconds above 0"):
         Scenario.load("calm").at_block_time(0.0)
+
+
+def test_a_spread_of_draws_goes_as_what_is_drawn() -> None:
+    normal = {
+        "distribution": "normal",
+        "mean": 100.0,
+        "sd": 10.0,
+        "at_least": 1.0,
+        "at_most": 200.0,
+    }
+    ships = Scenario.load("calm").override({"agents.arbitrageurs.patience": normal})
+    drawn = (
+        ships.at_block_time(ships.block.seconds / 4.0).agents["arbitrageurs"].columns["patience"]
+    )
+    assert (drawn.mean, drawn.sd, drawn.at_least) == (400.0, 40.0, 4.0)  # type: ignore[union-attr]
