@@ -364,6 +364,9 @@ def _vow(w, me, i, my, protocol):
 @inner
 def _hunt(w, me, i, my, protocol):
     """Go through auctions and unsafe vaults until it has its hands full. Returns what it sent."""
+    listed = int(read(w, protocol.listed))
+    if listed == 0 and read(w, protocol.open) == 0.0:
+        return 0  # what its money buys is asked of the pools, and for nothing
     means = _means(w, me, i, cdp.coin_of(protocol))
     sent, rows = 0, protocol.auctions_rows
     oldest, latest = int(read(w, protocol.oldest)), int(read(w, protocol.latest))
@@ -379,7 +382,6 @@ def _hunt(w, me, i, my, protocol):
             means -= coins
     if protocol.auction != cdp.BONUS and read(w, protocol.open) >= rows:
         return sent  # nothing can be started until one is over
-    listed = int(read(w, protocol.listed))
     turn = int(agent_uniform(me.key, i, 2) * listed) if listed > 1 else 0
     for n in range(listed):
         if sent >= my.most or not means > 0.0:
