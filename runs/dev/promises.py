@@ -431,6 +431,11 @@ SPIRAL_VARIED: Changes = {
     "oracle of half an hour": {"oracles.sister.window": 30},
     "sold within two days": {"agents.whale.horizon": 2880},
 }
+BASES: dict[str, dict[str, Any]] = {
+    "staked_loop": {"blocks": 1500, **shallower(0.7)},
+    "death_spiral": {"agents.whale.whole": 1e7},
+}
+"""Where one thing at a time is changed, if not as it ships."""
 VARIED: dict[str, Changes] = {
     "bank_holiday": {
         "as it ships": {},
@@ -468,11 +473,11 @@ VARIED: dict[str, Changes] = {
         for part in (0.5, 0.7, 0.85, 1.0)
     }
     | {
-        "depth 0.7, " + name: {"blocks": 1500, **shallower(0.7), **changes}
+        "depth 0.7, " + name: {**BASES["staked_loop"], **changes}
         for name, changes in LOOPS_VARIED.items()
     },
     "death_spiral": {
-        name: {"agents.whale.whole": 1e7, **changes} for name, changes in SPIRAL_VARIED.items()
+        name: {**BASES["death_spiral"], **changes} for name, changes in SPIRAL_VARIED.items()
     },
     "debt_deflation": {
         "as it ships": {},
@@ -496,11 +501,6 @@ VARIED: dict[str, Changes] = {
         },
     },
 }
-BASES: dict[str, dict[str, Any]] = {
-    "staked_loop": {"blocks": 1500, **shallower(0.7)},
-    "death_spiral": {"agents.whale.whole": 1e7},
-}
-"""What those have in common with which the time between blocks is varied."""
 OUTCOMES: Mapping[str, Mapping[str, Callable[[pd.DataFrame], float]]] = {
     "bank_holiday": {
         "lowest price": lambda f: float(f["protocol.circle.price"].min()),
