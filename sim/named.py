@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -66,6 +67,20 @@ def not_there(what: str, name: object, known: Iterable[str]) -> str:
     close = nearest(str(name), names)
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     return f"no {what} called {shown(name)}; {hint}there are {len(names):,}"
+
+
+def outlined(outline: Iterable[tuple[str, str]], column: int) -> str:
+    """What there is in something, in a screenful: two columns, the second in several lines.
+
+    Args:
+        outline: (what, text).
+        column: Width of the first.
+    """
+    rest = " " * (column + 3)
+    return "\n".join(
+        textwrap.fill(f"{what:<{column}} {text}", 96, initial_indent="  ", subsequent_indent=rest)
+        for what, text in outline
+    )
 
 
 def html_table(title: str, rows: Iterable[tuple[str, str]]) -> str:

@@ -13,7 +13,6 @@ import json
 import keyword
 import re
 import sys
-import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -40,7 +39,7 @@ from sim import Scenario, reading
 from sim.compiled import cache_folder
 from sim.distribution import Finite
 from sim.errors import ScenarioError, did_you_mean, shown
-from sim.named import enumerated, html_table
+from sim.named import enumerated, html_table, outlined
 from sim.scenario import MOST_SEED, Line, Period, Text, problems_of
 
 BASE = "base"
@@ -244,11 +243,7 @@ class Study(_Table):
     _file: Path | None = PrivateAttr(None)  # where it was read from
 
     def __repr__(self) -> str:
-        told = "\n".join(
-            textwrap.fill(f"{what:<10} {text}", 96, initial_indent="  ", subsequent_indent=" " * 13)
-            for what, text in self.outline()
-        )
-        return f"Study({self.title or self.name!r})\n{told}"
+        return f"Study({self.title or self.name!r})\n{outlined(self.outline(), 10)}"
 
     __str__ = __repr__
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from pydantic import ValidationError
 
 from sim import reading, registry
 from sim.errors import ScenarioError
-from sim.named import enumerated, html_table
+from sim.named import enumerated, html_table, outlined
 from sim.parts import sections
 from sim.scenario import block_time
 from sim.scenario.check import check
@@ -31,11 +30,7 @@ class Scenario(Content):
     """A market's starting state, its agents and the shocks from outside."""
 
     def __repr__(self) -> str:
-        told = "\n".join(
-            textwrap.fill(f"{what:<9} {text}", 96, initial_indent="  ", subsequent_indent=" " * 12)
-            for what, text in self.outline()
-        )
-        return f"Scenario({self.title!r})\n{told}"
+        return f"Scenario({self.title!r})\n{outlined(self.outline(), 9)}"
 
     __str__ = __repr__
 
