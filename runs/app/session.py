@@ -359,13 +359,19 @@ class Session:
 
         self.work("Going to the beginning", begin)
 
-    def trace(self) -> None:
-        """Trace what the last shock led to, in a run of its own."""
+    def _as_it_stands(self) -> tuple[Scenario, int, int] | None:
+        """Scenario, seed and block by which the market is made again; None where there is none."""
         market = self.market
         if market is None:
-            return
+            return None
         with market.lock:
-            setup, rng, block = market.as_scenario(), market.seed_number, market.block
+            return market.as_scenario(), market.seed_number, market.block
+
+    def trace(self) -> None:
+        """Trace what the last shock led to, in a run of its own."""
+        if (stands := self._as_it_stands()) is None:
+            return
+        setup, rng, block = stands
 
         def make() -> None:
             steps = last_cascade(setup, rng, block)
@@ -473,11 +479,9 @@ class Session:
 
     def prepare_files(self) -> None:
         """Do the run again, apart from the page, for the files that it leaves."""
-        market = self.market
-        if market is None:
+        if (stands := self._as_it_stands()) is None:
             return
-        with market.lock:
-            setup, rng, block = market.as_scenario(), market.seed_number, market.block
+        setup, rng, block = stands
 
         def make() -> None:
             self.files.set(run_files(setup, rng, block))
