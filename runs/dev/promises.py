@@ -2,7 +2,8 @@
 
 Reads the study `bank_holiday`, `death_spiral`, `staked_loop` or `auctions` out of a folder; prints
 the tables of the page of that name and writes its picture. With ``--varied SEEDS`` in place of a
-folder it runs the scenario with one thing changed at a time, what a finding should not hang on.
+folder it runs the scenario of that name (or the study's) with one thing changed at a time, what
+a finding should not hang on.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from protocols.seigniorage import largest_survived
 from runs.dev.channels import interval
 from runs.study.statistics import rate
 from runs.study.store import read_study
+from runs.study.study import Study
 from sim import Market, Scenario
 
 DEAD = 0.5
@@ -431,12 +433,43 @@ SPIRAL_VARIED: Changes = {
     "oracle of half an hour": {"oracles.sister.window": 30},
     "sold within two days": {"agents.whale.horizon": 2880},
 }
+MAKER = "protocols.maker."
+DUTCH = {MAKER + "auction": "dutch", MAKER + "collaterals.ether.lot": 1e6}
+PROMPT = {"oracles.osm.lag": 0, "oracles.osm.heartbeat": 1}
+"""An oracle without the delay of an hour, and published in every block."""
+QUICK = {MAKER + "step": 1, MAKER + "tail": 100}
+"""A price that falls seven times as fast: from 1.2 to one in 3.6 minutes, not in 25."""
+SHALLOW: dict[str, Any] = {
+    "venue.assets.eth.points": [
+        [0.0, 194.61],
+        [2.0, 192.0, 0.75],
+        [4.0, 150.0, 6.0],
+        [6.0, 145.0, 3.0],
+        [12.0, 155.0, 1.5],
+    ]
+}
+"""Half of the fall of `auctions`, in the same time."""
+AUCTIONS_VARIED: Changes = {
+    "Dutch": DUTCH,
+    "Dutch, from a price 5 % above the oracle, not 20": DUTCH | {MAKER + "buf": 1.05},
+    "Dutch, falls seven times as fast": DUTCH | QUICK,
+    "Dutch, oracle without delay": DUTCH | PROMPT,
+    "Dutch, oracle without delay, falls seven times as fast": DUTCH | PROMPT | QUICK,
+    "Dutch, lots of 50 ether": DUTCH | {MAKER + "collaterals.ether.lot": 50.0},
+    "Dutch, half of the fall": DUTCH | SHALLOW,
+    "English": {},
+    "English, oracle without delay": PROMPT,
+    "English, half of the fall": SHALLOW,
+    "English, bids for an hour": {MAKER + "bid_duration": 300, MAKER + "auction_length": 300},
+}
 BASES: dict[str, dict[str, Any]] = {
+    "auctions": DUTCH,
     "staked_loop": {"blocks": 1500, **shallower(0.7)},
     "death_spiral": {"agents.whale.whole": 1e7},
 }
 """Where one thing at a time is changed, if not as it ships."""
 VARIED: dict[str, Changes] = {
+    "auctions": AUCTIONS_VARIED,
     "bank_holiday": {
         "as it ships": {},
         "half as many buyers, as much money": {
@@ -502,6 +535,14 @@ VARIED: dict[str, Changes] = {
     },
 }
 OUTCOMES: Mapping[str, Mapping[str, Callable[[pd.DataFrame], float]]] = {
+    "auctions": {
+        "liquidated, millions": lambda f: float(f["protocol.maker.liquidated"].iloc[-1]) / 1e6,
+        "bad debt, % of it": lambda f: float(
+            100.0 * f["protocol.maker.bad_debt"].iloc[-1] / f["protocol.maker.liquidated"].iloc[-1]
+        ),
+        "won for nothing, %": lambda f: 100.0 * float(f["protocol.maker.zero_bid_share"].iloc[-1]),
+        "highest price of dai": lambda f: float(f["venue.dai.price"].max()),
+    },
     "bank_holiday": {
         "lowest price": lambda f: float(f["protocol.circle.price"].min()),
         "Sunday morning": lambda f: float(f["protocol.circle.price"].iloc[250]),
@@ -525,17 +566,22 @@ OUTCOMES: Mapping[str, Mapping[str, Callable[[pd.DataFrame], float]]] = {
 }
 
 
+def ships(what: str) -> Scenario:
+    """What is varied: a shipped scenario, or that of a shipped study."""
+    return Scenario.load(what) if what in Scenario.names() else Study.load(what).base
+
+
 def varied(what: str, seeds: int) -> str:
     """Runs with one thing changed at a time: mean outcome and its range over seeds.
 
     Args:
-        what: Name of the scenario.
+        what: Name of the scenario, or of the study.
         seeds: How many, from 1 on.
     """
     rows = []
-    ships = Scenario.load(what).override({"measures.receipts": "none"})
-    setups = {name: ships.override(changes) for name, changes in VARIED[what].items()}
-    base = ships.override(BASES.get(what, {}))
+    shipped = ships(what).override({"measures.receipts": "none"})
+    setups = {name: shipped.override(changes) for name, changes in VARIED[what].items()}
+    base = shipped.override(BASES.get(what, {}))
     for words, part in (("half", 0.5), ("twice", 2.0)):
         setups[f"blocks of {words} the time"] = base.at_block_time(part * base.block.seconds)
     for name, scenario in setups.items():

@@ -110,6 +110,6 @@ def test_auctions_are_told_with_the_surge_and_without(
 
 @pytest.mark.parametrize("what", list(promises.VARIED))
 def test_whatever_is_varied_is_another_scenario(what: str) -> None:
-    shipped = Scenario.load(what)
+    shipped = promises.ships(what)
     told = [shipped.override(changes).to_dict() for changes in promises.VARIED[what].values()]
     assert all(told[k] not in told[:k] for k in range(len(told)))
