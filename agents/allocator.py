@@ -36,7 +36,7 @@ from pydantic import Field
 
 from agents.base import Behaviour, Column, token_number
 from agents.intents import THEN, Order, deposit, withdraw
-from agents.lender import FLIGHT_DECAY, fear, look_by_size, reserve_number
+from agents.lender import MEMORY, fear, kept, look_by_size, reserve_number
 from agents.targets import LendingName, Targets, Token
 from agents.tools import BUMP, gas_cost, going_bid, rebid, refuel
 from protocols import lending
@@ -57,8 +57,6 @@ if TYPE_CHECKING:
 MOST_MARKETS = 8
 TOKEN, MARKETS = 0, 1
 """Places: the token, its markets, and their reserves of it."""
-LOSS_DECAY = math.exp(-1.0 / 7200.0)
-"""What is felt of a loss after a block: it is for about a day."""
 LEAST_HEAT = 0.02
 """Heat up to which bounds of the chances to look always hold."""
 OUT = -1
@@ -150,7 +148,7 @@ def _see(w, me):
         deposits, debts, cash = lending.totals(w.books, w.markets[me.places[MARKETS + k]], reserve)
         receipts = w.books.supply[reserve.receipt]
         gone = 1.0 - receipts / ours.receipts[k] if ours.receipts[k] > 0.0 else 0.0
-        ours.flight[k] = max(ours.flight[k] * FLIGHT_DECAY + gone, 0.0)  # who comes calms
+        ours.flight[k] = max(ours.flight[k] * ours.keeps + gone, 0.0)  # who comes calms
         ours.receipts[k] = receipts
         ours.cash[k] = 0.999 * cash
         ours.room[k] = reserve.supply_cap - deposits
@@ -158,10 +156,10 @@ def _see(w, me):
         ours.used[k] = used
         lost = w.books.storage[reserve.slot + lending.BAD_DEBT]
         losses = lost / (deposits + lost) if lost > 0.0 else 0.0
-        ours.blow[k] = ours.blow[k] * FLIGHT_DECAY + max(losses - ours.losses[k], 0.0)
+        ours.blow[k] = ours.blow[k] * ours.keeps + max(losses - ours.losses[k], 0.0)
         ours.losses[k] = losses
         index = w.books.storage[reserve.slot + lending.SUPPLY_INDEX]
-        ours.peak[k] = index + max(ours.peak[k] - index, 0.0) * LOSS_DECAY
+        ours.peak[k] = index + max(ours.peak[k] - index, 0.0) * ours.feels
         ours.index[k] = index
         scarce = max(used - reserve.optimal, 0.0) / (1.0 - reserve.optimal)
         hot = max(hot, min(ours.flight[k] + ours.blow[k] + scarce, 1.0))
@@ -449,6 +447,8 @@ class Allocator(Behaviour):
         "sensitivity": Column("Chance to run at full utilisation", "share", 0.5, 0.0, 1.0),
         "social": Column("Chance to run per share withdrawn lately", "chance per 1", 0.3, 0.0),
         "bad_debt_fear": Column("Chance to run per share lost", "chance per 1", 20.0, 0.0),
+        "memory": MEMORY,
+        "loss_memory": Column("Time for which a loss is felt", "blocks", 7_200.0, 1.0),
         "news": Column("Weight of fear for a market like another", "share", 0.5, 0.0, 1.0),
         "alarm": Column("Looks more while markets are short of cash", "times", 3.0, 0.0, 1000.0),
         "need": Column("Part of what is stuck that it takes elsewhere", "share", 1.0, 0.0, 1.0),
@@ -475,6 +475,8 @@ class Allocator(Behaviour):
         "receipts": Column("Receipts in the last block", "token units", count=MOST_MARKETS),
         "flight": Column("Withdrawn lately; it decays", "share", count=MOST_MARKETS),
         "blow": Column("Lost lately; it decays", "share", count=MOST_MARKETS),
+        "keeps": Column("Part of both that is left after a block", "share"),
+        "feels": Column("Part of a fall from the peak that is left after a block", "share"),
         "losses": Column("Lost ever", "share", count=MOST_MARKETS),
         "used": Column("Utilisation", "share", count=MOST_MARKETS),
         "cash": Column("Cash that is there", "token units", count=MOST_MARKETS),
@@ -519,6 +521,8 @@ class Allocator(Behaviour):
         """
         super().begin(market, cohort)
         targets = cohort.settings.targets
+        cohort.remembered["keeps"] = kept(cohort, "memory")
+        cohort.remembered["feels"] = kept(cohort, "loss_memory")
         token = int(cohort.places[TOKEN])
         n = len(targets.lending)
         purses = cohort.column("purse")

@@ -22,7 +22,6 @@ the queue (`queue`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
@@ -31,7 +30,7 @@ import pandas as pd
 
 from agents.base import Behaviour, Column
 from agents.intents import Order, trade
-from agents.lender import look_by_size
+from agents.lender import kept, look_by_size
 from agents.pegged import (
     COIN,
     FIRST,
@@ -55,8 +54,6 @@ if TYPE_CHECKING:
     from sim.market import Market
     from sim.scenario import AgentSettings, Scenario
 
-FLIGHT_DECAY = math.exp(-1.0 / 300.0)
-"""What is remembered of flight after a block: it is noticed for an hour of 12-second blocks."""
 HALVINGS = 7
 """Times that it halves what it sells, so as to get its floor."""
 LEAST = 1e-4
@@ -95,7 +92,7 @@ def _observe(w, me):
     gone = 0.0
     if ours.loose > 0.0:
         gone = max(ours.loose - loose, 0.0) / ours.loose
-    ours.flight = ours.flight * FLIGHT_DECAY + gone
+    ours.flight = ours.flight * ours.keeps + gone
     ours.loose = loose
     return (price if price == price else 0.0), backing
 
@@ -225,6 +222,7 @@ class CoinHolder(Behaviour):
         "access": Column("Whether it may redeem", "0 or 1", 0.0, 0.0, 1.0),
         "attention": Column("Chance that it looks in a block", "share", 0.02, 0.0, 1.0),
         "size_attention": Column("Elasticity of attention to size", "elasticity", 0.3, 0.0),
+        "memory": Column("Time for which it notices what is taken out", "blocks", 300.0, 1.0),
         "wait": Column("Time before it comes back", "blocks", 600.0, 1.0),
         "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.02, 0.0, 1.0),
         "patience": Column("Time after which an order lapses", "blocks", 5.0, 1.0, 10_000.0),
@@ -247,6 +245,7 @@ class CoinHolder(Behaviour):
         "backing_slot": Column("Where its backing is, -1: nowhere", "slot"),
         "loose": Column("Coins outside pools in the last block", "coins"),
         "flight": Column("Taken out lately; it decays", "share"),
+        "keeps": Column("Part of it that is left after a block", "share"),
         "left": Column("Coins that the group has left with so far", "coins"),
     }
     decide = staticmethod(decide)
@@ -262,6 +261,7 @@ class CoinHolder(Behaviour):
         super().begin(market, cohort)
         ours, protocol = cohort.remembered, None
         ours["price_slot"] = ours["backing_slot"] = -1.0
+        ours["keeps"] = kept(cohort, "memory")
         if (name := cohort.settings.targets.protocol) is not None:
             protocol = market.protocols[name]
             if "backing" in protocol.state and "price" in protocol.state:

@@ -28,7 +28,7 @@ from pydantic import Field
 
 from agents.base import Behaviour, Column
 from agents.intents import Order, ask, deposit, withdraw
-from agents.lender import FLIGHT_DECAY, look_by_size, reserve_number
+from agents.lender import MEMORY, kept, look_by_size, reserve_number
 from agents.sentiment_trader import MOST_FRIENDS, graph_of
 from agents.targets import Graph, LendingName, Targets, Token
 from agents.tools import BUMP, going_bid, rebid, refuel
@@ -151,7 +151,7 @@ def _remember(w, me):
     ours = me.memory
     there = w.books.supply[me.places[CLAIM]]
     left = max(ours.claims - there, 0.0) / ours.claims if ours.claims > 0.0 else 0.0
-    ours.flight = min(ours.flight * FLIGHT_DECAY + left, 1.0)
+    ours.flight = min(ours.flight * ours.keeps + left, 1.0)
     ours.claims = there
 
 
@@ -248,6 +248,7 @@ class Depositor(Behaviour):
         "public": Column(
             "Share that it expects to leave per share that has left lately", "times", 1.0, 0.0
         ),
+        "memory": MEMORY,
         "noise": Column("Deviation of its own error about that share", "share", 0.05, 0.0, 1.0),
         "half_life": Column("Of news", "blocks", 1_800.0, 1.0),
         "stuck": Column("What waiting costs where not all are paid", "share", 0.05, 0.0, 1.0),
@@ -269,6 +270,7 @@ class Depositor(Behaviour):
     remembers: ClassVar[Mapping[str, Column]] = {
         "claims": Column("Claims that there were in the last block", "units"),
         "flight": Column("Share of them that has left lately; it decays", "share"),
+        "keeps": Column("Part of it that is left after a block", "share"),
     }
     hears: ClassVar[str] = "heard"
     without: ClassVar[Mapping[str, Mapping[str, float]]] = {"lenders_leave": {"attention": 0.0}}
@@ -317,6 +319,7 @@ class Depositor(Behaviour):
         else:
             head = _to_market(market, cohort, t.lending, t.debt)
         cohort.places[:] = np.array([*head, *begins, *neighbours], np.int64)
+        cohort.remembered["keeps"] = kept(cohort, "memory")
         ledger = market.ledger
         cohort.column("units")[:] = ledger.balances[cohort.accounts(), head[CLAIM]]
         look_by_size(cohort, deposits)

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from agents.base import Column, token_number
 from agents.intents import Order, ask, withdraw
-from agents.lender import FLIGHT_DECAY, Lender, fear, reserve_number
+from agents.lender import MEMORY, Lender, fear, reserve_number
 from agents.targets import LendingName, Targets, Token
 from agents.tools import BUMP, going_bid, rebid, refuel
 from protocols import cover, lending
@@ -95,7 +95,7 @@ def _see(w, me):
     deposits, debts, cash = lending.totals(w.books, w.markets[me.places[MARKET]], reserve)
     receipts, ours = w.books.supply[reserve.receipt], me.memory
     gone = max(ours.receipts - receipts, 0.0) / ours.receipts if ours.receipts > 0.0 else 0.0
-    ours.flight = ours.flight * FLIGHT_DECAY + gone
+    ours.flight = ours.flight * ours.keeps + gone
     ours.receipts = receipts
     lost = w.books.storage[reserve.slot + lending.BAD_DEBT]
     used = debts / (debts + cash) if debts > 0.0 else 0.0
@@ -158,6 +158,7 @@ class InsuredLender(Lender):
         "fear": Column("Utilisation from which it is afraid", "share", 0.9, 0.0, 1.0),
         "sensitivity": Column("Chance to leave at full utilisation", "share", 0.5, 0.0, 1.0),
         "social": Column("Chance to leave per share withdrawn lately", "chance per 1", 1.0, 0.0),
+        "memory": MEMORY,
         "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
         "size_attention": Column("Elasticity of attention to size", "elasticity", 0.3, 0.0),
         "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),

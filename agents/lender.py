@@ -39,8 +39,7 @@ if TYPE_CHECKING:
     from sim.scenario import AgentSettings, Scenario
 
 MARKET, TOKEN, RESERVE = range(3)
-FLIGHT_DECAY = math.exp(-1.0 / 100.0)
-"""What is remembered of withdrawals after a block: they are noticed for some 20 minutes."""
+MEMORY = Column("Time for which withdrawals are noticed", "blocks", 100.0, 1.0)
 
 
 @kernel
@@ -96,7 +95,7 @@ def decide(w, me):
     gone = 0.0
     if ours.receipts > 0.0:
         gone = max(ours.receipts - receipts, 0.0) / ours.receipts
-    ours.flight = ours.flight * FLIGHT_DECAY + gone
+    ours.flight = ours.flight * ours.keeps + gone
     ours.receipts = receipts
     lost = w.books.storage[reserve.slot + lending.BAD_DEBT]
     losses = lost / (deposits + lost) if lost > 0.0 else 0.0
@@ -172,6 +171,7 @@ class Lender(Behaviour):
         "bad_debt_fear": Column("Chance to leave per share lost", "chance per 1", 20.0, 0.0),
         "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
         "size_attention": Column("Elasticity of attention to size", "elasticity", 0.3, 0.0),
+        "memory": MEMORY,
         "premium_response": Column(
             "Chance to leave and sell, per premium", "chance per 1", 0.0, 0.0
         ),
@@ -185,6 +185,7 @@ class Lender(Behaviour):
     remembers: ClassVar[Mapping[str, Column]] = {
         "receipts": Column("Receipts that there were in the last block", "token units"),
         "flight": Column("Withdrawn lately; it decays", "share"),
+        "keeps": Column("Part of it that is left after a block", "share"),
     }
     without: ClassVar[Mapping[str, Mapping[str, float]]] = {"lenders_leave": {"attention": 0.0}}
     decide = staticmethod(decide)
@@ -207,6 +208,7 @@ class Lender(Behaviour):
             ScenarioError: If the lending market does not take the deposits.
         """
         super().begin(market, cohort)
+        cohort.remembered["keeps"] = kept(cohort, "memory")
         m, token = (int(place) for place in cohort.places[:RESERVE])
         deposits = cohort.column("deposit")
         market.ledger.endow(cohort.first, token, deposits)
@@ -220,6 +222,11 @@ class Lender(Behaviour):
                 if reason != Reason.DONE:
                     raise ScenarioError([_refusal(cohort, float(amount), Reason(reason))])
         look_by_size(cohort, deposits)
+
+
+def kept(cohort: CohortTable, column: str) -> float:
+    """What is left after a block of what a group notices for some blocks, by its mean: e^(-1/m)."""
+    return math.exp(-1.0 / cohort.column(column).mean()) if len(cohort) else 0.0
 
 
 def look_by_size(cohort: CohortTable, sizes: npt.NDArray[np.float64]) -> None:

@@ -404,6 +404,11 @@ LOOPS_VARIED: Changes = {
             "at_most": 0.2,
         }
     },
+    "withdrawals are noticed for ten minutes, not 20": {"agents.lenders.memory": 50.0},
+    "withdrawals are noticed for 40 minutes": {"agents.lenders.memory": 200.0},
+    "lenders look half as often": {"agents.lenders.attention": 0.002},
+    "lenders look twice as often": {"agents.lenders.attention": 0.008},
+    "lenders do not mind each other": {"agents.lenders.social": 0.0},
     "oracle of an hour": {"oracles.steth.window": 300},
     "oracle of one block": {"oracles.steth.window": 1},
     "queue of 1,000 a day": {"protocols.lido.capacity": 1_000.0},

@@ -65,6 +65,12 @@ def test_fear_feeds_on_itself_until_the_cash_is_out(small: Callable[..., Scenari
     bank.audit()
 
 
+def test_the_longer_withdrawals_are_noticed_the_more_follow(small: Callable[..., Scenario]) -> None:
+    group = {"outside_yield": 0.05, "yield_response": 0.5, "social": 1.0}
+    gone = [len(withdrawals(lent(small, group | {"memory": m}).run(60))) for m in (1.0, 100.0)]
+    assert gone[0] < gone[1]
+
+
 def test_without_the_switch_there_is_no_run(small: Callable[..., Scenario]) -> None:
     group = {"fear": 0.9, "sensitivity": 1.0}
     market = lent(small, group, equity=240_000.0, switches={"lenders_leave": False}).run(60)

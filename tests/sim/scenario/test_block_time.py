@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
+import agents
 from agents.base import Behaviour
 from sim import Market, Scenario
 from sim.errors import ScenarioError
@@ -53,6 +56,18 @@ def test_all_that_speaks_of_blocks_is_told_apart() -> None:
                 found = dimension_of_field(model, name, field)
                 kind = (model.__name__.lstrip("_").removeprefix("Own"), name)
                 assert found is not None or kind in NOT_OF_BLOCKS, (model, name)
+
+
+def test_no_agent_remembers_for_a_fixed_number_of_blocks() -> None:
+    """What is left after a block follows from a column, which another block time changes.
+
+    A constant did, and a study's runs on withdrawals grew with the time between blocks.
+    """
+    for file in Path(agents.__file__).parent.glob("*.py"):
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                calls = [ast.unparse(n) for n in ast.walk(node.value) if isinstance(n, ast.Call)]
+                assert not [c for c in calls if c.startswith("math.exp(-")], file.name
 
 
 @pytest.mark.parametrize(
