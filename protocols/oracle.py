@@ -5,6 +5,19 @@ average, a pool share's fair value, what a deposit's receipt stands for), sees i
 blocks late, and publishes it when it has moved by more than `deviation` or is older than
 `heartbeat` blocks, as Chainlink's feeds do. A time-weighted average is the mean of the pool's
 block-end prices over a window, as Uniswap v2's cumulative price gives it.
+
+A feed may be held back. It publishes once in `hop` blocks at most (as Maker's OSM, which has an
+hour), moves by `most_move` of its price each time at most, and says no more than `most_price`
+(Aave's CAPO for coins pegged to a dollar). Of a receipt what it stands for counts as growing from
+the opening by `most_growth` a year at most, in a straight line (CAPO for staked ether; there a
+steward takes the snapshot anew now and then, here it stays). What is held back lags where prices
+crash: that is what it costs.
+
+Where `oracle_reads_market` is cut, a feed that reads the venue or a pool says what it would without
+any price that agents move: the venue's without their impact where the venue trades the token, one
+of the numeraire, and for what is redeemed at a rate in one of these (deposits' receipts, staked
+tokens, savings) that rate times its price. Of any other token (coins, pools' shares) it keeps the
+last price from before the cut, in what its pool quotes, whose own oracle goes on.
 """
 
 from __future__ import annotations
@@ -38,11 +51,18 @@ SOURCES = {
     "receipt": RECEIPT,
 }
 
+WORTH_ONE, NOWHERE = -1, -2
+"""In place of an asset of the venue: the numeraire; nothing that has a price outside."""
+_HALVING = math.log(2.0)
+"""Of a price, which an oracle that moves by parts is given the time to follow (`Oracle.span`)."""
+
 FEED = np.dtype(
     [
         ("token", "i8"),
-        ("asset", "i8"),  # of the venue; -1: worth one
-        ("exogenous", "i8"),  # 1: reads the venue's price without the agents' impact
+        ("asset", "i8"),  # of the venue, of the token or what it stands for; WORTH_ONE or NOWHERE
+        ("rate", "i8"),  # slot of how much of that asset it stands for, -1: it is that asset
+        ("exogenous", "i8"),  # 1: reads no price that agents move
+        ("kept", "f8"),  # of what is traded nowhere outside: price from before, in its quote
         ("source", "i8"),
         ("pool", "i8"),
         ("quote", "i8"),  # feed of the pool's other token, -1: that token is worth one; of a
@@ -54,6 +74,11 @@ FEED = np.dtype(
         ("lag", "i8"),  # blocks
         ("heartbeat", "i8"),  # blocks
         ("deviation", "f8"),  # share
+        ("hop", "i8"),  # blocks from one publication to the next, at least
+        ("most_move", "f8"),  # share, of a publication; 0: any
+        ("most_price", "f8"),  # numeraire per token; inf: any
+        ("most_growth", "f8"),  # of what a receipt stands for, share of `first_rate` a block
+        ("first_rate", "f8"),  # what a receipt stood for at the opening
         ("window", "i8"),  # blocks
         ("price", "f8"),  # what is published, numeraire per token
         ("cumulative", "f8"),  # sum of the pool's block-end prices
@@ -85,13 +110,34 @@ def pool_price(books, pools, feeds, feed):
 
 
 @kernel
-def receipt_price(books, feeds, feed):
-    """Price of a deposit's receipt: that of its token, times the reserve's supply index."""
-    return feeds[feed.quote].price * books.storage[feed.index]
+def receipt_price(books, feeds, feed, block):
+    """Price of a receipt: that of its token, times what it stands for, as far as that may grow."""
+    rate = books.storage[feed.index]
+    if feed.most_growth < np.inf:
+        rate = min(rate, feed.first_rate * (1.0 + feed.most_growth * block))
+    return feeds[feed.quote].price * rate
 
 
 @kernel
-def _reading(books, pools, feeds, feed, ring, outside):
+def quoted_in(feeds, feed):
+    """Price of what a feed's pool quotes in, numeraire."""
+    return feeds[feed.quote].price if feed.quote >= 0 else 1.0
+
+
+@kernel
+def price_outside(books, assets, feeds, feed):
+    """Price of a feed's token at the venue; of one that is cut off, without any agent's impact."""
+    a = feed.asset
+    if a == NOWHERE:
+        return feed.kept * quoted_in(feeds, feed)
+    price = 1.0
+    if a >= 0:
+        price = math.exp(assets[a].x) if feed.exogenous else assets[a].price
+    return price * books.storage[feed.rate] if feed.rate >= 0 else price
+
+
+@kernel
+def _reading(books, pools, feeds, feed, ring, outside, block):
     """What the source says now; NaN where it says nothing."""
     if feed.source == VENUE:
         return outside
@@ -100,7 +146,7 @@ def _reading(books, pools, feeds, feed, ring, outside):
     if feed.source == SHARE:
         return fair_share_price(books, pools[feed.pool], feeds, feed)
     if feed.source == RECEIPT:
-        return receipt_price(books, feeds, feed)
+        return receipt_price(books, feeds, feed, block)
     price = pool_price(books, pools, feeds, feed)
     if feed.source == POOL_SPOT:
         return outside if feed.exogenous else price
@@ -126,20 +172,24 @@ def read(books, pools, feeds, f, ring, outside, block):
         feeds: FEED[n]; `f` is the one that reads.
         ring: float64, the feed's memory; its halves hold at least ``window + 1``
             cumulative prices and ``lag + 1`` readings.
-        outside: Price of the feed's token at the venue, in the numeraire.
+        outside: Price of the feed's token at the venue (`price_outside`).
         block: Number of the block about to be made.
     """
     feed = feeds[f]
-    reading = _reading(books, pools, feeds, feed, ring, outside)
+    reading = _reading(books, pools, feeds, feed, ring, outside, block)
     half = ring.size // 2
     ring[half + feed.reads % half] = reading
     seen = ring[half + (feed.reads - min(feed.lag, feed.reads)) % half]
     feed.reads += 1
-    if math.isnan(seen) or block < feed.frozen_until:
+    if math.isnan(seen) or block < feed.frozen_until or block - feed.updated < feed.hop:
         return
+    seen = min(seen, feed.most_price)
     moved = abs(seen / feed.price - 1.0) if feed.price > 0.0 else np.inf
     stale = feed.heartbeat > 0 and block - feed.updated >= feed.heartbeat
     if moved > feed.deviation or stale:
+        if feed.most_move > 0.0 and feed.price > 0.0:
+            low, high = 1.0 - feed.most_move, 1.0 + feed.most_move
+            seen = min(max(seen, low * feed.price), high * feed.price)
         feed.price = seen
         feed.updated = block
 
@@ -167,10 +217,7 @@ def price_now(w, f):
 def read_all(w):
     """Let every oracle read its source."""
     for f in range(w.feeds.size):
-        outside = 1.0
-        a = w.feeds[f].asset
-        if a >= 0:
-            outside = math.exp(w.assets[a].x) if w.feeds[f].exogenous else w.assets[a].price
+        outside = price_outside(w.books, w.assets, w.feeds, w.feeds[f])
         read(w.books, w.pools, w.feeds, f, w.rings[f], outside, w.chain[0].block)
 
 
@@ -236,7 +283,7 @@ class Oracle(Handle):
     def reads(self) -> int | None:
         """Place of the pool that it reads, -1 for the venue, None where it reads neither."""
         feed = self.record[0]
-        if feed["source"] in (FIXED, RECEIPT):
+        if feed["source"] in (FIXED, RECEIPT) or (feed["exogenous"] and feed["asset"] == NOWHERE):
             return None
         in_pool = feed["source"] in (POOL_SPOT, POOL_TWAP, SHARE)
         return int(feed["pool"]) if in_pool and not feed["exogenous"] else -1
@@ -246,11 +293,16 @@ class Oracle(Handle):
         """Blocks whose ends tell in what it says: how late, and how many before that.
 
         What it says changes with what has happened since it last spoke: in a window where it
-        averages, and at most since the heartbeat before where it waits for one.
+        averages, and at most since the heartbeat or the hop before where it waits for one. Where it
+        moves by parts, it is given the time in which it follows a price that has halved.
         """
         feed = self.record[0]
         averaged = int(feed["window"]) if feed["source"] == POOL_TWAP else 1
-        return int(feed["lag"]), max(averaged, int(feed["heartbeat"]))
+        since = max(averaged, int(feed["heartbeat"]), int(feed["hop"]))
+        if feed["most_move"] > 0.0:
+            parts = math.ceil(_HALVING / -math.log1p(-float(feed["most_move"])))
+            since = max(since, averaged + parts * int(feed["hop"]))
+        return int(feed["lag"]), since
 
     @property
     def node(self) -> str:

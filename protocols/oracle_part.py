@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from sim.ledger import Ledger
 from sim.mechanisms import Restore, all_of, set_now
 from sim.parts import Part, register_part
 from sim.registry import register_strike
+from sim.venue import YEAR
 
 if TYPE_CHECKING:
     from sim.market import Market
@@ -39,7 +41,11 @@ def _feeds(s: Scenario, ledger: Ledger) -> tuple[npt.NDArray[np.void], npt.NDArr
     for f, settings in enumerate(s.oracles.values()):
         r = feeds[f]
         r["token"] = ledger.token(settings.token)
-        r["asset"] = assets.index(settings.token) if settings.token in assets else -1
+        r["asset"], r["rate"] = oracle_protocol.NOWHERE, -1
+        if settings.token in assets:
+            r["asset"] = assets.index(settings.token)
+        elif settings.token == s.venue.numeraire:
+            r["asset"] = oracle_protocol.WORTH_ONE
         r["source"] = oracle_protocol.SOURCES[settings.source]
         r["pool"] = pools.index(settings.pool) if settings.pool else 0
         r["quote"] = names.index(settings.quote) if settings.quote else -1
@@ -55,6 +61,11 @@ def _feeds(s: Scenario, ledger: Ledger) -> tuple[npt.NDArray[np.void], npt.NDArr
         r["lag"], r["heartbeat"] = settings.lag, settings.heartbeat
         r["live"] = settings.live
         r["deviation"], r["window"] = settings.deviation, settings.window
+        r["hop"], r["most_move"], r["most_price"] = settings.hop, settings.most_move, math.inf
+        if settings.most_price is not None:
+            r["most_price"] = settings.most_price
+        grows = math.inf if settings.most_growth is None else settings.most_growth
+        r["most_growth"] = grows * s.block.seconds / YEAR
         if settings.source == "fixed":
             r["price"] = settings.price
         if settings.source == "receipt" and settings.token in deposited(s):
@@ -79,8 +90,57 @@ def _cut_readings(world: World) -> Restore:
     for f in range(len(world.feeds)):
         feed = world.feeds[f : f + 1]
         if int(feed["source"][0]) in MOVED_BY_AGENTS:
+            if not feed["exogenous"][0]:  # else it is cut already, and keeps what it does
+                _keep_price(world, feed[0])
             restores += [set_now(feed["exogenous"], 1), set_now(feed["live"], 0)]
     return all_of(restores)
+
+
+def _keep_price(world: World, feed: Any) -> None:
+    """Note what a feed says now, for a token that has no price outside."""
+    quoted = oracle_protocol.quoted_in(world.feeds, feed)
+    if quoted > 0.0:  # before the first prices there is nothing to keep
+        feed["kept"] = float(feed["price"]) / quoted
+
+
+def _find_outside(world: World) -> None:
+    """Say at which rate tokens are redeemed in something that the venue trades."""
+    behind = {
+        int(r["token"]): (int(r["rate_of"]), int(r["rate_slot"]))
+        for r in world.issues if r["rate_of"] >= 0
+    }  # fmt: skip
+    behind |= {
+        int(r["receipt"]): (int(r["token"]), int(r["slot"]) + SUPPLY_INDEX) for r in world.reserves
+    }
+    traded = {int(asset["token"]): a for a, asset in enumerate(world.assets)}
+    traded[int(world.rules[0]["numeraire"])] = oracle_protocol.WORTH_ONE
+    for feed in world.feeds:
+        of, slot = behind.get(int(feed["token"]), (-1, -1))
+        if feed["source"] == oracle_protocol.RECEIPT:
+            feed["index"], feed["first_rate"] = slot, world.books.storage[slot]
+        if feed["asset"] == oracle_protocol.NOWHERE and of in traded:
+            feed["asset"], feed["rate"] = traded[of], slot
+
+
+def _first_price(world: World, feed: Any) -> float:
+    """What a feed's source says at the opening, numeraire."""
+    source, books = int(feed["source"]), world.books
+    if source == oracle_protocol.FIXED:
+        return float(feed["price"])
+    if source == oracle_protocol.SHARE:
+        pool = world.pools[int(feed["pool"])]
+        return float(oracle_protocol.fair_share_price(books, pool, world.feeds, feed))
+    if source == oracle_protocol.RECEIPT:
+        return float(oracle_protocol.receipt_price(books, world.feeds, feed, 0))
+    if source == oracle_protocol.VENUE or feed["exogenous"]:
+        a = int(feed["asset"])
+        if a != oracle_protocol.NOWHERE:
+            price = float(world.assets[a]["price"]) if a >= 0 else 1.0
+            return price * float(books.storage[int(feed["rate"])]) if feed["rate"] >= 0 else price
+    price = float(oracle_protocol.pool_price(books, world.pools, world.feeds, feed))
+    if feed["exogenous"]:
+        feed["kept"] = price / oracle_protocol.quoted_in(world.feeds, feed)
+    return price
 
 
 class Oracles(Part):
@@ -92,7 +152,7 @@ class Oracles(Part):
     word, what = "oracle", "oracle"
     switches = {  # noqa: RUF012
         "oracle_reads_market": "Oracles read prices that agents move; off: the venue's without "
-        "impact."
+        "impact, and of what it does not trade the rate or the last price."
     }
     tables = {"feeds": (oracle_protocol.FEED, 1), "rings": ("f8", 2)}  # noqa: RUF012
     cuts = {"oracle_reads_market": _cut_readings}  # noqa: RUF012
@@ -108,26 +168,10 @@ class Oracles(Part):
 
     def first_prices(self, world: World) -> None:
         """Give every oracle the price that it starts with."""
-        slots = {int(r["token"]): int(r["rate_slot"]) for r in world.issues if r["rate_of"] >= 0}
-        slots |= {int(r["receipt"]): int(r["slot"]) + SUPPLY_INDEX for r in world.reserves}
+        _find_outside(world)
         for _ in range(2):  # a pool's other token may be priced by a later feed
             for feed in world.feeds:
-                source = int(feed["source"])
-                if source == oracle_protocol.VENUE or feed["exogenous"]:
-                    a = int(feed["asset"])
-                    feed["price"] = world.assets[a]["price"] if a >= 0 else 1.0
-                elif source == oracle_protocol.SHARE:
-                    pool = world.pools[int(feed["pool"])]
-                    feed["price"] = oracle_protocol.fair_share_price(
-                        world.books, pool, world.feeds, feed
-                    )
-                elif source == oracle_protocol.RECEIPT:
-                    feed["index"] = slots[int(feed["token"])]
-                    feed["price"] = oracle_protocol.receipt_price(world.books, world.feeds, feed)
-                elif source != oracle_protocol.FIXED:
-                    feed["price"] = oracle_protocol.pool_price(
-                        world.books, world.pools, world.feeds, feed
-                    )
+                feed["price"] = min(_first_price(world, feed), float(feed["most_price"]))
 
     def handles(self, market: Market, slot: int) -> dict[str, Any]:
         """`Market.oracles`."""

@@ -58,6 +58,27 @@ class OracleSettings(Table):
         description="Of a pool_twap, blocks.",
         json_schema_extra=reach("blocks", 1, 1000, log=True),
     )
+    hop: Blocks = Field(
+        0,
+        description="From one publication to the next at least, blocks (Maker's OSM: an hour); 0: "
+        "each block may have one.",
+        json_schema_extra=reach("blocks", 0, 1000),
+    )
+    most_move: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        0.0,
+        description="Share of its price by which it moves in a `hop` at most; 0: any.",
+        json_schema_extra=reach("share", 0.0, 0.2),
+    )
+    most_price: Positive | None = Field(
+        None,
+        description="It never says more, numeraire (Aave's CAPO for pegged coins); default: any.",
+    )
+    most_growth: NotNegative | None = Field(
+        None,
+        description="Of a receipt: what it stands for counts as growing by this share of the first "
+        "rate a year at most (Aave's CAPO); default: any.",
+        json_schema_extra=reach("share", 0.0, 0.2),
+    )
 
 
 class OracleFreeze(ShockSettings):
@@ -114,11 +135,27 @@ def _check_source(field: str, oracle: OracleSettings, base: list[str]) -> list[P
     if oracle.live and (oracle.source != "pool_spot" or oracle.lag or oracle.deviation):
         text = 'is only for source = "pool_spot" without lag and deviation; take one out'
         found.append((f"{field}.live", text))
+    found += _check_held_back(field, oracle)
     if oracle.source == "fixed" and oracle.price is None:
         found.append((f"{field}.price", 'is missing; source = "fixed" needs one'))
     if oracle.source == "venue" and oracle.token not in base:
         text = f"the venue does not trade {oracle.token}; use a pool, fixed, share or receipt"
         found.append((f"{field}.source", text))
+    return found
+
+
+def _check_held_back(field: str, oracle: OracleSettings) -> list[Problem]:
+    """Whether what holds an oracle back has something to hold."""
+    found: list[Problem] = []
+    if oracle.live and (oracle.hop or oracle.most_move or oracle.most_price is not None):
+        text = "is read in every moment, and hop, most_move and most_price hold a publication back"
+        found.append((f"{field}.live", f"{text}; take one out"))
+    if oracle.most_move and not oracle.hop:
+        text = "is missing; say in how many blocks it moves by most_move, 1 at least"
+        found.append((f"{field}.hop", text))
+    if oracle.most_growth is not None and oracle.source != "receipt":
+        text = f'is only for source = "receipt", this is {oracle.source!r}; take it out'
+        found.append((f"{field}.most_growth", text))
     return found
 
 

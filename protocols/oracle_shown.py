@@ -58,6 +58,9 @@ class OraclesShown(Shown):
         facts.append(("price", f"{float(feed.record['price'][0]):,.6g} {unit}"))
         facts.append(("at the outside venue", f"{market.price(feed.token):,.6g} {unit}"))
         facts.append(("lag", f"{settings.lag:,} blocks"))
+        if settings.most_move:
+            text = f"{100 * settings.most_move:g} % in {settings.hop:,} blocks"
+            facts.append(("moves at most", text))
         facts.append(("publishes", "nothing" if frozen else "yes"))
         return facts
 

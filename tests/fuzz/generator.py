@@ -38,6 +38,8 @@ MANY = ("weighted", "stableswap")
 """Kinds of pool that may hold more than two tokens."""
 PRICED = ("constant_product", *MANY)
 """Kinds of pool whose share has a fair price."""
+_HELD_BACK = ("hop", "most_move", "most_price")
+"""Fields of oracles that publish less than they see."""
 ORDERS = get_args(BlockSettings.model_fields["ordering"].annotation)
 OURS = "agents."
 """Where the kinds of agents live that are the model's own."""
@@ -430,8 +432,14 @@ class Draft:
         off = 1.0 if self.fair else rng.choice((1.0, 1.0, rng.lognormvariate(0.0, 0.1)))
         oracle = self.schema.model(
             OracleSettings, token=token, source=source, quote=MISSING, price=MISSING, pool=MISSING,
-            live=MISSING,
+            live=MISSING, most_growth=MISSING,
         )  # fmt: skip
+        if oracle.get("most_move"):  # which is of a hop
+            oracle["hop"] = rng.randint(1, 100)
+        if "most_price" in oracle:
+            oracle["most_price"] = price * rng.lognormvariate(0.05, 0.1)
+        if self.fair:  # what lags is another price
+            oracle = {k: v for k, v in oracle.items() if k not in _HELD_BACK}
         if source == "fixed":
             oracle["price"] = price * off
         if source.startswith("pool"):
@@ -444,7 +452,8 @@ class Draft:
             if NUMERAIRE not in inside or token == NUMERAIRE or rng.random() < 0.2:
                 oracle["quote"] = rng.choice(others)
             if source == "pool_spot" and rng.random() < 0.4:
-                oracle = {k: v for k, v in oracle.items() if k not in ("lag", "deviation")}
+                late = ("lag", "deviation", *_HELD_BACK)
+                oracle = {k: v for k, v in oracle.items() if k not in late}
                 oracle["live"] = True
         return oracle
 
@@ -508,7 +517,10 @@ class Draft:
         for token in reserves:  # which a bank that is drawn later may take
             if not self.fair and rng.random() < 0.5:
                 receipt = f"{name}-{token}"
-                self.content["oracles"][receipt] = {"token": receipt, "source": "receipt"}
+                oracle: dict[str, Any] = {"token": receipt, "source": "receipt"}
+                if rng.random() < 0.3:
+                    oracle["most_growth"] = rng.uniform(0.0, 0.2)
+                self.content["oracles"][receipt] = oracle
                 self.prices[receipt] = self.prices[token]
 
     def _block(self) -> dict[str, Any]:

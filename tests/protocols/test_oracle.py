@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents import MarketAgent
+from protocols.lending import SUPPLY_INDEX
 from sim import Market, Scenario
 
 
@@ -44,6 +45,39 @@ def test_small_moves_are_published_only_when_stale(small: Callable[..., Scenario
     late = fed(small, {3: 0.004}, deviation=0.01, heartbeat=8)
     assert late[6] == pytest.approx(2000.0)
     assert late[7:] == pytest.approx(2008.0)
+
+
+def test_held_back_it_moves_by_parts(small: Callable[..., Scenario]) -> None:
+    held = {"most_move": 0.1, "hop": 3, "deviation": 1e-6}
+    down = [2000.0] * 4 + [1800.0] * 3 + [1620.0] * 3 + [1500.0] * 10
+    assert fed(small, {5: -0.25}, **held) == pytest.approx(down)
+    up = [2000.0] * 4 + [2200.0] * 3 + [2300.0] * 13
+    assert fed(small, {5: 0.15}, **held) == pytest.approx(up)
+    # A fall that is made good within the hop is never published beyond its first part.
+    assert fed(small, {5: -0.5, 7: 1.0}, **held).min() == pytest.approx(1800.0)
+    slow = fed(small, {5: -0.25}, hop=10, deviation=1e-6)
+    assert slow == pytest.approx([2000.0] * 9 + [1500.0] * 11)
+
+
+def test_it_says_no_more_than_its_cap(small: Callable[..., Scenario]) -> None:
+    said = fed(small, {5: 0.5, 9: -0.4}, most_price=2100.0)
+    assert said == pytest.approx([2000.0] * 4 + [2100.0] * 4 + [1800.0] * 12)
+    assert Market(small(oracles={"eth": {"most_price": 1900.0}})).oracles["eth"].price == 1900.0
+
+
+def test_what_a_receipt_stands_for_grows_no_faster_than_its_cap(
+    small: Callable[..., Scenario],
+) -> None:
+    receipt = {"token": "bank-eth", "source": "receipt"}
+    oracles = {"free": receipt, "capped": receipt | {"most_growth": 0.1}}
+    market = Market(small(oracles=oracles, block={"seconds": 86_400.0}), rng=1)
+    reserve = next(r for r in market.world.reserves if r["token"] == market.ledger.token("eth"))
+    slot = int(reserve["slot"]) + SUPPLY_INDEX
+    for index, blocks, most in ((1.5, 73, 1.0 + 0.1 * 73 / 365.25), (0.8, 1, 0.8)):
+        market.world.books.storage[slot] = index
+        market.run(blocks)
+        assert market.oracles["free"].price == pytest.approx(2000.0 * index, rel=1e-9)
+        assert market.oracles["capped"].price == pytest.approx(2000.0 * most, rel=1e-9)
 
 
 def test_a_time_weighted_price_is_the_mean_of_a_window(small: Callable[..., Scenario]) -> None:
@@ -146,6 +180,11 @@ def test_the_handle_tells_what_it_knows(market: Market) -> None:
         ({"lag": 3}, (3, 1)),
         ({"source": "pool_twap", "pool": "eth-usdc", "window": 5, "lag": 2}, (2, 5)),
         ({"heartbeat": 8, "deviation": 0.01}, (0, 8)),
+        ({"hop": 300, "lag": 1}, (1, 300)),
+        (
+            {"hop": 3, "most_move": 0.5, "source": "pool_twap", "pool": "eth-usdc", "window": 5},
+            (0, 8),
+        ),
     ],
 )
 def test_it_says_how_far_back_it_looks(

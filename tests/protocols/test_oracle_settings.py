@@ -47,6 +47,22 @@ from tests.sim.scenario import assert_answered
             "oracles.deposit.token",
             "eth is no receipt of a lending market or protocol (bank-eth, bank-usdc); name one",
         ),
+        ({"oracles": {"eth": {"most_move": 0.1}}}, "oracles.eth.hop", "is missing; say in how"),
+        ({"oracles": {"eth": {"most_move": 1.0}}}, "oracles.eth.most_move", "below 1"),
+        (
+            {"oracles": {"eth": {"most_growth": 0.1}}},
+            "oracles.eth.most_growth",
+            "is only for source = \"receipt\", this is 'venue'; take it out",
+        ),
+        (
+            {
+                "oracles": {
+                    "eth": {"source": "pool_spot", "pool": "eth-usdc", "live": True, "hop": 2}
+                }
+            },
+            "oracles.eth.live",
+            "take one out",
+        ),
         (
             {"shocks": [{"kind": "oracle_freeze", "oracle": "etc", "block": 1, "blocks": 2}]},
             "shocks.0.oracle",
