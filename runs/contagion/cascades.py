@@ -1,4 +1,6 @@
-"""Cascade trees: which sale moved which price that opened which liquidation, default or withdrawal.
+"""Cascade trees: which sale moved which price, and who which rate, that opened what.
+
+What is opened are liquidations, defaults, withdrawals, flights and repayments.
 
 Order tells the parent where only one event can have done it (`runs.contagion.links`). Where several
 can, the market is run again on the same draws, each time with one group kept from choosing anything
@@ -28,12 +30,14 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
 from runs.contagion.links import (
+    BORROWING,
     DEFAULT,
     EFFECTS,
     FLIGHT,
     LIQUIDATION,
     LIQUIDITY,
     NOBODY,
+    REPAYMENT,
     SALE,
     SHOCK,
     WITHDRAWAL,
@@ -59,16 +63,19 @@ ORDER, COUNTERFACTUAL, LARGEST = "order", "counterfactual", "largest"
 been enough, or no run was left to ask."""
 OUTSIDE, UNTESTED = "outside", "untested"
 """Why there is none: no run without a candidate has it later; no run was left to ask."""
+CAUSES = (SALE, BORROWING)
+"""What is a cause alone, and no effect: a group's in one block counts as one."""
 NEVER = 1e12
 """Stands for the block of what does not happen."""
 ENOUGH = 0.5
 """Part of its size at which a sale counts as made."""
 _COLOURS = {
     SHOCK: "#1d2733", SALE: "#edae49", LIQUIDATION: "#d1495b", DEFAULT: "#5b5f97",
-    WITHDRAWAL: "#0b6e8f", FLIGHT: "#8f5aa8",
+    WITHDRAWAL: "#0b6e8f", FLIGHT: "#8f5aa8", REPAYMENT: "#2f7d4f", BORROWING: "#c47f2c",
 }  # fmt: skip
 _CHANNEL_COLOURS = {
     "inventory": "#66a182", "price": "#d1495b", "liquidity": "#0b6e8f", "debt": "#5b5f97",
+    "rate": "#2f7d4f",
 }  # fmt: skip
 _COLUMNS = (
     "event", "block", "kind", "entity", "group", "actor", "protocol", "token", "amount", "size",
@@ -82,15 +89,15 @@ class Cascades:
 
     Attributes:
         events: A row for each event, in the order of execution: event (its number), block, kind
-            (liquidation, default, withdrawal, flight, sale or shock), entity (the account that it
-            befalls, of a withdrawal or sale whose it is) and its group, actor (who sent the call),
-            protocol (or venue), token and amount (seized, withdrawn or sold), size (its worth in
-            the block, numeraire), parent (an event's number, -1: none), channel (inventory: the
-            parent brought what is sold; price; liquidity: cash that the parent took; debt: the
-            parent left too little), named (how the parent was found, or why there is none: order,
-            counterfactual, largest, outside, untested), candidates (how many there were),
-            generation (effects, all but sales and shocks, among its ancestors) and root (the first
-            of its tree).
+            (liquidation, default, withdrawal, flight, repayment, sale, borrowing or shock), entity
+            (the account that it befalls, else whose it is) and its group, actor (who sent the
+            call), protocol (or venue), token and amount (seized, withdrawn, sold, owed), size (its
+            worth in the block, numeraire), parent (an event's number, -1: none), channel
+            (inventory: the parent brought or freed what is used; price; liquidity: cash that the
+            parent took; rate: which the parent raised; debt: the parent left too little), named
+            (how the parent was found, or why there is none: order, counterfactual, largest,
+            outside, untested), candidates (how many there were), generation (effects, all but
+            sales, borrowings and shocks, among its ancestors) and root (the first of its tree).
         seed: Of the run.
         reruns: Runs that were made to name parents.
         numeraire: In which sizes are.
@@ -117,7 +124,7 @@ class Cascades:
 
     @cached_property
     def effects(self) -> pd.DataFrame:
-        """All but sales and shocks, with ``since``: blocks after the last effect before."""
+        """All but causes alone, with ``since``: blocks after the last effect before."""
         of = self.events.set_index("event")
         parent, block, kind = of["parent"].to_dict(), of["block"].to_dict(), of["kind"].to_dict()
         table = self.events[self.events["kind"].isin(EFFECTS)].copy()
@@ -177,6 +184,7 @@ class Cascades:
                 "defaults": int((effects["kind"] == DEFAULT).sum()),
                 "withdrawals": int((effects["kind"] == WITHDRAWAL).sum()),
                 "flights": int((effects["kind"] == FLIGHT).sum()),
+                "repayments": int((effects["kind"] == REPAYMENT).sum()),
                 "branching_ratio": self.branching_ratio,
                 "liquidations_led_to": float(
                     effects.loc[effects["kind"] == LIQUIDATION, "since"].notna().mean()
@@ -226,9 +234,12 @@ def cascades(
             one block is no cause.
         reruns: Runs to make at most, those that the most events ask for first; 0: order alone.
         since: Block from which on events are traced.
-        watched: Groups whose sales of what they had are flights, effects too, and by group the
-            prices that they watch: places, and the token that is sold there,
-            ``{"holders": [("coin-usdc", "coin")]}``.
+        watched: By group what it watches: places, and a token there,
+            ``{"holders": [("coin-usdc", "coin")], "debtors": [("bank", "usdc")]}``. Of a pool or
+            the venue that is the price at which the token is sold: the group's sales of what they
+            had are flights, effects too. Of a lending market it is the token's rate: its
+            repayments there are effects too, and its withdrawals elsewhere may follow who raised
+            it.
 
     Returns:
         The trees.
@@ -256,7 +267,7 @@ class _Key(NamedTuple):
     entity: str
     token: str
     number: int
-    """Of an effect: among those alike, from 0. Of a sale: the block."""
+    """Of an effect: among those alike, from 0. Of a sale or borrowing: the block."""
     amount: float
 
 
@@ -273,7 +284,7 @@ class When:
     def __call__(self, market: Market) -> float:
         """The block; `NEVER` if it does not happen."""
         key, happened = self.key, _happened(market)
-        if key.kind == SALE:
+        if key.kind in CAUSES:
             sold = happened.sold.get((key.entity, key.protocol, key.token, key.number), 0.0)
             return float(key.number) if sold >= ENOUGH * key.amount else NEVER
         blocks = happened.blocks.get((key.kind, key.protocol, key.entity, key.token), [])
@@ -299,15 +310,21 @@ def _happened(market: Market) -> _Happened:
         if call["role"] in EFFECTS:
             where = (call["role"], call["protocol"], _befallen(call), call["token_out"])
             blocks[where].append(call["block"])
-        elif call["role"] == SALE:
-            one = (call["sender"], call["protocol"], call["token_in"], call["block"])
-            sold[one] += call["amount_in"]
+        elif call["role"] in CAUSES:
+            side = _side(call)
+            one = (call["sender"], call["protocol"], call[f"token_{side}"], call["block"])
+            sold[one] += call[f"amount_{side}"]
     closed: list[Any] = list(market.defaults().itertuples(index=False))
     for row in closed:
         blocks[DEFAULT, row.protocol, row.entity, ""].append(row.block)
     found = _Happened(dict(blocks), dict(sold))
     _last[:] = [(weakref.ref(market), found)]
     return found
+
+
+def _side(call: Mapping[str, Any]) -> str:
+    """Which of a call's amounts is that of the event: of what is sold the one given."""
+    return "in" if call["role"] == SALE else "out"
 
 
 def _befallen(call: Mapping[str, Any]) -> str:
@@ -337,6 +354,7 @@ class _Tracer:
         self.made = 0
         self.nodes: dict[tuple[str, int], _Node] = {}
         self.defaults: list[Any] = list(market.defaults().itertuples(index=False))
+        self.keys: dict[int, _Key] = {}
 
     def trace(self, since: int) -> Cascades:
         """Trace everything since a block."""
@@ -356,13 +374,16 @@ class _Tracer:
         fresh = []
         for row, call in enumerate(self.links.rows):
             if self.links.is_flight(row) and call["block"] >= since:
-                fresh.append(self._add(row, self._sale(row)))
+                fresh.append(self._add(row, self._cause(row)))
             if call["role"] not in EFFECTS:
                 continue
             where = (call["role"], call["protocol"], _befallen(call), call["token_out"])
             number, seen[where] = seen[where], seen[where] + 1
+            key = _Key(where[0], where[1], where[2], where[3], number, call["amount_out"])
+            self.keys[row] = key
+            if call["role"] == REPAYMENT and not self.links.is_repayment(row):
+                continue
             if call["block"] >= since:
-                key = _Key(where[0], where[1], where[2], where[3], number, call["amount_out"])
                 fresh.append(self._add(row, key))
         for n, default in enumerate(self.defaults):
             where = (DEFAULT, default.protocol, default.entity, "")
@@ -379,7 +400,7 @@ class _Tracer:
         """Sales of what a liquidation or withdrawal brought: they are in its tree, if barren."""
         rows = self.links.rows
         return [
-            self._add(row, self._sale(row))
+            self._add(row, self._cause(row))
             for row, source in enumerate(self.links.sources)
             if source >= 0
             and rows[row]["role"] == SALE
@@ -387,11 +408,12 @@ class _Tracer:
             and rows[int(source)]["role"] in EFFECTS
         ]
 
-    def _sale(self, row: int) -> _Key:
+    def _cause(self, row: int) -> _Key:
         call = self.links.rows[row]
+        side = _side(call)
         return _Key(
-            SALE, call["protocol"], call["sender"], call["token_in"], call["block"],
-            call["amount_in"],
+            call["role"], call["protocol"], call["sender"], call[f"token_{side}"], call["block"],
+            call[f"amount_{side}"],
         )  # fmt: skip
 
     def _add(self, row: int, key: _Key) -> _Node:
@@ -411,10 +433,8 @@ class _Tracer:
                 block, _ = self.links.shocks[parent.shock]
                 self.nodes.setdefault((SHOCK, parent.shock), _Node(block, -1, NOBODY, named=ORDER))
             elif ("receipt", parent.row) not in self.nodes:
-                call = self.links.rows[parent.row]
-                key = self._sale(parent.row)
-                if call["role"] != SALE:  # from before what is traced
-                    key = key._replace(kind=call["role"], entity=_befallen(call))
+                # An effect that is not there yet is from before what is traced.
+                key = self.keys.get(parent.row) or self._cause(parent.row)
                 found.append(self._add(parent.row, key))
         return found
 
@@ -497,13 +517,19 @@ class _Tracer:
                 told
                 | {
                     "event": n, "block": node.block, "parent": up if above else -1,
-                    "channel": node.asked.channel if above else "", "named": node.named,
+                    "channel": self._channel(node) if above else "", "named": node.named,
                     "candidates": len(node.asked.candidates) + int(node.asked.outside),
                     "generation": depth, "root": above["root"] if above else n,
                 }
             )  # fmt: skip
         events = pd.DataFrame(rows, columns=list(_COLUMNS))
         return Cascades(events, self.market.seed_number, self.made, self.market.numeraire)
+
+    @staticmethod
+    def _channel(node: _Node) -> str:
+        """By which the parent has reached it."""
+        own = node.parent.channel if node.parent is not None else ""
+        return own or node.asked.channel
 
     def _what(
         self, name: tuple[str, int], node: _Node, price: _Prices, groups: Mapping[str, str]
@@ -529,7 +555,7 @@ class _Tracer:
             }  # fmt: skip
         call = self.links.rows[node.row]
         entity = _befallen(call)
-        side = "in" if call["role"] == SALE else "out"
+        side = _side(call)
         token, amount = call[f"token_{side}"], float(call[f"amount_{side}"])
         kind = FLIGHT if self.links.is_flight(node.row) else call["role"]
         return {

@@ -1,16 +1,18 @@
 """Who can have caused what, by the order of receipts alone.
 
-Three links are read off a market's receipts:
+These links are read off a market's receipts:
 
 - *inventory*: who sells a token has it from the last liquidation, withdrawal or purchase that
-  brought it (last in, first out, in token units); what it had at the start has no cause here;
+  brought it (last in, first out, in token units); what it had at the start has no cause here. Who
+  refinances takes out the collateral that their repayment has freed, and borrows anew for it;
 - *price*: a liquidation, default or withdrawal of collateral follows sales that can have moved the
   price that an oracle read when it first was possible; who buys in one place what they sell in
   another follows who sold it there; who leaves a pool follows sales in it;
-- *liquidity*: who withdraws what others owe follows who withdrew of it before.
-
+- *liquidity*: who withdraws what others owe follows who withdrew of it before;
 - *flight*: who sells what they had from the start, and is said to watch some prices, follows sales
-  that can have moved these.
+  that can have moved these;
+- *rate*: who is said to watch the rate of a lending market, and repays there or withdraws
+  elsewhere, follows who raised it: by withdrawing there, or by borrowing.
 
 Where only one sale can have done it, order tells the parent; else `runs.contagion.cascades` asks
 what happens without each. Who withdraws may have reasons of their own, so order never tells why.
@@ -36,13 +38,17 @@ if TYPE_CHECKING:
 
 SALE, LIQUIDATION, WITHDRAWAL = "sale", "liquidation", "withdrawal"
 DEFAULT, SHOCK, FLIGHT = "default", "shock", "flight"
-EFFECTS = (LIQUIDATION, DEFAULT, WITHDRAWAL, FLIGHT)
-INVENTORY, PRICE, LIQUIDITY, DEBT = "inventory", "price", "liquidity", "debt"
+BORROWING, REPAYMENT, DEPOSIT = "borrowing", "repayment", "deposit"
+EFFECTS = (LIQUIDATION, DEFAULT, WITHDRAWAL, FLIGHT, REPAYMENT)
+INVENTORY, PRICE, LIQUIDITY, DEBT, RATE = "inventory", "price", "liquidity", "debt", "rate"
 _OF_KIND = {
     Kind.SWAP: SALE,
     Kind.VENUE: SALE,
     Kind.LIQUIDATE: LIQUIDATION,
     Kind.WITHDRAW: WITHDRAWAL,
+    Kind.DEPOSIT: DEPOSIT,
+    Kind.BORROW: BORROWING,
+    Kind.REPAY: REPAYMENT,
     Kind.REMOVE_LIQUIDITY: WITHDRAWAL,
 }
 _DUST = 1e-9
@@ -54,11 +60,12 @@ def done_receipts(market: Market, all_calls: bool = True) -> pd.DataFrame:
 
     Args:
         market: After its run.
-        all_calls: Or only sales, liquidations and withdrawals.
+        all_calls: Or only those that are something in a cascade.
 
     Returns:
-        Columns of `Market.receipts` as plain objects, ``role`` (sale, liquidation, withdrawal or
-        "") and ``decided``, the block at whose start its sender chose it.
+        Columns of `Market.receipts` as plain objects, ``role`` (sale, liquidation, withdrawal,
+        deposit, borrowing, repayment or "") and ``decided``, the block at whose start its sender
+        chose it.
 
     Raises:
         ValueError: If the market keeps no receipts.
@@ -123,6 +130,7 @@ class Candidate:
         row: The largest of its receipts; -1: a shock itself.
         size: Token units, net of what the group took the other way.
         shock: Number of the shock that it is, or that made the receipt; -1: none.
+        channel: By which it reaches the event, where that is not as of the others; "": it is.
     """
 
     group: str
@@ -130,6 +138,7 @@ class Candidate:
     row: int
     size: float
     shock: int = -1
+    channel: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,15 +176,17 @@ class Links:
             market: After its run.
             memory: Blocks that a cause can lie back, beyond what an oracle waits.
             least: Share of all that was sold in a window below which a group's part is left out.
-            watched: By group whose sales are flights: places, and the token sold there, whose
-                prices it watches.
+            watched: By group: places, and the token there that it watches, of a lending market
+                the token's rate, of others the price at which it is sold, for which its own sales
+                are flights.
 
         Raises:
             ValueError: If the market keeps no receipts, or there is no such group or place.
         """
         self.market, self.memory, self.least = market, memory, least
-        self.watched = watched or {}
-        for group, prices in self.watched.items():
+        self.watched: dict[str, list[tuple[str, str]]] = {}
+        self.rates: dict[str, list[tuple[str, str]]] = {}
+        for group, prices in (watched or {}).items():
             for place, token in prices:
                 if group not in market.cohorts or token not in market.ledger.tokens:
                     raise ValueError(
@@ -183,16 +194,25 @@ class Links:
                     )
                 if place != VENUE and place not in market.protocols:
                     raise ValueError(
-                        f"{place!r} is no place of this market; name a pool or {VENUE}"
+                        f"{place!r} is no place of this market; name a pool, a lending market "
+                        f"or {VENUE}"
                     )
+                of = self.rates if place in market.lending else self.watched
+                of.setdefault(group, []).append((place, token))
         self.receipts = done_receipts(market)
-        self.sources = sources(self.receipts)
         r = self.receipts
+        # Who repays names what they pay twice, and gets nothing.
+        self.sources = sources(r.assign(token_out=r["token_out"].mask(r["role"] == REPAYMENT, "")))
         self.rows: list[Any] = r.to_dict("records")
         self._sold = self._by(r["role"] == SALE, ("protocol", "token_in"))
         self._bought = self._by(r["role"] == SALE, ("protocol", "token_out"))
         self._left = self._by(r["role"] == WITHDRAWAL, ("protocol", "token_out"))
         self._seized = self._by(r["role"] == LIQUIDATION, ("protocol", "token_out"))
+        self._deposited = self._by(r["role"] == DEPOSIT, ("protocol", "token_in"))
+        self._borrowed = self._by(r["role"] == BORROWING, ("protocol", "token_out"))
+        self._repaid = self._by(r["role"] == REPAYMENT, ("protocol", "token_out"))
+        # Only the first call of a transaction has its gas.
+        self._gas = r.groupby("transaction")["gas"].sum().to_dict()
         self._feeds = _feeds(market)
         self._declared = {protocol.name for protocol in market.declared}
         self._deleveraging = self._repaying()
@@ -222,12 +242,18 @@ class Links:
     # Possible parents
 
     def of(self, row: int) -> Asked:
-        """Of a receipt that was a liquidation, a withdrawal or a sale."""
+        """Of a receipt that was a liquidation, withdrawal, sale, borrowing or repayment."""
         call = self.rows[row]
         if call["role"] == LIQUIDATION:
             first = call["block"] - call["possible"] if call["possible"] >= 0 else call["decided"]
             return self.valued(call["protocol"], first, call["token_out"], call["token_in"])
         source = int(self.sources[row])
+        if call["role"] == BORROWING:
+            freed = self._repaid_before(row)
+            return self._certain(freed, INVENTORY) if freed >= 0 else NOBODY
+        if call["role"] == REPAYMENT:
+            raised = self._raised(row, here=True)
+            return Asked(self._material(raised), RATE, outside=True)
         if call["role"] == WITHDRAWAL:
             return self._of_withdrawal(row, source)
         return self._of_sale(row, source)
@@ -240,6 +266,8 @@ class Links:
             return Asked([struck], LIQUIDITY)
         if source >= 0 and self.rows[source]["role"] in EFFECTS:
             return self._certain(source, INVENTORY)
+        if (freed := self._repaid_before(row)) >= 0:
+            return self._certain(freed, INVENTORY)
         if row in self._deleveraging and (where, token) in self._feeds:
             return replace(self.valued(where, block, token), outside=True)
         if where in self.market.pools:
@@ -247,7 +275,48 @@ class Links:
             found = [c for t in tokens for c in self._sales(where, t, block - self.memory, block)]
             return Asked(self._material(found), PRICE, True)
         back = self._between(self._left, (where, token), block - self.memory, block)
-        return Asked(self._material(self._grouped(back, (), "amount_out")), LIQUIDITY, True)
+        found = self._grouped(back, (), "amount_out") + self._raised(row, here=False)
+        return Asked(self._material(found), LIQUIDITY, True)
+
+    def is_repayment(self, row: int) -> bool:
+        """Whether somebody repays who is said to watch the rate there."""
+        call = self.rows[row]
+        places = (place for place, _ in self.rates.get(call["cohort"], ()))
+        return call["role"] == REPAYMENT and call["protocol"] in places
+
+    def _repaid_before(self, row: int) -> int:
+        """The repayment for a rate in the same transaction before a receipt, -1: none."""
+        transaction = self.rows[row]["transaction"]
+        if self.rows[row]["cohort"] not in self.rates:
+            return -1
+        for before in range(row - 1, -1, -1):
+            if self.rows[before]["transaction"] != transaction:
+                break
+            if self.is_repayment(before):
+                return before
+        return -1
+
+    def _raised(self, row: int, here: bool) -> list[Candidate]:
+        """Who can have raised the rates that somebody watches: took cash, net of what they brought.
+
+        Args:
+            row: A receipt of who watches.
+            here: Rates of the market that it calls, or of all others.
+        """
+        call = self.rows[row]
+        end = call["decided"]
+        found: list[Candidate] = []
+        for place, token in self.rates.get(call["cohort"], ()):
+            if (place == call["protocol"]) != here:
+                continue
+            took, brought = (
+                [r for table in tables
+                 for r in self._between(table, (place, token), end - self.memory, end)]
+                for tables in ((self._left, self._borrowed), (self._deposited, self._repaid))
+            )  # fmt: skip
+            net = self._grouped(sorted(took), brought, "amount_out", "amount_in")
+            found += [replace(one, channel=RATE) for one in net]
+        return found
 
     def is_flight(self, row: int) -> bool:
         """Whether somebody sells what they had, who is said to do so for what they watch."""
@@ -305,7 +374,7 @@ class Links:
         What shocks send takes no gas, and an agent's withdrawal does.
         """
         call = self.rows[row]
-        if call["role"] != WITHDRAWAL or call["gas"] > 0.0:
+        if call["role"] != WITHDRAWAL or self._gas[call["transaction"]] > 0.0:
             return -1
         found = -1
         for number, (block, shock) in enumerate(self.shocks):

@@ -187,6 +187,69 @@ def test_who_sells_for_what_they_watch_flees_those_who_moved_it(small: Make) -> 
         cascades(run, reruns=0, watched={"followers": [("nowhere", "eth")]})
 
 
+@pytest.fixture
+def two_rates(small: Make) -> Scenario:
+    """Two alike banks, who owes in whichever is cheaper, and who lends where more is paid."""
+    reserves = {
+        "eth": {"ltv": 0.8, "threshold": 0.83, "bonus": 0.05},
+        "usdc": {
+            "collateral": False, "cash": 5e5, "slope1": 0.04, "slope2": 0.6, "optimal": 0.9,
+        },
+    }  # fmt: skip
+    owing = {
+        "kind": "refinancer", "count": 6, "lending": ["bank", "two"], "collaterals": ["eth"],
+        "debt": "usdc", "pools": ["eth-usdc"], "attention": 0.2, "reservation": 5.0,
+        "equity": 50_000.0, "wallet": {"eth": 5.0, "usdc": 100.0},
+    }  # fmt: skip
+    leave = {"kind": "withdrawal", "lending": "bank", "token": "usdc", "block": 10}
+    return small(
+        blocks=60, lending={"bank": {"reserves": reserves}, "two": {"reserves": reserves}},
+        agents={"owing": owing}, shocks=[leave | {"share": 0.02}, leave | {"share": 0.85}],
+    )  # fmt: skip
+
+
+def test_who_refinances_follows_who_raised_the_rate(two_rates: Scenario) -> None:
+    """Two withdraw at once; the one counts without which nobody would have paid more."""
+    run = Market(two_rates, rng=1).run()
+    plain = cascades(run, reruns=20)
+    assert "repayment" not in set(plain.events["kind"]), "nobody is said to watch a rate"
+    found = cascades(run, reruns=20, watched={"owing": [("bank", "usdc"), ("two", "usdc")]})
+    events = found.events.set_index("event")
+    repaid = events[events["kind"] == "repayment"]
+    assert len(repaid) >= 2 and set(repaid["group"]) == {"owing"}
+    assert set(repaid["channel"]) == {"rate"} and set(repaid["named"]) == {COUNTERFACTUAL}
+    raised = events.loc[repaid["parent"]]
+    assert set(raised["kind"]) == {"withdrawal"} and (raised["amount"] > 3e5).all()
+    assert set(events.loc[raised["parent"], "amount"]) == {0.85}, "the small one did nothing"
+    # What the repayment has freed comes out in the same transaction.
+    freed = events[(events["kind"] == "withdrawal") & (events["group"] == "owing")]
+    assert set(events.loc[freed["parent"], "kind"]) == {"repayment"}
+    assert (freed["generation"] == 2).all() and (repaid["generation"] == 1).all()
+    assert found.summary()["repayments"] == len(repaid)
+    with pytest.raises(ValueError, match="a lending market or"):
+        cascades(run, reruns=0, watched={"owing": [("three", "usdc")]})
+
+
+def test_who_lends_moves_to_where_others_have_raised_the_rate(two_rates: Scenario) -> None:
+    """The second bank's lenders move to the first, whose rate others have raised."""
+    lending = {
+        "kind": "allocator", "count": 20, "lending": ["bank", "two"], "token": "usdc",
+        "purse": 20_000.0, "kept": 0.1, "outside_yield": 0.0, "fear": 1.0, "attention": 0.1,
+        "wallet": {"eth": 1.0},
+    }  # fmt: skip
+    setup = two_rates.override({"agents.lending": lending, "blocks": 80})
+    rates = [("bank", "usdc"), ("two", "usdc")]
+    found = cascades(
+        Market(setup, rng=1).run(), reruns=200, since=10, watched={"owing": rates, "lending": rates}
+    )
+    events = found.events.set_index("event")
+    moved = events[(events["kind"] == "withdrawal") & (events["group"] == "lending")]
+    by_rate = moved[moved["channel"] == "rate"]
+    assert len(by_rate) >= 1 and set(by_rate["named"]) == {COUNTERFACTUAL}
+    above = events.loc[by_rate["parent"]]
+    assert (above["protocol"].to_numpy() != by_rate["protocol"].to_numpy()).all()
+
+
 def test_runs_resume_and_files_are_written(chain: Scenario, tmp_path: Path) -> None:
     market = Market(chain, rng=1).run()
     plan = Plan(out=tmp_path / "runs")
