@@ -3,9 +3,12 @@
 A safeguard is a change of the scenario, by dotted paths. The scenario runs with each, and with sets
 of them, in the crisis that its shocks make and in calm without these, all on common seeds: what is
 saved is the loss without less the loss with, in the crisis; what it costs is what is lost more (or
-earned less) in calm. Of a small number of safeguards all sets are run; of more, sets grow by the
-one that then does best, and shrink by the one that is needed least (search by forward selection and
-backward elimination: it may miss the cheapest, which `Frontier.exhaustive` tells).
+earned less) in calm. Beside the cost stands what is foregone in calm: volume that is not traded and
+fees that are not earned, which no loss tells of.
+
+Of a small number of safeguards all sets are run; of more, sets grow by the one that then does best,
+and shrink by the one that is needed least (search by forward selection and backward elimination: it
+may miss the cheapest, which `Frontier.exhaustive` tells).
 """
 
 from __future__ import annotations
@@ -65,7 +68,8 @@ def default_guards(setup: Scenario, opening: Market | None = None) -> dict[str, 
         By name: ``breakers``, pools halt for an hour at a move of 10 % within ten minutes;
         ``dynamic_fees``, fees rise by twice a block's volatility, to 5 % at most; ``thresholds``,
         collateral counts for a tenth less; ``insurance``, a fund of 2 % of the first deposits' cash
-        covers the lending markets; ``slower_oracles``, each is half an hour late; ``queues``,
+        covers the lending markets; ``slower_oracles``, each is half an hour late;
+        ``capped_oracles``, each moves by 1 % in a minute at most; ``queues``,
         protocols that pay out slowly take twice as long; ``diversified``, funds hold all their
         assets evenly; ``caps``, no more may be borrowed of a token than half as much again as at
         the opening (seeds that draw more than that there are refused as they open).
@@ -90,13 +94,18 @@ def default_guards(setup: Scenario, opening: Market | None = None) -> dict[str, 
     _add(found, "thresholds", lower)
     insured = {name for fund in content.get("insurance", {}).values() for name in fund["covers"]}
     _add(found, "insurance", _insurance(content, [m for m in lending if m not in insured]))
-    late = {
-        f"oracles.{o}.lag": blocks(1800.0)
-        for o, v in content.get("oracles", {}).items()
-        if v.get("source") in ("venue", "pool_spot", "pool_twap")
-        and not (v.get("lag") or v.get("live"))
-    }
+    read = {
+        o: v for o, v in content.get("oracles", {}).items()
+        if v.get("source") in ("venue", "pool_spot", "pool_twap") and not v.get("live")
+    }  # fmt: skip
+    late = {f"oracles.{o}.lag": blocks(1800.0) for o, v in read.items() if not v.get("lag")}
     _add(found, "slower_oracles", late)
+    parts = {"hop": blocks(60.0), "most_move": 0.01}
+    capped = {
+        f"oracles.{o}.{what}": value for o, v in read.items()
+        if not (v.get("hop") or v.get("most_move")) for what, value in parts.items()
+    }  # fmt: skip
+    _add(found, "capped_oracles", capped)
     slow = {
         f"{FACTOR}protocols.{p}.{what}": 2.0
         for p, v in content.get("protocols", {}).items() if isinstance(v, Mapping)
@@ -155,6 +164,7 @@ class Frontier:
         guards: Names.
         crisis: Loss in the crisis, by set, float64[seeds]; the empty set: without any.
         calm: What is lost in calm, by set, float64[seeds].
+        made: What is made in calm besides, by its name and by set, float64[seeds], such as volume.
         seeds: Of the runs, as they are in the arrays.
         exhaustive: Whether all sets were run.
         level: Of intervals.
@@ -163,6 +173,7 @@ class Frontier:
     guards: tuple[str, ...]
     crisis: Mapping[Set, Floats]
     calm: Mapping[Set, Floats]
+    made: Mapping[str, Mapping[Set, Floats]] = field(default_factory=dict)
     seeds: tuple[int, ...] = field(default=())
     exhaustive: bool = True
     level: float = 0.95
@@ -175,11 +186,16 @@ class Frontier:
         """What a set costs in calm, float64[seeds]."""
         return self.calm[chosen] - self.calm[NONE]
 
+    def foregone(self, name: str, chosen: Set) -> Floats:
+        """What less of something is made in calm with a set, float64[seeds]."""
+        return self.made[name][NONE] - self.made[name][chosen]
+
     def table(self) -> pd.DataFrame:
         """A row for each set, the cheapest first.
 
-        ``loss``, ``saved`` and ``cost`` are means over seeds with their intervals (of paired
-        differences); ``best``: no set saves as much at less cost, or more at no more.
+        ``loss``, ``saved``, ``cost`` and what is foregone (a column with the name of each) are
+        means over seeds with their intervals (of paired differences); ``best``: no set saves as
+        much at less cost, or more at no more.
         """
         rows = []
         best = self._efficient()
@@ -187,22 +203,19 @@ class Frontier:
             loss = interval(self.crisis[chosen], "mean", self.level)
             saved = interval(self.saved(chosen), "mean", self.level)
             cost = interval(self.cost(chosen), "mean", self.level)
-            rows.append(
-                (label(chosen), len(chosen), loss.estimate, loss.low, loss.high, saved.estimate,
-                 saved.low, saved.high, cost.estimate, cost.low, cost.high, chosen in best)
-            )  # fmt: skip
-        columns = ["set", "size", "loss", "loss_low", "loss_high", "saved", "saved_low",
-                   "saved_high", "cost", "cost_low", "cost_high", "best"]  # fmt: skip
+            less = [interval(self.foregone(name, chosen), "mean", self.level) for name in self.made]
+            told = [number for one in (loss, saved, cost, *less)
+                    for number in (one.estimate, one.low, one.high)]  # fmt: skip
+            rows.append((label(chosen), len(chosen), *told, chosen in best))
+        numbers = [f"{name}{end}" for name in ("loss", "saved", "cost", *self.made)
+                   for end in ("", "_low", "_high")]  # fmt: skip
+        columns = ["set", "size", *numbers, "best"]
         return pd.DataFrame(rows, columns=columns).sort_values(["cost", "size"], ignore_index=True)
 
     def _efficient(self) -> set[Set]:
-        means = {s: (float(self.cost(s).mean()), float(self.crisis[s].mean())) for s in self.crisis}
-        return {
-            s for s, (cost, loss) in means.items()
-            if not any(
-                (c <= cost and x <= loss and (c < cost or x < loss)) for c, x in means.values()
-            )
-        }  # fmt: skip
+        costs = [float(self.cost(s).mean()) for s in self.crisis]
+        losses = [float(self.crisis[s].mean()) for s in self.crisis]
+        return {s for s, best in zip(self.crisis, _efficient(costs, losses), strict=True) if best}
 
     def cheapest(self, bound: float, resamples: int = RESAMPLES) -> Choice:
         """The cheapest set that keeps the mean loss in the crisis at a bound.
@@ -234,9 +247,23 @@ class Frontier:
             float((picks < 0).mean()), self.exhaustive,
         )  # fmt: skip
 
-    def plot(self) -> Figure:
-        """Cost in calm against loss in the crisis, and the frontier."""
+    def plot(self, against: str = "cost", divisor: float = 1.0, unit: str = "numeraire") -> Figure:
+        """Cost in calm against loss in the crisis, and the frontier.
+
+        Args:
+            against: What is across: "cost", or the name of something foregone, of which the
+                frontier is then.
+            divisor: Of all numbers, such as a million.
+            unit: What they are then, in words.
+        """
         table = self.table()
+        for name in ("loss", against):
+            ends = [name, f"{name}_low", f"{name}_high"]
+            table[ends] = table[ends] / divisor
+        if against != "cost":
+            told = ["cost", "cost_low", "cost_high"]
+            table[told] = table[[against, f"{against}_low", f"{against}_high"]].to_numpy()
+            table["best"] = _efficient(list(table["cost"]), list(table["loss"]))
         figure, axis = plt.subplots(figsize=(8.0, 5.5), layout="constrained")
         for rows, colour, size in (
             (table[~table["best"]], "grey", 3), (table[table["best"]], "tab:blue", 6),
@@ -250,7 +277,8 @@ class Frontier:
         best = table[table["best"]].sort_values("cost")
         axis.step(best["cost"], best["loss"], where="post", color="tab:blue", lw=1.5)
         axis.axvline(0.0, color="black", lw=0.6)
-        axis.set(xlabel="cost in calm, numeraire", ylabel="loss in the crisis, numeraire")
+        what = "cost" if against == "cost" else f"{against} foregone"
+        axis.set(xlabel=f"{what} in calm, {unit}", ylabel=f"loss in the crisis, {unit}")
         axis.grid(alpha=0.3)
         _name(figure, axis, table[table["best"] | (table["size"] <= 1)])
         return figure
@@ -301,6 +329,15 @@ class Choice:
     exhaustive: bool
 
 
+def _efficient(costs: Sequence[float], losses: Sequence[float]) -> list[bool]:
+    """Of each, whether no other has as little loss at less cost, or less at no more."""
+    pairs = list(zip(costs, losses, strict=True))
+    return [
+        not any(c <= cost and x <= loss and (c < cost or x < loss) for c, x in pairs)
+        for cost, loss in pairs
+    ]
+
+
 def label(chosen: Set) -> str:
     """A set in words."""
     return " + ".join(sorted(chosen)) or "none"
@@ -323,6 +360,7 @@ def safeguards(
     shocks: Sequence[Mapping[str, Any]] | None = None,
     exhaustive: bool | None = None,
     plan: Plan | None = None,
+    made: Mapping[str, str] | None = None,
 ) -> Frontier:
     """Compare safeguards, alone and together.
 
@@ -340,11 +378,13 @@ def safeguards(
             scenario's own strike both.
         exhaustive: Run all sets; default: of up to 6 safeguards.
         plan: Seeds, common to all; folder, workers.
+        made: What is told of calm besides, each a reduction of something that is made there, of
+            which less is foregone; default: volume and fees of all pools, where there are pools.
 
     Raises:
         ScenarioError: If there is no shock, no safeguard, or one cannot be put in place.
     """
-    setup, made = loaded(scenario), plan or Plan()
+    setup, planned = loaded(scenario), plan or Plan()
     own = [shock.model_dump(exclude_none=True) for shock in setup.shocks]
     if not (own if shocks is None else shocks):
         raise ScenarioError([("shocks", "there are none; give what makes the crisis")])
@@ -359,7 +399,12 @@ def safeguards(
     calm: dict[Set, Floats] = {}
     seeds: list[int] = []
     weights = cost if isinstance(cost, Mapping) else {cost or loss: 1.0}
+    if made_of := _taken_names(besides := _besides(setup) if made is None else dict(made)):
+        told = f"{made_of!r} is a column of the table already; take another name"
+        raise ScenarioError([(f"made.{made_of}", told)])
     keep = {"loss": loss} | {f"cost{n}": text for n, text in enumerate(weights)}
+    keep |= {f"made{n}": text for n, text in enumerate(besides.values())}
+    more: dict[str, dict[Set, Floats]] = {name: {} for name in besides}
     if unknown := sorted({*(prices or {})} - {*given}):
         told = f"there is no such safeguard; {did_you_mean(unknown[0], given)}"
         raise ScenarioError([(f"prices.{unknown[0]}", told)])
@@ -377,7 +422,7 @@ def safeguards(
                 variants[f"{state}{n}"] = values | {"shocks": strikes}
         if NONE in new:  # whose crisis is what is run anyhow
             del variants[f"{_CRISIS}{new.index(NONE)}"]
-        frame = evaluate(base, {}, [], keep, made, variants=variants)
+        frame = evaluate(base, {}, [], keep, planned, variants=variants)
         seeds[:] = sorted(frame["seed"].unique())
         for n, chosen in enumerate(new):
             lost[chosen] = cube(frame, "loss", f"{_CRISIS}{n}" if chosen else BASE)[0]
@@ -388,6 +433,8 @@ def safeguards(
                 ),
                 np.full(len(seeds), sum((prices or {}).get(name, 0.0) for name in chosen)),
             )
+            for k, name in enumerate(besides):
+                more[name][chosen] = cube(frame, f"made{k}", f"{_CALM}{n}")[0]
 
     everything = exhaustive if exhaustive is not None else len(given) <= MOST_EXACT
     singles = [frozenset({name}) for name in given]
@@ -396,7 +443,18 @@ def safeguards(
     else:
         run([NONE, *singles, frozenset(given)])
         _search(list(given), lost, calm, run)
-    return Frontier(tuple(given), lost, calm, tuple(int(s) for s in seeds), everything)
+    return Frontier(tuple(given), lost, calm, more, tuple(int(s) for s in seeds), everything)
+
+
+def _besides(setup: Scenario) -> dict[str, str]:
+    """What pools make in calm."""
+    pools = setup.to_dict().get("pools")
+    return {"volume": "last(pools.volume)", "fees": "last(pool.*.fees)"} if pools else {}
+
+
+def _taken_names(made: Mapping[str, str]) -> str:
+    """A name that the table of a frontier has for something else."""
+    return next((n for n in made if n in ("set", "size", "loss", "saved", "cost", "best")), "")
 
 
 def resolved(setup: Scenario, name: str, guard: Guard) -> dict[str, Any]:
