@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-inp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run app test test-all fuzz twins inputs lint bench pictures clean
+.PHONY: help install run app test test-all fuzz twins inputs lint bench pictures docs clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,7 +30,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: $(VENV)/.run
 	@echo "Installing what tests and checks need (a minute or two, once) ..."
-	@$(PIP) -e '.[app,study,reference,dev]'
+	@$(PIP) -e '.[app,study,reference,docs,dev]'
 	@$(PIP) --no-deps degenbot  # its arithmetic alone: it would pin an older scipy
 	@touch $@
 
@@ -69,7 +69,10 @@ bench: $(VENV)/.dev  ## Benchmarks beside a peer: name ours peer ratio
 pictures: $(VENV)/.dev  ## Take the pictures of the page in docs; needs a chromium
 	$(BIN)/python -m runs.app.screenshots docs
 
+docs: $(VENV)/.dev  ## Build the site of docs into site/; open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
+
 clean:  ## Remove what make made; other results in out/ stay
-	rm -rf $(VENV) .venv-newer out/black_thursday build dist *.egg-info
+	rm -rf $(VENV) .venv-newer out/black_thursday site build dist *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find sim agents protocols runs tests -name __pycache__ -prune -exec rm -rf {} +
