@@ -10,15 +10,12 @@ import sys
 import tomllib
 from pathlib import Path
 
-import pytest
-
 from sim import Market, Scenario
 from sim.compiled import cache_folder
 from tests.conftest import BASE, merged
+from tests.pages import DOCS, ROOT, blocks
 
-ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs" / "pools.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```toml\n(.*?)```", TEXT, flags=re.DOTALL)
+BLOCKS = [block.text for block in blocks(DOCS / "pools.md", "toml")]
 
 
 def test_the_blocks_about_pools_make_one_market() -> None:
@@ -41,11 +38,10 @@ def test_every_kind_of_pool_and_safeguard_is_shown() -> None:
 
 
 def test_the_page_is_told_in_code_that_runs() -> None:
-    text = (ROOT / "docs" / "app.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert blocks
-    for block in blocks:
-        code = block + "\nimport solara\nbox, rc = solara.render(page, handle_error=False)\n"
+    told = blocks(DOCS / "app.md", "python")
+    assert told
+    for block in told:
+        code = block.text + "\nimport solara\nbox, rc = solara.render(page, handle_error=False)\n"
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
         )
@@ -67,9 +63,8 @@ print(market.cohorts["contrarians"].column("trades").sum(), len(market.receipts(
 
 
 def test_an_agent_of_ones_own_is_compiled_once(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "new_agent.md").read_text(encoding="utf-8")
-    (module,) = re.findall(r"^```python\n(.*?)```", text, flags=re.DOTALL | re.MULTILINE)
-    (group,) = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    (module,) = (block.text for block in blocks(DOCS / "new_agent.md", "python"))
+    (group,) = (block.text for block in blocks(DOCS / "new_agent.md", "toml"))
     group = re.sub("threshold = .*", "threshold = 0.0", group)  # the price of this market is still
     (tmp_path / "contrarians.py").write_text(module)
 
@@ -89,22 +84,3 @@ def test_an_agent_of_ones_own_is_compiled_once(tmp_path: Path) -> None:
     finally:
         for folder in cache_folder().glob(f"{tmp_path.name}_*"):
             shutil.rmtree(folder)
-
-
-@pytest.mark.parametrize(
-    ("page", "said"), [("real_data.md", "ETHUSDT"), ("results.md", "Liquidators' speed")]
-)
-def test_code_on_a_page_runs_as_it_stands(page: str, said: str, tmp_path: Path) -> None:
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    told = []
-    for code in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", code],
-            cwd=tmp_path,
-            env=dict(os.environ) | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'runs' / 'face'}"},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        told.append(done.stdout)
-    assert said in "".join(told)
