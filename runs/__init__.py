@@ -8,9 +8,10 @@ reads the order here and holds them to it.
     paths     dotted paths into a scenario
     summary   the figures of a run, and how they are read
     charts    measures over time, on paper and on screen
-    results   what a run leaves behind, each file written whole, and `Results` over it
-    study     many runs: plan, design, stopping rule, statistics; sweep, workers, store
-    report    what people read of a run or a study: pages, pictures, the network
+    files     what a run leaves behind, each file written whole
+    report    what people read of a run: its page, pictures, the network
+    results   `Results` of an open market or a folder: frame, plots, files
+    study     many runs: plan, design, stopping rule, statistics; sweep, workers, store, report
     contagion  the laboratory: counterfactuals, cascades, the literature's models, its report
     new       files to begin with, that run as they stand
     recorded  what people have of real markets, understood and written as a market reads it

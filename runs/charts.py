@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import textwrap
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +16,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import Formatter, FuncFormatter
+from matplotlib.ticker import Formatter, FuncFormatter, LogFormatter
 
 from sim.errors import ScenarioError, nearest, shown
 from sim.measures import matching
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
 
 INK, MUTED, GRID = "#1d2733", "#64707d", "#e3e8ee"
 COLOURS = ("#0b6e8f", "#d1495b", "#edae49", "#66a182", "#5b5f97", "#8d5a97", "#3d405b", "#a44a3f")
+
+DARK = {
+    "#ffffff": "#161b22", INK: "#dde3ea", "#000000": "#dde3ea", MUTED: "#98a4b3", GRID: "#303944",
+    "#0b6e8f": "#4fb3d9", "#d1495b": "#f07f8f", "#66a182": "#7fc4a0", "#5b5f97": "#9ea2e6",
+    "#8d5a97": "#c493d0", "#3d405b": "#a9aed0", "#a44a3f": "#dd8f84",
+}  # fmt: skip
+"""What stands for a colour where the background is dark."""
 
 
 class Picture(Figure):
@@ -47,14 +55,19 @@ def new_figure(
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, 1, sharex=share, squeeze=False)[:, 0]
     for ax in axes:
-        ax.grid(color=GRID, linewidth=0.8)
-        ax.set_axisbelow(True)
-        ax.tick_params(which="both", colors=MUTED, labelsize=9)
-        for side in ("top", "right"):
-            ax.spines[side].set_visible(False)
-        for side in ("left", "bottom"):
-            ax.spines[side].set_color(GRID)
+        styled(ax)
     return figure, list(axes)
+
+
+def styled(ax: Axes) -> None:
+    """Give some axes the house's style."""
+    ax.grid(color=GRID, linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.tick_params(which="both", colors=MUTED, labelsize=9)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_color(GRID)
 
 
 def plain(text: str) -> str:
@@ -68,29 +81,35 @@ def label(ax: Axes, text: str) -> None:
 
 
 def legend(ax: Axes, entries: int) -> None:
-    """Explain the lines of some axes."""
+    """Explain the lines of some axes, within them."""
     if entries:
         columns = 1 if entries <= 4 else 2
         ax.legend(frameon=False, fontsize=8, ncols=columns, loc="best", labelcolor=INK)
 
 
-class _Money(Formatter):
-    """Amounts of money, with as many digits as it takes to tell one tick from the next."""
+class _Distinct(Formatter):
+    """Values with as many digits as it takes to tell one tick from the next."""
+
+    def __init__(self, text: Callable[[float, int], str]) -> None:
+        """Tell a value in so many digits as `text` does."""
+        self._text = text
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        return money(x)
+        return self._text(x, 3)
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
         texts: list[str] = []
         for digits in range(3, 9):
-            texts = [money(value, digits) for value in values]
+            texts = [self._text(value, digits) for value in values]
             if len(set(texts)) == len(set(values)):
                 break
         return texts
 
 
-MONEY = _Money()
-SHARE = FuncFormatter(lambda value, _: f"{100 * value:.3g} %")
+MONEY = _Distinct(money)
+SHARE = _Distinct(lambda value, digits: f"{100 * value:.{digits}g} %")
+# Ticks may lie close together: 2,390 and 2,395 are not both 2.39k.
+NUMBER = FuncFormatter(lambda v, _: f"{v:,.6g}" if abs(v) < 1e5 else money(v))
 
 
 # Measures by their names
@@ -126,11 +145,17 @@ class Panel(NamedTuple):
         title: What they have in common.
         unit: Of the axis.
         lines: Labels by name of the measure.
+        format: number, share or money; "": as the unit says.
+        log: Whether the axis is logarithmic.
+        level: A value that is marked, or None.
     """
 
     title: str
     unit: str
     lines: Mapping[str, str]
+    format: str = ""
+    log: bool = False
+    level: float | None = None
 
 
 def panels(
@@ -177,16 +202,92 @@ def _panel(names: Sequence[str], unit: str) -> Panel:
     return Panel(title, unit, labels)
 
 
+LEAST_SHARE, LEAST_PART = 0.04, 0.2
+"""Of an axis, and of what moves most on it: what moves over less is given an axis of its own."""
+
+
+def apart(frame: pd.DataFrame, panel: Panel) -> tuple[list[Panel], dict[str, float]]:
+    """A panel as small multiples in which every line is seen to move.
+
+    Lines stay together while each moves over `LEAST_SHARE` of their axis, and over `LEAST_PART` of
+    what the widest moves over, or more. One that never changes is drawn where it lies among
+    others (an oracle at par), unless it is nothing.
+
+    Args:
+        frame: Measures.
+        panel: To split; one whose axis is logarithmic is not.
+
+    Returns:
+        Panels, that of the widest movement first, and the value of each line, by label, that
+        is not drawn since it never changes. Lines of which nothing was measured are left out.
+    """
+    known = {name: text for name, text in panel.lines.items() if name in frame}
+    known = {name: text for name, text in known.items() if not frame[name].isna().all()}
+    ends = {name: (float(frame[name].min()), float(frame[name].max())) for name in known}
+    moved = {n: high - low > 1e-9 * max(abs(low), abs(high)) for n, (low, high) in ends.items()}
+    groups: list[list[str]] = []
+    for name in sorted((n for n in known if moved[n]), key=lambda n: ends[n][0] - ends[n][1]):
+        for group in groups:
+            low, high = _span(ends[n] for n in (*group, name))
+            widths = [ends[n][1] - ends[n][0] for n in (*group, name)]
+            enough = max(LEAST_SHARE * (high - low), LEAST_PART * max(widths))
+            if panel.log or min(widths) >= enough:
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    still = {}
+    for name in (n for n in known if not moved[n]):
+        value = ends[name][0]
+        for group in groups:
+            low, high = _span(ends[n] for n in group)
+            if value and low - 0.3 * (high - low) <= value <= high + 0.3 * (high - low):
+                group.append(name)
+                break
+        else:
+            still[known[name]] = value
+    found = []
+    for n, group in enumerate(groups):
+        lines = {name: text for name, text in known.items() if name in group}
+        title = panel.title if n == 0 else f"{panel.title}, on a finer scale"
+        found.append(panel._replace(title=title, lines=lines))
+    return found, still
+
+
+def _span(ends: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    """From the least to the greatest."""
+    lows, highs = zip(*ends, strict=True)
+    return min(lows), max(highs)
+
+
 # On paper
 
 
-def time_axis(ax: Axes) -> None:
-    """Dates as short as they can be told apart."""
+def time_axis(ax: Axes, first: Any = None, last: Any = None) -> None:
+    """Dates as short as they can be told apart, and none twice.
+
+    Args:
+        ax: Whose axis across is time.
+        first: Time at which it begins.
+        last: At which it ends. Within a day its date stands at the right end, beside no tick.
+    """
     locator = mdates.AutoDateLocator(minticks=4, maxticks=9)
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
+    days = first is not None and pd.Timestamp(first).date() != pd.Timestamp(last).date()
+    midnight, date = ("%b %d", "%Y") if days else ("%H:%M", "%Y-%m-%d")
+    ax.xaxis.set_major_formatter(
+        mdates.ConciseDateFormatter(
+            locator,
+            formats=["%Y", "%b", "%b %d", "%H:%M", "%H:%M", "%S.%f"],
+            zero_formats=["", "%Y", "%b %d", midnight, "%H:%M", "%H:%M"],
+            offset_formats=["", "", "%Y", date, date, "%Y-%m-%d %H:%M"],
+        )
+    )
+    ax.xaxis.get_offset_text().set(color=MUTED, size=8)
 
 
+MOST_DRAWN = 1_500
+"""Points of a line on paper; extremes of each stretch are among them."""
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
 
 
@@ -197,6 +298,7 @@ def drawn(
     marks: Mapping[Any, str] | None = None,
     log: bool = False,
     width: float = 9.0,
+    height: float = 2.6,
 ) -> Figure:
     """Panels above each other over clock time, with block numbers along the top.
 
@@ -207,40 +309,65 @@ def drawn(
         marks: Times that are marked by a dotted line, and what for.
         log: Whether axes of values are logarithmic.
         width: Inches.
+        height: Of a panel, inches; more where the names of its lines need it.
     """
     entries = max(len(panel.lines) for panel in shown_panels)
-    height = max(2.6, 0.8 + 0.19 * entries)  # room for the names beside the lines
+    height = max(height, 0.8 + 0.19 * entries)  # room for the names beside the lines
     figure, axes = new_figure(len(shown_panels), height, width=width)
     time = pd.DatetimeIndex(frame.index).tz_localize(None).to_numpy()
     for ax, panel in zip(axes, shown_panels, strict=True):
-        label(ax, panel.title)
-        ax.set_ylabel(plain(panel.unit), fontsize=9, color=MUTED)
+        short = len(panel.unit) <= 16  # along the axis there is no room for more
+        label(ax, panel.title if short else f"{panel.title} ({panel.unit})")
+        ax.set_ylabel(plain(panel.unit if short else ""), fontsize=9, color=MUTED)
         for n, (name, text) in enumerate(panel.lines.items()):
             style = _DASHES[n // len(COLOURS) % len(_DASHES)]
             colour = COLOURS[n % len(COLOURS)]
-            ax.plot(time, frame[name], label=plain(text), color=colour, lw=1.2, ls=style)
+            line = thinned(frame[[name]], [name], MOST_DRAWN)
+            when = pd.DatetimeIndex(line.index).tz_localize(None).to_numpy()
+            told = textwrap.fill(plain(text), 26)  # or the names would take the room of the lines
+            ax.plot(when, line[name], label=told, color=colour, lw=1.2, ls=style)
         for when in marks or {}:
             ax.axvline(when, color=MUTED, linestyle=":", linewidth=1.0)
-        if log:
-            ax.set_yscale("log")
-        elif panel.unit.startswith("share"):
-            ax.yaxis.set_major_formatter(SHARE)
-        else:
-            ax.yaxis.set_major_formatter(MONEY)
-        time_axis(ax)
-        if len(panel.lines) > 1:  # beside the axes, where it hides no line
-            ax.legend(
-                frameon=False,
-                fontsize=8,
-                loc="upper left",
-                bbox_to_anchor=(1.0, 1.02),
-                labelcolor=INK,
-                borderaxespad=0.0,
-            )
+        if panel.level is not None:
+            ax.axhline(panel.level, color=INK, linewidth=0.8)
+        _scale(ax, panel, log)
+        if len(frame):
+            time_axis(ax, time[0], time[-1])
+        beside(ax, len(panel.lines))
     axes[-1].set_xlabel("time, UTC", fontsize=9, color=MUTED)
     if len(frame):
         _blocks_on_top(axes[0], time[0], int(frame["block"].iloc[0]), seconds)
     return figure
+
+
+def _scale(ax: Axes, panel: Panel, log: bool) -> None:
+    """The axis of a panel's values."""
+    lines = [np.asarray(line.get_ydata(), np.float64) for line in ax.get_lines()]
+    if log or (panel.log and any((values > 0.0).any() for values in lines)):  # gas may be free
+        ax.set_yscale("log")
+    if panel.log:
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        # Between the powers of ten, as far as there is room.
+        ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.2, 0.4)))
+    elif panel.format == "share" or (not panel.format and panel.unit.startswith("share")):
+        ax.yaxis.set_major_formatter(SHARE)
+    elif panel.format == "number":
+        ax.yaxis.set_major_formatter(NUMBER)
+    elif not log:
+        ax.yaxis.set_major_formatter(MONEY)
+
+
+def beside(ax: Axes, entries: int) -> None:
+    """Explain the lines of some axes at their right, where nothing is hidden by it."""
+    if entries > 1:
+        ax.legend(
+            frameon=False,
+            fontsize=8,
+            loc="upper left",
+            bbox_to_anchor=(1.0, 1.02),
+            labelcolor=INK,
+            borderaxespad=0.0,
+        )
 
 
 def _blocks_on_top(ax: Axes, first: np.datetime64, block: int, seconds: float) -> None:
@@ -279,8 +406,15 @@ def written(figure: Figure, file: Path) -> None:
         ScenarioError: If the ending is none of `WRITTEN`.
     """
     kind = check_ending(file)
+    file.write_bytes(drawing(figure, kind))
+
+
+def drawing(figure: Figure, kind: str) -> bytes:
+    """What a file of one of the kinds in `WRITTEN` holds; the same figure gives the same bytes."""
+    data = io.BytesIO()
     with rc_context(_TYPE):
-        figure.savefig(file, format=kind[1:], dpi=300, metadata=_METADATA[kind])
+        figure.savefig(data, format=kind[1:], dpi=300, metadata=_METADATA[kind])
+    return data.getvalue()
 
 
 def check_ending(file: Path) -> str:

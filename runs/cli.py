@@ -127,7 +127,7 @@ def run(
     ] = None,
 ) -> None:
     """Run a scenario once."""
-    from runs.results import must_be_writable
+    from runs.files import must_be_writable
     from sim import Market, Scenario
 
     console = Console(stderr=True)
@@ -147,15 +147,38 @@ def run(
             market = Market(setup)
             market.prepare()  # or the run's time would be that of compiling calls
     started = time.perf_counter()
-    market.run(progress=True)
+    if out is None:
+        market.run(progress=True)
+        noted = []
+    else:
+        noted = _run_noting(console, market)
     seconds = time.perf_counter() - started
 
     from runs.summary import summarise, summary_rows
 
-    summary = summarise(market, seconds)
+    summary = summarise(market, seconds, noted)
     _print_rows(summary_rows(summary))
     if out is not None:
         _save(console, market, out, summary)
+
+
+def _run_noting(console: Console, market: Market) -> list[dict[str, Any]]:
+    """Run a market to its end behind a bar; returns the networks that were noted on the way."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from runs.report.moments import run_noting
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("blocks"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(market.setup.title, total=market.setup.blocks)
+        moments = run_noting(market, advanced=lambda made: bar.advance(task, made))
+    return moments.noted
 
 
 def _print_rows(rows: Iterable[tuple[str, str]]) -> None:
@@ -168,8 +191,8 @@ def _print_rows(rows: Iterable[tuple[str, str]]) -> None:
 
 
 def _save(console: Console, market: Market, out: Path, summary: dict[str, Any]) -> None:
+    from runs.files import left_whole, save_run
     from runs.report.report import write_report
-    from runs.results import left_whole, save_run
 
     try:
         with console.status("Writing results ..."), left_whole(out) as folder:
@@ -280,7 +303,7 @@ def _interruptible(job: Sweep) -> Iterator[None]:
 
 
 def _tell_study(console: Console, out: Path, name: str, frame: pd.DataFrame) -> None:
-    from runs.report.study_report import study_rows, write_study_report
+    from runs.study.report import study_rows, write_study_report
     from runs.study.store import read_definition
 
     _print_rows(study_rows(read_definition(out, name), frame))
@@ -424,7 +447,7 @@ def contagion(
     from runs.contagion.laboratory import investigate
     from runs.contagion.plans import Plan
     from runs.contagion.report import write_contagion_report
-    from runs.results import must_be_writable
+    from runs.files import must_be_writable
     from runs.study.sweeper import SweepError
     from sim import Scenario
 
@@ -511,9 +534,9 @@ def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run, or a sweep.")],
 ) -> None:
     """Write the report of a run, or of each study of a sweep, anew from its files."""
+    from runs.files import SUMMARY
     from runs.report.report import write_report
-    from runs.report.study_report import write_study_report
-    from runs.results import SUMMARY
+    from runs.study.report import write_study_report
     from runs.study.store import studies_in
     from sim.reading import is_file
 

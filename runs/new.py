@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from runs.results import write_whole
+from runs.files import write_whole
 from sim import Scenario
 from sim.errors import ScenarioError, did_you_mean, shown
 

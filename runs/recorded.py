@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from runs.results import write_whole
+from runs.files import write_whole
 from sim import reading
 from sim.errors import ScenarioError, shortened, shown
 from sim.shown import number

@@ -1,211 +1,41 @@
-"""Results of a run: the files that are left behind, each written whole, and `Results` over them."""
+"""Results of a run, of an open market or a folder: frame, units, plots, figures, files."""
 
 from __future__ import annotations
 
-import errno
 import json
-import math
-import os
-import platform
 import re
 import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runs.summary import Summary, measured, summarise, versions, with_nan
+from runs.files import (
+    BLOCKS,
+    PRICES,
+    RECEIPTS,
+    SCENARIO,
+    SUMMARY,
+    UNITS,
+    left_whole,
+    must_be_writable,
+    save_run,
+)
+from runs.files import write_whole as write_whole
+from runs.report.moments import run_noting
+from runs.report.report import write_report
+from runs.summary import Summary, summarise, with_nan
 from sim import Market, Scenario, reading
-from sim.compiled import sources_hash
 from sim.errors import ScenarioError, shortened
 from sim.named import UnknownNameError, enumerated, html_table, not_there
-from sim.prices import load_prices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-BLOCKS, RECEIPTS, SUMMARY = "blocks.parquet", "receipts.parquet", "summary.json"
-SCENARIO, REPORT, PRICES = "scenario.toml", "report.html", "prices.parquet"
-UNITS = b"undertow.units"
-"""Where `BLOCKS` says the unit of each measure."""
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file beside its place and move it there, so that nobody sees half of it.
-
-    Args:
-        path: Where.
-        write: Writes to the path that it is given.
-    """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    beside = Path(name)
-    try:
-        write(beside)
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
-        beside.chmod(0o644)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-@contextmanager
-def left_whole(out: Path) -> Iterator[Path]:
-    """Leave files in a folder together, or none of them.
-
-    Args:
-        out: The folder; made if it is not there.
-
-    Yields:
-        A folder in it for the files, which are moved to their places at the end.
-
-    Raises:
-        OSError: If the folder cannot be written.
-    """
-    made = _make(out)
-    try:
-        with tempfile.TemporaryDirectory(dir=out, prefix=".undertow.") as name:
-            yield Path(name)
-            for file in sorted(Path(name).iterdir()):
-                os.replace(file, out / file.name)
-    except BaseException:
-        _unmake(made)
-        raise
-
-
-def _make(folder: Path) -> list[Path]:
-    """Make a folder with those above it; returns those that were made, the deepest first."""
-    wanted = [p for p in (folder, *folder.parents) if not p.exists()]
-    made: list[Path] = []
-    try:
-        for path in reversed(wanted):
-            path.mkdir(exist_ok=True)
-            made.insert(0, path)
-    except BaseException:
-        _unmake(made)
-        raise
-    return made
-
-
-def _unmake(folders: Iterable[Path]) -> None:
-    for folder in folders:
-        with suppress(OSError):  # something else has come to lie there
-            folder.rmdir()
-
-
-def must_be_writable(out: Path) -> None:
-    """Find out whether results can be left where they are wanted, by trying; nothing stays.
-
-    Permissions do not tell: an administrator may do everything, and still cannot write
-    where the system is read-only.
-
-    Raises:
-        ScenarioError: If they cannot.
-    """
-    shown_out = shortened(str(out), 200)
-    try:
-        if out.exists() and not out.is_dir():
-            raise ScenarioError([("--out", f"{shown_out} is a file; give a folder")])
-        made = _make(out)
-        try:
-            with tempfile.NamedTemporaryFile(dir=out, prefix=".probe."):
-                pass
-        finally:
-            _unmake(made)
-    except (OSError, ValueError) as error:
-        if isinstance(error, ScenarioError):
-            raise
-        if getattr(error, "errno", None) == errno.ENOSPC:
-            return  # a full disk is another trouble, told when it is written to
-        why = getattr(error, "strerror", None) or str(error)
-        text = f"{shown_out} cannot be written ({why}); give another folder"
-        raise ScenarioError([("--out", text)]) from None
-
-
-def _write_text(path: Path, text: str) -> None:
-    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
-
-
-@cache
-def made_by() -> dict[str, str]:
-    """All on which the bits of a result depend, besides the scenario and the seed."""
-    sources = {"machine": platform.machine(), "sources": sources_hash()}
-    return versions(("undertow", "mesa", "numpy", "numba", "pandas", "pyarrow")) | sources
-
-
-def to_json(value: Any) -> str:
-    """JSON in which what is not a number is null."""
-
-    def clean(v: Any) -> Any:
-        if isinstance(v, dict):
-            return {str(k): clean(w) for k, w in v.items()}
-        if isinstance(v, list | tuple):
-            return [clean(w) for w in v]
-        if isinstance(v, float | np.floating):
-            return float(v) if math.isfinite(v) else None
-        return v.item() if isinstance(v, np.generic) else v
-
-    return json.dumps(clean(value), indent=2) + "\n"
-
-
-def save_run(market: Market, out: Path, summary: dict[str, Any]) -> None:
-    """Leave a run's files in a folder.
-
-    Args:
-        market: After its run.
-        out: The folder; made if it is not there.
-        summary: From `summarise`.
-
-    Raises:
-        OSError: If the folder cannot be written.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    table = pa.Table.from_pandas(measured(market), preserve_index=False)
-    told = {UNITS: json.dumps(market.datacollector.units).encode()}
-    table = table.replace_schema_metadata((table.schema.metadata or {}) | told)
-    write_whole(out / BLOCKS, lambda path: pq.write_table(table, path))
-    receipts = market.receipts()
-    write_whole(out / RECEIPTS, lambda path: receipts.to_parquet(path, index=False))
-    _write_text(out / SUMMARY, to_json(summary))
-    _write_text(out / SCENARIO, resolved(market, out).to_toml())
-
-
-def resolved(market: Market, out: Path) -> Scenario:
-    """The scenario that reproduces a run, with the recorded prices that it needs beside it."""
-    setup = market.setup.override({"rng": market.seed_number})
-    if setup.prices is None:
-        return setup
-    table = _recorded(setup)
-    write_whole(out / PRICES, lambda path: table.to_parquet(path, index=False))
-    # Relative, so that the folder can be moved; loading puts the folder before it.
-    return setup.model_copy(update={"prices": setup.prices.model_copy(update={"file": PRICES})})
-
-
-def _recorded(setup: Scenario) -> pd.DataFrame:
-    """The rows of the price file that a run replays, and some around them."""
-    table = load_prices(setup.price_file())
-    symbols = {a.symbol for a in setup.venue.assets.values() if a.process == "replay"}
-    table = table[table["symbol"].isin(symbols)]
-    if pd.api.types.is_numeric_dtype(table["ts"]):
-        return table.reset_index(drop=True)
-    times = pd.to_datetime(table["ts"], utc=True, format="ISO8601")
-    around = pd.Timedelta(days=1)
-    first = pd.Timestamp(setup.time_of(0)) - around
-    last = pd.Timestamp(setup.time_of(setup.blocks)) + around
-    return table[(times >= first) & (times <= last)].reset_index(drop=True)
-
-
-# Reading back
 
 
 class Results:
@@ -270,8 +100,14 @@ class Results:
         """The figures that people ask for first; printed, they are a line each."""
         raise NotImplementedError
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, report: bool = False) -> Path:
         """Leave the files of a run in a folder; `read` and ``undertow report`` take them.
+
+        Args:
+            folder: Where.
+            report: Also write ``report.html`` with its pictures. They take seconds where the rest
+                takes tenths, so it is asked for; an open market is made again beside it, for the
+                networks on the way.
 
         Raises:
             ScenarioError: If the folder cannot be written.
@@ -465,12 +301,26 @@ class _OfMarket(Results):
             self._summary = self._open.block, summarise(self._open)
         return self._summary[1]
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, report: bool = False) -> Path:
         out = Path(folder)
         must_be_writable(out)
+        summary = self.summary
+        if report:
+            summary = Summary(summary | {"moments": self._moments()})
         with left_whole(out) as beside:
-            save_run(self._open, beside, self.summary)
+            save_run(self._open, beside, summary)
+            if report:
+                write_report(beside)
         return out
+
+    def _moments(self) -> list[dict[str, Any]]:
+        """Networks on the way here, from the run made again; none where it goes another way."""
+        again = self.market()
+        moments = run_noting(again, self._open.block)
+        ours, theirs = self._open.ledger, again.ledger
+        same = ours.accounts == theirs.accounts and np.array_equal(ours.balances, theirs.balances)
+        again.close()
+        return moments.noted if same else []  # a script gave it agents, or acted in between
 
 
 class _OfFolder(Results):
@@ -512,11 +362,13 @@ class _OfFolder(Results):
         except reading.UnreadableError as error:
             raise ScenarioError([(str(self._folder / SUMMARY), str(error))]) from None
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, report: bool = False) -> Path:
         out = Path(folder)
         must_be_writable(out)
         with left_whole(out) as beside:
             for name in (BLOCKS, RECEIPTS, SUMMARY, SCENARIO, PRICES):
                 if reading.is_file(self._folder / name):
                     shutil.copyfile(self._folder / name, beside / name)
+            if report:
+                write_report(beside)
         return out

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -13,8 +14,10 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
+from protocols.cascade import GENERATIONS, Generations
 from sim import Market
 from sim.codes import Reason
+from sim.compiled import sources_hash
 from sim.losses import TOTAL
 from sim.named import html_table
 from sim.shown import Reduced, in_order_of_summary, money, number
@@ -91,12 +94,15 @@ def measured(market: Market) -> pd.DataFrame:
     return market.datacollector.get_model_vars_dataframe()
 
 
-def summarise(market: Market, seconds: float | None = None) -> Summary:
+def summarise(
+    market: Market, seconds: float | None = None, moments: Sequence[Mapping[str, Any]] = ()
+) -> Summary:
     """The figures of a run that people ask for first.
 
     Args:
         market: After its run.
         seconds: That the run took.
+        moments: Networks that were noted on the way (`runs.report.moments.Moments.noted`).
 
     Returns:
         Plain numbers, texts and dictionaries of them, fit for JSON.
@@ -114,6 +120,7 @@ def summarise(market: Market, seconds: float | None = None) -> Summary:
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": seconds,
         "versions": versions(),
+        "sources": sources_hash(),
     }
     summary["groups"] = [*market.cohorts, *market.joined]
     summary["losses"] = against_holding(market)
@@ -134,8 +141,21 @@ def summarise(market: Market, seconds: float | None = None) -> Summary:
     classes = [*market.cohorts, *market.joined, *market.special_accounts]
     summary["loss"] = {c: _last(frame, f"loss.{c}") for c in classes if f"loss.{c}" in frame}
     summary["result"] = {c: _last(frame, f"result.{c}") for c in classes if f"result.{c}" in frame}
+    summary["generations"] = generations(market)
     summary["exposure"] = nx.node_link_data(market.exposure(), edges="edges")
+    summary["moments"] = list(moments)
     return summary
+
+
+def generations(market: Market) -> dict[str, dict[str, float]]:
+    """Liquidations by lending markets and debt repaid (numeraire, prices now), by generation."""
+    lag = max((oracle.lag for oracle in market.setup.oracles.values()), default=0)
+    found = Generations(lag)
+    names = market.ledger.tokens
+    worth = cache(lambda column: market.price(names[column]))
+    found.take(market.receipt_book.records(), worth)
+    rows = zip(GENERATIONS, found.count, found.value, strict=True)
+    return {name: {"count": int(count), "value": float(value)} for name, count, value in rows}
 
 
 def against_holding(market: Market) -> dict[str, dict[str, float]]:

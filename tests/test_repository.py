@@ -23,6 +23,7 @@ TOP_LEVEL = {
     "pyproject.toml",
     "README.md",
     "CHANGELOG.md",
+    "CITATION.cff",
     "CONTRIBUTING.md",
     "LICENSE",
     "Makefile",
@@ -209,11 +210,11 @@ def test_rooms_import_one_way(house: str) -> None:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("from runs.report.page import money", "report"),
+        ("from runs.contagion.report import methods", "contagion"),
         ("import runs.app", "app"),
         ("from runs import dev", "dev"),
         ("def later():\n    from runs.app import views", "app"),
-        ("import_module('runs.report.page')", "report"),
+        ("import_module('runs.contagion.report')", "contagion"),
         ("from runs import sweep", "runs.sweep"),  # through the front door there is no order
         ("from . import worker", "runs.?relative"),
         ("from runs.study.rule import Rule", None),
@@ -300,6 +301,17 @@ def test_no_file_names_a_registry() -> None:
         if (ROOT / name).is_file() and REGISTRY.search((ROOT / name).read_text(errors="ignore"))
     ]
     assert named == []
+
+
+def test_what_to_cite_agrees_with_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    lines = dict(re.findall(r"^([a-z-]+): *(\S.*)$", text, re.MULTILINE))
+    assert lines["version"] == project["version"]
+    assert lines["license"] == project["license"]
+    assert lines["cff-version"] == "1.2.0" and lines["message"] and lines["title"]
+    assert f"  - name: {project['authors'][0]['name']}\n" in text
+    assert re.findall(r"^  - ([a-z-]+)$", text, re.MULTILINE) == project["keywords"]
 
 
 MOST_LINES, MOST_ARGUMENTS = 60, 8

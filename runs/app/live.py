@@ -18,8 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from runs.app.past import Past
+from runs.files import save_run
+from runs.report.moments import run_noting
 from runs.report.report import write_report
-from runs.results import save_run, summarise
+from runs.summary import summarise
 from sim import Market, Scenario
 from sim.codes import Kind, Reason
 from sim.errors import ScenarioError, did_you_mean
@@ -359,10 +361,10 @@ def run_files(setup: Scenario, rng: int, blocks: int) -> dict[str, bytes]:
         Content by name: measures and receipts as Parquet, summary, scenario, report.
     """
     market = Market(setup, rng=rng)
-    market.run(blocks)
+    moments = run_noting(market, blocks)
     with tempfile.TemporaryDirectory(prefix="undertow-") as name:
         folder = Path(name)
-        save_run(market, folder, summarise(market))
-        write_report(folder)
+        save_run(market, folder, summarise(market, moments=moments.noted))
+        write_report(folder, files=False)
         market.close()
         return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}

@@ -37,7 +37,7 @@ from runs.app.parameters import parameters, shock_forms
 from runs.app.player import END, EVENT, PLAY, SPEEDS
 from runs.app.session import Session, library
 from runs.app.story import MOST_TEXT
-from runs.results import SCENARIO
+from runs.files import SCENARIO
 from sim.shown import Chart
 
 _LATER_SECONDS = 0.2

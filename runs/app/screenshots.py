@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from runs.app.browser import chromium, served
-from runs.results import write_whole
+from runs.files import write_whole
 
 _CRASH = {"kind": "price_jump", "asset": "eth", "size": -0.3, "block": 100}
 LINKS = {

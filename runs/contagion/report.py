@@ -13,8 +13,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from runs.contagion.laboratory import ACCOUNTS, FALL, SHOCK, Findings
+from runs.files import REPORT, left_whole, made_by
 from runs.report.page import COLOURS, document, grid, image, label, new_figure, table
-from runs.results import REPORT, left_whole, made_by, versions
+from runs.summary import versions
 from sim.shown import number
 
 FIGURES = ("svg", "pdf")

@@ -28,7 +28,7 @@ import numpy as np
 from protocols import amm
 from protocols.concentrated import swap_step
 from runs.dev import peers
-from runs.results import made_by
+from runs.files import made_by
 from runs.study.executors import Processes, Serial
 from runs.study.study import Study
 from runs.study.sweeper import Sweep

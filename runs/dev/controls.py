@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from runs.results import write_whole
+from runs.files import write_whole
 from sim import Market, Scenario
 from sim.scenario import Switches
 

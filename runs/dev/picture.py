@@ -12,10 +12,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from runs.files import BLOCKS, SCENARIO, SUMMARY, write_whole
 from runs.report.page import MONEY, SHARE, label, legend, new_figure, plain
 from runs.report.report import Pictures
-from runs.report.study_report import StudyPictures
-from runs.results import BLOCKS, SCENARIO, SUMMARY, write_whole
+from runs.study.report import StudyPictures
 from runs.study.statistics import paired
 from runs.study.store import read_definition, read_study
 from runs.study.study import Study

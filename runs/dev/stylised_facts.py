@@ -23,8 +23,8 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from runs.files import write_whole
 from runs.report.page import COLOURS, label, legend, new_figure
-from runs.results import write_whole
 from sim import Market, Scenario
 
 Floats = npt.NDArray[np.float64]

@@ -1,5 +1,5 @@
-"""What people read of a run (`report`) or of a study (`study_report`).
+"""What people read of a run: `report`, made of a `page`, its pictures and its `methods`.
 
-Both are made of a `page` and its pictures; the browser draws the same `network` and
-counts the same `cascade`.
+The reports of studies and of the laboratory are made of the same; the browser draws the same
+`network`. `moments` notes the network while a run is made.
 """

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import networkx as nx
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
-from matplotlib.patheffects import withStroke
 
-from runs.report.page import COLOURS, INK, MUTED, money
+from runs.report.page import COLOURS, INK, MUTED, money, new_figure, plain
 from sim import Scenario
 from sim.shown import Look, Place, all_shown
 
@@ -128,14 +128,79 @@ def draw(figure: Figure, ax: Axes, graph: nx.MultiDiGraph, setup: Scenario) -> N
         setup: The market's scenario.
     """
     graph = everybody(graph, setup)
-    place = {name: (_X[c], -down) for name, (c, down) in places(graph, setup).items()}
+    _draw(ax, graph, setup, _Sizes.of([graph], setup))
+    _explain(figure, [graph], setup)
+
+
+def draw_moments(moments: Sequence[tuple[str, nx.MultiDiGraph]], setup: Scenario) -> Figure:
+    """Draw a network at some moments, above each other: nodes and widths are comparable.
+
+    Args:
+        moments: Titles and networks, in their order.
+        setup: The market's scenario.
+    """
+    graphs = [everybody(graph, setup) for _, graph in moments]
+    sizes = _Sizes.of(graphs, setup)
+    rows = Counter(column for column, _ in sizes.places.values())
+    tall = max(3.6, 0.5 * max(rows.values()))  # inches: some nodes stand in one column
+    figure, axes = new_figure(len(graphs), tall)
+    for ax, graph, (title, _) in zip(axes, graphs, moments, strict=True):
+        ax.set_title(plain(title), loc="left", fontsize=10, color=INK, pad=12.0)
+        _draw(ax, graph, setup, sizes)
+    _explain(figure, graphs, setup)
+    return figure
+
+
+class _Sizes(NamedTuple):
+    """What pictures of one network at several moments have in common.
+
+    Attributes:
+        places: Of all nodes: column, and how far down it.
+        heaviest: Weight of the widest arrow, numeraire.
+        largest: Value of the largest node.
+    """
+
+    places: dict[str, tuple[int, float]]
+    heaviest: float
+    largest: float
+
+    @staticmethod
+    def of(graphs: Sequence[nx.MultiDiGraph], setup: Scenario) -> _Sizes:
+        whole = nx.MultiDiGraph()
+        for graph in graphs:
+            whole.add_nodes_from((n, d) for n, d in graph.nodes(data=True) if n not in whole)
+            whole.add_edges_from((u, v) for u, v in graph.edges() if not whole.has_edge(u, v))
+        weights = [d["weight"] for graph in graphs for _, _, d in graph.edges(data=True)]
+        values = [
+            abs(d["value"])
+            for graph in graphs
+            for _, d in graph.nodes(data=True)
+            if d["kind"] != "venue" and d["value"] == d["value"]
+        ]
+        most = max(weights, default=1.0) or 1.0, max(values, default=1.0) or 1.0
+        return _Sizes(places(whole, setup), *most)
+
+
+_BESIDE: dict[int, tuple[float, str]] = {
+    Place.AGENTS: (-1.0, "right"),
+    Place.OUTSIDE: (1.0, "left"),
+}
+"""Columns at the edges, whose names stand beside the nodes, where no arrow goes."""
+
+
+def _draw(ax: Axes, graph: nx.MultiDiGraph, setup: Scenario, sizes: _Sizes) -> None:
+    place = {name: (_X[c], -down) for name, (c, down) in sizes.places.items()}
     ax.set_axis_off()
-    ax.set_xlim(-0.3, 3.2)
+    ax.set_xlim(-0.75, 3.35)
     ax.set_ylim(-1.04, 0.06)
     look = looks(graph, setup)
     for column, text in heads(look.values()).items():
-        ax.text(_X[column], 0.04, text, ha="center", fontsize=8, color=MUTED)
-    heaviest = max((d["weight"] for _, _, d in graph.edges(data=True)), default=1.0)
+        ax.text(_X[column], 0.04, plain(text), ha="center", fontsize=8, color=MUTED)
+    radius: dict[str, float] = {}
+    for name, data in graph.nodes(data=True):
+        known = data["kind"] != "venue" and data["value"] == data["value"]
+        part = min(abs(data["value"]) / sizes.largest, 1.0) if known else 0.3
+        radius[name] = 4.0 + 8.0 * math.sqrt(part)
     drawn: Counter[frozenset[str]] = Counter()
     common = set()
     for u, v, data in graph.edges(data=True):
@@ -144,34 +209,42 @@ def draw(figure: Figure, ax: Axes, graph: nx.MultiDiGraph, setup: Scenario) -> N
             if pair in common:
                 continue  # it joins both alike, and is drawn once
             common.add(pair)
-        width = 0.6 + 5.0 * math.sqrt(data["weight"] / heaviest)
-        _draw_edge(ax, place[u], place[v], data["channel"], width, drawn[pair])
+        width = 0.6 + 5.0 * math.sqrt(data["weight"] / sizes.heaviest)
+        apart = radius[u] + 1.0, radius[v] + 2.0
+        _draw_edge(ax, place[u], place[v], data["channel"], width, drawn[pair], apart)
         drawn[pair] += 1
-    values = {n: abs(d["value"]) for n, d in graph.nodes(data=True) if d["kind"] != "venue"}
-    largest = max((v for v in values.values() if v == v), default=1.0) or 1.0
-    for name in graph:
-        value = values.get(name, math.nan)
-        size = 5.0 + 9.0 * math.sqrt(min(value / largest, 1.0)) if value == value else 10.0
-        colour = look[name].colour
+    for name, data in graph.nodes(data=True):
+        size, colour = radius[name], look[name].colour
         ax.plot(*place[name], "o", markersize=2 * size, color=colour, markeredgecolor="white")
-        text = name.removeprefix(look[name].prefix)
-        if value > 0.0:
-            text += f"\n{money(value)}"
+        text = plain(name.removeprefix(look[name].prefix))
+        side, across = _BESIDE.get(sizes.places[name][0], (0.0, "center"))
+        if data["kind"] != "venue" and data["value"] > 1e-9 * sizes.largest:
+            text += ("  " if side else "\n") + money(data["value"])
         ax.annotate(
-            text, place[name], xytext=(0, -size - 2), textcoords="offset points", ha="center",
-            va="top", fontsize=7.5, color=INK, linespacing=1.15, zorder=5,
-            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+            text, place[name], xytext=(side * (size + 4), 0 if side else -size - 2),
+            textcoords="offset points", ha=across, va="center" if side else "top", fontsize=7.5,
+            color=INK, linespacing=1.15, zorder=5,
+            bbox={"boxstyle": "square,pad=0.08", "fc": "white", "alpha": 0.7, "lw": 0},
         )  # fmt: skip
-    in_columns = sorted(look.values(), key=lambda one: one.place)
-    words = dict.fromkeys((one.word, one.colour) for one in in_columns)
+
+
+def _explain(figure: Figure, graphs: Sequence[nx.MultiDiGraph], setup: Scenario) -> None:
+    """What colours say, below all."""
+    shown = {name: one for graph in graphs for name, one in looks(graph, setup).items()}
+    channels = {d["channel"] for graph in graphs for _, _, d in graph.edges(data=True)}
+    words = {(one.word, one.colour): None for one in sorted(shown.values(), key=lambda o: o.place)}
     handles: list[Line2D] = [
         Line2D([], [], color=COLOURS[_CHANNELS[channel]], linewidth=3, label=text)
         for channel, text in _WORDS.items()
+        if channel in channels or (channel == "price" and "source" in channels)
     ]
     handles += [
         Line2D([], [], color=colour, marker="o", linestyle="", label=word) for word, colour in words
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=5, frameon=False, fontsize=8,
+        labelcolor=INK,
+    )  # fmt: skip
 
 
 def _draw_edge(
@@ -181,11 +254,13 @@ def _draw_edge(
     channel: str,
     width: float,
     beside: int,
+    apart: tuple[float, float],
 ) -> None:
     """An arrow towards whoever it depends on; within a column a bow on its right side.
 
     Args:
         beside: Edges between the two that are drawn already; each bends a little more.
+        apart: From the middle of either node, points.
     """
     if start[0] == end[0]:
         bend = (0.25 * abs(start[1] - end[1]) - 0.45) * (1.0 + 0.4 * beside)
@@ -196,7 +271,7 @@ def _draw_edge(
     ax.add_patch(
         FancyArrowPatch(
             start, end, arrowstyle=style, connectionstyle=f"arc3,rad={bend}", linewidth=width,
-            color=COLOURS[_CHANNELS[channel]], alpha=0.5, shrinkA=9, shrinkB=12,
+            color=COLOURS[_CHANNELS[channel]], alpha=0.5, shrinkA=apart[0], shrinkB=apart[1],
             mutation_scale=9.0 + width, zorder=1, capstyle="round" if style == "-" else "butt",
         )
     )  # fmt: skip

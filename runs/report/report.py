@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import math
 from collections.abc import Sequence
@@ -13,38 +14,35 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogFormatter
+from matplotlib.ticker import NullLocator
 
-from runs.charts import time_axis
-from runs.report.network import draw
+from runs.charts import Panel, apart, drawn, styled, time_axis
+from runs.files import BLOCKS, REPORT, SCENARIO, SUMMARY, write_whole
+from runs.report.methods import citation, methods_section, run_methods
+from runs.report.network import draw_moments
 from runs.report.page import (
     COLOURS,
+    FIGURES,
     INK,
     MONEY,
     MUTED,
     SHARE,
+    Section,
+    beside,
     document,
     grid,
     label,
-    legend,
     new_figure,
+    number,
     plain,
     sections,
     table,
 )
-from runs.results import BLOCKS, REPORT, SCENARIO, SUMMARY, write_whole
 from runs.summary import summary_rows, with_nan
 from sim import Scenario, reading
 from sim.errors import ScenarioError
 from sim.losses import CAUSES, TOTAL
 from sim.shown import PRICES, Chart, all_shown, money
-
-_FORMATS = {"money": MONEY, "share": SHARE}
-
-
-def _mark_shocks(ax: Axes, shocks: list[Any]) -> None:
-    for time in shocks:
-        ax.axvline(time, color=MUTED, linestyle=":", linewidth=1.0)
 
 
 class Pictures:
@@ -52,17 +50,18 @@ class Pictures:
 
     def __init__(self, frame: pd.DataFrame, summary: dict[str, Any], setup: Scenario) -> None:
         """Draw from measures, a summary and the scenario."""
-        self.frame = frame
         self.summary = summary
         self.setup = setup
-        start = pd.Timestamp(setup.time_of(0)).tz_localize(None)
+        start = pd.Timestamp(setup.time_of(0))
         seconds = pd.to_timedelta(frame["block"] * setup.block.seconds, unit="s")
-        self.time = (start + seconds).to_numpy()
-        self.shocks = [
-            (start + pd.Timedelta(seconds=setup.block_of(s) * setup.block.seconds)).to_pydatetime()
+        time = pd.DatetimeIndex(start + seconds, name="time")
+        self.frame = frame.set_axis(time, axis=0)
+        self.time = time.tz_localize(None).to_numpy()
+        self.shocks: dict[Any, str] = {
+            setup.time_of(setup.block_of(s)).replace(tzinfo=None): s.kind
             for s in setup.shocks
             if setup.block_of(s) <= setup.blocks
-        ]
+        }
 
     def lines(self, ax: Axes, names: dict[str, str]) -> int:
         """Draw measures over time, by name and label; returns how many there were."""
@@ -74,31 +73,37 @@ class Pictures:
                 ax.plot(self.time, values, label=plain(text), color=colour, linewidth=1.2)
                 drawn += 1
         if drawn:
-            _mark_shocks(ax, self.shocks)
-            time_axis(ax)
+            for time in self.shocks:
+                ax.axvline(time, color=MUTED, linestyle=":", linewidth=1.0)
+            time_axis(ax, self.time[0], self.time[-1])
         return drawn
 
-    def drawn(self, charts: Sequence[Chart]) -> Figure:
-        """Charts above each other."""
-        figure, axes = new_figure(len(charts))
-        for ax, chart in zip(axes, charts, strict=True):
-            label(ax, f"{chart.title} ({chart.unit})" if chart.unit else chart.title)
-            drawn = self.lines(ax, {name: text for text, name in chart.lines.items()})
-            legend(ax, drawn if chart.legend else 0)
-            if drawn and chart.level is not None:
-                ax.axhline(chart.level, color=INK, linewidth=0.8)
-            if chart.format in _FORMATS:
-                ax.yaxis.set_major_formatter(_FORMATS[chart.format])
-            if chart.log:
-                values = self.frame.reindex(columns=list(chart.lines.values()))
-                if (values > 0.0).any(axis=None):  # gas may be free
-                    ax.set_yscale("log")
-                ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-                # Between the powers of ten, as far as there is room.
-                ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2.0, 0.4)))
-        return figure
+    def drawn(self, charts: Sequence[Chart]) -> tuple[Figure | None, str]:
+        """Charts above each other, each as small multiples in which all lines are seen to move.
 
-    def sections(self) -> dict[str, list[Chart]]:
+        Returns:
+            The figure, or None where nothing moved, and what is not drawn since it never changed.
+        """
+        shown, unmoved = [], []
+        for chart in charts:
+            lines = {name: text for text, name in chart.lines.items()}
+            panel = Panel(chart.title, chart.unit, lines, chart.format, chart.log, chart.level)
+            panels, still = apart(self.frame, panel)
+            for each in panels:
+                # A line alone is told in the title, where its name says more than the chart's.
+                alone = next(iter(each.lines.values())) if len(each.lines) == 1 else ""
+                said = alone and chart.legend and len(chart.lines) > 1
+                shown.append(each._replace(title=f"{chart.title}: {alone}") if said else each)
+            for name, value in still.items():
+                which = f" ({name})" if len(chart.lines) > 1 else ""
+                unmoved.append(f"{chart.title}{which}: {chart_value(chart, value)}")
+        text = "Not drawn, for it never changed: " + "; ".join(unmoved) + "." if unmoved else ""
+        if not shown:
+            return None, text
+        seconds = self.setup.block.seconds
+        return drawn(self.frame, shown, seconds, self.shocks, height=2.1), text
+
+    def charts(self) -> dict[str, list[Chart]]:
         """Charts by heading: prices, then what kinds of protocol are shown by, then gas."""
         s, unit = self.setup, self.setup.venue.numeraire
         found: dict[str, list[Chart]] = {PRICES: []}
@@ -117,56 +122,145 @@ class Pictures:
         return {heading: charts for heading, charts in found.items() if charts}
 
     def losses(self) -> Figure:
-        """What each class has gained or lost against holding, by what if that is known; in all."""
-        figure, axes = new_figure(1, 4.2)
-        ax = axes[0]
-        outside = ("venue", "holders")
+        """What each class has gained or lost against holding, and by what or beside what."""
         losses = self.summary["losses"]
-        classes = [c for c in losses if c not in outside]
+        classes = [c for c in losses if c not in ("venue", "holders")]
+        figure = new_figure(1, max(2.6, 0.9 + 0.34 * len(classes)))[0]
+        figure.clear()
+        left, right = figure.subplots(1, 2, sharey=True)
+        for ax in (left, right):
+            styled(ax)
+            ax.xaxis.set_major_formatter(MONEY)
+            ax.axvline(0.0, color=INK, linewidth=0.8)
         at = np.arange(len(classes))
-        results = [losses[c][TOTAL] for c in classes]
-        ax.barh(at - 0.2, results, 0.38, color=COLOURS[2], label="against holding the start")
+        unit = self.summary["numeraire"]
+        label(left, f"Result against holding ({unit})")
+        self._bars(left, at, [losses[c][TOTAL] for c in classes])
         causes = [cause for cause in CAUSES if classes and cause in losses[classes[0]]]
+        if causes:
+            label(right, "What made it (share of all that was gained and lost)")
+            self._parts(right, at, classes, causes)
+        else:
+            label(right, f"Change of wealth, prices included ({unit})")
+            loss = self.summary["loss"]
+            self._bars(right, at, [-(loss.get(c) or 0.0) for c in classes])
+        left.set_yticks(at, [plain(c) for c in classes])
+        left.invert_yaxis()
+        return figure
+
+    def _bars(self, ax: Axes, at: Any, values: Sequence[float]) -> None:
+        """Bars with their values: on a symmetric logarithm where they are of many sizes."""
+        colours = [COLOURS[1] if value < 0.0 else COLOURS[3] for value in values]
+        bars = ax.barh(at, values, 0.6, color=colours)
+        sizes = sorted(abs(value) for value in values if value)
+        if sizes and sizes[-1] > 20.0 * sizes[0]:
+            least = 10.0 ** math.floor(math.log10(max(sizes[0], 1e-4 * sizes[-1])))
+            ax.set_xscale("symlog", linthresh=least, linscale=0.6)
+            first, last = round(math.log10(least)), math.floor(math.log10(sizes[-1]))
+            powers = {last, (first + last + 1) // 2} if last > first + 1 else {last}
+            ticks = [10.0**power for power in powers]
+            ax.set_xticks(sorted([*(-tick for tick in ticks), 0.0, *ticks]))
+            ax.xaxis.set_minor_locator(NullLocator())
+            ax.xaxis.set_major_formatter(MONEY)
+        texts = [money(value) for value in values]
+        ax.bar_label(bars, texts, padding=3, fontsize=8, color=INK)
+        ax.margins(x=0.22)
+
+    def _parts(self, ax: Axes, at: Any, classes: Sequence[str], causes: Sequence[str]) -> None:
+        """What each result is made of, losses to the left: as long for the small as for the big."""
+        losses = self.summary["losses"]
+        whole = np.array([sum(abs(losses[c][cause]) for cause in causes) or 1.0 for c in classes])
         before = np.zeros((2, len(classes)))  # of losses and of gains, one beside the other
         for n, cause in enumerate(causes):
-            parts = np.array([losses[c][cause] for c in classes])
-            left = np.where(parts < 0.0, before[0], before[1])
-            colour = COLOURS[n % len(COLOURS)]
-            ax.barh(at + 0.2, parts, 0.38, left, color=colour, label=cause.replace("_", " "))
+            parts = np.array([losses[c][cause] for c in classes]) / whole
+            begin = np.where(parts < 0.0, before[0], before[1])
+            name = cause.replace("_", " ")
+            ax.barh(at, parts, 0.6, begin, color=COLOURS[n % len(COLOURS)], label=name)
             before += np.array([parts.clip(max=0.0), parts.clip(min=0.0)])
-        if not causes and self.summary["loss"]:
-            changes = [-(self.summary["loss"].get(c) or 0.0) for c in classes]
-            ax.barh(at + 0.2, changes, 0.38, color=COLOURS[0], label="change of wealth")
-        ax.set_yticks(at, classes)
-        ax.invert_yaxis()
-        if classes:
-            ax.axvline(0.0, color=INK, linewidth=0.8)
-        ax.xaxis.set_major_formatter(MONEY)
-        numeraire = self.summary["numeraire"]
-        label(ax, f"Gains and losses by class ({numeraire}; without the venue and outside holders)")
-        legend(ax, 2)
+        ax.xaxis.set_major_formatter(SHARE)
+        ax.set_xlim(-1.05, 1.05)
+        beside(ax, len(causes))
+
+    def generations(self) -> Figure | None:
+        """Liquidations and what they repaid, by generation; None where there were none."""
+        told = self.summary.get("generations") or {}
+        counts = [one["count"] for one in told.values()]
+        if not any(counts):
+            return None
+        figure = new_figure(1, 2.6)[0]
+        figure.clear()
+        for ax, what, text in zip(
+            figure.subplots(1, 2),
+            ("count", "value"),
+            ("Liquidations", f"Debt that they repaid ({self.summary['numeraire']})"),
+            strict=True,
+        ):
+            styled(ax)
+            values = [one[what] for one in told.values()]
+            bars = ax.bar(list(told), values, 0.6, color=COLOURS[0])
+            ax.bar_label(bars, [money(v) for v in values], padding=2, fontsize=8, color=INK)
+            ax.yaxis.set_major_formatter(MONEY)
+            ax.margins(y=0.15)
+            label(ax, text)
         return figure
 
-    def network(self) -> Figure:
-        """The exposure network at the end."""
-        graph = nx.node_link_graph(self.summary["exposure"], edges="edges")
-        figure, axes = new_figure(1, 6.4)
-        unit = self.summary["numeraire"]
-        label(axes[0], f"Exposures at the end ({unit}): who loses if the one pointed at fails")
-        draw(figure, axes[0], graph, self.setup)
-        return figure
+    def network(self) -> tuple[Figure, str]:
+        """The exposure network before, at the worst block and after, and what worst means."""
+        unit, blocks = self.summary["numeraire"], self.summary["blocks"]
+        noted = {one["what"]: one for one in self.summary.get("moments") or []}
+        moments = []
+        if "start" in noted:
+            moments.append((f"At the start (block {noted['start']['block']:,})", noted["start"]))
+        text = "An arrow goes from who loses to the one whose failure would cost it that."
+        worst = noted.get("worst")
+        if worst is not None and worst["block"] < blocks:
+            moments.append((f"At the worst block ({worst['block']:,})", worst))
+            fall = worst["equity"] - noted["start"]["equity"]
+            text += (
+                f" Worst is the block, of those looked at, with the least equity of all entities "
+                f"but the venue: {money(worst['equity'])} {unit}, {money(fall)} against the start."
+            )
+        elif worst is not None:
+            text += " The end is the worst: the least equity of all entities but the venue."
+        elif noted:
+            text += " At no block that was looked at was there less equity than at the start."
+        end = {"exposure": self.summary["exposure"]}
+        moments.append((f"At the end (block {blocks:,})", end))
+        graphs = [(t, nx.node_link_graph(m["exposure"], edges="edges")) for t, m in moments]
+        text += f" Values in {unit}; nodes stay where they are, sizes and widths are comparable."
+        return draw_moments(graphs, self.setup), text
+
+    def sections(self) -> list[Section]:
+        """Every picture, but those of which nothing was measured."""
+        found = [Section("Losses by class", self.losses(), more=loss_table(self.summary))]
+        generations = self.generations()
+        if generations is not None:
+            text = (
+                "Of lending markets. A liquidation is of the first generation if no earlier one "
+                "can have moved the price that it fell to, and else of the one after. It is the "
+                "order that time allows, not a proof of cause."
+            )
+            found.append(Section("Generations of the cascade", generations, text))
+        for heading, charts in self.charts().items():
+            figure, text = self.drawn(charts)
+            if figure is not None:
+                found.append(Section(heading, figure, caption=text))
+            elif text:
+                found.append(Section(heading, text=text))
+        figure, text = self.network()
+        found.append(Section("Exposure network", figure, text))
+        return found
 
     def all(self) -> dict[str, Figure]:
-        """Every picture by its heading, but those of which nothing was measured."""
-        pictures = {"Losses by class": self.losses()}
-        pictures |= {heading: self.drawn(charts) for heading, charts in self.sections().items()}
-        pictures = {
-            heading: figure
-            for heading, figure in pictures.items()
-            if any(ax.has_data() for ax in figure.axes)
-        }
-        pictures["Exposure network"] = self.network()
-        return pictures
+        """Every picture by its heading."""
+        return {s.heading: s.figure for s in self.sections() if s.figure is not None}
+
+
+def chart_value(chart: Chart, value: float) -> str:
+    """A value as its chart's axis would tell it."""
+    if chart.format == "share":
+        return f"{100.0 * value:.3g} %"
+    return money(value) if chart.format == "money" else number(value)
 
 
 def prices_of(setup: Scenario, asset: str) -> dict[str, str]:
@@ -221,11 +315,12 @@ def default_table(summary: dict[str, Any]) -> str:
     return f"<h2>Defaults ({unit})</h2>" + grid(heads, rows) + rest
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, files: bool = True) -> Path:
     """Write the report of a run from the files in its folder.
 
     Args:
-        folder: Where `runs.results.save_run` left them.
+        folder: Where `runs.files.save_run` left them.
+        files: Whether pictures are left as files too, in a folder beside the page.
 
     Returns:
         The page.
@@ -244,22 +339,24 @@ def write_report(folder: Path) -> Path:
         text = f"cannot be read ({(str(error).splitlines() or [''])[0]}); make the run again"
         raise ScenarioError([(str(folder), text)]) from error
     setup = Scenario.load(folder / SCENARIO)
+    digest = hashlib.sha256((folder / SCENARIO).read_bytes()).hexdigest()
     try:
-        pictures = Pictures(frame, summary, setup)
-        made = ", ".join(f"{name} {v}" for name, v in summary["versions"].items())
+        parts = Pictures(frame, summary, setup).sections()
+        parts.insert(1, Section("", more=default_table(summary)))
+        words = run_methods(summary, setup, digest)
         text = document(
             setup.title,
             setup.description,
             table(summary_rows(summary))
-            + loss_table(summary)
-            + default_table(summary)
-            + sections(pictures.all()),
-            f"Made {summary['made']} with {made}. Dotted lines are shocks from outside; "
-            "everything else the agents did.",
+            + sections(parts, folder if files else None)
+            + methods_section(words, citation(summary["versions"]["undertow"], summary["sources"])),
+            f"Made {summary['made'][:16].replace('T', ' ')} UTC. Dotted lines are shocks from "
+            "outside; everything else the agents did."
+            + (f" Pictures as SVG and PDF in {FIGURES}, beside this page." if files else ""),
         )
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         text = f"does not hold what a run leaves ({error!r}); make the run again"
         raise ScenarioError([(str(folder), text)]) from error
     path = folder / REPORT
-    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+    write_whole(path, lambda place: place.write_text(text, encoding="utf-8"))
     return path

@@ -2,5 +2,6 @@
 
 A plan is a `study`, whose points its `design` makes; a `rule` with its `statistics`
 says when enough seeds have run, `reductions` and `expression` what is kept and derived.
-The `sweeper` gives its runs to `executors`, `worker` does them, `store` keeps them.
+The `sweeper` gives its runs to `executors`, `worker` does them, `store` keeps them, and
+a `report` shows them.
 """

@@ -34,7 +34,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from runs import paths
-from runs.results import SUMMARY, Results, made_by, must_be_writable, to_json, write_whole
+from runs.files import SUMMARY, made_by, must_be_writable, to_json, write_whole
+from runs.results import Results
 from runs.study.design import Overrides
 from runs.study.expression import arithmetic
 from runs.study.study import BASE, Study
@@ -752,7 +753,7 @@ class _OfSweep(Results):
     def summary(self) -> Summary:
         raise self._lacks("summary; `kept` has its numbers")
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, report: bool = False) -> Path:
         raise self._lacks("files of single runs")
 
     def _outline(self) -> list[tuple[str, str]]:

@@ -555,7 +555,7 @@ def load_module(text: str, path: Path | None) -> ModuleType:
         # A worker elsewhere has the text alone; as a file its kernels can be cached.
         path = cache_folder() / f"study_{digest}.py"
         if not path.is_file():
-            from runs.results import write_whole
+            from runs.files import write_whole
 
             write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
     name = f"undertow_study_{digest}"

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from runs.results import made_by
+from runs.files import made_by
 from runs.study.design import Overrides, points
 from runs.study.executors import (
     Cluster,

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runs.results import made_by
+from runs.files import made_by
 from runs.study.reductions import Reduction
 from runs.study.study import Study, load_module
 from sim import Market, Scenario

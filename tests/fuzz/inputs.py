@@ -1087,9 +1087,10 @@ class Results(Target):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        from runs.results import save_run, summarise
+        from runs.files import save_run
         from runs.study.executors import Serial
         from runs.study.sweeper import Sweep
+        from runs.summary import summarise
 
         self.store = folder / "offered-results"
         market = Market(Scenario.from_dict(_small(Scenario.load("calm")))).run()

@@ -77,7 +77,7 @@ def test_the_summary_and_the_report_tell_its_card(setup: Scenario) -> None:
     assert rows["Protocol pot"] == "value 0 usdc; full at most 50.00 %; coins 0 usdc"
     figure = Pictures(measured(market), summary, setup).all()["Protocol pot"]
     (ax,) = figure.axes
-    assert ax.get_title(loc="left") == "How full (share)"
+    assert (ax.get_title(loc="left"), ax.get_ylabel()) == ("How full", "share")
     assert [line.get_label() for line in ax.get_lines()] == ["of coins"]
     graph = market.exposure()
     look = looks(graph, setup)

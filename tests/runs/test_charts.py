@@ -57,6 +57,44 @@ def test_what_is_in_the_way_is_taken_out() -> None:
     assert list(panel.lines) == ["pool.a.price"]
 
 
+def test_small_numbers_have_an_axis_of_their_own_beside_large_ones() -> None:
+    table = pd.DataFrame(
+        {
+            "large": [0.0, 5e6, 2e6, 4e6],
+            "as.large": [1e6, 2e6, 3e6, 2e6],
+            "small": [0.0, 10.0, 5.0, 8.0],
+            "tiny": [0.0, 0.1, 0.0, 0.1],
+            "none": [0.0] * 4,
+            "par": [3e6] * 4,
+            "far": [9e9] * 4,
+            "unknown": [np.nan] * 4,
+        }
+    )
+    panel = charts.Panel("what", "usdc", {name: name.upper() for name in table} | {"not": "NOT"})
+    panels, still = charts.apart(table, panel)
+    assert [list(p.lines) for p in panels] == [["large", "as.large", "par"], ["small"], ["tiny"]]
+    assert [p.title for p in panels] == ["what"] + 2 * ["what, on a finer scale"]
+    assert still == {"NONE": 0.0, "FAR": 9e9}
+    together, _ = charts.apart(table[["large", "small"]], panel._replace(log=True))
+    assert [list(p.lines) for p in together] == [["large", "small"]]
+
+
+@pytest.mark.parametrize(("hours", "rows"), [(5, 60), (40, 60), (24 * 9, 60)])
+def test_no_date_stands_twice_below_an_axis(hours: int, rows: int) -> None:
+    time = pd.date_range("2024-02-05", periods=rows, freq=f"{hours * 60 // rows}min", name="time")
+    table = pd.DataFrame({"block": range(rows), "a": range(rows)}, index=time.tz_localize("UTC"))
+    figure = charts.drawn(table, [charts.Panel("a", "usdc", {"a": "a"})], 12.0)
+    figure.canvas.draw()
+    axis = figure.axes[0].xaxis
+    texts = [label.get_text() for label in axis.get_ticklabels() if label.get_text()]
+    beside = axis.get_offset_text().get_text()
+    dates = [text for text in texts if "Feb" in text]
+    assert len(set(dates)) == len(dates)
+    assert beside == ("2024-02-05" if hours < 24 else "2024")
+    assert not any("2024" in text for text in texts)
+    assert bool(dates) == (hours > 24)
+
+
 def test_axes_say_clock_time_and_blocks() -> None:
     table = frame()
     figure = charts.drawn(table, charts.panels(["pool.*"], NAMES, UNITS), 12.0)

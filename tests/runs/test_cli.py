@@ -57,6 +57,7 @@ def test_a_run_prints_its_summary_and_leaves_its_files(tmp_path: Path) -> None:
         "summary.json",
         "scenario.toml",
         "report.html",
+        "figures",
     }
     assert pd.read_parquet(tmp_path / "out" / "blocks.parquet")["block"].max() == 200
     again = undertow("report", "out", cwd=tmp_path)
@@ -197,6 +198,7 @@ def test_a_sweep_prints_its_statistics_and_leaves_a_report(tmp_path: Path) -> No
     assert {p.name for p in home.iterdir()} == {
         "journal",
         "log.jsonl",
+        "figures",
         "report.html",
         "statistics.csv",
         "study.json",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from runs.results import to_json
+from runs.files import to_json
 from runs.summary import first_chance, gas_peak, summarise, summary_rows
 from sim import Market, Scenario
 

@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from runs.dev import picture
+from runs.files import BLOCKS, SCENARIO, SUMMARY, save_run
 from runs.report.report import Pictures
-from runs.results import BLOCKS, SCENARIO, SUMMARY, save_run, summarise
+from runs.summary import summarise
 from sim import Market, Scenario
 
 DPI = 110

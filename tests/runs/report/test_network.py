@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import networkx as nx
 import numpy as np
 import pytest
 from matplotlib.patches import FancyArrowPatch
 
-from runs.report.network import draw, everybody, looks, places
+from runs.report.network import draw, draw_moments, everybody, looks, places
 from runs.report.page import new_figure
 from sim import Market, Scenario
 
@@ -59,7 +61,7 @@ def test_the_picture_shows_every_edge_once_and_every_node() -> None:
     }
     arrows = [p for p in axes[0].patches if isinstance(p, FancyArrowPatch)]
     assert len(arrows) == len(reasons) < shown.number_of_edges()
-    texts = {t.get_text().split("\n")[0] for t in axes[0].texts}
+    texts = {re.split(r"\n|  ", t.get_text())[0] for t in axes[0].texts}
     assert {name.removeprefix("oracle:") for name in shown} <= texts
     figure.canvas.draw()
 
@@ -87,3 +89,26 @@ def test_reasons_between_two_are_drawn_side_by_side() -> None:
     # What depends goes to what it depends on, in a column too.
     start, _, end = paths[0]
     assert start[1] > end[1]
+
+
+def test_nodes_stay_where_they_are_from_moment_to_moment() -> None:
+    before, after = nx.MultiDiGraph(), nx.MultiDiGraph()
+    for graph, value in ((before, 4.0), (after, 1.0)):
+        graph.add_node("stable", kind="pool", value=value)
+        graph.add_node("meta", kind="pool", value=1.0)
+    before.add_node("gone", kind="account", value=4.0)
+    before.add_edge("gone", "stable", "claim", channel="claim", weight=8.0)
+    after.add_edge("meta", "stable", "claim", channel="claim", weight=2.0)
+    figure = draw_moments([("before", before), ("after", after)], Scenario.load("calm"))
+    drawn = []
+    for ax in figure.axes:
+        named = {re.split(r"\n|  ", t.get_text())[0]: t.xy for t in ax.texts if hasattr(t, "xy")}
+        sizes = {tuple(line.get_xydata()[0]): line.get_markersize() for line in ax.get_lines()}
+        drawn.append({name: (*place, sizes[tuple(place)]) for name, place in named.items()})
+    one, other = drawn
+    assert one["stable"][:2] == other["stable"][:2] and one["meta"] == other["meta"]
+    assert one["stable"][2] > other["stable"][2]  # one scale for all moments
+    assert "gone" in one and "gone" not in other
+    (wide,), (narrow,) = ([p.get_linewidth() for p in ax.patches] for ax in figure.axes)
+    assert wide > narrow
+    assert len(figure.legends) == 1

@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from runs.files import save_run
+from runs.report.moments import run_noting
 from runs.report.page import money
 from runs.report.report import Pictures, write_report
-from runs.results import save_run
 from runs.summary import summarise, summary_rows
 from sim import Market, Scenario
 from sim.errors import ScenarioError
@@ -23,11 +25,48 @@ def test_a_report_needs_nothing_but_itself(lively: Callable[..., Scenario], tmp_
     market = Market(lively(shocks=[jump], title="a <test>"), rng=3).run(60)
     save_run(market, tmp_path, summarise(market, 1.0))
     page = write_report(tmp_path).read_text()
-    assert page.count("<img") == 6
-    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert not re.search(r'(src|href)="(?!data:|#)|https?://|<script|<link|@import', page)
     assert "a &lt;test&gt;" in page
-    for heading in ("Prices and imbalance", "Exposure network", "Losses by class"):
-        assert heading in page
+    named = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert len(named) == 2 * page.count("<svg")
+    assert {"prices-and-imbalance.svg", "exposure-network.pdf", "losses-by-class.pdf"} <= named
+    for text in ("Generations of the cascade", "Methods", "@software{undertow", "seed 3", "numba"):
+        assert text in page
+    anchors, ids = re.findall(r'<a href="#([^"]+)"', page), re.findall(r'<h2 id="([^"]+)"', page)
+    assert anchors == ids
+
+
+def test_the_network_is_shown_before_at_the_worst_and_after(
+    lively: Callable[..., Scenario],
+) -> None:
+    fall = {"kind": "price_jump", "asset": "eth", "size": -0.35, "block": 20}
+    rise = {"kind": "price_jump", "asset": "eth", "size": 0.9, "block": 45}
+    market = Market(lively(shocks=[fall, rise]), rng=3)
+    summary = summarise(market, 1.0, run_noting(market, 60).noted)
+    frame = market.datacollector.get_model_vars_dataframe()
+    figure, text = Pictures(frame, summary, market.setup).network()
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert [title.split(" (")[0] for title in titles] == [
+        "At the start", "At the worst block", "At the end",
+    ]  # fmt: skip
+    assert "least equity of all entities but the venue" in text and "against the start" in text
+
+
+def test_what_never_changes_is_told_and_not_drawn(lively: Callable[..., Scenario]) -> None:
+    market = Market(lively(), rng=3).run(30)
+    frame = market.datacollector.get_model_vars_dataframe()
+    frame["lending.bank.bad_debt"] = 0.0
+    frame["lending.bank.liquidated"] = np.linspace(0.0, 1e6, len(frame))
+    frame["lending.bank.loss"] = np.linspace(0.0, 1e2, len(frame))
+    frame["lending.bank.endangered"] = np.linspace(9e5, 0.0, len(frame))
+    drawn = Pictures(frame, summarise(market), market.setup)
+    charts = drawn.charts()["Leverage and liquidations"]
+    figure, text = drawn.drawn([chart for chart in charts if chart.title == "Liquidations"])
+    assert figure is not None and "bank: bad debt since the start): 0" in text
+    large, small = figure.axes
+    assert len([line for line in large.get_lines() if "bank" in str(line.get_label())]) == 2
+    assert small.get_title(loc="left") == "Liquidations: bank: written off or not covered"
+    assert drawn.drawn([])[0] is None
 
 
 def test_pictures_show_every_series_with_its_unit(lively: Callable[..., Scenario]) -> None:
@@ -49,7 +88,9 @@ def test_a_scenario_without_lending_has_its_report_too(
     del content["lending"], content["oracles"]
     market = Market(Scenario.from_dict(content), rng=1).run(5)
     save_run(market, tmp_path, summarise(market))
-    assert write_report(tmp_path).read_text().count("<img") == 4
+    page = write_report(tmp_path, files=False).read_text()
+    assert page.count("<svg") == 2 and "Not drawn, for it never changed: " in page
+    assert not (tmp_path / "figures").exists()
 
 
 def test_what_was_not_measured_is_left_out(lively: Callable[..., Scenario], tmp_path: Path) -> None:
@@ -57,12 +98,14 @@ def test_what_was_not_measured_is_left_out(lively: Callable[..., Scenario], tmp_
     market = Market(lively(**kept), rng=3).run(30)
     save_run(market, tmp_path, summarise(market))
     page = write_report(tmp_path).read_text()
-    headings = re.findall(r"<h2>(.*?)</h2>", page)
+    headings = re.findall(r"<h2 id=[^>]*>(.*?)</h2>", page)
     assert headings == [
         "Losses by class",  # which are always known
         "Prices and imbalance",
         "Leverage and liquidations",
         "Exposure network",
+        "Methods",
+        "To cite",
     ]
 
 

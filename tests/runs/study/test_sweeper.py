@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from runs.results import made_by
+from runs.files import made_by
 from runs.study.executors import Cluster, Processes, Serial
 from runs.study.store import read_study
 from runs.study.study import Study

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from runs.files import REPORT, write_whole
 from runs.report.page import (
     COLOURS,
     GRID,
@@ -33,7 +34,6 @@ from runs.report.page import (
     sections,
     table,
 )
-from runs.results import REPORT, write_whole
 from runs.study.design import sobol_problem
 from runs.study.rule import FEWEST
 from runs.study.statistics import Interval, interval, paired, rate, summary

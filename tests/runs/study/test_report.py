@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from runs.report.study_report import StudyPictures, number, study_rows, tables, write_study_report
+from runs.study.report import StudyPictures, number, study_rows, tables, write_study_report
 from runs.study.store import read_definition, read_study
 from runs.study.study import Study
 from runs.study.sweeper import sweep
