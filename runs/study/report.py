@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,15 +19,17 @@ from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from runs.files import REPORT, write_whole
+from runs.report.methods import citation, methods_section, scenario_hash, with_versions
 from runs.report.page import (
     COLOURS,
+    FIGURES,
     GRID,
     INK,
     MUTED,
+    NUMBER,
+    beside,
     document,
     label,
-    legend,
-    money,
     new_figure,
     number,
     plain,
@@ -37,7 +39,14 @@ from runs.report.page import (
 from runs.study.design import sobol_problem
 from runs.study.rule import FEWEST
 from runs.study.statistics import Interval, interval, paired, rate, summary
-from runs.study.store import FAILED, STUDIES, read_definition, read_series, read_study
+from runs.study.store import (
+    FAILED,
+    STUDIES,
+    read_definition,
+    read_made_by,
+    read_series,
+    read_study,
+)
 from runs.study.study import BASE, Study
 from sim.errors import ScenarioError
 
@@ -51,8 +60,9 @@ def _short(value: Any) -> str:
     return number(float(value)) if isinstance(value, int | float | np.floating) else str(value)
 
 
-# Ticks may lie close together: 2,390 and 2,395 are not both 2.39k.
-NUMBER = FuncFormatter(lambda v, _: f"{v:,.6g}" if abs(v) < 1e5 else money(v))
+BANDS = ((0.05, 0.95, 0.12), (0.25, 0.75, 0.22))
+"""Shades of runs: from this share of them to that, and how dark."""
+_SHADES = "shades: the middle 50 % and 90 % of runs"
 
 
 @dataclass
@@ -151,8 +161,7 @@ class StudyPictures:
                 self._band(ax, at, parts, COLOURS[v % len(COLOURS)], variant)
             label(ax, self.study.label(measure))
             ax.yaxis.set_major_formatter(NUMBER)
-            if len(self.variants()) > 1:
-                legend(ax, len(self.variants()))
+            beside(ax, len(self.variants()))
         if numeric and self.log_scale(name):
             axes[-1].set_xscale("log")
             axes[-1].xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
@@ -161,7 +170,7 @@ class StudyPictures:
         axes[-1].set_xlabel(plain(self.study.label(name)), color=INK, fontsize=9)
         figure.supxlabel(
             f"Line and bars: mean with its {100 * self.level:g} % interval. "
-            "Shade: 5 % to 95 % of runs.",
+            f"{_SHADES.capitalize()}.",
             fontsize=8,
             color=MUTED,
         )
@@ -174,13 +183,10 @@ class StudyPictures:
         mean = np.array([f.estimate for f in found])
         low = np.array([f.low for f in found])
         high = np.array([f.high for f in found])
-        spread = np.array(
-            [
-                part.quantile([0.05, 0.95]).to_numpy() if len(part) else [np.nan] * 2
-                for part in parts
-            ]
-        )
-        ax.fill_between(at, spread[:, 0], spread[:, 1], color=colour, alpha=0.13, linewidth=0)
+        for bottom, top, dark in BANDS:
+            ends = [part.quantile([bottom, top]) if len(part) else [np.nan] * 2 for part in parts]
+            spread = np.array(ends, dtype=np.float64)
+            ax.fill_between(at, spread[:, 0], spread[:, 1], color=colour, alpha=dark, linewidth=0)
         errors = np.clip(np.nan_to_num([mean - low, high - mean]), 0.0, None)
         ax.errorbar(
             at, mean, yerr=errors, color=colour, marker="o", markersize=3.5, linewidth=1.4,
@@ -209,7 +215,7 @@ class StudyPictures:
             label(ax, f"{self.study.label(measure)}: share of runs at or below")
             ax.xaxis.set_major_formatter(NUMBER)
             ax.set_ylim(0.0, 1.02)
-            legend(ax, len(self.variants()))
+            beside(ax, len(self.variants()))
         figure.supxlabel(
             f"Dashed: mean, with its {100 * self.level:g} % interval shaded.",
             fontsize=8,
@@ -376,18 +382,18 @@ class StudyPictures:
                 ax.bar(
                     at + 0.2 * (2 * i - 1), here["estimate"], 0.36, yerr=here["half_width"],
                     color=COLOURS[2 * i], ecolor=INK, capsize=2.5,
-                    label={"first": "alone", "total": "with all that it does together"}[kind],
+                    label={"first": "alone", "total": "with all that\nit does together"}[kind],
                 )  # fmt: skip
             ax.set_xticks(at, [plain(self.study.label(n)) for n in names], fontsize=8)
             ax.axhline(0.0, color=INK, linewidth=0.8)
             label(ax, f"{self.study.label(measure)}: share of the variance")
-            legend(ax, 2)
+            beside(ax, 2)
         return figure
 
     # Over time
 
     def fans(self) -> dict[str, Figure]:
-        """Kept series over time: median and 5 % to 95 % of runs, at a few points."""
+        """Kept series over time: median, and the middle half and nine tenths of runs."""
         assert self.out is not None
         points = sorted(self.good["point"].unique())
         places = np.unique(np.linspace(0, len(points) - 1, min(_FANS, len(points))).astype(int))
@@ -395,34 +401,71 @@ class StudyPictures:
         for place in places:
             point = int(points[place])
             frame = read_series(self.out, self.study.name, point=point)
-            names = [
-                c for c in frame.columns if c not in ("run", "point", "variant", "seed", "block")
-            ]
-            figure, axes = new_figure(len(names), 2.2)
-            for ax, name in zip(axes, names, strict=True):
-                for v, variant in enumerate(self.variants()):
-                    here = frame[frame["variant"] == variant].groupby("block")[name]
-                    middle, colour = here.median(), COLOURS[v % len(COLOURS)]
-                    hours = middle.index.to_numpy() * self.study.base.block.seconds / 3600.0
-                    ax.fill_between(
-                        hours, here.quantile(0.05), here.quantile(0.95), color=colour, alpha=0.15,
-                        linewidth=0,
-                    )  # fmt: skip
-                    ax.plot(hours, middle, color=colour, linewidth=1.3, label=variant)
-                label(ax, self.study.label(name))
-                ax.yaxis.set_major_formatter(NUMBER)
-                legend(ax, len(self.variants()))
-            axes[-1].set_xlabel(
-                "hours since the start (line: median; shade: 5 % to 95 % of runs)",
-                fontsize=9,
-                color=MUTED,
-            )
             row = self.good[self.good["point"] == point].iloc[0]
             where = ", ".join(
                 f"{self.study.label(p)} {_short(row[p])}" for p in self.study.parameters
             )
-            pictures[f"Over time{': ' + where if where else ''}"] = figure
+            pictures[f"Over time{': ' + where if where else ''}"] = self.fan(frame)
         return pictures
+
+    def fan(self, frame: pd.DataFrame) -> Figure:
+        """Series of one point over time, those of all its runs together."""
+        names = [c for c in frame.columns if c not in ("run", "point", "variant", "seed", "block")]
+        figure, axes = new_figure(len(names), 2.2)
+        for ax, name in zip(axes, names, strict=True):
+            for v, variant in enumerate(self.variants()):
+                here = frame[frame["variant"] == variant].groupby("block")[name]
+                middle, colour = here.median(), COLOURS[v % len(COLOURS)]
+                kept = _thinned(len(middle))
+                hours = middle.index.to_numpy()[kept] * self.study.base.block.seconds / 3600.0
+                for bottom, top, dark in BANDS:
+                    low, high = (here.quantile(q).to_numpy()[kept] for q in (bottom, top))
+                    ax.fill_between(hours, low, high, color=colour, alpha=dark, linewidth=0)
+                ax.plot(hours, middle.to_numpy()[kept], color=colour, linewidth=1.3, label=variant)
+            for shock in self.study.base.shocks:
+                when = self.study.base.block_of(shock) * self.study.base.block.seconds / 3600.0
+                ax.axvline(when, color=MUTED, linestyle=":", linewidth=1.0)
+            label(ax, self.study.label(name))
+            ax.yaxis.set_major_formatter(NUMBER)
+            beside(ax, len(self.variants()))
+        axes[-1].set_xlabel(
+            f"hours since the start (line: median; {_SHADES})", fontsize=9, color=MUTED
+        )
+        return figure
+
+
+_MOST = 600
+"""Points of a band over time."""
+
+
+def _thinned(rows: int) -> npt.NDArray[np.int64]:
+    """Some rows of many, evenly, the first and the last among them."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, _MOST)).astype(np.int64))
+
+
+def study_methods(study: Study, frame: pd.DataFrame, made: Mapping[str, str]) -> str:
+    """How a study was made.
+
+    Args:
+        study: It.
+        frame: Its runs.
+        made: Versions with which, and the hash of the sources (`runs.files.made_by`).
+    """
+    seeds = sorted(frame["seed"].unique())
+    few = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}"
+    design = study.design.method.replace("_", " ")
+    points, variants = frame["point"].nunique(), len(study.variant_names)
+    base = study.base
+    return (
+        f"{len(frame):,} runs of the scenario “{base.title}” (SHA-256 of it as a file "
+        f"{scenario_hash(base)[:16]}…), {base.blocks:,} blocks of {base.block.seconds:g} s each: "
+        f"{points:,} point{'' if points == 1 else 's'} (design: {design}), {variants} "
+        f"variant{'' if variants == 1 else 's'} and the seeds {few}, of which each is run with "
+        "every point and variant, so that differences are between runs of common draws. "
+        f"Intervals are {100 * study.statistics.level:g} % bootstrap intervals of "
+        f"{study.statistics.resamples:,} resamples. Made with {with_versions(made)} (sources "
+        f"{made['sources'][:12]})."
+    )
 
 
 def _edges(values: Array, log: bool) -> Array:
@@ -531,13 +574,18 @@ def write_study_report(out: Path, name: str | None = None) -> Path:
     for file, content in found.items():
         write_whole(home / file, partial(content.to_csv, index=False))
     files = ", ".join(found)
+    made = read_made_by(out, study.name)
     text = document(
         study.title or study.name,
         study.description,
-        table(study_rows(study, frame)) + sections(pictures.all()),
-        f"Intervals by bootstrap, paired differences on common seeds; numbers in {files} beside "
-        "this page.",
+        table(study_rows(study, frame))
+        + sections(pictures.all(), home)
+        + methods_section(
+            study_methods(study, frame, made), citation(made["undertow"], made["sources"])
+        ),
+        f"Intervals by bootstrap, paired differences on common seeds; numbers in {files} and "
+        f"pictures as SVG and PDF in {FIGURES}, beside this page.",
     )
     path = home / REPORT
-    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+    write_whole(path, lambda place: place.write_text(text, encoding="utf-8"))
     return path

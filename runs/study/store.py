@@ -487,6 +487,12 @@ def errors_at(point: Mapping[str, Any], variant: str) -> Iterator[None]:
         raise ScenarioError([(f, text + where) for f, text in error.problems]) from None
 
 
+def read_made_by(folder: Path, study: str) -> dict[str, str]:
+    """Versions with which a study's runs were begun, and the hash of the market's sources."""
+    found: dict[str, str] = _identity(folder / STUDIES / study / IDENTITY)["made_by"]
+    return found
+
+
 def _identity(file: Path) -> dict[str, Any]:
     """What a file says of the study whose results lie beside it.
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from runs.study.report import StudyPictures, number, study_rows, tables, write_study_report
-from runs.study.store import read_definition, read_study
+from runs.study.store import read_definition, read_series, read_study
 from runs.study.study import Study
 from runs.study.sweeper import sweep
 from sim.errors import ScenarioError
@@ -45,9 +45,12 @@ def test_a_report_needs_nothing_but_itself(tmp_path: Path) -> None:
     page = write_study_report(tmp_path)
     text = page.read_text()
     assert page == tmp_path / "studies/small/report.html"
-    assert not re.search(r'(src|href)="(?!data:)', text)
+    assert not re.search(r'(src|href)="(?!data:|#)', text)
     assert "A &lt;small&gt; study" in text
-    assert text.count("<img") == 3 + 4  # a map per measure, fans at four points
+    assert text.count("<svg") == 3 + 4  # a map per measure, fans at four points
+    assert len(list((page.parent / "figures").iterdir())) == 2 * 7
+    assert "the seeds 1 to 6" in text and "@software{undertow" in text
+    assert "the middle 50 % and 90 % of runs" in text
     home = page.parent
     statistics = pd.read_csv(home / "statistics.csv")
     assert len(statistics) == 6 * 2 * 3 * 6  # points, variants, measures, statistics
@@ -128,6 +131,20 @@ def test_sobol_indices_find_what_decides(tmp_path: Path) -> None:
     assert by_name["depth"] > 0.8
     assert by_name["limit"] < 0.1
     assert (write_study_report(tmp_path).parent / "sensitivity.csv").is_file()
+
+
+def test_bands_over_seeds_are_the_middle_of_the_runs(tmp_path: Path) -> None:
+    series = {"measures": ["venue.eth.price"], "every": 5}
+    _, found = pictures(tmp_path, series=series, seeds=5, variants={})
+    (ax,) = found["Over time"].axes
+    wide, half = (band.get_paths()[0].vertices for band in ax.collections)
+    frame = read_series(tmp_path, "small", point=0)
+    last = frame[frame["block"] == 20]["venue.eth.price"]
+    ends = [np.sort(shape[np.isclose(shape[:, 0], shape[:, 0].max()), 1]) for shape in (wide, half)]
+    for end, (low, high) in zip(ends, ((0.05, 0.95), (0.25, 0.75)), strict=True):
+        assert [end[0], end[-1]] == pytest.approx(last.quantile([low, high]).tolist())
+    (line,) = ax.get_lines()
+    assert line.get_ydata()[-1] == pytest.approx(last.median())
 
 
 def test_failed_runs_are_left_out_and_told_of(tmp_path: Path) -> None:
