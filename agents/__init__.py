@@ -36,6 +36,7 @@ from agents.stability_depositor import StabilityDepositor
 from agents.trove_owner import TroveOwner
 from agents.underwriter import Underwriter
 from agents.value_fund import ValueFund
+from agents.vault_arbitrageur import VaultArbitrageur
 from agents.vault_owner import VaultOwner
 from agents.whale import Whale
 from agents.yield_migrant import YieldMigrant
@@ -78,6 +79,7 @@ __all__ = [
     "TroveOwner",
     "Underwriter",
     "ValueFund",
+    "VaultArbitrageur",
     "VaultOwner",
     "Whale",
     "YieldMigrant",
@@ -116,6 +118,7 @@ register("sentiment_trader", SentimentTrader)
 register("stability_depositor", StabilityDepositor)
 register("trove_owner", TroveOwner)
 register("underwriter", Underwriter)
+register("vault_arbitrageur", VaultArbitrageur)
 register("vault_owner", VaultOwner)
 register("whale", Whale)
 register("yield_migrant", YieldMigrant)

@@ -10,6 +10,16 @@ bid wins.
 
 Coins are bought with its money in the same transaction as the bid. What it wins it sells after a
 while.
+
+Whoever starts auctions need not bid (`starts`, `bids`): the documentation of Maker's keeper
+recommends two accounts, one that only starts and one that only bids. One that bids starts none
+while it has no coins to bid; one that only starts does so for every unsafe vault, which costs gas
+and paid nothing in Maker's first version.
+
+Where more lots are for sale than all of them have coins for, who puts its coins into the first few
+leaves the others to whoever opened at nothing. One that rations (`rations`) bids for a lot no more
+than its part of what it has, over all lots that it could bid for in the time of one: then prices
+are such that the coins that there are buy all lots (cash-in-the-market pricing: Allen, Gale 1994).
 """
 
 from __future__ import annotations
@@ -362,29 +372,50 @@ def _vow(w, me, i, my, protocol):
 
 
 @inner
+def _on_offer(w, protocol, account, oldest, count):
+    """Lots of collateral that others have bid for, or nobody, and that still take bids."""
+    found, rows = 0, protocol.auctions_rows
+    for n in range(count):
+        row = (oldest + n) % rows
+        if auctions.number(w, protocol, row, KIND) == FLIP:
+            if auctions.number(w, protocol, row, BIDDER) != account:
+                found += auctions.takes_bids(w, protocol, row)
+    return found
+
+
+@inner
 def _hunt(w, me, i, my, protocol):
     """Go through auctions and unsafe vaults until it has its hands full. Returns what it sent."""
     listed = int(read(w, protocol.listed))
     if listed == 0 and read(w, protocol.open) == 0.0:
         return 0  # what its money buys is asked of the pools, and for nothing
-    means = _means(w, me, i, cdp.coin_of(protocol))
-    sent, rows = 0, protocol.auctions_rows
+    bids, sent, rows = my.bids >= 0.5, 0, protocol.auctions_rows
+    means = _means(w, me, i, cdp.coin_of(protocol)) if bids else 0.0
     oldest, latest = int(read(w, protocol.oldest)), int(read(w, protocol.latest))
-    count = min(latest - oldest + 1, rows)
+    count = min(latest - oldest + 1, rows) if bids else 0
     turn = int(agent_uniform(me.key, i, 1) * count) if count > 1 else 0
+    lots = _on_offer(w, protocol, me.first + i, oldest, count) if my.rations >= 0.5 else 0
     for n in range(count):
         if sent >= my.most:
             return sent
         row = (oldest + (turn + n) % count) % rows
         if auctions.number(w, protocol, row, KIND) > 0.0:
-            acted, coins = _work(w, me, i, my, protocol, row, means)
+            part = means
+            if lots > 0 and auctions.number(w, protocol, row, KIND) == FLIP:
+                # Of those that it can reach while the bid on one stands.
+                reach = my.most * max(my.attention * protocol.bid_duration, 1.0)
+                part = means / min(float(lots), reach)
+            acted, coins = _work(w, me, i, my, protocol, row, part)
+            lots -= coins > 0.0  # the others have what is left
             sent += acted
             means -= coins
+    if my.starts < 0.5:
+        return sent
     if protocol.auction != cdp.BONUS and read(w, protocol.open) >= rows:
         return sent  # nothing can be started until one is over
     turn = int(agent_uniform(me.key, i, 2) * listed) if listed > 1 else 0
     for n in range(listed):
-        if sent >= my.most or not means > 0.0:
+        if sent >= my.most or (bids and not means > 0.0):
             return sent
         coins = _start(w, me, i, my, protocol, (turn + n) % listed, means)
         sent += 1 if protocol.auction != cdp.BONUS or coins > 0.0 else 0
@@ -424,7 +455,7 @@ def decide(w, me):
             continue
         # What is won is sold first: who does not, has no coins for the next lot.
         sent = int(_sell(w, me, i, my, protocol)) + _hunt(w, me, i, my, protocol)
-        if sent == 0:
+        if sent == 0 and my.starts >= 0.5:
             sent = int(_vow(w, me, i, my, protocol))
         if sent > 0:
             my.busy = chain.block + 1
@@ -450,6 +481,9 @@ class Keeper(Behaviour):
         "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
         "most_gas": Column("Most that it ever bids for gas", "gwei", 1e6, 0.0),
         "most": Column("Transactions that it sends at once", "number", 3.0, 1.0),
+        "starts": Column("Whether it starts auctions", "0 or 1", 1.0, 0.0, 1.0),
+        "bids": Column("Whether it bids in them", "0 or 1", 1.0, 0.0, 1.0),
+        "rations": Column("Whether it spreads its coins over all lots", "0 or 1", 0.0, 0.0, 1.0),
         "hold": Column("Time for which it holds what it wins", "blocks", 0.0, 0.0),
         "least_sale": Column("Least worth of what it sells", "numeraire", 100.0, 0.0),
         "patience": Column("Time after which an order lapses", "blocks", 5.0, 1.0, 10_000.0),

@@ -13,6 +13,9 @@ not. Where a coin brings more than its owner's ratio, which is never under the l
 protocol asks for, to draw it and to lock what it brings raises the ratio: everybody does that, and
 so a coin costs hardly more than that least ratio.
 
+Who looks, looks by chance. One with `resolve` who has begun to save a vault goes on, order after
+order, until that is above its floor.
+
 It reckons with the lower of the venue's price and the oracle's: what a delayed oracle will say is
 known before.
 """
@@ -31,9 +34,9 @@ from agents.issued import NOWHERE
 from agents.leveraged_borrower import routes, target_leverage, volatility_ratio_of
 from agents.positions import refuse_more_than_there_is
 from agents.targets import Places, Targets, Token
-from agents.tools import BUMP, alarmed, best_place, fitting_place, going_bid, rebid, refuel
+from agents.tools import BUMP, best_place, fitting_place, going_bid, rebid, refuel
 from protocols import cdp
-from sim.clock import look
+from sim.clock import ask_bounds, bound, look, must_bound, ring
 from sim.codes import PREVIOUS
 from sim.compiled import inner, kernel, record_at
 from sim.errors import ScenarioError
@@ -175,7 +178,7 @@ def _add(w, me, i, my, order, more):
 
 
 @inner
-def _save(w, me, i, my, standing, wanted, coin_price):
+def save(w, me, i, my, standing, wanted, coin_price):
     """Bring the ratio back over the floor, by what means there are."""
     p, k = me.places[PROTOCOL], me.places[LINE]
     protocol = record_at(w.protocols[p].record, RECORD)
@@ -256,7 +259,7 @@ def _act(w, me, i, my, standing, aim, coin_price):
         if amount > LEAST_DRAW * worth and _lever(w, me, i, my, amount, True, least):
             return True
     if ratio < my.floor:
-        return _save(w, me, i, my, standing, max(aim, my.floor * 1.05), coin_price)
+        return save(w, me, i, my, standing, max(aim, my.floor * 1.05), coin_price)
     dear = coin_price - 1.0 > my.premium
     if dear and ratio > my.floor * 1.2:  # to sell it short, as far as that is safe
         amount = min(worth / (my.floor * 1.1) - owed, my.step * worth)
@@ -275,6 +278,29 @@ def _act(w, me, i, my, standing, aim, coin_price):
 
 
 @inner
+def _chance(my):
+    """Most that its chance to look in a block may be, as things stand."""
+    return max(my.attention, my.alarm, my.resolve if my.alert > 0.0 else 0.0)
+
+
+@inner
+def _lookers(w, me):
+    """Find who may look in this block. Returns how many of ``me.actors`` these are."""
+    if must_bound(w, me.clock):
+        for i in range(me.size):
+            bound(w, me.clock, i, _chance(me.rows[i]))
+    return ring(w, me.clock)
+
+
+@inner
+def _alert(w, me, my, now):
+    """Note whether it is at work on saving its vault."""
+    if my.resolve > 0.0 and my.alert != now:
+        my.alert = now
+        ask_bounds(w, me.clock)
+
+
+@inner
 def decide(w, me):
     """Keep collateral over debt around the aim, and above the floor."""
     rebid(w, me)
@@ -285,13 +311,13 @@ def decide(w, me):
     coin_price = market_price(w, cdp.coin_of(protocol))
     price = min(market_price(w, token), cdp.price_of(w, protocol, k))
     restless = volatility_ratio_of(w, token)
-    for n in range(alarmed(w, me)):
+    for n in range(_lookers(w, me)):
         i = me.actors[n]
         my = me.rows[i]
         if chain.block < my.busy:
             continue
         drawn = look(me, i, 0)
-        if drawn >= max(my.attention, my.alarm):
+        if drawn >= _chance(my):
             continue
         account = me.first + i
         ink, owed = cdp.vault(w, protocol, k, account)
@@ -299,13 +325,17 @@ def decide(w, me):
             continue
         # Below the floor an alarm may wake it more often than it looks by itself.
         calm = ink * price >= my.floor * owed
-        if drawn >= (my.attention if calm else max(my.attention, my.alarm)):
+        if calm:
+            _alert(w, me, my, 0.0)
+        if drawn >= (my.attention if calm else _chance(my)):
             continue
         aim = aim_of(my.ratio, my.volatility_response, restless)
         if not refuel(w, account, me.ident, GAS):
             continue
         if _act(w, me, i, my, (ink, owed, price), aim, coin_price):
             my.busy = chain.block + my.patience
+            if not calm:
+                _alert(w, me, my, 1.0)
 
 
 class VaultTargets(Places):
@@ -327,6 +357,7 @@ class VaultOwner(Behaviour):
         "band": Column("Ratio around the aim that it leaves alone", "share", 0.25, 0.0, 1.0),
         "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
         "alarm": Column("The same below the floor", "share", 0.02, 0.0, 1.0),
+        "resolve": Column("The same once it has begun to save it", "share", 0.0, 0.0, 1.0),
         "premium": Column("Price of the coin over one that it sells it at", "share", 0.1, 0.0),
         "volatility_response": Column("How leverage shrinks", "per unit of ratio", 0.2, 0.0),
         "step": Column("Most that it draws at once, over what it owns", "share", 0.25, 0.0, 10.0),
@@ -335,6 +366,7 @@ class VaultOwner(Behaviour):
         "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
         "bump": BUMP,
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "alert": Column("Whether it is at work on saving its vault", "0 or 1", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = VaultTargets
     start_order: ClassVar[int] = 1

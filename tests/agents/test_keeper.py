@@ -83,6 +83,49 @@ def test_it_buys_its_coins_with_the_bid(small: Make) -> None:
     assert market.receipts().query("kind == 'venue' and status == 'done'").shape[0] >= 10
 
 
+def test_who_only_starts_needs_no_coins_and_who_only_bids_starts_nothing(small: Make) -> None:
+    alone = {"bids": 0.0, "wallet": {"eth": 5.0}}
+    starter = hunted(small, alone).run(12)
+    assert set(starter.receipts()["kind"].astype(str)) == {"bite"}
+    assert last(starter, "auctions") == 10.0 and last(starter, "settled") == 0.0
+    assert starter.wealth("keepers-0") <= 5.0 * starter.price("eth")  # it pays nothing
+    assert hunted(small, {"starts": 0.0}).run(12).receipts().empty
+    content = starter.setup.to_dict()
+    rich = {"bids": 1.0, "starts": 0.0, "opening": 1.0, "wallet": {"dai": 2e5, "eth": 5.0}}
+    content["agents"]["bidders"] = content["agents"]["keepers"] | rich
+    both = Market(content, rng=1).run(60)
+    assert last(both, "settled") == 10.0 and last(both, "bad_debt") == 0.0
+    done = both.receipts().query("status == 'done'").groupby("kind", observed=True)["sender"]
+    assert {kind: set(who) for kind, who in done if kind in ("bite", "bid", "settle")} == {
+        "bite": {"keepers-0"}, "bid": {"bidders-0"}, "settle": {"bidders-0"},
+    }  # fmt: skip
+
+
+def test_who_rations_leaves_no_lot_to_a_bid_of_nothing(small: Make) -> None:
+    # Ten lots of 11,000 dollars; three who bid have money for two of them.
+    def nothing(rations: float) -> tuple[float, float]:
+        poor = {"dai": 8_000.0, "eth": 5.0}
+        group = {"opening": 0.0, "count": 3, "rations": rations, "wallet": poor, "hold": 1e4}
+        market = hunted(small, group).run(60)
+        assert last(market, "settled") == 10.0
+        market.ledger.audit()
+        return last(market, "zero_bid_share"), last(market, "coverage")
+
+    greedy, thrifty = nothing(0.0), nothing(1.0)
+    assert greedy[0] > 0.3 and thrifty[0] == 0.0
+    assert 0.05 < thrifty[1] < 0.3  # what there is of coins buys all
+
+
+def test_rationing_changes_nothing_where_there_are_coins_for_all(small: Make) -> None:
+    market = hunted(small, {"opening": 0.0, "count": 3, "rations": 1.0}).run(80)
+    assert last(market, "zero_bid_share") == 0.0
+    assert last(market, "coverage") == pytest.approx(1.0)
+
+
+def test_who_has_nothing_to_bid_starts_nothing(small: Make) -> None:
+    assert hunted(small, {"wallet": {"eth": 5.0}}).run(12).receipts().empty
+
+
 GAS = {"fee_market": "first_price", "gas_limit": 1e7, "base_fee": 0.0}
 DEAR = {"gas": 1.5, "bid_median": 200.0, "bid_sigma": 0.5}
 
