@@ -115,7 +115,9 @@ def _described(
     if set(model.model_fields) <= set(told):
         return []
     heading = f'{path}: kind = "{kind}"' if kind else path
-    lines = [f"\n## {heading or 'At the top'}\n"]
+    # Between angle brackets would be a tag of HTML, which is not shown.
+    shown = f"`{heading}`" if "<" in heading else heading
+    lines = [f"\n## {shown or 'At the top'}\n"]
     if path and model.__doc__:
         lines.append(" ".join(model.__doc__.split()) + "\n")
     lines += ["| field | default | what |", "|---|---|---|"]
