@@ -744,6 +744,12 @@ class _OfSweep(Results):
             self._told = Market(setup).datacollector.units
         return self._told
 
+    def market(self) -> Market:
+        """A market that makes the run again, to the bit, and keeps all measures and receipts."""
+        keep = list(dict.fromkeys(["*", *self.setup.measures.keep]))
+        everything = {"measures.keep": keep, "measures.receipts": "all"}
+        return Market(self.setup.override(everything), rng=self.rng)
+
     @property
     def receipts(self) -> pd.DataFrame:
         raise self._lacks("receipts")

@@ -11,18 +11,18 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 COMPONENTS = ("ExposureNetwork(", "TimeChart(", "Histograms(", "NodeView(", "SolaraViz(")
 
 
-def test_there_is_one() -> None:
-    assert NOTEBOOKS
+def test_there_is_one_for_each_use() -> None:
+    assert [path.stem for path in NOTEBOOKS] == ["contagion", "live_market", "scripts"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_and_shows_its_components(path: Path) -> None:
+def test_a_notebook_runs_and_shows_its_components(path: Path, tmp_path: Path) -> None:
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")
     notebook = nbformat.read(path, as_version=4)
     client = nbclient.NotebookClient(
-        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": FOLDER}}
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
     )
     client.execute()
     for cell in notebook.cells:

@@ -333,7 +333,9 @@ def test_a_run_of_a_sweep_is_read_back_as_results(out: Path) -> None:
     assert results.names() == ["venue.eth.price", "pools.value"]
     assert results.units == {"venue.eth.price": "usdc", "pools.value": "usdc"}
     assert results.frame["block"].tolist() == [5, 10, 15, 20]
-    again = results.market().run().results.frame
+    market = results.market().run()
+    again = market.results.frame
+    assert "gas.mean" in again and market.setup.measures.receipts == "all"
     kept = again.loc[results.frame.index, "venue.eth.price"]
     assert kept.tolist() == results["venue.eth.price"].tolist()
     (ax, _) = results.plot("venue.*", "pools.value").axes
