@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -12,16 +10,29 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from runs.charts import styled
 from runs.contagion.laboratory import ACCOUNTS, FALL, SHOCK, Findings
 from runs.files import REPORT, left_whole, made_by
-from runs.report.page import COLOURS, document, grid, image, label, new_figure, table
-from runs.summary import versions
-from sim.shown import number
+from runs.report.methods import citation, methods_section, scenario_hash, with_versions
+from runs.report.network import draw_moments
+from runs.report.page import (
+    COLOURS,
+    FIGURES,
+    INK,
+    MONEY,
+    NUMBER,
+    Section,
+    beside,
+    document,
+    grid,
+    label,
+    new_figure,
+    plain,
+    sections,
+    table,
+)
+from sim.shown import money, number
 
-FIGURES = ("svg", "pdf")
-"""Kinds of files that each figure is left as."""
-_METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-"""Without a time: the same findings make the same bytes."""
 _MARKS = ("o", "s", "^", "v", "D", "P", "X")
 _SOURCES = {
     "direct": "what is held loses its price",
@@ -72,17 +83,11 @@ def write_contagion_report(findings: Findings, out: str | Path) -> Path:
         OSError: If the folder cannot be written.
     """
     out = Path(out)
-    with left_whole(out) as folder, plt.rc_context({"svg.hashsalt": "undertow"}):
+    with left_whole(out) as folder:
         pictures = _pictures(findings)
-        body = "".join(
-            f"<h2>{html.escape(heading)}</h2><p>{html.escape(text)}</p>"
-            f"{image(figure, heading)}{more}"
-            for heading, (_, text, figure, more) in pictures.items()
-        )
-        for name, _, figure, _ in pictures.values():
-            for kind in FIGURES:
-                figure.savefig(folder / f"{name}.{kind}", metadata=_METADATA[kind])
-            plt.close(figure)
+        drawn = sections(pictures, folder)
+        for part in pictures:
+            plt.close(part.figure)
         for name, numbers in _numbers(findings).items():
             numbers.to_parquet(folder / f"{name}.parquet")
         findings.trees.write(folder)
@@ -94,9 +99,8 @@ def write_contagion_report(findings: Findings, out: str | Path) -> Path:
         page = document(
             f"Contagion: {findings.setup.title}",
             _lead(findings),
-            table(_rows(findings)) + body + f"<h2>Methods</h2><p>{html.escape(words)}</p>"
-            f"<h2>To cite</h2><pre>{html.escape(_bibliography(findings))}</pre>",
-            ", ".join(f"{name} {text}" for name, text in versions().items()),
+            table(_rows(findings)) + drawn + methods_section(words, _bibliography(findings)),
+            f"Pictures as SVG and PDF in {FIGURES}, numbers as Parquet, beside this page.",
         )
         (folder / REPORT).write_text(page, encoding="utf-8")
     return out / REPORT
@@ -136,9 +140,7 @@ def _three(mean: float, low: float, high: float) -> str:
 def methods(f: Findings) -> str:
     """How the numbers were made, fit for a paper."""
     versioned = made_by()
-    shown = ", ".join(
-        f"{name} {versioned[name]}" for name in ("undertow", "python", "numba", "numpy")
-    )
+    digest = scenario_hash(f.setup)[:16]
     exact = (
         f"over {len(f.attribution.drawn)} sampled orders of joining (antithetic pairs)"
         if f.attribution.drawn
@@ -165,19 +167,16 @@ def methods(f: Findings) -> str:
         "literature are fed with the balance sheets one block before the shock, those who pass "
         "everything on looked through, and with the return of each asset in the block of the "
         "shock beyond the twin's; what they say is set beside the wealth that each group has "
-        f"lost by the end, revaluation included. Sources {versioned['sources'][:12]}; {shown}."
+        f"lost by the end, revaluation included. The scenario (SHA-256 of its file {digest}…) has "
+        f"{f.setup.blocks:,} blocks. Made with {with_versions(versioned)} (sources "
+        f"{versioned['sources'][:12]})."
     )
 
 
 def _bibliography(f: Findings) -> str:
     """What to cite, as BibTeX: this program, and what it computes."""
-    version = made_by()["undertow"]
-    own = (
-        "@software{undertow, title = {Undertow: an agent-based simulator of interconnected DeFi "
-        f"liquidity}},\n  author = {{The Undertow developers}}, version = {{{version}}},\n"
-        f"  note = {{sources {made_by()['sources'][:12]}}}}}\n"
-    )
-    return own + BIBLIOGRAPHY
+    made = made_by()
+    return citation(made["undertow"], made["sources"]) + BIBLIOGRAPHY
 
 
 # Numbers
@@ -219,48 +218,99 @@ def _by_seed(f: Findings) -> pd.DataFrame:
 # Pictures
 
 
-def _pictures(f: Findings) -> dict[str, tuple[str, str, Figure, str]]:
-    """By heading: name of the files, what to see, the figure, and HTML below it."""
-    worst = f.networks.telling()
-    found: dict[str, tuple[str, str, Callable[[], Figure], str]] = {}
-    for n, loss in enumerate(f.headline(), 1):
-        text = "What each link carries of the loss that the shock induces."
-        more = _shares_grid(f, loss)
-        found[f"Channels: {loss}"] = (
-            f"channels-{n}",
-            text,
-            partial(f.attribution.plot, loss),
-            more,
+def _pictures(f: Findings) -> list[Section]:
+    """What is to be seen, with its numbers below it."""
+    found = [
+        Section(
+            f"Channels: {loss}", _channels(f, loss),
+            "What each link carries of the loss that the shock induces.",
+            more=_shares_grid(f, loss), name=f"channels-{n}",
         )
-    found |= {
-        "Loss matrix": (
-            "loss-matrix", "Who loses what when what is shocked, beyond the twin without it.",
-            f.matrix.plot, "",
-        ),
-        "Cascade trees": (
-            "cascades",
-            f"Seed {f.seeds[0]}: which sale moved which price that opened what.",
-            f.trees.plot, _trees_grid(f),
-        ),
-        "Exposure network": (
-            "network",
-            f"Seed {f.seeds[0]}, at the start, at the worst block ({worst[len(worst) // 2]:,}) and "
-            "at the end; nodes stay where they are.",
-            f.networks.plot, "",
-        ),
-        "The network over time": (
-            "network-over-time", f"Seed {f.seeds[0]}.", partial(_over_time, f), "",
-        ),
-    }  # fmt: skip
+        for n, loss in enumerate(f.headline(), 1)
+    ]  # fmt: skip
+    text = "Who loses what when what is shocked, beyond the twin without it."
+    found.append(Section("Loss matrix", f.matrix.plot(), text, paper=True))
+    text = f"Seed {f.seeds[0]}: which sale moved which price that opened what."
+    found.append(
+        Section("Cascade trees", f.trees.plot(), text, more=_trees_grid(f), name="cascades")
+    )
+    generations = _generations(f)
+    if generations is not None:
+        text = (
+            f"Seed {f.seeds[0]}. An event is of the first generation if no other has led to it, "
+            "and else of the one after its parent's, sales between them not counted."
+        )
+        found.append(Section("Generations of the cascade", generations, text, name="generations"))
+    found.append(_network(f))
+    text = f"Seed {f.seeds[0]}. Dotted: {SHOCK}."
+    over = Section("The network over time", _over_time(f), text, name="network-over-time")
+    found.append(over)
     if len(f.told):
         text = (
             "Wealth that models foretell to be lost, from the network one block before the shock, "
             f"beside what was lost in the simulation; seed {f.seeds[0]}, scores over all seeds."
         )
-        found["The literature beside it"] = ("foretold", text, partial(_beside, f), _scores_grid(f))
-    return {
-        heading: (name, text, make(), more) for heading, (name, text, make, more) in found.items()
-    }
+        grids = _scores_grid(f)
+        heading = "The literature beside it"
+        found.append(Section(heading, _beside(f), text, more=grids, name="foretold"))
+    return found
+
+
+def _channels(f: Findings, loss: str) -> Figure:
+    """What each link carries, the largest first, with intervals."""
+    shares = f.attribution.shares(loss).sort_values("mean")
+    figure, (ax,) = new_figure(1, 0.9 + 0.34 * len(shares))
+    names = [plain(str(link).replace("_", " ")) for link in shares.index]
+    spread = [shares["mean"] - shares["low"], shares["high"] - shares["mean"]]
+    colours = [COLOURS[0] if share >= 0.0 else COLOURS[3] for share in shares["mean"]]
+    error = {"ecolor": INK, "elinewidth": 1.1, "capsize": 2.5}
+    bars = ax.barh(names, shares["mean"], 0.6, xerr=spread, color=colours, error_kw=error)
+    texts = [money(share) for share in shares["mean"]]
+    ax.bar_label(bars, texts, padding=5, fontsize=8, color=INK)
+    ax.axvline(0.0, color=INK, lw=0.8)
+    ax.xaxis.set_major_formatter(MONEY)
+    ax.margins(x=0.1)
+    label(ax, f"Share of the loss of {loss} ({f.networks.numeraire}), mean and 95 % interval")
+    return figure
+
+
+def _network(f: Findings) -> Section:
+    """The network before, at the worst block, and after."""
+    blocks = f.networks.telling()
+    words = ["At the start", "At the worst block", "At the end"] if len(blocks) == 3 else []
+    titles = [
+        f"{word} ({block:,})"
+        for word, block in zip(words or ["After block"] * len(blocks), blocks, strict=True)
+    ]
+    graphs = [f.networks.at(block) for block in blocks]
+    figure = draw_moments(list(zip(titles, graphs, strict=True)), f.setup)
+    text = (
+        f"Seed {f.seeds[0]}. Worst is the recorded block with the least equity of all but the "
+        f"venue. Values in {f.networks.numeraire}; nodes stay where they are, sizes and widths are "
+        "comparable."
+    )
+    return Section("Exposure network", figure, text, name="network")
+
+
+def _generations(f: Findings) -> Figure | None:
+    """Events and what they are worth by generation; None where there were none."""
+    told = f.trees.by_generation()
+    if not len(told):
+        return None
+    figure = new_figure(1, 2.6)[0]
+    figure.clear()
+    unit = f.trees.numeraire
+    for ax, what, text in zip(
+        figure.subplots(1, 2), ("effects", "worth"), ("Events", f"Worth ({unit})"), strict=True
+    ):
+        styled(ax)
+        bars = ax.bar([str(int(n) + 1) for n in told.index], told[what], 0.6, color=COLOURS[0])
+        ax.bar_label(bars, [money(v) for v in told[what]], padding=2, fontsize=8, color=INK)
+        ax.yaxis.set_major_formatter(MONEY)
+        ax.margins(y=0.15)
+        ax.set_xlim(-0.7, max(len(told), 4) - 0.3)  # one bar alone would fill all
+        label(ax, f"{text} by generation")
+    return figure
 
 
 def _shares_grid(f: Findings, loss: str) -> str:
@@ -275,7 +325,8 @@ def _shares_grid(f: Findings, loss: str) -> str:
 
 def _trees_grid(f: Findings) -> str:
     rows = [
-        [str(what).replace("_", " "), f"{value:,.4g}"] for what, value in f.trees.summary().items()
+        [str(what).replace("_", " "), f"{value:,.4g}" if value == value else "–"]
+        for what, value in f.trees.summary().items()
     ]
     return grid(["trees of the first seed", ""], rows)
 
@@ -322,7 +373,9 @@ def _beside(f: Findings) -> Figure:
         scale("symlog", linthresh=1e5, linscale=0.5)
     label(ax, f"Loss of wealth foretold, {f.networks.numeraire}, against that simulated")
     ax.set_xlabel("simulated")
-    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(MONEY)
+    beside(ax, len(models) + 1)
     return figure
 
 
@@ -339,6 +392,7 @@ def _over_time(f: Findings) -> Figure:
     figure, axes = new_figure(len(words), 1.7)
     for n, (ax, (name, text)) in enumerate(zip(axes, words.items(), strict=True)):
         ax.plot(measures.index, measures[name], color=COLOURS[n], lw=1.4)
+        ax.yaxis.set_major_formatter(NUMBER)
         for shock in f.setup.shocks:
             ax.axvline(f.setup.block_of(shock), color="black", lw=0.8, ls=":")
         label(ax, text)

@@ -68,6 +68,9 @@ td:first-child {{ color: var(--muted); min-width: 130px; max-width: 270px; }}
   font-variant-numeric: tabular-nums; }}
 .grid th:first-child, .grid td:first-child {{ text-align: left; }}
 figure {{ margin: 0; background: var(--card); border-radius: 8px; padding: 12px; }}
+figure + .wide, .wide + .wide {{ margin-top: 10px; }}
+figure:not(.paper) svg {{ fill: var({_name_of("#000000")}); }}
+figure.paper {{ background: #ffffff; }}
 figure svg {{ width: 100%; height: auto; display: block; }}
 figcaption {{ color: var(--muted); font-size: 13px; padding: 8px 4px 0; }}
 pre {{ background: var(--card); border-radius: 8px; padding: 12px 14px; font-size: 13px;
@@ -96,6 +99,7 @@ class Section:
         caption: Under it, plain.
         more: After it, HTML.
         name: Of the picture's files; default: of the heading.
+        paper: Whether the picture stays on white in the dark, as one whose texts lie on colours.
     """
 
     heading: str
@@ -104,6 +108,7 @@ class Section:
     caption: str = ""
     more: str = ""
     name: str = ""
+    paper: bool = False
 
     @property
     def key(self) -> str:
@@ -116,7 +121,9 @@ def _key(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:80] or "figure"
 
 
-def image(figure: Figure, alt: str, svg: bytes | None = None, caption: str = "") -> str:
+def image(
+    figure: Figure, alt: str, svg: bytes | None = None, caption: str = "", paper: bool = False
+) -> str:
     """A picture inside the page, as HTML whose colours follow the page's.
 
     Args:
@@ -124,6 +131,7 @@ def image(figure: Figure, alt: str, svg: bytes | None = None, caption: str = "")
         alt: What is told to who cannot see it.
         svg: It, drawn already.
         caption: Under it.
+        paper: Whether it stays on white in the dark.
     """
     text = (svg or drawing(figure, ".svg")).decode("utf-8")
     text = text[text.index("<svg") :]
@@ -135,10 +143,12 @@ def image(figure: Figure, alt: str, svg: bytes | None = None, caption: str = "")
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1, flags=re.DOTALL)
     text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text).replace("xlink:href", "href")
     text = text.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt)}" ', 1)
-    colours = "|".join(DARK)
-    text = re.sub(rf"({colours})\b", lambda found: f"var({_name_of(found[1])})", text)
+    if not paper:
+        colours = "|".join(DARK)
+        text = re.sub(rf"({colours})\b", lambda found: f"var({_name_of(found[1])})", text)
     told = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-    return f"<figure>{text.strip()}{told}</figure>"
+    kind = ' class="paper"' if paper else ""
+    return f"<figure{kind}>{text.strip()}{told}</figure>"
 
 
 def table(pairs: Iterable[tuple[str, str]]) -> str:
@@ -211,7 +221,7 @@ def sections(parts: Iterable[Section] | Mapping[str, Figure], files: Path | None
                 (files / FIGURES / f"{part.key}.svg").write_bytes(svg)
                 pdf = drawing(part.figure, ".pdf")
                 (files / FIGURES / f"{part.key}.pdf").write_bytes(pdf)
-            text += image(part.figure, part.heading, svg, part.caption)
+            text += image(part.figure, part.heading, svg, part.caption, part.paper)
         found.append(text + part.more)
     return "".join(found)
 

@@ -26,16 +26,18 @@ def findings(small: Make, tmp_path: Path) -> Findings:
 
 
 def bytes_of(folder: Path) -> dict[str, str]:
-    files = sorted(file for file in folder.iterdir() if file.is_file())
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def test_all_is_there_and_the_same_again(findings: Findings, tmp_path: Path) -> None:
     page = write_contagion_report(findings, tmp_path / "one")
     text = page.read_text()
-    assert text.startswith("<!doctype html>") and text.count("data:image/png") >= 6
+    assert text.startswith("<!doctype html>") and text.count("<svg") >= 6
     assert "http://" not in text and 'src="/' not in text, "it needs nothing else"
     files = bytes_of(tmp_path / "one")
+    assert (tmp_path / "one" / "figures" / "loss-matrix.svg").is_file()
+    assert "Worst is the recorded block with the least equity" in text
     figures = {name.removesuffix(".svg") for name in files if name.endswith(".svg")}
     assert figures >= {"channels-1", "loss-matrix", "cascades", "network", "network-over-time"}
     assert {name.removesuffix(".pdf") for name in files if name.endswith(".pdf")} == figures
