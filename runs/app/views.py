@@ -534,13 +534,13 @@ def news(market: Market) -> tuple[str, str]:
         price = market.price(first)
         said.append(f"{first} {price:,.4g} {market.numeraire}")
         if len(past) and past[0] > 0.0:
-            said[-1] += f", {100.0 * (price / past[0] - 1.0):+.1f} % since the start"
+            moved = f"{100.0 * (price / past[0] - 1.0):+.1f} %"  # since the start
+            said[-1] = f"{first} {moved} to {price:,.4g} {market.numeraire}"
     struck = market.shocks.struck
     recent = bool(struck) and market.block - struck[-1][0] < _RECENT
     counted = [f for shown in all_shown() for f in shown.headline(market)]
     told = [" ".join(filter(None, f[1:] + f[:1])) for f in counted if f.value != "0"]
     if recent:
-        said = [said[0].removesuffix(" since the start")] if said else []
         said.append(f"{spoken(struck[-1][1])} in block {struck[-1][0]:,}")
     else:
         said += told[:1]

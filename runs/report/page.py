@@ -67,6 +67,8 @@ td:first-child {{ color: var(--muted); min-width: 130px; max-width: 270px; }}
 .grid td {{ padding: 5px 10px; text-align: right; white-space: nowrap;
   font-variant-numeric: tabular-nums; }}
 .grid th:first-child, .grid td:first-child {{ text-align: left; }}
+.grid td:first-child {{ max-width: none; white-space: normal; }}
+.wide + p {{ margin-top: 14px; }}
 figure {{ margin: 0; background: var(--card); border-radius: 8px; padding: 12px; }}
 figure + .wide, .wide + .wide {{ margin-top: 10px; }}
 figure:not(.paper) svg {{ fill: var({_name_of("#000000")}); }}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -31,7 +32,15 @@ def test_a_drawing_has_the_headline_the_network_and_charts(visit: Visit) -> None
     assert page.tab.locator(".ut-head .news").inner_text() in words
     assert {"bank", "eth-usdc", "borrowers"} <= set(words)
     assert "Price of eth, usdc" in words
-    assert len(list(drawn.iter(f"{SVG}image"))) >= 1
+    assert not list(drawn.iter(f"{SVG}image")), "nothing in it is a bitmap"
+    charts = [g for g in drawn.iter(f"{SVG}g") if g.get("class") == "chart"]
+    assert charts
+    for chart in charts:
+        lines = [path.get("d") or "" for path in chart.iter(f"{SVG}path")]
+        assert sum(text.count("L") > 5 for text in lines) >= 1
+        assert "NaN" not in "".join(lines) and "undefined" not in "".join(lines)
+    texts = {text.text for text in charts[0].iter(f"{SVG}text")}
+    assert any(re.fullmatch(r"\d\d:\d\d", text or "") for text in texts), "ticks have clock time"
     style = next(drawn.iter(f"{SVG}style")).text or ""
     assert ".ut-net .name" in style
     assert b"http://" not in content.replace(b"http://www.w3.org", b"")
