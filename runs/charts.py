@@ -458,13 +458,17 @@ def thinned(frame: pd.DataFrame, names: Sequence[str], most: int = MOST_POINTS) 
 
 
 def interactive(
-    frame: pd.DataFrame, shown_panels: Sequence[Panel], width: int = 640
+    frame: pd.DataFrame,
+    shown_panels: Sequence[Panel],
+    marks: Mapping[Any, str] | None = None,
+    width: int = 640,
 ) -> altair.VConcatChart:
     """Panels that can be zoomed together, whose lines tell values and can be picked out.
 
     Args:
         frame: As `drawn` takes it.
         shown_panels: What to draw.
+        marks: Times that are marked by a dotted line, and what for.
         width: Pixels.
 
     Raises:
@@ -476,35 +480,72 @@ def interactive(
         text = "interactive charts need altair: pip install 'undertow[app]'; plot() does without"
         raise ImportError(text, name="altair") from error
     zoom = alt.selection_interval("zoom", bind="scales", encodings=["x"])
-    charts = []
-    for n, panel in enumerate(shown_panels):
-        rows = thinned(frame, list(panel.lines))
-        data = [
-            {"time": when.isoformat(), "block": int(block), "value": float(value), "line": text}
-            for name, text in panel.lines.items()
-            for when, block, value in zip(rows.index, rows["block"], rows[name], strict=True)
-            if value == value
+    form, date, struck = "utcFormat(datum.value, '%b %d %H:%M')", "", []
+    if len(frame):
+        first, last = frame.index[0], frame.index[-1]
+        if first.date() == last.date():
+            form, date = "utcFormat(datum.value, '%H:%M')", f", {first:%Y-%m-%d}"
+        # Marks have no zone: they are UTC, as all is. One beyond the rows would stretch the axis.
+        known = {pd.Timestamp(when, tz="UTC"): text for when, text in (marks or {}).items()}
+        struck = [
+            {"time": when.isoformat(), "shock": text}
+            for when, text in known.items()
+            if first <= when <= last
         ]
-        pick = alt.selection_point(f"line{n}", fields=["line"], bind="legend")
-        form = "~%" if panel.unit.startswith("share") else "~s"
-        charts.append(
-            # Values within the chart are not counted: altair refuses tables of 5,000 rows.
-            alt.Chart(alt.InlineData(values=data), title=panel.title, width=width, height=180)
-            .mark_line(clip=True)
-            .encode(
-                x=alt.X("time:T", title="time, UTC", scale=alt.Scale(type="utc")),
-                y=alt.Y("value:Q", title=panel.unit, axis=alt.Axis(format=form)).scale(zero=False),
-                color=alt.Color("line:N", title=None, scale=alt.Scale(range=list(COLOURS))),
-                opacity=alt.condition(pick, alt.value(1.0), alt.value(0.15)),
-                tooltip=[
-                    "line:N",
-                    "block:Q",
-                    alt.Tooltip("utcyearmonthdatehoursminutes(time):T"),
-                    alt.Tooltip("value:Q", format=",.6~g"),
-                ],
-            )
-            .add_params(pick, zoom)
-        )
+    x = alt.X("time:T", title=f"time, UTC{date}", scale=alt.Scale(type="utc"))
+    x = x.axis(labelExpr=form, labelOverlap=True, tickCount=8)
+    charts = [
+        _layers(frame, panel, f"line{n}", x, struck)
+        .add_params(zoom)
+        .properties(title=panel.title, width=width, height=180)
+        for n, panel in enumerate(shown_panels)
+    ]
     with warnings.catch_warnings():  # that all panels share one zoom is meant
         warnings.filterwarnings("ignore", "Automatically deduplicated", UserWarning)
-        return alt.vconcat(*charts)
+        whole = alt.vconcat(*charts).resolve_scale(color="independent")
+    return whole.configure_title(anchor="start", fontSize=12).configure_legend(labelLimit=260)
+
+
+def _layers(
+    frame: pd.DataFrame, panel: Panel, name: str, x: Any, struck: list[dict[str, str]]
+) -> Any:
+    """Lines of a panel, points that tell their values, and marks."""
+    import altair as alt
+
+    rows = thinned(frame, list(panel.lines))
+    data = [
+        {"time": when.isoformat(), "block": int(block), "value": float(value), "line": text}
+        for column, text in panel.lines.items()
+        for when, block, value in zip(rows.index, rows["block"], rows[column], strict=True)
+        if value == value
+    ]
+    pick = alt.selection_point(name, fields=["line"], bind="legend")
+    form = ".3~%" if panel.unit.startswith("share") else ".4~s"
+    axis = alt.Axis(labelExpr=f"datum.value == 0 ? '0' : format(datum.value, '{form}')")
+    # Values within the chart are not counted: altair refuses tables of 5,000 rows.
+    base = alt.Chart().encode(
+        x=x,
+        y=alt.Y("value:Q", title=panel.unit, axis=axis).scale(zero=False),
+        color=alt.Color(
+            "line:N",
+            title=None,
+            scale=alt.Scale(range=list(COLOURS)),
+            sort=list(panel.lines.values()),
+        ),
+        tooltip=[
+            "line:N",
+            "block:Q",
+            alt.Tooltip("utcyearmonthdatehoursminutesseconds(time):T", title="time, UTC"),
+            alt.Tooltip("value:Q", format=",.6~g"),
+        ],
+    )
+    faint = alt.condition(pick, alt.value(1.0), alt.value(0.15))
+    lines = base.mark_line(clip=True, strokeWidth=1.5).encode(opacity=faint).add_params(pick)
+    # A line is thin: unseen points take the pointer from some way off.
+    layers = [lines, base.mark_point(clip=True, size=80, opacity=0.0, filled=True)]
+    if struck:
+        rule = alt.Chart(alt.InlineData(values=struck)).mark_rule(
+            strokeDash=[2, 3], color=MUTED, clip=True
+        )
+        layers.append(rule.encode(x=x, tooltip="shock:N"))
+    return alt.layer(*layers, data=alt.InlineData(values=data))

@@ -216,7 +216,9 @@ class Results:
         """
         from runs.charts import interactive, panels
 
-        return interactive(self._window(start, end), panels(asked, self.names(), self.units))
+        marks = {time: kind for kind, time in self.shocks}
+        wanted = panels(asked, self.names(), self.units)
+        return interactive(self._window(start, end), wanted, marks)
 
     def figure(self, file: str | Path, *asked: str | Sequence[str], **how: Any) -> Path:
         """Write what `plot` draws as SVG, PDF or PNG, by the file's ending.

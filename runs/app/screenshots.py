@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from runs.app.browser import chromium, served
-from runs.files import write_whole
+from runs.files import REPORT, write_whole
+from sim import Market, Scenario
 
 _CRASH = {"kind": "price_jump", "asset": "eth", "size": -0.3, "block": 100}
 LINKS = {
@@ -63,6 +65,28 @@ def take(tab: Any, address: str, name: str, scheme: str, width: int, height: int
     return bytes(tab.screenshot())
 
 
+REPORT_VIEWS = {
+    "report_light_1280": ("light", 1280, 1500, "prices-and-imbalance"),
+    "report_dark_1920": ("dark", 1920, 1500, "exposure-network"),
+}
+"""Scheme, width and height in pixels, and the part that it begins with, of a report's pictures."""
+
+
+def of_report(tab: Any, page: Path, name: str) -> bytes:
+    """A picture of a part of a run's report, as PNG.
+
+    Args:
+        tab: Playwright's page.
+        page: The report.
+        name: In `REPORT_VIEWS`.
+    """
+    scheme, width, height, begins = REPORT_VIEWS[name]
+    tab.emulate_media(color_scheme=scheme)
+    tab.set_viewport_size({"width": width, "height": height})
+    tab.goto(f"{page.resolve().as_uri()}#{begins}")
+    return bytes(tab.screenshot())
+
+
 def _write(picture: bytes, path: Path) -> None:
     path.write_bytes(picture)
 
@@ -82,6 +106,20 @@ def main() -> None:
                 file = options.folder / f"{name}_{scheme}_{width}.png"
                 write_whole(file, partial(_write, picture))
                 print(file)
+                tab.close()
+        with tempfile.TemporaryDirectory() as beside:
+            # Ether falls, and half comes back: the worst block is not the last.
+            back = _CRASH | {"size": 0.25, "block": 250}
+            setup = Scenario.load("interconnected").override(
+                {"blocks": 400, "shocks": [_CRASH, back], "measures.losses": True}
+            )
+            page = Market(setup, rng=1).run().results.save(beside, report=True) / REPORT
+            for name in REPORT_VIEWS:
+                tab = browser.new_page()
+                write_whole(
+                    options.folder / f"{name}.png", partial(_write, of_report(tab, page, name))
+                )
+                print(options.folder / f"{name}.png")
                 tab.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -148,8 +149,26 @@ def test_an_interactive_chart_takes_long_runs_and_zooms_all_panels() -> None:
     assert 1_000 < len(rows) < 10_000
     assert {"time", "block", "value", "line"} == set(rows[0])
     assert any(p.get("bind") == "scales" for p in content["params"])
-    tips = content["vconcat"][0]["encoding"]["tooltip"]
+    lines, points = content["vconcat"][0]["layer"]
+    assert points["mark"]["opacity"] == 0.0 and "data" not in points  # one copy of the rows
+    tips = points["encoding"]["tooltip"]
+    assert tips == lines["encoding"]["tooltip"]
     assert [t["field"] for t in tips] == ["line", "block", "time", "value"]
+
+
+def test_an_interactive_chart_marks_shocks_and_says_the_day_once() -> None:
+    pytest.importorskip("altair")
+    table = frame()
+    when = table.index[20].tz_localize(None).to_pydatetime()
+    marks = {when: "price_jump", datetime(2031, 1, 1): "later"}
+    found = charts.interactive(table, charts.panels(["pool.*"], NAMES, UNITS), marks).to_dict()
+    assert found["resolve"]["scale"]["color"] == "independent"  # each panel names its own lines
+    for panel in found["vconcat"]:
+        rule = panel["layer"][-1]
+        (mark,) = rule["data"].get("values") or found["datasets"][rule["data"]["name"]]
+        assert pd.Timestamp(mark["time"]) == table.index[20] and mark["shock"] == "price_jump"
+        across = panel["layer"][0]["encoding"]["x"]
+        assert across["title"] == "time, UTC, 2020-03-12" and "%H:%M" in across["axis"]["labelExpr"]
 
 
 def _values(content: dict) -> list[list[dict]]:
