@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from runs.contagion.attribution import Attribution, LossMatrix, attribute, loss_matrix
+from runs.contagion.attribution import (
+    Attribution,
+    Cuts,
+    LossMatrix,
+    attribute,
+    cut_each,
+    loss_matrix,
+)
 from runs.contagion.calibration import Calibration, calibrate
 from runs.contagion.cascades import Cascades, cascades
 from runs.contagion.clearing import eisenberg_noe, losses_of, rogers_veraart
@@ -35,6 +42,7 @@ __all__ = [
     "Cascades",
     "Choice",
     "Critical",
+    "Cuts",
     "EarlyWarnings",
     "Extents",
     "FireSales",
@@ -56,6 +64,7 @@ __all__ = [
     "cascade_sizes",
     "cascades",
     "critical",
+    "cut_each",
     "debtrank",
     "default_guards",
     "derive",

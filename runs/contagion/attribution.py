@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from runs.contagion.branches import Branches, can_fork, run_branches
 from runs.contagion.networks import Floats
 from runs.contagion.plans import Plan, folder_of, signed
 from runs.contagion.shares import (
@@ -123,6 +124,35 @@ class Attribution:
 
 
 @dataclass(frozen=True)
+class Cuts:
+    """What a shock induces with all links open, and with each cut alone.
+
+    Attributes:
+        links: Names, in order.
+        whole: By loss, what the shock induced with nothing cut, float64[seeds].
+        without: By loss and link, the same with that link cut, float64[seeds].
+        seeds: Of the runs.
+    """
+
+    links: tuple[str, ...]
+    whole: Mapping[str, Floats]
+    without: Mapping[str, Mapping[str, Floats]]
+    seeds: tuple[int, ...] = field(default=())
+
+    def carried(self, loss: str, level: float = 0.95) -> pd.DataFrame:
+        """What is induced less without each link: mean, interval over seeds, part of the whole.
+
+        What two carry only together counts for both, what either would for none: `attribute` shares
+        it out.
+        """
+        less = {link: self.whole[loss] - self.without[loss][link] for link in self.links}
+        table = intervals(less, level)
+        total = float(self.whole[loss].mean())
+        table["part"] = table["mean"] / total if total else np.nan
+        return table
+
+
+@dataclass(frozen=True)
 class LossMatrix:
     """Who loses what when a place is shocked.
 
@@ -218,6 +248,43 @@ def attribute(
     return Attribution(tuple(links), worth, tuple(drawn), seeds)
 
 
+def cut_each(
+    scenario: Scenario | str | Path,
+    links: Sequence[str],
+    losses: Mapping[str, str],
+    shocks: Sequence[Mapping[str, Any]] | None = None,
+    plan: Plan | None = None,
+) -> Cuts:
+    """Cut links one at a time: two runs a seed for each, where `attribute` makes all sets of them.
+
+    Args:
+        scenario: A scenario, its name, or a path to its file.
+        links: As of `attribute`.
+        losses: Likewise.
+        shocks: Likewise.
+        plan: Seeds, folder, workers.
+
+    Raises:
+        ScenarioError: If a link cannot be cut, there is no shock, or a measure is not there.
+    """
+    setup = scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
+    strikes = striking(setup, shocks)
+    levels: dict[str, list[Any]] = {"whole": strikes.whole, "twin": strikes.twin}
+    for n, link in enumerate(links):
+        cut = cut_of(setup, link, strikes.block)
+        levels[f"c{n}"], levels[f"t{n}"] = [*strikes.whole, cut], [*strikes.twin, cut]
+    found, seeds = run_levels(setup, levels, losses, plan or Plan())
+    return Cuts(
+        tuple(links),
+        {loss: v["whole"] - v["twin"] for loss, v in found.items()},
+        {
+            loss: {link: v[f"c{n}"] - v[f"t{n}"] for n, link in enumerate(links)}
+            for loss, v in found.items()
+        },
+        seeds,
+    )
+
+
 def loss_matrix(
     scenario: Scenario | str | Path,
     shocks: Mapping[str, Mapping[str, Any] | Sequence[Mapping[str, Any]]],
@@ -305,14 +372,25 @@ def run_levels(
     measures = sorted(
         {_measure_of(name, text) for name, text in zip(losses, keep.values(), strict=True)}
     )
+    changes: dict[str, Any] = {"measures.keep": measures, "measures.receipts": "none"}
+    if plan.blocks is not None:
+        changes["blocks"] = plan.blocks
+    blocks = plan.blocks or setup.blocks
+    ends = all(Reduction.parse(text).kind == "last" for text in keep.values())
+    if ends and blocks % setup.measures.every == 0:
+        changes["measures.every"] = blocks  # no row is read but the last
+    if plan.shared and plan.executor is None and can_fork():
+        branches = Branches.of(setup.override(changes), levels, list(keep.values()))
+        each = run_branches(branches, plan)
+        return {
+            loss: {level: sign * each[level][:, n] for level in levels}
+            for n, (loss, (sign, _)) in enumerate(zip(losses, read, strict=True))
+        }, tuple(plan.numbers)
     seeds = plan.seeds if isinstance(plan.seeds, int) else list(plan.seeds)
     content: dict[str, Any] = {
         "name": "contagion", "scenario": setup.to_dict(), "seeds": seeds, "keep": keep,
-        "set": {"measures.keep": measures, "measures.receipts": "none"},
-        "parameters": {"links": {"path": "shocks", "levels": dict(levels)}},
+        "set": changes, "parameters": {"links": {"path": "shocks", "levels": dict(levels)}},
     }  # fmt: skip
-    if plan.blocks is not None:
-        content["set"]["blocks"] = plan.blocks
     study = Study.from_dict(content)
     with folder_of(plan.out) as out:
         frame = plan.sweep(study, out, lambda row: f"{row['links']}, seed {row['seed']}")

@@ -77,15 +77,19 @@ class System:
         """The same without those who pass everything on."""
         owed, held = self.owed.copy(), self.held.copy()
         stays = np.ones(len(self.entities), bool)
+        owes = owed.sum(axis=0)  # by debtor and asset; kept, as a column lies all over memory
         for x in range(len(self.entities)):
-            if not _passes_on(owed, held, x):
+            if not _passes_on(owed[x], held[x], owes[x]):
                 continue
             total = owed[:, x].sum(axis=0)  # by asset
             part = np.divide(owed[:, x], total, out=np.zeros_like(held), where=total > 0.0)
             held += part * held[x]
-            owed += part[:, None, :] * owed[x][None, :, :]
+            # Few have anything with it, and it with few.
+            to, by = np.flatnonzero(part.any(axis=1)), np.flatnonzero(owed[x].any(axis=1))
+            owed[np.ix_(to, by)] += part[to][:, None, :] * owed[x, by][None, :, :]
             owed[x], owed[:, x], held[x] = 0.0, 0.0, 0.0
             stays[x] = False
+            owes = owed.sum(axis=0)
         for i in range(len(self.entities)):
             owed[i, i] = 0.0  # what one has with oneself is nothing
         names = [name for name, there in zip(self.entities, stays, strict=True) if there]
@@ -93,11 +97,13 @@ class System:
         return System(names, self.assets, owed, held, self.impact, self.volatility)
 
 
-def _passes_on(owed: Floats, held: Floats, x: int) -> bool:
+def _passes_on(claims: Floats, held: Floats, owes: Floats) -> bool:
     """Whether an entity owes, of every asset, what it has of it."""
-    has, owes = held[x] + owed[x].sum(axis=0), owed[:, x].sum(axis=0)
+    if owes.sum() <= 0.0:
+        return False
+    has = held + claims.sum(axis=0)
     scale = max(float(has.sum()), float(owes.sum()))
-    return bool(owes.sum() > 0.0 and (np.abs(has - owes) <= THIN * scale).all())
+    return bool((np.abs(has - owes) <= THIN * scale).all())
 
 
 def derive(market: Market, by: str = "group") -> System:

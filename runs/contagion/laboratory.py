@@ -167,8 +167,8 @@ def investigate(
     networks = record_networks(market, max(1, setup.blocks // RECORDS))
     trees = cascades(market, kept("trees"), reruns=reruns)
     tell("models of the literature")
-    told, scores, returns = _literature(whole, base, first, kept("literature"))
-    accounts = _among_accounts(whole, base, first, seeds[:ACCOUNTS] if len(told) else [])
+    told, scores, returns = among_groups(whole, base, first, kept("literature"))
+    accounts = among_accounts(whole, base, first, seeds[:ACCOUNTS] if len(told) else [])
     return Findings(
         whole, strikes.struck, tuple(links), screened, shares, matrix, trees, networks, told,
         scores, accounts, returns, tuple(seeds),
@@ -218,12 +218,22 @@ def _places(setup: Scenario, strikes: Strikes) -> dict[str, Any]:
     return found
 
 
-def _literature(
+def among_groups(
     whole: Scenario, base: Scenario, block: int, plan: Plan
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
     """What models foretell from the network before the shock, beside the wealth that was lost.
 
     They are told the return of each asset in the block of the shock, less the twin's.
+
+    Args:
+        whole: The scenario with the shock.
+        base: Without.
+        block: Of the shock.
+        plan: Seeds, folder, workers.
+
+    Returns:
+        (losses of the first seed's groups by model, with ``simulated``; scores of the models with
+        their intervals; the returns that they were told, of the first seed).
     """
     levels = {
         name: [shock.model_dump(exclude_none=True) for shock in setup.shocks]
@@ -257,10 +267,20 @@ def _literature(
     return told, _scores(by_seed), moved
 
 
-def _among_accounts(
+def among_accounts(
     whole: Scenario, base: Scenario, block: int, seeds: Sequence[int]
 ) -> pd.DataFrame:
-    """How well models foretell what each account loses, of agents and whoever else is there."""
+    """How well models foretell what each account loses, of agents and whoever else is there.
+
+    Args:
+        whole: The scenario with the shock.
+        base: Without.
+        block: Of the shock.
+        seeds: Of the runs.
+
+    Returns:
+        Scores of the models (`score`): means over seeds and ends of their intervals.
+    """
     by_seed: dict[str, dict[str, list[float]]] = {}
     for seed in seeds:
         before = Market(base, rng=seed).run(block - 1)

@@ -32,6 +32,9 @@ class Plan:
         executor: Where to run instead (`runs.study.executors`).
         blocks: Length of a run; None: the scenario's.
         on_progress: Called now and then with how far it is.
+        shared: Whether runs of a seed that differ in shocks and cuts alone share what comes before
+            the first (`runs.contagion.branches`), where the system copies processes and no executor
+            is given. The bits are the same.
     """
 
     seeds: int | Sequence[int] = 20
@@ -40,6 +43,7 @@ class Plan:
     executor: Executor | None = None
     blocks: int | None = None
     on_progress: Callable[[Progress], None] | None = None
+    shared: bool = False
 
     @property
     def numbers(self) -> list[int]:

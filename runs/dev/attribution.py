@@ -1,7 +1,8 @@
 """Which link carries how much of a loss, in four scenarios: ``python -m runs.dev.attribution DIR``.
 
 Makes the runs of docs/attribution.md, prints its tables and draws its trees; stopped, it goes on
-where it was.
+where it was. With ``--each`` every mechanism that works is cut alone, in place of all sets of a few
+links; with ``--literature`` models foretell what groups and accounts lose.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from runs.contagion import Attribution, Cascades, Plan, attribute, cascades
+from runs.contagion import Attribution, Cascades, Cuts, Plan, attribute, cascades, cut_each
+from runs.contagion.laboratory import among_accounts, among_groups
 from runs.contagion.safeguards import FACTOR, resolved
 from runs.contagion.shares import intervals
 from runs.contagion.strikes import ACTS, striking
 from sim import Market, Scenario
+from sim.mechanisms import present
 
 
 @dataclass(frozen=True)
@@ -141,10 +144,72 @@ EXPERIMENTS = {
 
 def shares(experiment: Experiment, folder: Path, seeds: int, workers: int) -> Attribution:
     """Shares of an experiment's losses."""
-    plan = Plan(seeds=seeds, out=folder, workers=workers)
+    plan = Plan(seeds=seeds, out=folder, workers=workers, shared=True)
     losses = {name: text for name, (text, _, _) in experiment.losses.items()}
     links = list(experiment.links)
-    return attribute(experiment.setup(), links, losses, experiment.shocks, plan=plan)
+    return attribute(_quick(experiment), links, losses, experiment.shocks, plan=plan)
+
+
+def each(experiment: Experiment, folder: Path, seeds: int, workers: int) -> Cuts:
+    """Every mechanism that works in an experiment, cut alone."""
+    setup = _quick(experiment)
+    plan = Plan(seeds=seeds, out=folder, workers=workers, shared=True)
+    losses = {name: text for name, (text, _, _) in experiment.losses.items()}
+    return cut_each(setup, present(setup), losses, experiment.shocks, plan=plan)
+
+
+def _quick(experiment: Experiment) -> Scenario:
+    """Its scenario, audited each hundred blocks."""
+    return experiment.setup().override({"audit.every": 100})
+
+
+def each_table(experiment: Experiment, found: Cuts) -> str:
+    """What is induced less without each mechanism, in Markdown."""
+    heads = [f"{name}{', thousands' if by == THOUSAND else ''}" for name, (_, by, _)
+             in experiment.losses.items()]  # fmt: skip
+    lines = [f"| cut | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
+    carried = {name: found.carried(name) for name in experiment.losses}
+    whole = {name: intervals({"whole": found.whole[name]}) for name in experiment.losses}
+    rows: dict[str, dict[str, Any]] = {
+        "nothing: induced": {name: whole[name].loc["whole"] for name in experiment.losses}
+    }
+    for link in next(iter(carried.values())).sort_values("mean", ascending=False).index:
+        rows[f"`{link}`"] = {name: carried[name].loc[str(link)] for name in experiment.losses}
+    for words, row in rows.items():
+        cells = [_cell(row[name], *of[1:]) for name, of in experiment.losses.items()]
+        lines.append(f"| {words} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def literature(
+    experiment: Experiment, folder: Path, seeds: int, accounts: int, workers: int
+) -> dict[str, pd.DataFrame]:
+    """Scores of models by group, and by account of fewer seeds."""
+    setup = experiment.setup().override({"measures.receipts": "none"})
+    strikes = striking(setup, experiment.shocks)
+    whole = setup.override({"shocks": strikes.whole})
+    base = setup.override({"shocks": strikes.twin})
+    plan = Plan(seeds=seeds, out=folder, workers=workers, shared=True)
+    found = {"groups": among_groups(whole, base, strikes.block, plan)[1]}
+    if accounts:
+        numbers = list(range(1, accounts + 1))
+        found["accounts"] = among_accounts(whole, base, strikes.block, numbers)
+    return found
+
+
+def literature_table(found: Mapping[str, pd.DataFrame]) -> str:
+    """Rank, size, missed and spared by model, in Markdown."""
+    lines = []
+    for who, scores in found.items():
+        lines += [f"| among {who} | rank | size | missed | spared |", "|---|---:|---:|---:|---:|"]
+        for model, row in scores.iterrows():
+            cells = [
+                f"{row[what]:.2f} ({row[f'{what}_low']:.2f} to {row[f'{what}_high']:.2f})"
+                for what in ("rank", "size", "missed", "spared")
+            ]
+            lines.append(f"| {str(model).replace('_', ' ')} | {' | '.join(cells)} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def table(experiment: Experiment, found: Attribution) -> str:
@@ -208,10 +273,23 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--pictures", default="docs", help="folder of the trees")
     parser.add_argument("--no-trees", action="store_true")
+    parser.add_argument("--each", action="store_true", help="cut every mechanism alone, no more")
+    parser.add_argument("--literature", action="store_true", help="models beside it, no more")
+    parser.add_argument("--accounts", type=int, default=10, help="seeds of models by account")
     options = parser.parse_args()
     for name in options.only or EXPERIMENTS:
         experiment, folder = EXPERIMENTS[name], Path(options.folder) / name
         seeds = options.seeds or experiment.seeds
+        if options.each or options.literature:
+            if options.each:
+                cut = each(experiment, folder / "each", seeds, options.workers)
+                print(f"## {name}, {seeds} seeds", each_table(experiment, cut), sep="\n\n")
+            if options.literature:
+                told_by = literature(
+                    experiment, folder / "literature", seeds, options.accounts, options.workers
+                )
+                print(literature_table(told_by), flush=True)
+            continue
         found = shares(experiment, folder / f"shares-{seeds}", seeds, options.workers)
         print(f"## {name}, {seeds} seeds", table(experiment, found), sep="\n\n", end="\n\n")
         for loss in experiment.losses:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runs.contagion import Plan, attribute, loss_matrix
+from runs.contagion import Plan, attribute, cut_each, loss_matrix
 from runs.contagion.attribution import cut_of
 from sim import Scenario
 from sim.errors import ScenarioError
@@ -49,6 +49,16 @@ def test_the_one_channel_has_all_of_it(pair: Scenario) -> None:
     assert set(found.table().index.get_level_values("loss")) == {"one", "two"}
     assert found.interactions("two").loc["links + lenders", "mean"] == pytest.approx(0.0, abs=1e-6)
     assert found.plot("two").axes
+
+
+def test_cut_one_at_a_time_the_one_channel_has_all_of_it_too(pair: Scenario) -> None:
+    every = attribute(pair, ["links", "lenders"], DROP, [SALE], plan=Plan(seeds=3))
+    found = cut_each(pair, ["links", "lenders"], DROP, [SALE], plan=Plan(seeds=3))
+    assert (found.whole["two"] == every.worth["two"][frozenset({"links", "lenders"})]).all()
+    assert (found.without["two"]["links"] == every.worth["two"][frozenset({"lenders"})]).all()
+    table = found.carried("two")
+    assert table.loc["links", "part"] == 1.0 and table.loc["lenders", "mean"] == 0.0
+    assert found.seeds == (1, 2, 3)
 
 
 def test_sampled_orders_find_the_same(pair: Scenario) -> None:
