@@ -151,6 +151,7 @@ def forked(work: Callable[[], Any], what: str) -> Any:
 def _in_the_copy(work: Callable[[], Any], write: int) -> None:
     """Do the work, say what it found, and end without any of the first process's endings."""
     try:
+        gc.disable()  # it ends soon, and what a collector touches is copied
         try:
             said = pickle.dumps((True, work()))
         except BaseException as error:

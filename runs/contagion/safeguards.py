@@ -288,20 +288,23 @@ def _name(figure: Figure, axis: Axes, named: pd.DataFrame) -> None:
     """Write the names of sets beside their points, each where it covers no other."""
     figure.draw_without_rendering()
     taken: list[Bbox] = []
+    middle = sum(axis.get_xlim()) / 2.0
     for row in named.sort_values("loss", ascending=False).to_dict("records"):
-        for line in range(len(named)):
-            # Beside the point first, then line by line below.
+        left = row["cost"] > middle  # of a point at the right, so that it stays in the picture
+        for line in sorted(range(-len(named), len(named) + 1), key=lambda n: (abs(n), -n)):
+            # Beside the point first, then line by line below and above, within the picture.
             text = axis.annotate(
-                row["set"], (row["cost"], row["loss"]), xytext=(5, 4 - 8 * line),
-                textcoords="offset points", fontsize=7,
-                color="tab:blue" if row["best"] else "dimgrey",
+                row["set"].replace("_", " "), (row["cost"], row["loss"]),
+                xytext=(-5 if left else 5, 4 - 8 * line), textcoords="offset points", fontsize=7,
+                ha="right" if left else "left", color="tab:blue" if row["best"] else "dimgrey",
             )  # fmt: skip
+            text.set_in_layout(False)
             box = text.get_window_extent()
-            if not any(box.overlaps(other) for other in taken):
+            inside = axis.bbox.y0 <= box.y0 and box.y1 <= axis.bbox.y1
+            if inside and not any(box.overlaps(other) for other in taken):
+                taken.append(box)
                 break
-            if line + 1 < len(named):
-                text.remove()
-        taken.append(box)
+            text.remove()
 
 
 @dataclass(frozen=True)
