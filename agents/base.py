@@ -23,6 +23,7 @@ from protocols.handles import ConcentratedPool
 from sim.codes import ALL, PREVIOUS, Kind, Ordering
 from sim.cohort import record_of
 from sim.errors import nearest
+from sim.ledger import LedgerError
 from sim.mempool import WALLET, Call, Order, add_call, replace, seal, send
 from sim.named import UnknownNameError, not_there
 from sim.parts import issued_tokens
@@ -97,6 +98,30 @@ def _number(what: str, value: float, most: float = sys.float_info.max) -> float:
     return float(value)
 
 
+def _check_books_bear(market: Market, token: str, amount: float) -> None:
+    """Refuse a claim on somebody whose books would no longer agree if it came from nowhere.
+
+    Raises:
+        ValueError: If they would not.
+    """
+    ledger, issuer = market.ledger, market.ledger.issuers.get(token, "")
+    kept: Any = market.lending.get(issuer) or market.protocols.get(issuer)
+    if kept is None or not hasattr(kept, "audit"):
+        return
+    books, column = ledger.books, ledger.token(token)
+    before = books.supply[column]
+    books.supply[column] += amount
+    try:
+        kept.audit()
+    except LedgerError as error:
+        raise ValueError(
+            f"wallet: {token} is issued by {issuer}, whose books would not agree if it came from "
+            "outside; give what it is issued for, and deposit, mint or buy it in the market"
+        ) from error
+    finally:
+        books.supply[column] = before
+
+
 class MarketAgent(mesa.Agent):
     """An agent with an account; subclass it and write ``step()``.
 
@@ -124,9 +149,12 @@ class MarketAgent(mesa.Agent):
             name: Of its account; default: the class's name and the agent's number.
 
         Raises:
-            ValueError: If the name is taken or an amount is not finite and >= 0.
+            ValueError: If the name is taken, an amount is not finite and >= 0, or a token is a
+                claim on somebody whose books would no longer agree.
             KeyError: If there is no such token.
         """
+        for token, amount in (wallet or {}).items():
+            _check_books_bear(market, token, amount)
         super().__init__(market)
         self.market = market
         self.name = name or f"{type(self).__name__}-{self.unique_id}"

@@ -88,6 +88,15 @@ def test_mistakes_are_named(market: Market) -> None:
         Idle(market, {"doge": 1.0}, "bob")
 
 
+def test_nobody_brings_a_claim_that_nothing_stands_behind(lively: Callable[..., Scenario]) -> None:
+    market = Market(lively(), rng=1)
+    joined, supply = len(market.agents), market.ledger.supply("bank-usdc")
+    with pytest.raises(ValueError, match="wallet: bank-usdc is issued by bank, whose books"):
+        MarketAgent(market, {"eth": 1.0, "bank-usdc": 1_000.0})
+    assert len(market.agents) == joined and market.ledger.supply("bank-usdc") == supply
+    market.run(2)
+
+
 def test_a_default_bid_gets_in(small: Callable[..., Scenario]) -> None:
     block = {"fee_market": "eip1559", "base_fee": 30.0, "outside": {"gas": 0.5}}
     market = Market(small(block=block), rng=1)
