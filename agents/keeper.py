@@ -66,7 +66,7 @@ from protocols.auctions import (
 )
 from protocols.interface import cell, read
 from sim.compiled import inner, kernel, record_at
-from sim.fields import Names
+from sim.fields import Names, Switch
 from sim.measures import market_price
 from sim.randomness import agent_uniform
 
@@ -163,15 +163,46 @@ def _means(w, me, i, coin):
 
 # Wide: a call and its terms.
 @inner
+def _pay_of_what_is_left(w, me, i, order, action, coin, amount, limit, token, owner, serial, own):
+    """The same where what earlier calls of this block take is no longer there.
+
+    Coins are bought once in a block, as many as its money buys near their price: a second purchase
+    would reckon with a price that the first has moved.
+    """
+    account, numeraire, my = me.first + i, w.rules[0].numeraire, me.rows[i]
+    p = me.places[PROTOCOL]
+    if amount <= own + my.bought - my.pledged:
+        my.pledged += amount
+        return ask(w, order, p, action, coin, token, amount, limit, owner, serial)
+    if my.bought > 0.0:
+        return False
+    money, least = 0.98 * w.books.balances[account, numeraire], market_price(w, coin) * COIN_COST
+    place, money, out = fitting_place(w, me.places[ROUTES:], numeraire, coin, money, 1.0 / least)
+    out *= 1.0 - 1e-3  # a hair of slippage
+    if place < OUTSIDE or own + out - my.pledged < amount:
+        return False
+    if not trade(w, order, place, numeraire, coin, money, out):
+        return False
+    my.bought = out
+    my.pledged += amount
+    return ask(w, THEN, p, action, coin, token, amount, limit, owner, serial)
+
+
+# Wide: a call and its terms.
+@inner
 def _pay(w, me, i, order, action, coin, amount, limit, token, owner, serial):
     """Make a call that is paid in coins, which are bought first where it has too few.
 
     Returns:
         Whether it was sent.
     """
-    account, numeraire = me.first + i, w.rules[0].numeraire
+    account, numeraire, my = me.first + i, w.rules[0].numeraire, me.rows[i]
     own = w.books.balances[account, coin] * (1.0 - 1e-9)
     p = me.places[PROTOCOL]
+    if my.rations >= 0.5:
+        return _pay_of_what_is_left(
+            w, me, i, order, action, coin, amount, limit, token, owner, serial, own
+        )
     if amount > own:
         lacks = amount - own
         money = lacks * market_price(w, coin) * COIN_COST
@@ -391,6 +422,7 @@ def _hunt(w, me, i, my, protocol):
         return 0  # what its money buys is asked of the pools, and for nothing
     bids, sent, rows = my.bids >= 0.5, 0, protocol.auctions_rows
     means = _means(w, me, i, cdp.coin_of(protocol)) if bids else 0.0
+    my.pledged = my.bought = 0.0
     oldest, latest = int(read(w, protocol.oldest)), int(read(w, protocol.latest))
     count = min(latest - oldest + 1, rows) if bids else 0
     turn = int(agent_uniform(me.key, i, 1) * count) if count > 1 else 0
@@ -467,6 +499,9 @@ class KeeperTargets(Places):
     protocol: Annotated[str, Names("protocols:cdp")] = Field(
         description="Protocol of debt positions."
     )
+    exchange: Switch = Field(
+        False, description="They trade at the outside venue too, beside the pools."
+    )
 
 
 class Keeper(Behaviour):
@@ -491,6 +526,8 @@ class Keeper(Behaviour):
         "bump": BUMP,
         "kept": Column("Gas token that it does not sell", "token units", -1.0, state=True),
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "pledged": Column("Coins that it has bid in this block", "coins", 0.0, state=True),
+        "bought": Column("Coins that it buys in this block", "coins", 0.0, state=True),
         "sell_at": Column("Block at which it sells what it holds", "block", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = KeeperTargets
@@ -501,8 +538,10 @@ class Keeper(Behaviour):
     @classmethod
     def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:
         """Protocol, and where to trade."""
-        names = list(scenario.protocols)
-        return [names.index(settings.targets.protocol), *routes(scenario, settings)]
+        names, places = list(scenario.protocols), routes(scenario, settings)
+        if settings.targets.exchange and OUTSIDE not in places:
+            places = [*places, OUTSIDE]
+        return [names.index(settings.targets.protocol), *places]
 
     @classmethod
     def begin(cls, market: Market, cohort: CohortTable) -> None:

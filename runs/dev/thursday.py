@@ -57,15 +57,18 @@ def figures(market: Market) -> dict[str, float]:
     dear = (frame["gas.price"] > DEAR).to_numpy()[1:]
     settled = np.diff(frame[f"{MAKER}settled"].to_numpy())[dear].sum()
     nothing = np.diff(frame[f"{MAKER}for_nothing"].to_numpy())[dear].sum()
+    over = frame[f"{MAKER}settled"]
     bad = float(last[f"{MAKER}bad_debt"])
     return {
         "dai_high": float(dai.max()),
         "dai_low": float(dai.min()),
+        "dai_end": float(dai.iloc[-1]),
         "hours_above_1_03": float((dai > 1.03).mean() * hours),
         "hours_above_1_06": float((dai > 1.06).mean() * hours),
         "ether_low": float(frame["venue.eth.price"].min()),
         "gas_high": float(frame["gas.price"].max()),
         "liquidations": float(last[f"{MAKER}settled"]),
+        "first_day": float(over.iloc[over.size // 2] / over.iloc[-1]) if over.iloc[-1] else np.nan,
         "liquidated": float(last[f"{MAKER}liquidated"]),
         "zero_bid_share": float(last[f"{MAKER}zero_bid_share"]),
         "zero_bid_share_dear": nothing / settled if settled else np.nan,
@@ -79,9 +82,11 @@ def figures(market: Market) -> dict[str, float]:
 ROWS = (
     ("dai_high", "dai: highest price", 1.0, 3, "1.129"),
     ("dai_low", "dai: lowest price", 1.0, 3, "0.999"),
+    ("dai_end", "dai: price at the end", 1.0, 3, "1.008"),
     ("hours_above_1_03", "dai: hours above 1.03", 1.0, 1, "25"),
     ("hours_above_1_06", "dai: hours above 1.06", 1.0, 1, "4"),
     ("liquidations", "auctions", 1.0, 0, "3,994"),
+    ("first_day", "of these over after one day, %", 100.0, 0, ""),
     ("liquidated", "debt liquidated, millions", 1e-6, 2, ""),
     ("zero_bid_share", "won for nothing, % of all", 100.0, 1, "36"),
     ("zero_bid_share_dear", "the same while gas is above 100 gwei", 100.0, 1, ""),
@@ -131,8 +136,37 @@ def _cash(multiple: float) -> dict[str, Any]:
     }
 
 
+def _times(group: str, column: str, multiple: float) -> dict[str, Any]:
+    """A group's distribution of a column, times the scenario's, by its median or scale."""
+    settings = Scenario.load("black_thursday").agents[group]
+    wallet = column.startswith("wallet.")
+    given = settings.wallet[column[7:]] if wallet else settings.columns[column]
+    content = given.model_dump(exclude_none=True)
+    for name in {"median", "scale", "at_most"} & set(content):
+        content[name] = content[name] * multiple
+    if not wallet and "at_most" in content:
+        content["at_most"] = min(content["at_most"], 1.0)
+    return {f"agents.{group}.{column}": content}
+
+
+def _visitors() -> dict[str, dict[str, Any]]:
+    """Those from outside who open vaults: none, and a quarter to four times of them."""
+    never = {"agents.visitors.attention": 0.0, "agents.visitors.alarm": 0.0}
+    found: dict[str, dict[str, Any]] = {"nobody from outside opens a vault": never}
+    for multiple, word in ((0.25, "a quarter"), (4.0, "four times")):
+        count = int(Scenario.load("black_thursday").agents["visitors"].count * multiple)
+        found[f"outside: {word} as many"] = {"agents.visitors.count": count}
+        found[f"outside: {word} of the ether each"] = _times("visitors", "wallet.eth", multiple)
+        found[f"outside: they look {word} as often"] = {
+            **_times("visitors", "attention", multiple),
+            **_times("visitors", "alarm", multiple),
+        }
+    return found
+
+
 def variations() -> dict[str, dict[str, Any]]:
     """What is changed, by what it is called in the table."""
+    starters = ("agents.starters.", "agents.thrifty-starters.")
     return {
         "as it ships": {},
         "keepers' limit for gas, median: 22 gwei": _limit(22.0),
@@ -143,9 +177,24 @@ def variations() -> dict[str, dict[str, Any]]:
         "keepers: 36": {"agents.keepers.count": 36},
         "keepers have 0.3 times the cash": _cash(0.3),
         "keepers have 10 times the cash": _cash(10.0),
-        "keepers send 10 bids at once, not 3": {"agents.keepers.most": 10.0},
+        "keepers send 3 bids at once, not 16": {"agents.keepers.most": 3.0},
+        "keepers do not ration": {"agents.keepers.rations": 0.0},
+        "keepers trade in pools alone": {"agents.keepers.exchange": False},
         "keepers look in a tenth of blocks": {"agents.keepers.attention": 0.1},
+        "keepers start auctions, nobody else": {"agents.keepers.starts": 1.0}
+        | {f"{group}starts": 0.0 for group in starters},
+        "who starts pays 100 gwei at most": {"agents.starters.most_gas": 100.0},
+        "who starts pays any price for gas": {"agents.thrifty-starters.most_gas": 1e6},
+        **_visitors(),
         "owners never look": {"agents.owners.attention": 0.0, "agents.owners.alarm": 0.0},
+        "owners do not go on until they are safe": {"agents.owners.resolve": 0.0},
+        "owners' ratio, median: 3, not 3.35": {
+            "agents.owners.ratio": Scenario.load("black_thursday")
+            .agents["owners"]
+            .columns["ratio"]
+            .model_copy(update={"median": 3.0})
+            .model_dump(exclude_none=True)
+        },
         "owners: 1,500, who owe half": {"agents.owners.count": 1500},
         "arbitrageurs: four times as many": {
             "agents.arbitrageurs.count": 4
@@ -154,7 +203,14 @@ def variations() -> dict[str, dict[str, Any]]:
     }
 
 
-HANGS = ("zero_bid_share", "bad_debt_share", "liquidations", "dai_high", "hours_above_1_06")
+HANGS = (
+    "zero_bid_share",
+    "bad_debt_share",
+    "liquidations",
+    "dai_high",
+    "hours_above_1_06",
+    "dai_end",
+)
 """Figures of the second table."""
 
 

@@ -122,6 +122,33 @@ def test_rationing_changes_nothing_where_there_are_coins_for_all(small: Make) ->
     assert last(market, "coverage") == pytest.approx(1.0)
 
 
+def test_who_rations_bids_no_coin_twice_and_buys_once_a_block(small: Make) -> None:
+    # Ten lots at once, coins for a few: the others are paid with what one purchase brings.
+    wallet = {"dai": 10_000.0, "usdc": 60_000.0, "eth": 5.0}
+    market = hunted(small, {"opening": 1.0, "rations": 1.0, "wallet": wallet}).run(12)
+    found = market.receipts().query("kind in ['bid', 'venue']")
+    # Orders at one price are executed in any order: one may come before the purchase.
+    assert (found["status"] != "done").sum() <= 1
+    bids, bought = found.query("kind == 'bid'"), found.query("kind == 'venue'")
+    assert (bids["status"] == "done").sum() >= 10 and len(bought) >= 1
+    assert (bought.groupby("block", observed=True).size() == 1).all()
+    assert bids.query("status == 'done'")["amount_in"].sum() > 40_000.0
+
+
+def test_it_sells_what_it_wins_in_the_deepest_place_that_it_may(small: Make) -> None:
+    pool = {"tokens": ["eth", "usdc"], "reserves": {"eth": 10.0, "usdc": 14_000.0}}
+    group = {"opening": 1.0, "route": None, "pools": ["shallow"]}
+
+    def places(exchange: bool) -> list[str]:
+        market = hunted(small, group | {"exchange": exchange}, pools={"shallow": pool}).run(60)
+        sold = market.receipts().query("token_in == 'eth' and status == 'done'")
+        sold = sold[sold["sender"].astype(str) == "keepers-0"]
+        return sold["kind"].astype(str).unique().tolist()
+
+    assert "venue" not in places(False)
+    assert "venue" in places(True)
+
+
 def test_who_has_nothing_to_bid_starts_nothing(small: Make) -> None:
     assert hunted(small, {"wallet": {"eth": 5.0}}).run(12).receipts().empty
 
