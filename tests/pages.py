@@ -34,12 +34,18 @@ def blocks(page: Path, *languages: str) -> list[Block]:
     return [block for block in found if not languages or block.language in languages]
 
 
+def environment() -> dict[str, str]:
+    """Of a process that imports this code, wherever it runs."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "runs" / "face")])
+    return os.environ | {"PYTHONPATH": path}
+
+
 def run_code(code: str, folder: Path) -> str:
     """What code prints in a process of its own, with warnings as errors; it must succeed."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=folder,  # some leave files
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runs" / "face")])},
+        env=environment(),
         capture_output=True,
         text=True,
     )

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.pages import DOCS, ROOT, alike, blocks, follow, run_code
+from tests.pages import DOCS, ROOT, alike, blocks, environment, follow, run_code
 
 INSTALLING = {
     "python3 -m venv .venv",
     ". .venv/bin/activate",
     "pip install -c constraints.txt -e .",
-    "undertow warm",
+    "undertow warm calm two_banks",
     "mkdir ../crisis",
     "cd ../crisis",
 }
@@ -63,6 +63,18 @@ def test_outputs_are_compared_by_words_and_about_by_numbers(
 def test_code_on_a_page_runs_as_it_stands(page: str, tmp_path: Path) -> None:
     told = [run_code(block.text, tmp_path) for block in blocks(DOCS / page, "python")]
     assert CODE[page] in "".join(told)
+
+
+@pytest.mark.long
+def test_a_sweep_runs_on_a_cluster_as_told(tmp_path: Path) -> None:
+    (script,) = (block for block in blocks(DOCS / "cluster.md") if block.title)
+    (tmp_path / script.title).write_text(script.text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, script.title],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4" in done.stdout and "volume" in done.stdout
 
 
 class Assets(HTMLParser):
