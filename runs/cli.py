@@ -643,6 +643,7 @@ def warm(
                 market = Market(name)
                 market.prepare()
                 market.run(3)
+                _act_once(market)
                 market.close()
             told = f"{start.count} kernels compiled" if start.count else "all there already"
             _tell(console, f"{where}: {told}")
@@ -651,6 +652,16 @@ def warm(
 
 
 _WARM = ["calm", "black_thursday", "interconnected"]
+
+
+def _act_once(market: Market) -> None:
+    """Have a plain agent of a script act: it asks from outside the compiled block."""
+    from agents import MarketAgent
+
+    agent = MarketAgent(market, wallet={market.numeraire: 1.0})
+    agent.trade_outside(market.numeraire, next(iter(market.setup.venue.assets)), 1.0)
+    market.step()
+    _ = agent.wealth, market.receipts()
 
 
 @app.command("app")

@@ -367,6 +367,18 @@ def test_a_shell_completes_commands_and_names(tmp_path: Path) -> None:
     assert completed("undertow new pro", 2) == ["protocol"]
 
 
+PLAIN_AGENT = """
+from agents import MarketAgent
+from sim import Market
+
+market = Market("calm", rng=7)
+agent = MarketAgent(market, wallet={"usdc": 1000.0})
+agent.trade_outside("usdc", "eth", 100.0)
+market.run(3)
+assert agent.wallet["eth"] > 0.0 and agent.wealth > 0.0
+"""
+
+
 @pytest.mark.slow
 def test_warm_says_what_it_compiled_and_the_next_time_that_all_is_there() -> None:
     undertow("warm", "calm")
@@ -374,6 +386,11 @@ def test_warm_says_what_it_compiled_and_the_next_time_that_all_is_there() -> Non
     assert done.returncode == 0, done.stderr
     assert "calm (1 of 1): all there already" in done.stderr
     assert "0 kernels in" in done.stderr
+    agent = subprocess.run(
+        [sys.executable, "-c", PLAIN_AGENT], capture_output=True, text=True, check=True,
+        env=dict(os.environ) | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+    )  # fmt: skip
+    assert "Compiling" not in agent.stderr  # what a script's own agents ask is there, too
     wrong = undertow("warm", "clam")
     assert wrong.returncode == 2 and "did you mean 'calm'" in wrong.stderr
 
