@@ -210,6 +210,7 @@ def _draw(ax: Axes, graph: nx.MultiDiGraph, setup: Scenario, sizes: _Sizes) -> N
                 continue  # it joins both alike, and is drawn once
             common.add(pair)
         width = 0.6 + 5.0 * math.sqrt(data["weight"] / sizes.heaviest)
+        width *= 0.5 if data["channel"] == "common" else 1.0  # many lie beside each other
         apart = radius[u] + 1.0, radius[v] + 2.0
         _draw_edge(ax, place[u], place[v], data["channel"], width, drawn[pair], apart)
         drawn[pair] += 1

@@ -134,16 +134,16 @@ class Pictures:
             ax.axvline(0.0, color=INK, linewidth=0.8)
         at = np.arange(len(classes))
         unit = self.summary["numeraire"]
-        label(left, f"Result against holding ({unit})")
         self._bars(left, at, [losses[c][TOTAL] for c in classes])
+        label(left, f"Result against holding ({_scaled(left, unit)})")
         causes = [cause for cause in CAUSES if classes and cause in losses[classes[0]]]
         if causes:
-            label(right, "What made it (share of all that was gained and lost)")
+            label(right, "What made it (share of gains and losses)")
             self._parts(right, at, classes, causes)
         else:
-            label(right, f"Change of wealth, prices included ({unit})")
             loss = self.summary["loss"]
             self._bars(right, at, [-(loss.get(c) or 0.0) for c in classes])
+            label(right, f"Change of wealth, prices too ({_scaled(right, unit)})")
         left.set_yticks(at, [plain(c) for c in classes])
         left.invert_yaxis()
         return figure
@@ -157,7 +157,7 @@ class Pictures:
             least = 10.0 ** math.floor(math.log10(max(sizes[0], 1e-4 * sizes[-1])))
             ax.set_xscale("symlog", linthresh=least, linscale=0.6)
             first, last = round(math.log10(least)), math.floor(math.log10(sizes[-1]))
-            powers = {last, (first + last + 1) // 2} if last > first + 1 else {last}
+            powers = {last, (first + last + 1) // 2} if last > first + 3 else {last}
             ticks = [10.0**power for power in powers]
             ax.set_xticks(sorted([*(-tick for tick in ticks), 0.0, *ticks]))
             ax.xaxis.set_minor_locator(NullLocator())
@@ -254,6 +254,11 @@ class Pictures:
     def all(self) -> dict[str, Figure]:
         """Every picture by its heading."""
         return {s.heading: s.figure for s in self.sections() if s.figure is not None}
+
+
+def _scaled(ax: Axes, unit: str) -> str:
+    """A unit, with how its axis is scaled."""
+    return f"{unit}, logarithmic" if ax.get_xscale() == "symlog" else unit
 
 
 def chart_value(chart: Chart, value: float) -> str:

@@ -25,10 +25,14 @@ def test_every_picture_is_in_the_documents() -> None:
         for scheme, width, height in views:
             picture = (DOCS / f"{name}_{scheme}_{width}.png").read_bytes()
             assert size_of(picture) == (width, height)
+    for name, (_, width, height, _) in screenshots.REPORT_VIEWS.items():
+        assert size_of((DOCS / f"{name}.png").read_bytes()) == (width, height)
 
 
 def test_every_picture_is_shown_somewhere() -> None:
     told = (DOCS / "app.md").read_text() + (DOCS.parent / "README.md").read_text()
+    shown = (DOCS / "results.md").read_text()
+    assert all(f"({name}.png)" in shown for name in screenshots.REPORT_VIEWS)
     for name in screenshots.LINKS:
         assert f"{name}_" in told
 
