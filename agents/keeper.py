@@ -441,7 +441,8 @@ def _hunt(w, me, i, my, protocol):
             lots -= coins > 0.0  # the others have what is left
             sent += acted
             means -= coins
-    if my.starts < 0.5:
+    # Who pays a debt for a bonus at once is one that bids: nothing is started.
+    if (my.bids if protocol.auction == cdp.BONUS else my.starts) < 0.5:
         return sent
     if protocol.auction != cdp.BONUS and read(w, protocol.open) >= rows:
         return sent  # nothing can be started until one is over

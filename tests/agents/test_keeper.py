@@ -184,9 +184,11 @@ def test_a_dutch_auction_is_taken_when_its_price_pays(small: Make) -> None:
 
 
 def test_a_fixed_bonus_is_taken_at_once(small: Make) -> None:
-    market = hunted(small, {"margin": 0.02}, {"auction": "bonus", "bonus": 0.08}).run(6)
+    bonus = {"auction": "bonus", "bonus": 0.08}
+    market = hunted(small, {"margin": 0.02, "starts": 0.0}, bonus).run(6)
     assert last(market, "settled") == 10.0 and last(market, "unsafe") == 0.0
     assert last(market, "takings") > 0.0
+    assert hunted(small, {"margin": 0.02, "bids": 0.0}, bonus).run(6).receipts().empty
 
 
 def test_it_buys_a_deficit_and_a_surplus(small: Make) -> None:

@@ -45,8 +45,9 @@ def found(shared_data: Shared) -> pd.DataFrame:
 
 def test_dai_trades_above_one_for_hours_and_never_far_below(found: pd.DataFrame) -> None:
     assert (found["hours_above_1_06"] > 1.0).all()
-    assert found["dai_high"].between(1.08, 1.30).all()
-    assert (found["dai_low"] > 0.96).all()
+    assert found["dai_high"].between(1.08, 1.45).all()
+    assert (found["dai_low"] > 0.98).all()
+    assert (found["dai_end"] < 1.07).all(), "and it comes back within the two days"
 
 
 def test_auctions_are_won_for_nothing_while_gas_is_dear_and_hardly_when_it_is_free(
@@ -56,9 +57,8 @@ def test_auctions_are_won_for_nothing_while_gas_is_dear_and_hardly_when_it_is_fr
     assert found["zero_bid_share"].mean() > 0.05
     assert found["bad_debt"].max() > 1e6
     free = replays(shared_data, **{"switches.gas_binds": False})
-    # Where keepers have no dai left, a few are: 0.2 per cent in twenty seeds.
-    assert (free["zero_bid_share"] < 0.03).all()
-    assert free["bad_debt_share"].max() < 0.02 and free["bad_debt_share"].mean() < 0.01
+    # Who has few coins spreads them over all lots, so none is left to a bid of nothing.
+    assert (free["zero_bid_share"] < 0.005).all()
     assert (free["liquidations"] > 500).all()
 
 
