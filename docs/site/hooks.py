@@ -59,10 +59,28 @@ def on_files(files: Files, config: Any) -> Files:
     return files
 
 
+def title_of(name: str) -> str:
+    """What a page of docs is called, in short: its first heading, up to a colon."""
+    head = (ROOT / "docs" / name).read_text(encoding="utf-8").splitlines()[0]
+    return head.removeprefix("# ").split(":")[0]
+
+
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Lead links to the top level to its pages on the site."""
+    """Lead links to the top level to its pages on the site, and call pages by their titles."""
+    markdown = re.sub(
+        r"\[(?:docs/)?([\w/]+\.md)\](?=\()",
+        lambda found: (
+            f"[{title_of(found[1])}]" if (ROOT / "docs" / found[1]).is_file() else found[0]
+        ),
+        markdown,
+    )
     depth = page.file.src_uri.count("/")
     for name, place in TOP.items():
         there = "../" * (depth + 1) + name
         markdown = re.sub(rf"(?<=\]\(){re.escape(there)}(?=[#)])", "../" * depth + place, markdown)
     return markdown
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """What docstrings end in two colons before a block, a page ends in one."""
+    return html.replace("::</p>", ":</p>")
