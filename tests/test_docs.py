@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from runs.app.browser import chromium, chromium_here
 from tests.pages import DOCS, ROOT, alike, blocks, environment, follow, run_code
 
 INSTALLING = {
@@ -92,21 +93,48 @@ class Assets(HTMLParser):
         self.loaded += [given.get(name) or ""]
 
 
-def test_the_site_builds_strictly_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(tmp_path / "site")]
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built strictly: a link or a page that leads nowhere is an error."""
+    folder = tmp_path_factory.mktemp("docs") / "site"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     done = subprocess.run(
-        [*command, "-f", "docs/site/mkdocs.yml"], cwd=ROOT, capture_output=True, text=True
-    )
+        [*command, "--config-file", "docs/site/mkdocs.yml"],
+        cwd=ROOT, env=environment(), capture_output=True, text=True,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    pages = sorted((tmp_path / "site").rglob("*.html"))
+    return folder
+
+
+@pytest.mark.slow
+def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
+    pages = sorted(site.rglob("*.html"))
     assert len(pages) > 40
     for page in pages:
         assets = Assets()
         assets.feed(page.read_text(encoding="utf-8"))
         assert [a for a in assets.loaded if re.match(r"(https?:)?//", a)] == [], page
-    for style in (tmp_path / "site").rglob("*.css"):
+    for style in site.rglob("*.css"):
         found = re.findall(r"(?:url\(|@import\s*)['\"]?(?:https?:)?//[^)]*", style.read_text())
         assert found == [], style
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(chromium_here() is None, reason="no chromium here")
+def test_the_site_is_searched_from_a_disk(site: Path) -> None:
+    asked: list[str] = []
+    with chromium() as browser:
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: asked.append(message.text))
+        page.on("pageerror", lambda error: asked.append(str(error)))
+        page.goto((site / "index.html").as_uri())
+        page.click(".md-search__input")
+        page.keyboard.type("utilisation")
+        page.wait_for_selector(".md-search-result__item a", timeout=30_000)
+        found = page.locator(".md-search-result__item h1").all_inner_texts()
+    assert "Scenarios" in found
+    assert [text for text in asked if not text.startswith("file:")] == []
 
 
 @pytest.mark.parametrize("name", FILES)
