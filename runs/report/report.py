@@ -152,7 +152,7 @@ class Pictures:
         """Bars with their values: on a symmetric logarithm where they are of many sizes."""
         colours = [COLOURS[1] if value < 0.0 else COLOURS[3] for value in values]
         bars = ax.barh(at, values, 0.6, color=colours)
-        sizes = sorted(abs(value) for value in values if value)
+        sizes = sorted(abs(value) for value in values if value and math.isfinite(value))
         if sizes and sizes[-1] > 20.0 * sizes[0]:
             least = 10.0 ** math.floor(math.log10(max(sizes[0], 1e-4 * sizes[-1])))
             ax.set_xscale("symlog", linthresh=least, linscale=0.6)
@@ -349,12 +349,13 @@ def write_report(folder: Path, files: bool = True) -> Path:
         parts = Pictures(frame, summary, setup).sections()
         parts.insert(1, Section("", more=default_table(summary)))
         words = run_methods(summary, setup, digest)
+        version = summary["versions"]["undertow"]
         text = document(
             setup.title,
             setup.description,
             table(summary_rows(summary))
             + sections(parts, folder if files else None)
-            + methods_section(words, citation(summary["versions"]["undertow"], summary["sources"])),
+            + methods_section(words, citation(version, summary.get("sources", ""))),
             f"Made {summary['made'][:16].replace('T', ' ')} UTC. Dotted lines are shocks from "
             "outside; everything else the agents did."
             + (f" Pictures as SVG and PDF in {FIGURES}, beside this page." if files else ""),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from runs.app.browser import chromium, chromium_here
 from runs.files import save_run
 from runs.report.moments import run_noting
 from runs.report.page import money
@@ -168,3 +169,48 @@ def test_losses_by_part_and_defaults_have_their_tables(tmp_path: Path) -> None:
     save_run(kept, tmp_path / "none", summarise(kept, 1.0))
     page = write_report(tmp_path / "none").read_text()
     assert "Losses by part" not in page and "Defaults" not in page
+
+
+LUMINANCE = """(text) => {
+  const linear = (v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const [r, g, b] = text.match(/[0-9.]+/g).map((v) => linear(v / 255));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}"""
+CONTRASTS = f"""() => {{
+  const luminance = {LUMINANCE}, style = getComputedStyle;
+  const over = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  return [...document.querySelectorAll('figure svg text')].map((e) => [e.textContent, over(
+    luminance(style(e).fill), luminance(style(e.closest('figure')).backgroundColor))]);
+}}"""
+
+
+@pytest.mark.slow
+def test_a_report_is_read_by_day_by_night_and_on_paper(
+    lively: Callable[..., Scenario], tmp_path: Path
+) -> None:
+    if chromium_here() is None:
+        pytest.skip("no chromium here")
+    jump = {"kind": "price_jump", "asset": "eth", "size": -0.35, "block": 20}
+    market = Market(lively(shocks=[jump], measures={"losses": True}), rng=3)
+    moments = run_noting(market, 60)
+    save_run(market, tmp_path, summarise(market, 1.0, moments.noted))
+    page = write_report(tmp_path, files=False).resolve().as_uri()
+    told: list[str] = []
+    with chromium() as browser:
+        tab = browser.new_page()
+        tab.on("console", lambda message: told.append(message.text))
+        tab.on("request", lambda request: told.append(request.url) if request.url != page else None)
+        for media, scheme, width in (
+            ("screen", "light", 1280), ("screen", "dark", 1920), ("print", "dark", 720),
+        ):  # fmt: skip
+            tab.set_viewport_size({"width": width, "height": 900})
+            tab.emulate_media(media=media, color_scheme=scheme)
+            tab.goto(page)
+            assert tab.evaluate("document.documentElement.scrollWidth") <= width
+            contrasts = tab.evaluate(CONTRASTS)
+            assert len(contrasts) > 50
+            assert [name for name, contrast in contrasts if contrast < 4.5] == [], (media, scheme)
+            night = media == "screen" and scheme == "dark"
+            body = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert (body == "rgb(13, 17, 23)") == night
+    assert told == []
