@@ -269,7 +269,10 @@ class Links:
         if (freed := self._repaid_before(row)) >= 0:
             return self._certain(freed, INVENTORY)
         if row in self._deleveraging and (where, token) in self._feeds:
-            return replace(self.valued(where, block, token), outside=True)
+            # What is taken out is sold to repay: for a price, or for the rate of what is owed.
+            asked = self.valued(where, block, token)
+            raised = self._material(self._raised(row, here=True))
+            return Asked([*asked.candidates, *raised], PRICE, outside=True)
         if where in self.market.pools:
             tokens = [t for t in self.market.pools[where].tokens if t != self.market.numeraire]
             found = [c for t in tokens for c in self._sales(where, t, block - self.memory, block)]

@@ -291,8 +291,8 @@ def _name(figure: Figure, axis: Axes, named: pd.DataFrame) -> None:
     middle = sum(axis.get_xlim()) / 2.0
     for row in named.sort_values("loss", ascending=False).to_dict("records"):
         left = row["cost"] > middle  # of a point at the right, so that it stays in the picture
-        for line in sorted(range(-len(named), len(named) + 1), key=lambda n: (abs(n), -n)):
-            # Beside the point first, then line by line below and above, within the picture.
+        for line in sorted(range(-4, 5), key=lambda n: (abs(n), -n)):
+            # Beside the point first, then some lines below and above; else it has no name.
             text = axis.annotate(
                 row["set"].replace("_", " "), (row["cost"], row["loss"]),
                 xytext=(-5 if left else 5, 4 - 8 * line), textcoords="offset points", fontsize=7,

@@ -38,7 +38,7 @@ class Experiment:
         changes: Of the scenario, by dotted path.
         factors: On numbers of the scenario, likewise.
         reruns: Runs at most that name parents in the trees.
-        watched: Groups whose sales are flights, and what they watch (`cascades`).
+        watched: By group what it watches, prices or rates (`cascades`).
         seed: Of the trees.
     """
 
@@ -137,6 +137,7 @@ EXPERIMENTS = {
             "agents.providers.stake.scale": SHALLOW,
             "agents.providers.stake.at_most": SHALLOW,
         },
+        watched={"loopers": [("bank", "eth")]},  # what they owe, and at which rate
         seed=3,  # one in which it breaks: in the first it does not
     ),
 }

@@ -28,6 +28,9 @@ CAPITAL = 0.1 * YEARS
 MAKING = ("arbitrageurs", "cyclic")
 BOUNDS = (1e6, 8e5)
 THOUSAND = 1e3
+PARTS, EVERY = 10, 15
+"""Of a fall over half an hour, and the blocks from one to the next."""
+LATE = ("capped_oracles", "slower_oracles")
 
 
 def many(times: float) -> Callable[[Scenario], Scenario]:
@@ -91,6 +94,21 @@ def compared(
         parts[0].seeds,
         exhaustive=False,
     )
+
+
+def falls(setup: Scenario) -> dict[str, Scenario]:
+    """The fall at once and over half an hour, as oracles of pools or of the exchange see it."""
+    (jump,) = (shock.model_dump(exclude_none=True) for shock in setup.shocks)
+    part = 1.0 - (1.0 + jump["size"]) ** (1.0 / PARTS)
+    slow = [
+        jump | {"size": -part, "block": jump["block"] + EVERY * n} for n in range(PARTS)
+    ]  # fmt: skip
+    outside = {f"oracles.{asset}": {"token": asset, "source": "venue"} for asset in ("eth", "btc")}
+    return {
+        f"{when}, {what}": setup.override({"shocks": shocks} | oracles)
+        for what, oracles in (("pools", {}), ("the exchange", outside))
+        for when, shocks in (("at once", [jump]), ("over half an hour", slow))
+    }
 
 
 def shown(found: Frontier, most: int = 2) -> str:
@@ -179,7 +197,13 @@ def main() -> None:
             out = folder / f"varied-{options.varied}" / name.replace(" ", "-")
             each[name] = compared(change(setup), options.varied, out, options.workers, False)
             print(name, "done", flush=True)
-        print(varied(each))
+        print(varied(each), end="\n\n")
+        late = {}
+        for name, fallen in falls(setup).items():
+            out = folder / f"falls-{options.varied}" / name.replace(" ", "-").replace(",", "")
+            own = {guard: default_guards(setup)[guard] for guard in LATE}
+            late[name] = compared(fallen, options.varied, out, options.workers, False, own)
+        print(varied(late))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,17 @@ def test_every_market_has_the_same_safeguards(name: str) -> None:
     )
 
 
+def test_the_slow_fall_is_as_deep_as_the_one_at_once() -> None:
+    falls = page.falls(Scenario.load(page.SCENARIO))
+    assert len(falls) == 4
+    for name, setup in falls.items():
+        assert np.prod([1.0 + shock.size for shock in setup.shocks]) == pytest.approx(0.6)
+        source = "venue" if "exchange" in name else "pool_twap"
+        assert setup.oracles["eth"].source == setup.oracles["btc"].source == source
+    last = falls["over half an hour, pools"].shocks[-1]
+    assert (last.block - 200) * 12.0 == 27 * 60.0
+
+
 def found() -> Frontier:
     """One safeguard that saves a quarter of a million, for ten thousand of volume."""
     sets = (frozenset(), frozenset({"halt"}))
