@@ -164,7 +164,7 @@ def table(pairs: Iterable[tuple[str, str]]) -> str:
 
 def grid(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of numbers with a row of headings, as HTML; the first column holds names."""
-    top = "".join(f"<th>{html.escape(head)}</th>" for head in heads)
+    top = "".join(f"<th>{html.escape(head)}</th>" if head else "<td></td>" for head in heads)
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
