@@ -110,6 +110,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
     pages = sorted(site.rglob("*.html"))
     assert len(pages) > 40
+    assert "undertow sweep" in (site / "reference" / "command_line.html").read_text(
+        encoding="utf-8"
+    )
     for page in pages:
         assets = Assets()
         assets.feed(page.read_text(encoding="utf-8"))
