@@ -61,7 +61,7 @@ def rogers_veraart(
         if not 0.0 <= share <= 1.0:
             raise ValueError(f"{what} is {share!r}; give a share from 0 to 1")
     owed = matrix.sum(axis=1)
-    parts = np.divide(matrix, owed[:, None], out=np.zeros_like(matrix), where=owed[:, None] > 0.0)
+    parts = matrix / np.where(owed > 0.0, owed, 1.0)[:, None]  # of who owes nothing a row of 0
     solve = _from_below if least else _from_above
     return named(solve(parts, owed, assets, alpha, beta), names, liabilities)
 
@@ -167,7 +167,7 @@ def losses_of(liabilities: Any, external: Vector, payments: Any) -> Any:
     assets = as_vector(external, names, "external")
     paid = as_vector(payments, names, "payments")
     owed = matrix.sum(axis=1)
-    parts = np.divide(matrix, owed[:, None], out=np.zeros_like(matrix), where=owed[:, None] > 0.0)
+    parts = matrix / np.where(owed > 0.0, owed, 1.0)[:, None]  # of who owes nothing a row of 0
     shortfall = matrix.sum(axis=0) - parts.T @ paid
     equity = np.where(paid < owed * (1.0 - ROUNDING), 0.0, assets + parts.T @ paid - paid)
     return named(shortfall, names, liabilities), named(equity, names, liabilities)
