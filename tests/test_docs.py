@@ -8,6 +8,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 
 from runs.app.browser import chromium, chromium_here
@@ -34,7 +35,10 @@ FILES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 def test_the_tutorial_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
-    told = follow(DOCS / "tutorial.md", INSTALLING)
+    try:
+        told = follow(DOCS / "tutorial.md", INSTALLING)
+    finally:
+        plt.close("all")
     assert {line for line, texts in told.items() if not alike(*texts)} == set()
     assert sorted(told) == ["python backstop.py", "python links.py", "python twin.py"]
     assert (tmp_path / "out" / "calm" / "report.html").is_file()
