@@ -454,6 +454,14 @@ SHALLOW: dict[str, Any] = {
     ]
 }
 """Half of the fall of `auctions`, in the same time."""
+RICH: dict[str, Any] = {
+    f"agents.keepers.wallet.{token}": {
+        "distribution": "lognormal",
+        "median": 10.0 * median,
+        "sigma": 1.0,
+    }
+    for token, median in (("dai", 100_000.0), ("usdc", 50_000.0))
+}
 AUCTIONS_VARIED: Changes = {
     "Dutch": DUTCH,
     "Dutch, from a price 5 % above the oracle, not 20": DUTCH | {MAKER + "buf": 1.05},
@@ -465,6 +473,11 @@ AUCTIONS_VARIED: Changes = {
     "English": {},
     "English, oracle without delay": PROMPT,
     "English, half of the fall": SHALLOW,
+    "Dutch, keepers have ten times the cash": DUTCH | RICH,
+    "English, keepers have ten times the cash": RICH,
+    "English, keepers do not ration": {"agents.keepers.rations": 0.0},
+    "English, keepers send 3 bids at once, not 16": {"agents.keepers.most": 3.0},
+    "English, Maker's own program alone starts them": {"agents.thrifty-starters.attention": 0.0},
     "English, bids for an hour": {MAKER + "bid_duration": 300, MAKER + "auction_length": 300},
 }
 BASES: dict[str, dict[str, Any]] = {
