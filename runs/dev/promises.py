@@ -462,6 +462,7 @@ RICH: dict[str, Any] = {
     }
     for token, median in (("dai", 100_000.0), ("usdc", 50_000.0))
 }
+CALM_GAS = {"shocks.0.multiple": 1.0}
 AUCTIONS_VARIED: Changes = {
     "Dutch": DUTCH,
     "Dutch, from a price 5 % above the oracle, not 20": DUTCH | {MAKER + "buf": 1.05},
@@ -478,6 +479,8 @@ AUCTIONS_VARIED: Changes = {
     "English, keepers do not ration": {"agents.keepers.rations": 0.0},
     "English, keepers send 3 bids at once, not 16": {"agents.keepers.most": 3.0},
     "English, Maker's own program alone starts them": {"agents.thrifty-starters.attention": 0.0},
+    "English, without the surge": CALM_GAS,
+    "English, without the surge, keepers have ten times the cash": CALM_GAS | RICH,
     "English, bids for an hour": {MAKER + "bid_duration": 300, MAKER + "auction_length": 300},
 }
 BASES: dict[str, dict[str, Any]] = {
