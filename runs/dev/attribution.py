@@ -87,7 +87,11 @@ EXPERIMENTS = {
     "black_thursday": Experiment(
         "black_thursday",
         [{"kind": "price_jump", "asset": "eth", "size": -0.1, "block": 4000}],
-        {"venue_depth_is_finite": "the venue's finite depth", "gas_binds": "gas and full blocks"},
+        {
+            "venue_depth_is_finite": "the venue's finite depth",
+            "gas_binds": "gas and full blocks",
+            "lenders_leave": "savers and lenders sell what they lent",
+        },
         {
             "market that lends": ("last(lending.bank.loss)", THOUSAND, 1),
             "Maker": ("last(protocol.maker.bad_debt)", THOUSAND, 1),

@@ -480,6 +480,7 @@ AUCTIONS_VARIED: Changes = {
     "English, keepers send 3 bids at once, not 16": {"agents.keepers.most": 3.0},
     "English, Maker's own program alone starts them": {"agents.thrifty-starters.attention": 0.0},
     "English, without the surge": CALM_GAS,
+    "English, without the surge, half of the fall": CALM_GAS | SHALLOW,
     "English, without the surge, keepers have ten times the cash": CALM_GAS | RICH,
     "English, bids for an hour": {MAKER + "bid_duration": 300, MAKER + "auction_length": 300},
 }
