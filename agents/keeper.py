@@ -358,6 +358,8 @@ def _start(w, me, i, my, protocol, at, means):
 def _sell(w, me, i, my, protocol):
     """Sell what it has won, for money or for coins, whichever is worth more."""
     account, numeraire, coin = me.first + i, w.rules[0].numeraire, cdp.coin_of(protocol)
+    if my.sells < 0.5:
+        return False
     for k in range(protocol.collaterals_count):
         token = protocol.collaterals[k].token
         extra = w.books.balances[account, token]
@@ -521,6 +523,7 @@ class Keeper(Behaviour):
         "bids": Column("Whether it bids in them", "0 or 1", 1.0, 0.0, 1.0),
         "rations": Column("Whether it spreads its coins over all lots", "0 or 1", 0.0, 0.0, 1.0),
         "hold": Column("Time for which it holds what it wins", "blocks", 0.0, 0.0),
+        "sells": Column("Whether it sells that then", "0 or 1", 1.0, 0.0, 1.0),
         "least_sale": Column("Least worth of what it sells", "numeraire", 100.0, 0.0),
         "patience": Column("Time after which an order lapses", "blocks", 5.0, 1.0, 10_000.0),
         "slippage": Column("Worse sale than quoted that it accepts", "share", 0.03, 0.0, 1.0),
@@ -533,7 +536,7 @@ class Keeper(Behaviour):
     }
     targets: ClassVar[type[Targets]] = KeeperTargets
     needs_wallet: ClassVar[bool] = True
-    without: ClassVar[Mapping[str, Mapping[str, float]]] = {"liquidators_sell": {"hold": math.inf}}
+    without: ClassVar[Mapping[str, Mapping[str, float]]] = {"liquidators_sell": {"sells": 0.0}}
     decide = staticmethod(decide)
 
     @classmethod

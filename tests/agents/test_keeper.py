@@ -135,6 +135,15 @@ def test_who_rations_bids_no_coin_twice_and_buys_once_a_block(small: Make) -> No
     assert bids.query("status == 'done'")["amount_in"].sum() > 40_000.0
 
 
+def test_with_sales_cut_it_bids_as_before_and_keeps_what_it_wins(small: Make) -> None:
+    """A keeper said to hold for ever reckoned with for ever's risk, and bid for nothing."""
+    market = hunted(small, {"opening": 1.0}, switches={"liquidators_sell": False}).run(60)
+    bids = market.receipts().query("kind == 'bid' and status == 'done'")
+    assert len(bids) > 0 and last(market, "settled") > 0
+    assert market.receipts().query("token_in == 'eth' and kind == 'venue'").empty
+    assert market.ledger.balance("keepers-0", "eth") > 5.0
+
+
 def test_it_sells_what_it_wins_in_the_deepest_place_that_it_may(small: Make) -> None:
     pool = {"tokens": ["eth", "usdc"], "reserves": {"eth": 10.0, "usdc": 14_000.0}}
     group = {"opening": 1.0, "route": None, "pools": ["shallow"]}
