@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,8 @@ def test_pictures_stay_put_and_files_are_written(setup: Scenario, tmp_path: Path
     figure = found.plot([0, 20, 60])
     places: list[dict[str, Any]] = []
     for ax in figure.axes:
-        texts = {t.get_text().split("\n")[0]: t.xy for t in ax.texts if hasattr(t, "xy")}
+        # What a node has stands below its name, or two spaces behind it.
+        texts = {re.split(r"\n|  ", t.get_text())[0]: t.xy for t in ax.texts if hasattr(t, "xy")}
         places.append(texts)
     assert len(places) == 3 and len(places[0]) > 5
     assert places[0] == places[1] == places[2]
