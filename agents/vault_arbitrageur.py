@@ -193,18 +193,13 @@ def _close(w, me, i, my, ink, owed):
 
 
 @inner
-def _act(w, me, i, my, standing, coin_price):
+def _act(w, me, i, my, standing, token, coin_price):
     """Look after a vault, close it, or sell more. Returns whether something was sent."""
     ink, owed, price = standing
     if owed > 0.0 and ink * price < my.floor * owed:
         return save(w, me, i, my, standing, max(my.ratio, my.floor * 1.05), coin_price)
     if ink > 0.0 and (coin_price <= 1.0 + my.close or not owed > 0.0):
         return _close(w, me, i, my, ink, owed)
-    token = (
-        record_at(w.protocols[me.places[PROTOCOL]].record, RECORD)
-        .collaterals[me.places[LINE]]
-        .token
-    )
     spare = max(w.books.balances[me.first + i, token] - my.kept, 0.0)
     return _open(w, me, i, my, standing, spare)
 
@@ -238,7 +233,7 @@ def decide(w, me):
             my.kept = my.reserve * w.books.balances[account, token]
         if not refuel(w, account, me.ident, GAS):
             continue
-        if _act(w, me, i, my, (ink, owed, price), coin_price):
+        if _act(w, me, i, my, (ink, owed, price), token, coin_price):
             my.busy = chain.block + my.patience
 
 

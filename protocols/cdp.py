@@ -164,9 +164,15 @@ def vault(w, me, k, account):
 
 
 @inner
+def covers(ink, price, owed, ratio):
+    """Whether collateral at a price covers a debt as many times as `ratio` says."""
+    return owed <= 0.0 or ink * price >= ratio * owed
+
+
+@inner
 def is_safe(w, me, k, ink, owed, ratio):
-    """Whether a debt is covered as many times as `ratio` says."""
-    return owed <= 0.0 or ink * price_of(w, me, k) >= ratio * owed
+    """The same at the price that the protocol believes."""
+    return covers(ink, price_of(w, me, k), owed, ratio)
 
 
 @inner
@@ -745,8 +751,7 @@ def _look(w, me):
             if units <= 0.0:
                 continue
             ink = w.books.balances[account, line.locked]
-            # As `is_safe`; what does not change from vault to vault is read once.
-            if ink > 0.0 and ink * price < ratio * (units * rate):
+            if ink > 0.0 and not covers(ink, price, units * rate, ratio):
                 found += 1.0
                 if n < me.unsafe_rows_rows:
                     s[cell(me.unsafe_rows, n, 2, WHO)] = account
