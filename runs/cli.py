@@ -21,6 +21,7 @@ from sim.errors import ScenarioError, shown
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.progress import Progress
 
     from runs.study.sweeper import Progress as SweepProgress
     from runs.study.sweeper import Sweep
@@ -162,20 +163,25 @@ def run(
         _save(console, market, out, summary)
 
 
-def _run_noting(console: Console, market: Market) -> list[dict[str, Any]]:
-    """Run a market to its end behind a bar; returns the networks that were noted on the way."""
+def _bar(console: Console, what: str) -> Progress:
+    """A bar that says how many of what there are have been made, and for how long."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from runs.report.moments import run_noting
-
-    columns = (
+    return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("blocks"),
+        TextColumn(what),
         TimeElapsedColumn(),
+        console=console,
     )
-    with Progress(*columns, console=console) as bar:
+
+
+def _run_noting(console: Console, market: Market) -> list[dict[str, Any]]:
+    """Run a market to its end behind a bar; returns the networks that were noted on the way."""
+    from runs.report.moments import run_noting
+
+    with _bar(console, "blocks") as bar:
         task = bar.add_task(market.setup.title, total=market.setup.blocks)
         moments = run_noting(market, advanced=lambda made: bar.advance(task, made))
     return moments.noted
@@ -505,16 +511,7 @@ def _stages(
     console: Console,
 ) -> Iterator[tuple[Callable[[str], None], Callable[[SweepProgress], None]]]:
     """Show which stage of an experiment is under way, and how many of its runs are done."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("runs"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
+    with _bar(console, "runs") as bar:
         task = bar.add_task("opening the market", total=None)
 
         def tell(stage: str) -> None:
