@@ -6,13 +6,15 @@ import copy
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from runs.app.browser import chromium as opened_chromium
+from runs.app.browser import chromium_here
 from sim import Market, Scenario
 
 settings.register_profile(
@@ -109,6 +111,16 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         else:
             found[key] = copy.deepcopy(value)
     return found
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A browser; one for all tests of a process, where Playwright starts only once."""
+    pytest.importorskip("playwright")
+    if chromium_here() is None:
+        pytest.skip("there is no chromium here; apt-get install chromium")
+    with opened_chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

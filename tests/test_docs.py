@@ -7,11 +7,11 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
 
-from runs.app.browser import chromium, chromium_here
 from tests.pages import DOCS, ROOT, alike, blocks, environment, follow, run_code
 
 INSTALLING = {
@@ -127,11 +127,10 @@ def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(chromium_here() is None, reason="no chromium here")
-def test_the_site_is_searched_from_a_disk(site: Path) -> None:
+def test_the_site_is_searched_from_a_disk(site: Path, chromium: Any) -> None:
     asked: list[str] = []
-    with chromium() as browser:
-        page = browser.new_page()
+    with chromium.new_context() as context:
+        page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: asked.append(message.text))
         page.on("pageerror", lambda error: asked.append(str(error)))

@@ -1,4 +1,4 @@
-"""A page served as a user serves it, and a real Chromium that opens it."""
+"""A page served as a user serves it, and its visitors in a real Chromium."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from runs.app.browser import chromium as opened_chromium
-from runs.app.browser import chromium_here, served
+from runs.app.browser import served
 
 PATIENCE = 90_000
 """Milliseconds to wait for what a busy machine does late."""
@@ -20,16 +19,6 @@ def address() -> Iterator[str]:
     """Where `undertow app` listens."""
     with served("calm", "--rng", "7") as (found, _):
         yield found
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """A browser."""
-    pytest.importorskip("playwright")
-    if chromium_here() is None:
-        pytest.skip("there is no chromium here; apt-get install chromium")
-    with opened_chromium() as browser:
-        yield browser
 
 
 class Visitor:

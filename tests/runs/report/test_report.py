@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from runs.app.browser import chromium, chromium_here
 from runs.files import save_run
 from runs.report.moments import run_noting
 from runs.report.page import money
@@ -186,18 +186,16 @@ CONTRASTS = f"""() => {{
 
 @pytest.mark.slow
 def test_a_report_is_read_by_day_by_night_and_on_paper(
-    lively: Callable[..., Scenario], tmp_path: Path
+    lively: Callable[..., Scenario], chromium: Any, tmp_path: Path
 ) -> None:
-    if chromium_here() is None:
-        pytest.skip("no chromium here")
     jump = {"kind": "price_jump", "asset": "eth", "size": -0.35, "block": 20}
     market = Market(lively(shocks=[jump], measures={"losses": True}), rng=3)
     moments = run_noting(market, 60)
     save_run(market, tmp_path, summarise(market, 1.0, moments.noted))
     page = write_report(tmp_path, files=False).resolve().as_uri()
     told: list[str] = []
-    with chromium() as browser:
-        tab = browser.new_page()
+    with chromium.new_context() as context:
+        tab = context.new_page()
         tab.on("console", lambda message: told.append(message.text))
         tab.on("request", lambda request: told.append(request.url) if request.url != page else None)
         for media, scheme, width in (
