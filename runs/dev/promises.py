@@ -478,7 +478,7 @@ AUCTIONS_VARIED: Changes = {
     "English, keepers have ten times the cash": RICH,
     "English, keepers do not ration": {"agents.keepers.rations": 0.0},
     "English, keepers send 3 bids at once, not 16": {"agents.keepers.most": 3.0},
-    "English, Maker's own program alone starts them": {"agents.thrifty-starters.attention": 0.0},
+    "English, Maker's own program alone starts them": {"agents.starters.count": 1},
     "English, without the surge": CALM_GAS,
     "English, without the surge, half of the fall": CALM_GAS | SHALLOW,
     "English, without the surge, keepers have ten times the cash": CALM_GAS | RICH,

@@ -22,6 +22,8 @@ from sim import Market, Scenario
 PRICES = "px_2020-03_black_thursday_5m.csv"
 GAS = "gas_eth_crash_days_stablesims.csv"
 DAY, END = "2020-03-12", "2020-03-14T00:00:00Z"
+NO_LIMIT = 1e6
+"""Gwei for gas that nobody reaches."""
 DEAR = 100.0
 """Gwei from which gas is at its height: ten times an ordinary day's."""
 MAKER = "protocol.maker."
@@ -118,10 +120,9 @@ def table(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
     return "\n".join(lines)
 
 
-def _limit(median: float) -> dict[str, Any]:
-    """Of keepers' programs for gas, by its median, gwei."""
-    limit = {"distribution": "lognormal", "median": median, "sigma": 1.15}
-    return {"agents.keepers.most_gas": limit}
+def _limits(*gwei: float) -> dict[str, Any]:
+    """Of keepers' programs for gas, each as likely."""
+    return {"agents.keepers.most_gas": {"distribution": "choice", "values": list(gwei)}}
 
 
 def _cash(multiple: float) -> dict[str, Any]:
@@ -166,12 +167,16 @@ def _visitors() -> dict[str, dict[str, Any]]:
 
 def variations() -> dict[str, dict[str, Any]]:
     """What is changed, by what it is called in the table."""
-    starters = ("agents.starters.", "agents.thrifty-starters.")
     return {
         "as it ships": {},
-        "keepers' limit for gas, median: 22 gwei": _limit(22.0),
-        "keepers' limit for gas, median: 100 gwei": _limit(100.0),
-        "keepers' limit for gas, median: 300 gwei": _limit(300.0),
+        "keepers' limits for gas: not 7 gwei": _limits(70.0, 100.0, NO_LIMIT),
+        "keepers' limits for gas: not 70 gwei": _limits(7.0, 100.0, NO_LIMIT),
+        "keepers' limits for gas: not 100 gwei": _limits(7.0, 70.0, NO_LIMIT),
+        "keepers' limits for gas: nobody without": _limits(7.0, 70.0, 100.0),
+        "keepers' limits for gas: none": _limits(NO_LIMIT),
+        "keepers' limits for gas: any, around 70 gwei": {
+            "agents.keepers.most_gas": {"distribution": "lognormal", "median": 70.0, "sigma": 1.15}
+        },
         "a stuck order holds later ones for three hours": {"agents.keepers.patience": 900.0},
         "keepers: 4": {"agents.keepers.count": 4},
         "keepers: 36": {"agents.keepers.count": 36},
@@ -181,10 +186,14 @@ def variations() -> dict[str, dict[str, Any]]:
         "keepers do not ration": {"agents.keepers.rations": 0.0},
         "keepers trade in pools alone": {"agents.keepers.exchange": False},
         "keepers look in a tenth of blocks": {"agents.keepers.attention": 0.1},
-        "keepers start auctions, nobody else": {"agents.keepers.starts": 1.0}
-        | {f"{group}starts": 0.0 for group in starters},
+        "keepers start auctions, nobody else": {
+            "agents.keepers.starts": 1.0,
+            "agents.starters.starts": 0.0,
+        },
         "who starts pays 100 gwei at most": {"agents.starters.most_gas": 100.0},
-        "who starts pays any price for gas": {"agents.thrifty-starters.most_gas": 1e6},
+        "who starts pays any price for gas": {"agents.starters.most_gas": NO_LIMIT},
+        "one program starts auctions, not three": {"agents.starters.count": 1},
+        "ten programs start auctions": {"agents.starters.count": 10},
         **_visitors(),
         "owners never look": {"agents.owners.attention": 0.0, "agents.owners.alarm": 0.0},
         "owners do not go on until they are safe": {"agents.owners.resolve": 0.0},
