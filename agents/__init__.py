@@ -9,6 +9,7 @@ from agents.base import Behaviour, Column, MarketAgent
 from agents.coin_holder import CoinHolder
 from agents.cyclic_arbitrageur import CyclicArbitrageur
 from agents.depositor import Depositor
+from agents.governor import Governor
 from agents.hedged_provider import HedgedProvider
 from agents.insured_lender import InsuredLender
 from agents.just_in_time_provider import JustInTimeProvider
@@ -51,6 +52,7 @@ __all__ = [
     "Column",
     "CyclicArbitrageur",
     "Depositor",
+    "Governor",
     "HedgedProvider",
     "InsuredLender",
     "JustInTimeProvider",
@@ -91,6 +93,7 @@ register("band_borrower", BandBorrower)
 register("coin_holder", CoinHolder)
 register("cyclic_arbitrageur", CyclicArbitrageur)
 register("depositor", Depositor)
+register("governor", Governor)
 register("hedged_provider", HedgedProvider)
 register("insured_lender", InsuredLender)
 register("just_in_time_provider", JustInTimeProvider)

@@ -8,10 +8,11 @@ penalty, which is what it would lose if it were bitten, it buys collateral inste
 
 Nobody else can retire the coins, so this buying lifts a debt-backed coin above one in a crash
 (Klages-Mundt, Minca 2021), while new debt, which would bring it back, is what nobody wants then.
-Some sell it short: they draw coins to sell where these are dear, and buy them back when they are
-not. Where a coin brings more than its owner's ratio, which is never under the least that the
-protocol asks for, to draw it and to lock what it brings raises the ratio: everybody does that, and
-so a coin costs hardly more than that least ratio.
+A stability fee that has moved moves what it owes, if it has a `fee_response`. Some sell the coin
+short: they draw coins to sell where these are dear, and buy them back when they are not. Where a
+coin brings more than its owner's ratio, which is never under the least that the protocol asks for,
+to draw it and to lock what it brings raises the ratio: everybody does that, and so a coin costs
+hardly more than that least ratio.
 
 Who looks, looks by chance. One with `resolve` who has begun to save a vault goes on, order after
 order, until that is above its floor.
@@ -22,6 +23,7 @@ known before.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -58,6 +60,8 @@ GAS = 450_000.0
 """Of the dearest that it does: free, swap, wipe; for what it keeps to pay for it."""
 ROOM = 1.005
 """Ratio over the least that is left while coins are drawn, so that interest does not undo it."""
+LEAST_AIM = 1.01
+"""Least collateral over debt that anybody aims at."""
 LEAST_DRAW = 0.001
 """Least that is drawn at once, over what is locked."""
 LEAST_PART = 0.02
@@ -75,6 +79,19 @@ def aim_of(ratio, response, volatility_ratio):
     """
     leverage = target_leverage(ratio / (ratio - 1.0), response, volatility_ratio)
     return leverage / (leverage - 1.0)
+
+
+@kernel
+def aim_at_fee(aim, response, fee, usual):
+    """The same at another stability fee: dear debt is owed less, a ratio r grows as exp(k (f - u)).
+
+    Args:
+        aim: r, collateral over debt at the usual fee.
+        response: k, per unit of fee.
+        fee: f, per year.
+        usual: u, per year.
+    """
+    return max(aim * math.exp(response * (fee - usual)), LEAST_AIM)
 
 
 @kernel
@@ -330,6 +347,7 @@ def decide(w, me):
         if drawn >= (my.attention if calm else _chance(my)):
             continue
         aim = aim_of(my.ratio, my.volatility_response, restless)
+        aim = aim_at_fee(aim, my.fee_response, protocol.collaterals[k].fee, my.usual_fee)
         if not refuel(w, account, me.ident, GAS):
             continue
         if _act(w, me, i, my, (ink, owed, price), aim, coin_price):
@@ -352,7 +370,7 @@ class VaultOwner(Behaviour):
 
     columns: ClassVar[Mapping[str, Column]] = {
         "equity": Column("What it owns at the start", "numeraire", 10_000.0, 0.0),
-        "ratio": Column("Collateral over debt that it aims at", "multiple", 2.5, 1.01, 1e6),
+        "ratio": Column("Collateral over debt that it aims at", "multiple", 2.5, LEAST_AIM, 1e6),
         "floor": Column("Collateral over debt below which it acts", "multiple", 1.7, 1.0, 1e6),
         "band": Column("Ratio around the aim that it leaves alone", "share", 0.25, 0.0, 1.0),
         "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
@@ -360,6 +378,7 @@ class VaultOwner(Behaviour):
         "resolve": Column("The same once it has begun to save it", "share", 0.0, 0.0, 1.0),
         "premium": Column("Price of the coin over one that it sells it at", "share", 0.1, 0.0),
         "volatility_response": Column("How leverage shrinks", "per unit of ratio", 0.2, 0.0),
+        "fee_response": Column("How its aim grows with the fee", "per unit of fee", 0.0, 0.0),
         "step": Column("Most that it draws at once, over what it owns", "share", 0.25, 0.0, 10.0),
         "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.03, 0.0, 1.0),
         "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
@@ -367,6 +386,7 @@ class VaultOwner(Behaviour):
         "bump": BUMP,
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
         "alert": Column("Whether it is at work on saving its vault", "0 or 1", 0.0, state=True),
+        "usual_fee": Column("Stability fee when it began", "per year", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = VaultTargets
     start_order: ClassVar[int] = 1
@@ -440,5 +460,6 @@ def _open(market: Market, cohort: CohortTable) -> None:
             ledger.books, ledger.account(VENUE), int(agent), ledger.token(token), float(amount)
         )
     protocol.open_vaults(cohort.accounts(), name, ink, owed)
+    cohort.column("usual_fee")[:] = line.fee
     seller = VENUE if protocol.settings.mints is not None else HOLDERS
     ledger.mint(seller, coin, float(owed.sum()))

@@ -908,6 +908,24 @@ def ratio_of_line(w, me, k):
     return locked * price_of(w, me, k) / owed if owed > 0.0 else np.nan
 
 
+@inner
+def fee_of_line(w, me, k):
+    """Stability fee, which a vote may have changed."""
+    return me.collaterals[k].fee
+
+
+@inner
+def lot_of_line(w, me, k):
+    """Most that one auction sells."""
+    return me.collaterals[k].lot
+
+
+@inner
+def bid_duration_now(w, me):
+    """Time in which a bid may be outbid."""
+    return float(me.bid_duration)
+
+
 # Settings
 
 
@@ -1075,6 +1093,8 @@ class CDP(Protocol):
                 Measure("debt", _DEBT, "Owed against it", debt_of_line),
                 Measure("ratio", "times", "Collateral over debt, at its oracle", ratio_of_line),
                 Measure("rate", "coins", "Coins that a unit of debt stands for", "rate"),
+                Measure("fee", "per year", "Stability fee", fee_of_line),
+                Measure("lot", "token units", "Most that one auction sells", lot_of_line),
             ),
         )
     }
@@ -1119,6 +1139,7 @@ class CDP(Protocol):
         Measure("takings", "numeraire, since the start", "Of liquidators, gross", "takings"),
         Measure("dilution", "share", "Governance tokens minted", dilution),
         Measure("bought_back", "token units", "Governance tokens burnt", "bought_back"),
+        Measure("bid_duration", "blocks", "Time in which a bid may be outbid", bid_duration_now),
     )
     charts = (
         Chart("Debts and what is not covered", "coins", {"owed": "debt", "without a vault": "sin"}),
