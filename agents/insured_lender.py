@@ -25,6 +25,7 @@ from sim.codes import ALL, Kind
 from sim.compiled import inner, kernel
 from sim.fields import Names
 from sim.randomness import agent_uniform
+from sim.units import INTEREST_YEAR
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
@@ -70,7 +71,7 @@ def _insure(w, me, my, them, account, deposit, order):
     amount = min(amount, 0.98 * (most - sold))
     if not amount > 0.01 * deposit:
         return False
-    years = them.period * w.rules[0].seconds / lending.YEAR
+    years = them.period * w.rules[0].seconds / INTEREST_YEAR
     premium = cover.premium_of(amount, sold, most, them.low, them.high, years)
     token, p = me.places[TOKEN], me.places[COVER]
     if not premium <= w.books.balances[account, token]:

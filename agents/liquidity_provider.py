@@ -30,6 +30,7 @@ from sim.errors import ScenarioError
 from sim.measures import market_price
 from sim.names import HOLDERS
 from sim.randomness import agent_uniform, generator
+from sim.units import YEAR
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
@@ -52,7 +53,7 @@ def pool_stress(w, pool):
         for a in range(w.assets.size):
             asset = w.assets[a]
             if asset.token == pool.tokens[i]:
-                variance += asset.seen_variance * venue.YEAR / rules.seconds
+                variance += asset.seen_variance * YEAR / rules.seconds
                 ratio = max(ratio, venue.volatility_ratio(asset))
     return variance, ratio
 
@@ -187,7 +188,7 @@ def decide(w, me):
         worth = 2.0 * y * market_price(w, pool.tokens[1])
         if pool.kind != CONSTANT_PRODUCT:
             worth = 0.5 * worth + x * market_price(w, pool.tokens[0])
-        span = (chain.block - my.fees_at) * rules.seconds / venue.YEAR
+        span = (chain.block - my.fees_at) * rules.seconds / YEAR
         earned = (pool.fees - my.fees) / worth / span if span > 0.0 and worth > 0.0 else 0.0
         my.fees, my.fees_at = pool.fees, chain.block
         my.next = chain.block + int(my.review)

@@ -31,7 +31,7 @@ from sim.compiled import inner, kernel
 from sim.ledger import begin, exchange
 from sim.losses import bring
 from sim.tasks import tell
-from sim.venue import DAY
+from sim.units import DAY, YEAR
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
@@ -52,7 +52,7 @@ def volatility_of(asset, least, seconds):
         seconds: Of a block.
     """
     seen = max(asset.seen_variance, asset.normal_variance)
-    return max(math.sqrt(seen * venue.YEAR / seconds), least)
+    return max(math.sqrt(seen * YEAR / seconds), least)
 
 
 # Wide: the books, the venue and one of its makers.
@@ -76,7 +76,7 @@ def capital_of(books, assets, quotes, numeraire, account, first, number, my, sec
         asset = assets[quotes[q].asset]
         worth = books.balances[account, asset.token] * asset.price
         capital += worth
-        daily = volatility_of(asset, my.least_volatility, seconds) * math.sqrt(DAY / venue.YEAR)
+        daily = volatility_of(asset, my.least_volatility, seconds) * math.sqrt(DAY / YEAR)
         tied += my.margin * daily * worth
     return capital, max(capital - tied, 0.0)
 

@@ -41,7 +41,7 @@ from sim.clock import look, lookers
 from sim.codes import PREVIOUS, Kind
 from sim.compiled import inner, kernel
 from sim.measures import market_price
-from sim.venue import DAY
+from sim.units import DAY
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable

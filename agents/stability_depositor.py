@@ -34,10 +34,10 @@ from agents.tools import BUMP, best_place, gas_cost, going_bid, rebid, refuel
 from agents.trove_owner import TroveTargets, places_of
 from protocols import trove
 from protocols.interface import action_of
-from protocols.lending import YEAR
 from sim.clock import look, lookers
 from sim.compiled import inner, kernel, record_at
 from sim.measures import market_price
+from sim.units import INTEREST_YEAR
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
@@ -175,7 +175,11 @@ def decide(w, me):
         sent = _rescue(w, me, i, my, record, believed)
         if not sent:
             stay = staying(my.rate, my.horizon)
-            other = my.outside_yield * my.horizon * w.rules[0].seconds / YEAR + coin_price - 1.0
+            other = (
+                my.outside_yield * my.horizon * w.rules[0].seconds / INTEREST_YEAR
+                + coin_price
+                - 1.0
+            )
             if coins > 0.0 and stay + my.tolerance < other:
                 sent = _fetch(w, me, i, my, record, coins * (1.0 - 1e-9), gain)
             elif gain * price > my.harvest * my.stake:
@@ -228,4 +232,4 @@ class StabilityDepositor(Behaviour):
                 protocol.begin_deposit(int(row), float(stake))
         cohort.column("coins")[:] = cohort.column("stake")
         seconds = market.setup.block.seconds
-        cohort.column("rate")[:] = np.asarray(cohort.column("expected")) * seconds / YEAR
+        cohort.column("rate")[:] = np.asarray(cohort.column("expected")) * seconds / INTEREST_YEAR

@@ -29,7 +29,8 @@ from sim.compiled import inner
 from sim.ledger import begin, burn, mint, transfer
 from sim.losses import bring
 from sim.tasks import tell
-from sim.venue import YEAR, post_order, settle_order
+from sim.units import YEAR
+from sim.venue import post_order, settle_order
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable

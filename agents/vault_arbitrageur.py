@@ -52,7 +52,7 @@ from sim.codes import PREVIOUS
 from sim.compiled import inner, kernel, record_at
 from sim.errors import ScenarioError
 from sim.measures import market_price
-from sim.venue import YEAR
+from sim.units import YEAR
 
 if TYPE_CHECKING:
     from sim.scenario import AgentSettings, Scenario

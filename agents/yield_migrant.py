@@ -31,11 +31,11 @@ from agents.targets import Pools, Targets
 from agents.tools import gas_cost, going_bid, quote_at, refuel, trade_towards
 from protocols import amm
 from protocols.pool import CONSTANT_PRODUCT, position
-from sim import venue
 from sim.codes import ALL, Kind
 from sim.compiled import inner
 from sim.measures import market_price
 from sim.randomness import agent_uniform
+from sim.units import YEAR
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
@@ -282,7 +282,7 @@ def decide(w, me):
     if me.size == 0:
         return
     _see_yields(w, me, 1.0 - math.exp(-1.0 / me.rows[0].memory))
-    year = venue.YEAR / rules.seconds
+    year = YEAR / rules.seconds
     gas = rules.gas_cost[Kind.REMOVE_LIQUIDITY] + rules.gas_cost[Kind.ADD_LIQUIDITY]
     for i in range(me.size):
         my = me.rows[i]

@@ -41,7 +41,7 @@ from sim.distribution import MOST, NotNegative, Positive
 from sim.fields import Blocks, Names
 from sim.ledger import burn, mint, transfer
 from sim.names import HOLDERS
-from sim.venue import DAY
+from sim.units import DAY
 
 OWNER, AMOUNT, DUE, WAY = range(4)
 WIDTH = 4

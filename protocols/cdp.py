@@ -97,7 +97,7 @@ from sim.handles import Exposure
 from sim.ledger import DEBT, PLEDGE, burn, mint, seize, transfer
 from sim.measures import market_price
 from sim.names import HOLDERS, VENUE
-from sim.venue import YEAR
+from sim.units import YEAR
 
 ENGLISH, DUTCH, BONUS = range(3)
 """Manners of liquidation, in the order of the setting's words."""

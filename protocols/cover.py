@@ -53,6 +53,7 @@ from sim.errors import Problem
 from sim.fields import Names, Period, Share
 from sim.ledger import burn, mint, transfer
 from sim.names import HOLDERS
+from sim.units import INTEREST_YEAR
 
 AMOUNT, BEGINS, EXPIRES, KEPT, NOTICED, NOTICE = range(6)
 WIDTH = 6
@@ -192,7 +193,7 @@ def buy(w, me, call):
     if call.token_in != me.token or not call.amount > 0.0:
         return Reason.INVALID, 0.0
     _end(w, me, call.sender)
-    years = me.period * w.rules[0].seconds / lending.YEAR
+    years = me.period * w.rules[0].seconds / INTEREST_YEAR
     most, sold = capacity(w, me), read(w, me.sold)
     if not most > 0.0:
         return Reason.EMPTY_POOL, 0.0

@@ -55,10 +55,10 @@ from sim.errors import Problem
 from sim.fields import Names, Period, Share, reach
 from sim.ledger import burn, mint, transfer
 from sim.names import HOLDERS
+from sim.units import INTEREST_YEAR
 
 AMOUNT, DUE = range(2)
 WIDTH = 2
-YEAR = 365.0 * 86_400.0
 GRAIN = 1e-9
 """Of what is promised: rounding, and no cash."""
 
@@ -208,7 +208,7 @@ def value(w, me):
 def if_staying(w, me, leaving):
     """What a unit promised gets that stays, if a share of what is promised leaves now."""
     grown = 1.0 + me.earns
-    most = np.inf if me.mutual > 0 else 1.0 + me.rate * me.term * w.rules[0].seconds / YEAR
+    most = np.inf if me.mutual > 0 else 1.0 + me.rate * me.term * w.rules[0].seconds / INTEREST_YEAR
     has = ready(w, me)
     stuck = assets(w, me) - has  # invested, or lent and not there
     return waiting(leaving, has, stuck, liabilities(w, me), grown, me.salvage, most)
@@ -341,7 +341,8 @@ def go_on(w, me):
     """Take in what matures, owe interest, judge the books, and keep the liquid part."""
     _mature(w, me)
     if read(w, me.failed) == 0.0 and me.rate > 0.0:
-        write(w, me.promised, read(w, me.promised) * (1.0 + me.rate * w.rules[0].seconds / YEAR))
+        years = w.rules[0].seconds / INTEREST_YEAR
+        write(w, me.promised, read(w, me.promised) * (1.0 + me.rate * years))
     _judge(w, me)
     if read(w, me.failed) > 0.0 or read(w, me.suspended) > 0.0 or me.mutual > 0:
         return

@@ -45,9 +45,7 @@ from sim.codes import ALL, Reason
 from sim.compiled import inner, kernel
 from sim.handles import Exposure, Handle
 from sim.ledger import DUST, Ledger, LedgerError, begin, burn, mint, seize, store, transfer
-
-YEAR = 365.0 * 86_400.0
-"""Seconds of a year, as interest rates count it."""
+from sim.units import INTEREST_YEAR
 
 MARKET = np.dtype(
     [
@@ -811,7 +809,7 @@ def accrue(books, market, reserves, seconds):
     the treasury as new receipts and the rest into the depositors' index. What was given
     to the market's account goes to the treasury, too.
     """
-    dt = seconds / YEAR
+    dt = seconds / INTEREST_YEAR
     for r in range(market.first, market.first + market.size):
         reserve = reserves[r]
         _take_gift(books, market, reserve)

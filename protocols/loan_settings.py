@@ -24,14 +24,13 @@ from sim.fields import (
     named_in,
     reach,
 )
+from sim.units import INTEREST_YEAR
 
 if TYPE_CHECKING:
     from sim.scenario import AgentSettings, Content
 
 MOST_LOG_DEBT = 200.0
 """How far the log of a debt may grow in a run; an exponent above 709 is no number."""
-YEAR = 365.0 * 86_400.0
-"""Seconds of a year, as interest counts it."""
 
 
 class ReserveSettings(Table):
@@ -308,7 +307,7 @@ def _check_reserve(
     rates = {name: getattr(r, name) for name in ("base_rate", "slope1", "slope2")}
     if r.curve == "adaptive":  # at most twice a year's debt at the target (`lending.adapted`)
         rates = {"steepness": 2.0 * r.steepness}
-    if s.blocks * math.log1p(sum(rates.values()) * s.block.seconds / YEAR) > MOST_LOG_DEBT:
+    if s.blocks * math.log1p(sum(rates.values()) * s.block.seconds / INTEREST_YEAR) > MOST_LOG_DEBT:
         most = max(rates, key=lambda name: rates[name])
         text = f"{rates[most]:g} takes debts beyond exp({MOST_LOG_DEBT:g}) in {s.blocks:,} blocks"
         found.append((f"{field}.{most}", f"{text}; lower it, or blocks"))

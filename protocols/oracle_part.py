@@ -22,7 +22,7 @@ from sim.ledger import Ledger
 from sim.mechanisms import Restore, all_of, set_now
 from sim.parts import Part, register_part
 from sim.registry import register_strike
-from sim.venue import YEAR
+from sim.units import YEAR
 
 if TYPE_CHECKING:
     from sim.market import Market

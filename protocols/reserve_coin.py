@@ -51,7 +51,7 @@ from sim.fields import Fee, Name, Names, Share, Switch, reach
 from sim.ledger import burn, mint, transfer
 from sim.names import HOLDERS
 from sim.randomness import generator
-from sim.venue import DAY
+from sim.units import DAY
 
 WEEK = 7.0 * DAY
 """Seconds."""

@@ -41,8 +41,7 @@ from sim.errors import Problem
 from sim.fields import Names, Share, reach
 from sim.ledger import burn, mint, transfer
 from sim.names import HOLDERS
-
-YEAR = 365.0 * 86_400.0
+from sim.units import INTEREST_YEAR
 
 
 @inner
@@ -126,7 +125,7 @@ def go_on(w, me):
     pooled, has = read(w, me.pooled), cash(w, me) + lent(w, me)
     if w.books.supply[me.share] > 0.0:
         if me.promised == me.promised:
-            grown = pooled * (1.0 + me.promised * w.rules[0].seconds / YEAR)
+            grown = pooled * (1.0 + me.promised * w.rules[0].seconds / INTEREST_YEAR)
             pooled = min(grown, has)
         else:
             pooled = has

@@ -61,6 +61,7 @@ from sim.errors import ScenarioError
 from sim.fields import Names, reach
 from sim.ledger import DEBT, burn, mint, overflowed, transfer
 from sim.names import HOLDERS
+from sim.units import INTEREST_YEAR
 
 BANDS = 800
 """Bands that there are."""
@@ -70,7 +71,6 @@ X, Y, SHARES = range(3)
 FIRST, COUNT, OWNER_AT, SHARE = range(4)
 WIDTH = 3 + MOST_BANDS
 """Numbers of an account: its first band, how many it has, its place among owners, its shares."""
-YEAR = 365.0 * 86_400.0
 
 
 @kernel
@@ -495,7 +495,7 @@ def accrue(w, me):
     """Charge a block's interest; outside holders get it as coins."""
     before = read(w, me.index)
     owed = w.books.supply[me.debt] * before
-    more = rate_now(w, me) * w.rules[0].seconds / YEAR
+    more = rate_now(w, me) * w.rules[0].seconds / INTEREST_YEAR
     if owed > 0.0 and more > 0.0:
         write(w, me.index, before * (1.0 + more))
         mint(w.books, me.holders, me.coin, owed * more)

@@ -44,13 +44,12 @@ from sim.errors import Problem
 from sim.fields import Blocks, Names, Share, reach
 from sim.ledger import burn, mint, transfer
 from sim.names import HOLDERS
-from sim.venue import DAY
+from sim.units import DAY, INTEREST_YEAR
 
 OWNER, AMOUNT, CUT, SINCE = range(4)
 WIDTH = 4
 AT_ONCE = 200
 """Requests that one block meets at most."""
-YEAR = 365.0 * DAY
 
 
 @inner
@@ -146,7 +145,7 @@ def _left(w, me, row):
 def go_on(w, me):
     """Earn rewards, and meet requests that are due."""
     seconds = w.rules[0].seconds
-    earned = w.books.balances[me.account, me.asset] * me.rewards * seconds / YEAR
+    earned = w.books.balances[me.account, me.asset] * me.rewards * seconds / INTEREST_YEAR
     if earned > 0.0 and w.books.supply[me.share] > 0.0:
         mint(w.books, me.account, me.asset, earned * (1.0 - me.fee))
         mint(w.books, me.holders, me.asset, earned * me.fee)

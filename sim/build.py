@@ -29,6 +29,7 @@ from sim.prices import read_prices
 from sim.randomness import generator, normal_quantile, stream_key, stream_keys
 from sim.records import ASKED, CALL, CHAIN, COHORT, RECEIPT, ROUTE, RULES, SENDER, UNDER_WAY
 from sim.tasks import address_tasks, no_tasks
+from sim.units import YEAR
 from sim.venue import ASSET, QUOTE, bridge
 from sim.world import World
 
@@ -230,7 +231,7 @@ def _assets(
     """The venue's assets, the factor of their correlation, and replayed log prices."""
     names = list(s.venue.assets)
     assets = np.zeros(len(names), ASSET)
-    dt = s.block.seconds / venue.YEAR
+    dt = s.block.seconds / YEAR
     paths = _paths(s, seed)
     for i, (name, a) in enumerate(s.venue.assets.items()):
         r = assets[i]
@@ -309,7 +310,7 @@ def _paths(s: Scenario, seed: int) -> dict[str, npt.NDArray[np.float64]]:
     for name, a in s.venue.assets.items():
         if a.process == "bridge":
             times, prices, volatilities = s.bridge_points(name)
-            sigmas = volatilities * math.sqrt(s.block.seconds / venue.YEAR)
+            sigmas = volatilities * math.sqrt(s.block.seconds / YEAR)
             rng = generator(seed, f"bridge:{name}")
             paths[name] = bridge(times, prices, sigmas, s.blocks, rng)
     return paths

@@ -26,6 +26,7 @@ from sim.compiled import address_of, ask_entry, ask_protocol, call_of, inner, ke
 from sim.ledger import column_sums
 from sim.registry import register_measures, sections
 from sim.tasks import Stage, run_stage
+from sim.units import YEAR
 
 if TYPE_CHECKING:
     from sim.market import Market
@@ -245,7 +246,7 @@ def venue_measure(w, n):
             if w.quotes[q].asset == w.measures[n].a:
                 units += w.quotes[q].units
         return units * venue.ONE_PER_CENT * asset.price
-    return math.sqrt(asset.seen_variance * venue.YEAR / w.rules[0].seconds)
+    return math.sqrt(asset.seen_variance * YEAR / w.rules[0].seconds)
 
 
 @inner

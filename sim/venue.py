@@ -37,10 +37,6 @@ from sim.registry import register_call
 from sim.tasks import end_call
 
 ONE_PER_CENT = math.log(1.01)
-DAY = 86_400.0
-"""Seconds."""
-YEAR = 365.25 * DAY
-"""Seconds of a year, as volatilities and drifts count it."""
 FARTHEST = 300.0
 """Log price, up or down, at which a process stands still: beyond lie no floats but 0 and inf."""
 

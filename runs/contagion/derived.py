@@ -24,7 +24,8 @@ from runs.contagion.sales import fire_sales
 from sim.balance_sheets import Entities, read_entities
 from sim.build import underlying
 from sim.names import VENUE
-from sim.venue import ONE_PER_CENT, YEAR
+from sim.units import YEAR
+from sim.venue import ONE_PER_CENT
 
 if TYPE_CHECKING:
     from sim.market import Market

@@ -165,6 +165,13 @@ def _visitors() -> dict[str, dict[str, Any]]:
     return found
 
 
+def _votes(hours: float) -> dict[str, Any]:
+    """Holders of the governance token whose votes take effect after so many hours."""
+    delay = hours * 3600.0 / Scenario.load("black_thursday").block.seconds
+    council = {"kind": "governor", "count": 1, "protocol": "maker", "delay": delay, "rest": delay}
+    return {"agents.council": council | {"wallet": {"eth": 1.0}}}
+
+
 def variations() -> dict[str, dict[str, Any]]:
     """What is changed, by what it is called in the table."""
     return {
@@ -205,6 +212,9 @@ def variations() -> dict[str, dict[str, Any]]:
             .model_dump(exclude_none=True)
         },
         "owners: 1,500, who owe half": {"agents.owners.count": 1500},
+        "votes that take effect after an hour": _votes(1.0),
+        "votes that take effect after six hours": _votes(6.0),
+        "votes that take effect after a day": _votes(24.0),
         "arbitrageurs: four times as many": {
             "agents.arbitrageurs.count": 4
             * Scenario.load("black_thursday").agents["arbitrageurs"].count

@@ -12,6 +12,7 @@ from sim.fields import time_in_blocks
 from sim.scenario.content import Content
 from sim.scenario.shocks import PriceJump
 from sim.scenario.venue import AssetSettings
+from sim.units import YEAR
 
 MOST_RECORDED = 10_000_000
 """Blocks of a run that follows a path laid out beforehand; each is a place in memory."""
@@ -22,8 +23,6 @@ MOST_JUMPS = 100.0
 """Expected in a block."""
 MOST_REVERSION = 36.0
 """Of a price or a variance, a block: exp(-36) is the last of the way that a float can see."""
-YEAR = 365.25 * 86_400.0
-"""Seconds of a year, as the venue counts it."""
 
 
 def check_venue(s: Content) -> list[Problem]:

@@ -15,7 +15,7 @@ from protocols.cdp import CDP, CDPSettings, growth
 from sim import Market, Scenario
 from sim.codes import ALL
 from sim.errors import ScenarioError
-from sim.venue import YEAR
+from sim.units import YEAR
 
 Make = Callable[..., Scenario]
 EVERYTHING = ("lock", "free", "draw", "wipe", "bite", "bid", "settle", "restart", "take")

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from agents import MarketAgent
 from protocols.cover import claimable, cover_for, premium_of
-from protocols.lending import YEAR
 from sim import Market, Scenario
 from sim.codes import ALL
 from sim.errors import ScenarioError
+from sim.units import INTEREST_YEAR
 
 Make = Callable[..., Scenario]
 FUND: dict[str, Any] = {
@@ -84,7 +84,7 @@ def test_a_policy_pays_what_a_unit_has_lost_less_the_deductible(small: Make) -> 
     market.run(6)
     fund: Any = market.protocols["fund"]
     covered = fund.value("sold")
-    years = 100 * market.setup.block.seconds / YEAR
+    years = 100 * market.setup.block.seconds / INTEREST_YEAR
     assert covered == pytest.approx(cover_for(1e-4, 0.0, 1000.0, 0.02, 0.2, years))
     kept = fail(market)
     assert 0.0 < kept < 0.999

@@ -15,7 +15,8 @@ from agents import MarketAgent
 from sim import Market, Scenario
 from sim.ledger import Ledger
 from sim.randomness import stream_key
-from sim.venue import ASSET, ASSET_SLOTS, YEAR, bridge, foresee, move, poisson, step_of
+from sim.units import YEAR
+from sim.venue import ASSET, ASSET_SLOTS, bridge, foresee, move, poisson, step_of
 
 
 def path(small: Callable[..., Scenario], blocks: int, seed: int = 1, **asset: Any) -> np.ndarray:
