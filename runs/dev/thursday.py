@@ -24,6 +24,8 @@ GAS = "gas_eth_crash_days_stablesims.csv"
 DAY, END = "2020-03-12", "2020-03-14T00:00:00Z"
 NO_LIMIT = 1e6
 """Gwei for gas that nobody reaches."""
+KEEPERS, KEEPERS_TOLD = (-1, 1, 2, 3, 12), ("0 or 1", "2", "3", "4 or more")
+"""Keepers without a limit, in groups, and what these are called."""
 DEAR = 100.0
 """Gwei from which gas is at its height: ten times an ordinary day's."""
 MAKER = "protocol.maker."
@@ -78,7 +80,13 @@ def figures(market: Market) -> dict[str, float]:
         "bad_debt": bad,
         "bad_debt_share": bad / market.ledger.supply("dai"),
         "debt_change": float(last[f"{MAKER}debt"] / frame[f"{MAKER}debt"].iloc[0] - 1.0),
+        **{f"free_{group}": _without_limit(market, group) for group in ("keepers", "starters")},
     }
+
+
+def _without_limit(market: Market, group: str) -> int:
+    """How many of a group pay any price for gas."""
+    return int((np.asarray(market.cohorts[group].column("most_gas")) >= NO_LIMIT).sum())
 
 
 ROWS = (
@@ -117,6 +125,28 @@ def table(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
             numbers = [f"{value:,.{digits}f}" for value in (x.mean(), x.min(), x.max())]
             cells.append(f"{numbers[0]} ({numbers[1]} to {numbers[2]})")
         lines.append(f"| {label} | " + " | ".join([*cells, happened]) + " |")
+    return "\n".join(lines)
+
+
+def by_draws(runs: Sequence[Mapping[str, float]]) -> str:
+    """Means by how many start and how many bid at any price for gas, as Markdown.
+
+    A cell has the share won for nothing and bad debt over the dai that are out, in per cent, and
+    how many runs these are of.
+    """
+    frame = pd.DataFrame(runs)
+    bidders = pd.cut(frame["free_keepers"], KEEPERS, labels=list(KEEPERS_TOLD))
+    heads = " | ".join(f"{told} bid so" for told in KEEPERS_TOLD)
+    lines = [f"| start at any price | {heads} |"]
+    lines.append("|---|" + "---:|" * len(KEEPERS_TOLD))
+    for starters in sorted(frame["free_starters"].unique()):
+        cells = []
+        for told in KEEPERS_TOLD:
+            some = frame[(frame["free_starters"] == starters) & (bidders == told)]
+            shares = [100.0 * some[key].mean() for key in ("zero_bid_share", "bad_debt_share")]
+            text = f"{shares[0]:.0f}, {shares[1]:.1f} ({len(some)})"
+            cells.append(text if len(some) else "-")
+        lines.append(f"| {starters:g} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -271,6 +301,7 @@ def main() -> None:
     parser.add_argument(
         "--varied", type=int, default=0, help="seeds of runs with one thing changed"
     )
+    parser.add_argument("--drawn", type=int, default=0, help="seeds of the table by what was drawn")
     parser.add_argument("--out", type=Path, help="Markdown file to write")
     options = parser.parse_args()
     record = recorded(options.prices, options.gas)
@@ -284,6 +315,8 @@ def main() -> None:
     if options.varied:
         changed = {name: record.override(changes) for name, changes in variations().items()}
         text += "\n" + hangs(run_all(changed, options.varied)) + "\n"
+    if options.drawn:
+        text += "\n" + by_draws(run_all({"drawn": record}, options.drawn)["drawn"]) + "\n"
     print(text)
     if options.out is not None:
         write_whole(options.out, lambda path: path.write_text(text, encoding="utf-8"))

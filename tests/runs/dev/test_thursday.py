@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from runs.dev.thursday import MAKER, ROWS, figures, hangs, recorded, table, variations
+from runs.dev.thursday import (
+    MAKER,
+    ROWS,
+    by_draws,
+    figures,
+    hangs,
+    recorded,
+    table,
+    variations,
+)
 from sim import Market, Scenario
 
 
@@ -39,6 +48,9 @@ def test_figures_are_read_off_the_measures() -> None:
     assert told["liquidations"] == last[f"{MAKER}settled"] == 0.0
     assert told["dai_high"] >= told["dai_low"] > 0.9
     assert told["bad_debt_share"] == 0.0
+    limits = market.cohorts["keepers"].column("most_gas")
+    assert set(limits) <= {7.0, 70.0, 100.0, 1e6} and 0 <= told["free_starters"] <= 3
+    assert told["free_keepers"] == (limits == 1e6).sum()
     market.close()
 
 
@@ -52,3 +64,14 @@ def test_a_line_for_each_change_with_its_standard_error() -> None:
     runs = [{key: float(n) for key, *_ in ROWS} for n in (1, 3)]
     text = hangs({"as it ships": runs, "once": runs[:1]})
     assert "| as it ships | 200.0 ± 100.0 |" in text and "| once | 100.0 ± nan |" in text
+
+
+def test_runs_are_told_apart_by_who_pays_any_price_for_gas() -> None:
+    drawn = ((0, 0, 0.2), (1, 0, 0.4), (2, 0, 0.8), (7, 2, 1.0))
+    runs = [
+        {"free_keepers": k, "free_starters": s, "zero_bid_share": x, "bad_debt_share": x / 10.0}
+        for k, s, x in drawn
+    ]
+    lines = by_draws(runs).splitlines()
+    assert lines[2] == "| 0 | 30, 3.0 (2) | 80, 8.0 (1) | - | - |"
+    assert lines[3] == "| 2 | - | - | - | 100, 10.0 (1) |"
