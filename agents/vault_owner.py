@@ -8,11 +8,13 @@ penalty, which is what it would lose if it were bitten, it buys collateral inste
 
 Nobody else can retire the coins, so this buying lifts a debt-backed coin above one in a crash
 (Klages-Mundt, Minca 2021), while new debt, which would bring it back, is what nobody wants then.
-A stability fee that has moved moves what it owes, if it has a `fee_response`. Some sell the coin
-short: they draw coins to sell where these are dear, and buy them back when they are not. Where a
-coin brings more than its owner's ratio, which is never under the least that the protocol asks for,
-to draw it and to lock what it brings raises the ratio: everybody does that, and so a coin costs
-hardly more than that least ratio.
+Debt costs the stability fee, and what a coin is short of one when it is drawn: who has a
+`cost_response` owes less where that is dear, and buys back a coin that is cheap, which is what
+holds it near one from below (Kozhan, Viswanath-Natraj 2021). Some sell the coin short: they draw
+coins to sell where these are dear, and buy them back when they are not. Where a coin brings more
+than its owner's ratio, which is never under the least that the protocol asks for, to draw it and to
+lock what it brings raises the ratio: everybody does that, and so a coin costs hardly more than that
+least ratio.
 
 Who looks, looks by chance. One with `resolve` who has begun to save a vault goes on, order after
 order, until that is above its floor.
@@ -46,6 +48,7 @@ from sim.fields import Names
 from sim.ledger import begin, transfer
 from sim.measures import market_price
 from sim.names import HOLDERS, VENUE
+from sim.units import DAY, YEAR
 
 if TYPE_CHECKING:
     from sim.cohort import CohortTable
@@ -60,6 +63,7 @@ GAS = 450_000.0
 """Of the dearest that it does: free, swap, wipe; for what it keeps to pay for it."""
 ROOM = 1.005
 """Ratio over the least that is left while coins are drawn, so that interest does not undo it."""
+DAYS = YEAR / DAY
 LEAST_AIM = 1.01
 """Least collateral over debt that anybody aims at."""
 LEAST_DRAW = 0.001
@@ -82,16 +86,30 @@ def aim_of(ratio, response, volatility_ratio):
 
 
 @kernel
-def aim_at_fee(aim, response, fee, usual):
-    """The same at another stability fee: dear debt is owed less, a ratio r grows as exp(k (f - u)).
+def cost_of_debt(fee, price, years):
+    """What a coin that is drawn now costs a year: f + (1 - p) / T.
+
+    It brings what it trades at, and is bought back at one.
 
     Args:
-        aim: r, collateral over debt at the usual fee.
-        response: k, per unit of fee.
-        fee: f, per year.
+        fee: f, stability fee, per year.
+        price: p, of the coin.
+        years: T, until it is expected at one.
+    """
+    return fee + (1.0 - price) / years
+
+
+@kernel
+def aim_at_cost(aim, response, cost, usual):
+    """Its aim where debt costs more or less than it used to: r exp(k (c - u)), above one.
+
+    Args:
+        aim: r, collateral over debt at the usual cost.
+        response: k, per unit of cost.
+        cost: c, per year.
         usual: u, per year.
     """
-    return max(aim * math.exp(response * (fee - usual)), LEAST_AIM)
+    return max(aim * math.exp(response * (cost - usual)), LEAST_AIM)
 
 
 @kernel
@@ -347,7 +365,8 @@ def decide(w, me):
         if drawn >= (my.attention if calm else _chance(my)):
             continue
         aim = aim_of(my.ratio, my.volatility_response, restless)
-        aim = aim_at_fee(aim, my.fee_response, protocol.collaterals[k].fee, my.usual_fee)
+        cost = cost_of_debt(protocol.collaterals[k].fee, coin_price, my.horizon / DAYS)
+        aim = aim_at_cost(aim, my.cost_response, cost, my.usual_cost)
         if not refuel(w, account, me.ident, GAS):
             continue
         if _act(w, me, i, my, (ink, owed, price), aim, coin_price):
@@ -378,7 +397,8 @@ class VaultOwner(Behaviour):
         "resolve": Column("The same once it has begun to save it", "share", 0.0, 0.0, 1.0),
         "premium": Column("Price of the coin over one that it sells it at", "share", 0.1, 0.0),
         "volatility_response": Column("How leverage shrinks", "per unit of ratio", 0.2, 0.0),
-        "fee_response": Column("How its aim grows with the fee", "per unit of fee", 0.0, 0.0),
+        "cost_response": Column("How its aim grows with what debt costs", "years", 0.0, 0.0, 1e3),
+        "horizon": Column("Time until it expects the coin at one", "days", 90.0, 1.0, 1e5),
         "step": Column("Most that it draws at once, over what it owns", "share", 0.25, 0.0, 10.0),
         "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.03, 0.0, 1.0),
         "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
@@ -386,7 +406,7 @@ class VaultOwner(Behaviour):
         "bump": BUMP,
         "busy": Column("Block until which it waits", "block", 0.0, state=True),
         "alert": Column("Whether it is at work on saving its vault", "0 or 1", 0.0, state=True),
-        "usual_fee": Column("Stability fee when it began", "per year", 0.0, state=True),
+        "usual_cost": Column("Cost of debt when it began", "per year", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = VaultTargets
     start_order: ClassVar[int] = 1
@@ -460,6 +480,6 @@ def _open(market: Market, cohort: CohortTable) -> None:
             ledger.books, ledger.account(VENUE), int(agent), ledger.token(token), float(amount)
         )
     protocol.open_vaults(cohort.accounts(), name, ink, owed)
-    cohort.column("usual_fee")[:] = line.fee
+    cohort.column("usual_cost")[:] = line.fee
     seller = VENUE if protocol.settings.mints is not None else HOLDERS
     ledger.mint(seller, coin, float(owed.sum()))

@@ -146,7 +146,13 @@ def test_a_stricter_ratio_makes_vaults_unsafe(small: Make) -> None:
 
 def test_owners_owe_less_where_the_fee_is_dear(small: Make) -> None:
     def owed(response: float, price: float) -> float:
-        owner = {"attention": 1.0, "band": 0.01, "slippage": 0.2, "fee_response": response}
+        owner = {
+            "attention": 1.0,
+            "band": 0.01,
+            "slippage": 0.2,
+            "cost_response": response,
+            "horizon": 1e5,
+        }
         market = governed(small, price, {"step": 0.1, "band": 0.005, "rest": 1000.0}, owner=owner)
         before = market.protocols["maker"].vault("owners-0", "ether")[1]  # type: ignore[attr-defined]
         market.run(40)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.vault_owner import aim_of, sale_to_ratio
+from agents.vault_owner import aim_at_cost, aim_of, cost_of_debt, sale_to_ratio
 from sim import Market, Scenario
 from sim.errors import ScenarioError
 
@@ -193,3 +193,38 @@ def test_a_ceiling_and_a_collateral_that_is_not_taken_are_told(small: Make) -> N
         owned(small, {}, maker={"ceiling": 100.0})
     with pytest.raises(ScenarioError, match="takes no usdc; it takes eth"):
         owned(small, {"collateral": "usdc"})
+
+
+@pytest.mark.parametrize(("price", "wanted"), [(0.97, "wipe"), (1.03, "draw")])
+def test_who_minds_what_debt_costs_moves_the_coin_towards_one(
+    small: Make, price: float, wanted: str
+) -> None:
+    group = {
+        "band": 0.05,
+        "premium": 0.5,
+        "slippage": 0.2,
+        "wallet": {"usdc": 1e5},
+        "horizon": 90.0,
+    }
+    coin = {"venue": {"assets": {"dai": DAI | {"price": price}}}}
+    still = owned(small, group, **coin).run(30)
+    assert still.receipts().empty and still.price("dai") == price
+    market = owned(small, group | {"cost_response": 3.0}, **coin).run(30)
+    assert wanted in kinds(market)
+    assert abs(market.price("dai") - 1.0) < abs(price - 1.0)
+
+
+@given(
+    fee=st.floats(0.0, 10.0), price=st.floats(0.0, 10.0), years=st.floats(0.01, 100.0),
+    response=st.floats(0.0, 10.0), aim=st.floats(1.02, 100.0),
+)  # fmt: skip
+def test_dear_debt_is_owed_less(
+    fee: float, price: float, years: float, response: float, aim: float
+) -> None:
+    assert cost_of_debt(fee, 1.0, years) == fee
+    assert (cost_of_debt(fee, price, years) >= fee) == (price <= 1.0 or (1.0 - price) / years == 0)
+    assert aim_at_cost(aim, response, fee, fee) == aim
+    assert aim_at_cost(aim, 0.0, fee, 0.0) == aim
+    assert (
+        1.01 <= aim_at_cost(aim, response, 0.0, fee) <= aim <= aim_at_cost(aim, response, fee, 0.0)
+    )
