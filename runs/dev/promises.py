@@ -556,6 +556,38 @@ VARIED: dict[str, Changes] = {
         },
     },
 }
+GOVERNED: Changes = {
+    "as it ships": {},
+    "owners do not mind what debt costs": {"agents.owners.cost_response": 0.0},
+    "owners mind it half as much": {"agents.owners.cost_response": 1.8},
+    "owners mind it twice as much": {"agents.owners.cost_response": 7.2},
+    "they expect it at one in a month": {"agents.owners.horizon": 30.0},
+    "they expect it at one in a year": {"agents.owners.horizon": 365.0},
+    "a pool of half the size": {
+        "pools.coin-usdc.reserves": dict.fromkeys(("maker-coin", "usdc"), 2_500_000.0)
+    },
+    "a pool of twice the size": {
+        "pools.coin-usdc.reserves": dict.fromkeys(("maker-coin", "usdc"), 10_000_000.0)
+    },
+    "nobody rebalances": {"agents.portfolios.attention": 0.0},
+    "four times the arbitrageurs": {"agents.arbitrageurs.count": 24},
+    "owners look twice as often": {
+        "agents.owners.attention": {
+            "distribution": "lognormal",
+            "median": 0.006,
+            "sigma": 1.0,
+            "at_most": 0.2,
+        }
+    },
+    "votes bear one per cent": {"agents.voters.band": 0.01},
+    "votes look at the mean of a day": {"agents.voters.memory": 144.0},
+    "ether does not move": {"venue.assets.eth.process": "constant"},
+}
+VARIED["governed_peg"] = GOVERNED | {
+    f"{name}, nobody votes": changes | {"agents.voters.step": 0.0}
+    for name, changes in GOVERNED.items()
+    if not name.startswith("votes")
+}
 OUTCOMES: Mapping[str, Mapping[str, Callable[[pd.DataFrame], float]]] = {
     "auctions": {
         "liquidated, millions": lambda f: float(f["protocol.maker.liquidated"].iloc[-1]) / 1e6,
@@ -580,6 +612,13 @@ OUTCOMES: Mapping[str, Mapping[str, Callable[[pd.DataFrame], float]]] = {
             (f["protocol.maker.debt"].iloc[0] - f["protocol.maker.debt"].iloc[-1]) / 1e6
         ),
         "liquidated, millions": lambda f: float(f["protocol.maker.liquidated"].iloc[-1]) / 1e6,
+    },
+    "governed_peg": {
+        "distance from one, %": lambda f: (
+            100.0 * float(np.sqrt(((f["pool.coin-usdc.price"] - 1.0) ** 2).mean()))
+        ),
+        "lowest price": lambda f: float(f["pool.coin-usdc.price"].min()),
+        "highest fee, %": lambda f: 100.0 * float(f["protocol.maker.fee.ether"].max()),
     },
     "death_spiral": {
         "price at the end": lambda f: float(f["protocol.terra.price"].iloc[-1]),
