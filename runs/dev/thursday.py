@@ -150,6 +150,36 @@ def by_draws(runs: Sequence[Mapping[str, float]]) -> str:
     return "\n".join(lines)
 
 
+BARS = {
+    "zero_bid_share_dear": (0.1, 0.6),
+    "bad_debt_share": (0.01, 0.08),
+    "dai_low": (0.98, np.inf),
+}
+"""Between which a figure was to be, before anything was run."""
+
+
+def overall(runs: Sequence[Mapping[str, float]]) -> str:
+    """Mean with its standard error, median, and how many runs lie within the bars, as Markdown."""
+    frame = pd.DataFrame(runs)
+    rows = {key: (label, scale, digits) for key, label, scale, digits, _ in ROWS}
+    lines = ["| | mean | median | middle half | asked for | runs within |", "|---|" + "---:|" * 5]
+    for key, (low, high) in BARS.items():
+        label, scale, digits = rows[key]
+        x = frame[key].dropna().to_numpy(dtype=float) * scale
+        low, high = low * scale, high * scale
+        first, third = np.quantile(x, [0.25, 0.75])
+        asked = f"{low:g} to {high:g}" if high < np.inf else f"from {low:g}"
+        cells = [
+            f"{x.mean():.{digits}f} ± {x.std(ddof=1) / np.sqrt(x.size):.{digits}f}",
+            f"{np.median(x):.{digits}f}",
+            f"{first:.{digits}f} to {third:.{digits}f}",
+            asked,
+            f"{int(((low <= x) & (x <= high)).sum())} of {x.size}",
+        ]
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def _limits(*gwei: float) -> dict[str, Any]:
     """Of keepers' programs for gas, each as likely."""
     return {"agents.keepers.most_gas": {"distribution": "choice", "values": list(gwei)}}
@@ -316,7 +346,8 @@ def main() -> None:
         changed = {name: record.override(changes) for name, changes in variations().items()}
         text += "\n" + hangs(run_all(changed, options.varied)) + "\n"
     if options.drawn:
-        text += "\n" + by_draws(run_all({"drawn": record}, options.drawn)["drawn"]) + "\n"
+        drawn = run_all({"drawn": record}, options.drawn)["drawn"]
+        text += "\n" + overall(drawn) + "\n\n" + by_draws(drawn) + "\n"
     print(text)
     if options.out is not None:
         write_whole(options.out, lambda path: path.write_text(text, encoding="utf-8"))

@@ -12,6 +12,7 @@ from runs.dev.thursday import (
     by_draws,
     figures,
     hangs,
+    overall,
     recorded,
     table,
     variations,
@@ -75,3 +76,13 @@ def test_runs_are_told_apart_by_who_pays_any_price_for_gas() -> None:
     lines = by_draws(runs).splitlines()
     assert lines[2] == "| 0 | 30, 3.0 (2) | 80, 8.0 (1) | - | - |"
     assert lines[3] == "| 2 | - | - | - | 100, 10.0 (1) |"
+
+
+def test_runs_within_what_was_asked_for_are_counted() -> None:
+    shares = (0.02, 0.04, 0.12, float("nan"))
+    runs = [{"zero_bid_share_dear": x, "bad_debt_share": x, "dai_low": 1.0 - x} for x in shares]
+    lines = overall(runs).splitlines()
+    assert len(lines) == 5
+    assert lines[2].endswith("| 6.0 ± 3.1 | 4.0 | 3.0 to 8.0 | 10 to 60 | 1 of 3 |")
+    assert lines[3].endswith("| 6.00 ± 3.06 | 4.00 | 3.00 to 8.00 | 1 to 8 | 2 of 3 |")
+    assert lines[4].endswith("| from 0.98 | 1 of 3 |")
