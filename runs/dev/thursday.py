@@ -225,11 +225,14 @@ def _visitors() -> dict[str, dict[str, Any]]:
     return found
 
 
-def _votes(hours: float) -> dict[str, Any]:
-    """Holders of the governance token whose votes take effect after so many hours."""
+def _votes(hours: float, **columns: float) -> dict[str, Any]:
+    """Holders of the governance token whose votes take effect after so many hours.
+
+    Lots become ten times as large and auctions last 36 times as long, as in the week after.
+    """
     delay = hours * 3600.0 / Scenario.load("black_thursday").block.seconds
     council = {"kind": "governor", "count": 1, "protocol": "maker", "delay": delay, "rest": delay}
-    return {"agents.council": council | {"wallet": {"eth": 1.0}}}
+    return {"agents.council": council | columns | {"wallet": {"eth": 1.0}}}
 
 
 def variations() -> dict[str, dict[str, Any]]:
@@ -273,6 +276,8 @@ def variations() -> dict[str, dict[str, Any]]:
         },
         "owners: 1,500, who owe half": {"agents.owners.count": 1500},
         "votes that take effect after an hour": _votes(1.0),
+        "the same, larger lots alone": _votes(1.0, longer=1.0),
+        "the same, longer auctions alone": _votes(1.0, larger=1.0),
         "votes that take effect after six hours": _votes(6.0),
         "votes that take effect after a day": _votes(24.0),
         "arbitrageurs: four times as many": {
