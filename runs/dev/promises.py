@@ -463,6 +463,26 @@ RICH: dict[str, Any] = {
     for token, median in (("dai", 100_000.0), ("usdc", 50_000.0))
 }
 CALM_GAS = {"shocks.0.multiple": 1.0}
+
+
+def newcomers(margin: float) -> dict[str, Any]:
+    """Who comes for cheap lots: as many keepers again, with 20 times the dollars, who look rarely.
+
+    Capital that moves slowly (Duffie 2010): it wants more for its trouble than those who are there.
+
+    Args:
+        margin: Share of what a lot is worth that they want.
+    """
+    keepers = Scenario.load("black_thursday").to_dict()["agents"]["keepers"]
+    dollars = {"distribution": "lognormal", "median": 1e6, "sigma": 1.0}
+    group = keepers | {
+        "margin": margin,
+        "attention": 0.02,
+        "wallet": {"usdc": dollars, "eth": 40.0},
+    }
+    return {"agents.newcomers": group}
+
+
 AUCTIONS_VARIED: Changes = {
     "Dutch": DUTCH,
     "Dutch, from a price 5 % above the oracle, not 20": DUTCH | {MAKER + "buf": 1.05},
@@ -482,6 +502,11 @@ AUCTIONS_VARIED: Changes = {
     "English, without the surge": CALM_GAS,
     "English, without the surge, half of the fall": CALM_GAS | SHALLOW,
     "English, without the surge, keepers have ten times the cash": CALM_GAS | RICH,
+    "English, others come for a tenth": newcomers(0.1),
+    "English, others come for a third": newcomers(1.0 / 3.0),
+    "English, without the surge, others come for a tenth": CALM_GAS | newcomers(0.1),
+    "English, without the surge, others come for a third": CALM_GAS | newcomers(1.0 / 3.0),
+    "Dutch, others come for a third": DUTCH | newcomers(1.0 / 3.0),
     "English, bids for an hour": {MAKER + "bid_duration": 300, MAKER + "auction_length": 300},
 }
 BASES: dict[str, dict[str, Any]] = {
