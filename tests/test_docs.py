@@ -24,6 +24,7 @@ INSTALLING = {
 }
 CODE = {
     "loss_matrix.md": "bitcoin's bank",
+    "pools.md": "eth by",
     "real_data.md": "ETHUSDT",
     "results.md": "Liquidators' speed",
 }
