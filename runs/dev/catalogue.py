@@ -80,24 +80,31 @@ def table(*markets: Market) -> str:
 
 SCENARIOS = """# Scenarios
 
-A scenario is a TOML file; `runs/scenarios/calm.toml` is one to copy, `bazaar.toml` beside it has
-nearly everything that there is, and `undertow scenarios` lists all that ship. One may begin with
-`extends = "calm"` (a name, or a path beside it) and say only what differs, table by table, and
-`remove = ["agents.liquidators"]` what the parent has too much of.
-`undertow run calm --set PATH=VALUE` changes any field for one run. Tables in angle brackets have
-names of your choice; a group of agents also takes the columns of its kind, which
-[agents.md](agents.md) lists. A number of an agent, or in a wallet, may be a distribution:
-`{ distribution = "lognormal", median = 5.0, sigma = 1.0 }`, or constant, uniform, normal, pareto,
-beta, choice; all take `at_least` and `at_most`.
+A scenario is a TOML file. Copy `runs/scenarios/calm.toml` to start with; `bazaar.toml` beside it
+uses nearly every feature, and `undertow scenarios` lists all that ship.
 
-All is checked before anything runs, and each problem is told with its field and a remedy. Names
-are of letters, digits, `-`, `_`, `+` and spaces, 64 at most, and begin with a letter or a digit.
-Numbers go up to 1e18, those that something is divided by down to 1e-18, and draws are cut there:
-so sums and products stay finite. Times go up to a billion blocks (an oracle's lag and window,
-which are kept in memory, up to a million), dates from 1970 to 2200, seeds from 0 to 2^63 - 1,
-groups up to a million agents. A process may take a price to exp(200) or exp(-200) in a run, no
-further: `volatility`, `drift`, `jump_rate` and `blocks` are held against each other. `extends` and
-`remove` are read in files alone, never after `--set`.
+- A file may begin with `extends = "calm"` (a name, or a path relative to the file) and state only
+  what differs, table by table. `remove = ["agents.liquidators"]` drops what the parent has and the
+  new scenario should not.
+- `undertow run calm --set PATH=VALUE` changes any field for one run.
+- Tables in angle brackets have names of your choice. A group of agents also takes the columns of
+  its kind, which [agents.md](agents.md) lists.
+- Any number of an agent, or in a wallet, may be a distribution:
+  `{ distribution = "lognormal", median = 5.0, sigma = 1.0 }`, or constant, uniform, normal, pareto,
+  beta, choice. All take `at_least` and `at_most`.
+
+Everything is checked before anything runs, and each problem is reported with its field and a
+remedy.
+
+- Names consist of letters, digits, `-`, `_`, `+` and spaces, 64 at most, and begin with a letter or
+  a digit.
+- Numbers go up to 1e18, divisors down to 1e-18, and draws are clipped there, so sums and products
+  stay finite.
+- Times go up to a billion blocks (an oracle's lag and window, which are kept in memory, up to a
+  million), dates from 1970 to 2200, seeds from 0 to 2^63 - 1, groups up to a million agents.
+- A process may take a price to exp(200) or exp(-200) in a run, no further: `volatility`, `drift`,
+  `jump_rate` and `blocks` are checked against each other.
+- `extends` and `remove` work only in files, never in `--set`.
 """
 
 
@@ -234,9 +241,10 @@ low = "min(venue.eth.price)"
 fall = "1 - low / 194.61"
 ```
 
-`undertow sweep FILE --out DIR` does its runs on all cores and writes a report; stopped or killed,
-the same command goes on, and ends with the same bytes. A run that raises is recorded with its
-error (`--retry-failed` does those again). `undertow scenario DIR RUN` prints the scenario of a run.
+`undertow sweep FILE --out DIR` makes its runs on all cores and writes a report. If it is stopped or
+killed, the same command resumes, and ends with the same bytes. A run that raises is recorded with
+its error (`--retry-failed` repeats those). `undertow scenario DIR RUN` prints the scenario of a
+run.
 
 ```python
 from runs import read_scenario, read_series, read_study
@@ -245,24 +253,26 @@ frame = read_study("DIR")  # parameters, variant, seed, what is kept, status, er
 setup = read_scenario("DIR", run=17)  # Market(setup).run() makes that run again
 ```
 
-DuckDB and polars read the files as they lie: `DIR/runs/study=NAME/*.parquet`. `undertow sweep`
-and `runs.study.statistics` (`summary`, `paired`, `interval`) state means, quantiles and expected
+DuckDB and polars can read the files directly: `DIR/runs/study=NAME/*.parquet`. `undertow sweep` and
+`runs.study.statistics` (`summary`, `paired`, `interval`) compute means, quantiles and expected
 shortfall with bootstrap intervals, and differences between variants on common seeds.
 
-**Reductions**: REDUCTIONS. `max(gas.mean)`, `quantile(gas.mean, 0.9)`,
-`first_below(venue.eth.price, 100)` (a block); a measure with `*` is the sum of all that it stands
-for. They read the collected rows, every `measures.every` blocks.
+**Reductions** turn a measure into one number: REDUCTIONS. Examples: `max(gas.mean)`,
+`quantile(gas.mean, 0.9)`, `first_below(venue.eth.price, 100)` (a block). A measure with `*` is the
+sum of all that it matches. Reductions see only the collected rows, one every `measures.every`
+blocks.
 
-**When enough seeds have run**: `until = "ci(bad_debt) < 5%"` adds seeds in rounds to each point
+**When enough seeds have run**: `until = "ci(bad_debt) < 5%"` adds seeds to each point in rounds,
 until half the width of the interval is below 5 % of the estimate in every variant (or below a
-number, without %); `ci(q95(low))`, `ci(es95(bad_debt))`, and several joined with `and`.
+number, without %). The rule may also use `ci(q95(low))` or `ci(es95(bad_debt))`, and join several
+with `and`.
 
 **Designs**: a grid of all combinations, a list of values side by side, Latin hypercube, Sobol (with
 sensitivity indices in the report), random.
 
-**A Python file** does where TOML does not reach: it ends with `study = Study(...)`, may keep what a
-function says of the finished market, and may register agents of your own. It travels to workers as
-text; what it imports must be installed there.
+**A Python file** helps where TOML is not enough. It ends with `study = Study(...)`, may keep the
+value of a function of the finished market, and may register agents of your own. Workers receive it
+as text; what it imports must be installed there.
 
 ```python
 from runs import Study
@@ -277,14 +287,15 @@ def gini(market):
 study = Study(scenario="calm", seeds={"count": 20}, keep={"gini": gini})
 ```
 
-[cluster.md](cluster.md) goes from a laptop to a cluster.
+[cluster.md](cluster.md) explains how to go from a laptop to a cluster.
 
-What asks where to look next makes its studies itself, in the contagion laboratory:
-which parameters a result hangs on ([sensitivity.md](sensitivity.md)), at which a scenario has what
-was measured ([calibration.md](calibration.md)), where a shock stops being local
-([criticality.md](criticality.md)), what safeguards save ([safeguards.md](safeguards.md)), which
-links carry a loss ([attribution.md](attribution.md)), and how often a shock turns systemic in
-markets of more links ([robust_yet_fragile.md](robust_yet_fragile.md)).
+Some questions need studies whose next runs depend on the results so far. The contagion laboratory
+makes those itself: which parameters a result depends on ([sensitivity.md](sensitivity.md)), at
+which a scenario matches what was measured ([calibration.md](calibration.md)), where a shock stops
+being local ([criticality.md](criticality.md)), what safeguards save
+([safeguards.md](safeguards.md)), which links carry a loss ([attribution.md](attribution.md)), and
+how often a shock becomes systemic in markets with more links
+([robust_yet_fragile.md](robust_yet_fragile.md)).
 """
 
 
