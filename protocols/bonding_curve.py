@@ -35,9 +35,11 @@ class BondingCurveSettings(PoolSettings):
 
     kind: Literal["bonding_curve"] = "bonding_curve"
     ratio: Annotated[float, Field(ge=0.01, le=1.0)] = Field(
-        0.5, description="Reserve over what all tokens are worth at its price."
+        0.5, description="Reserve ratio: reserve over the value of all tokens at the curve's price."
     )
-    supply: Positive | None = Field(None, description="Tokens that holders have at the start.")
+    supply: Positive | None = Field(
+        None, description="Initial supply, held by outside holders, token units."
+    )
 
     def problems_of_share(self, own: str) -> list[Problem]:
         """Whether its own share is the first of its tokens, and some are out."""

@@ -61,11 +61,13 @@ ENTRIES = 2
 
 
 class RangeSettings(Table):
-    """A position that outside holders have in a pool of concentrated liquidity at the start."""
+    """An initial position of outside holders in a pool of concentrated liquidity."""
 
-    lower: Positive = Field(description="Its lower price, multiple of the price at the start.")
-    upper: Positive = Field(description="Its upper price, multiple of the price at the start.")
-    share: Positive = Field(1.0, description="Of the value; only the ratio of shares counts.")
+    lower: Positive = Field(description="Lower price, multiple of the initial price.")
+    upper: Positive = Field(description="Upper price, multiple of the initial price.")
+    share: Positive = Field(
+        1.0, description="Share of the value; only the ratio of shares matters."
+    )
 
 
 class ConcentratedSettings(PoolSettings):
@@ -73,17 +75,19 @@ class ConcentratedSettings(PoolSettings):
 
     kind: Literal["concentrated"] = "concentrated"
     tick_spacing: Annotated[int, Field(ge=1, le=16_384)] = Field(
-        60, description="Ticks between two that may hold liquidity."
+        60, description="Distance between two ticks that may hold liquidity, ticks."
     )
     price_span: Annotated[float, Field(gt=1.0, le=1e15)] = Field(
         10_000.0,
-        description="Prices it allows, from the first one over this to it times this.",
+        description="Allowed prices: from the initial price divided by this to the initial price "
+        "times this.",
     )
     ranges: list[RangeSettings] = Field(
         default=[], description="Positions at the start; none: one over all prices."
     )
     positions: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        256, description="Room for so many, beside those of its providers."
+        256,
+        description="Number of positions that there is room for, besides those of its providers.",
     )
 
     def problems(self, name: str) -> list[Problem]:

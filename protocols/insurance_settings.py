@@ -18,31 +18,33 @@ if TYPE_CHECKING:
 class InsuranceSettings(Table):
     """A mutual fund that covers losses of pools and lending markets until it is empty."""
 
-    token: str = Field(description="In which it holds its money and pays.")
+    token: str = Field(description="Token in which it holds its funds and pays.")
     funds: NotNegative = Field(
         0.0,
-        description="At the start, token units.",
+        description="Initial funds, token units.",
         json_schema_extra=reach("tokens", 0.0, 100000000.0),
     )
     covers: list[str] = Field(
-        min_length=1, max_length=MOST_ENTRIES, description="Pools and lending markets."
+        min_length=1,
+        max_length=MOST_ENTRIES,
+        description="Pools and lending markets that it covers.",
     )
     premium: Share = Field(
         0.0,
-        description="Share of the protocol's part of the covered pools' fees that it gets.",
+        description="Share of the covered pools' protocol fees that it receives.",
         json_schema_extra=reach("share of the fee", 0.0, 1.0),
     )
     deductible: Share = Field(
         0.0,
-        description="Of a pool: loss of value against holding that its providers bear themselves, "
-        "share.",
+        description="For a pool: loss of value against holding that its providers bear "
+        "themselves, share.",
     )
     cover: Share = Field(
         1.0,
         description="Share of the rest, or of a bad debt, that it pays.",
         json_schema_extra=reach("share", 0.0, 1.0),
     )
-    window: Period = Field(1, description="Time over which a pool's loss is stated, blocks.")
+    window: Period = Field(1, description="Time over which a pool's loss is measured, blocks.")
 
 
 def check_funds(s: Content, base: list[str]) -> list[Problem]:

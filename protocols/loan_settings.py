@@ -40,95 +40,97 @@ class ReserveSettings(Table):
     borrowable: bool = True
     ltv: Share = Field(
         0.0,
-        description="Value that may be borrowed against it.",
+        description="Loan-to-value: share of its value that may be borrowed against it.",
         json_schema_extra=reach("share", 0.0, 0.95),
     )
     threshold: Share = Field(
         0.0,
-        description="Value at which it counts for the health factor.",
+        description="Liquidation threshold: share of its value that counts for the health factor.",
         json_schema_extra=reach("share", 0.0, 0.99),
     )
     bonus: NotNegative = Field(
-        0.0, description="Of liquidators, share.", json_schema_extra=reach("share", 0.0, 0.2)
+        0.0, description="Liquidation bonus, share.", json_schema_extra=reach("share", 0.0, 0.2)
     )
-    base_rate: NotNegative = Field(0.0, description="Per year.")
+    base_rate: NotNegative = Field(0.0, description="Borrow rate at zero utilisation, per year.")
     slope1: NotNegative = Field(
         0.04,
-        description="Per year, up to the optimum.",
+        description="Rise of the rate up to the optimal utilisation, per year.",
         json_schema_extra=reach("per year", 0.0, 0.5),
     )
     slope2: NotNegative = Field(
         0.6,
-        description="Per year, from there to full utilisation.",
+        description="Rise of the rate from there to full utilisation, per year.",
         json_schema_extra=reach("per year", 0.0, 5.0),
     )
     optimal: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
-        0.8, description="Utilisation.", json_schema_extra=reach("utilisation", 0.3, 0.98)
+        0.8, description="Optimal utilisation.", json_schema_extra=reach("utilisation", 0.3, 0.98)
     )
     reserve_factor: Share = Field(
         0.1, description="Treasury's share of interest.", json_schema_extra=reach("share", 0.0, 0.5)
     )
-    supply_cap: Depth = Field(math.inf, description="Token units.")
-    borrow_cap: Depth = Field(math.inf, description="Token units.")
-    cash: NotNegative = Field(
-        0.0, description="Deposited at the start by outside holders, token units."
-    )
+    supply_cap: Depth = Field(math.inf, description="Largest total deposits, token units.")
+    borrow_cap: Depth = Field(math.inf, description="Largest total debt, token units.")
+    cash: NotNegative = Field(0.0, description="Initial deposits of outside holders, token units.")
     utilisation: Annotated[float, Field(gt=0.0, le=1.0)] | None = Field(
         None,
-        description="At the start: outside holders deposit what makes it so, in place of `cash`.",
+        description="Initial utilisation: outside holders deposit what produces it, instead of "
+        "`cash`.",
         json_schema_extra=reach("share", 0.05, 1.0),
     )
-    oracle: str | None = Field(None, description="Default: the one called like the token.")
+    oracle: str | None = Field(
+        None, description="Oracle that prices it; default: the one named like the token."
+    )
     curve: Literal["kinked", "adaptive"] = Field(
         "kinked",
-        description="Of the rate: two slopes, or one whose rate at `optimal` moves for as long as "
-        "utilisation is off it.",
+        description="Interest rate curve. kinked: two slopes; adaptive: a curve whose rate at "
+        "`optimal` moves for as long as utilisation differs from it.",
     )
     rate_at_target: Annotated[float, Field(ge=0.001, le=2.0)] = Field(
         0.04,
-        description="Of the adaptive curve: rate at the optimum at the start, per year.",
+        description="Adaptive curve: initial rate at the optimal utilisation, per year.",
         json_schema_extra=reach("per year", 0.001, 1.0, log=True),
     )
     steepness: Annotated[float, Field(ge=1.0, le=1000.0)] = Field(
         4.0,
-        description="Of the adaptive curve: by how much the rate is higher when all is lent, and "
-        "lower when nothing is.",
+        description="Adaptive curve: factor by which the rate is higher at full utilisation, and "
+        "lower at zero.",
         json_schema_extra=reach("multiple", 1.5, 20.0),
     )
     adjustment: Annotated[float, Field(ge=0.0, le=10_000.0)] = Field(
         50.0,
-        description="Of the adaptive curve: how fast it moves when all is lent, per year.",
+        description="Adaptive curve: speed at which the rate moves at full utilisation, per year.",
         json_schema_extra=reach("per year", 5.0, 500.0, log=True),
     )
     isolated: Switch = Field(
-        False, description="Secures debts alone, or not at all (Aave's isolation mode)."
+        False, description="Can secure a debt only as its sole collateral (Aave's isolation mode)."
     )
     debt_ceiling: Depth = Field(
-        math.inf, description="Of an isolated token: most that is owed against it, numeraire."
+        math.inf, description="For an isolated token: largest total debt against it, numeraire."
     )
     in_isolation: Switch = Field(
         False, description="Whether it may be borrowed against an isolated token."
     )
     category: str | None = Field(
-        None, description="Of what moves together (Aave's e-mode): one of the market's categories."
+        None,
+        description="Category of tokens that move together (Aave's e-mode): one of the market's.",
     )
 
 
 class CategorySettings(Table):
-    """Terms of collateral while all that is owed is of its category (Aave's e-mode)."""
+    """Terms of collateral while all debt is in its category (Aave's e-mode)."""
 
     ltv: Share = Field(
         0.9,
-        description="Value that may be borrowed against it.",
+        description="Loan-to-value: share of its value that may be borrowed against it.",
         json_schema_extra=reach("share", 0.5, 0.98),
     )
     threshold: Share = Field(
         0.93,
-        description="Value at which it counts for the health factor.",
+        description="Liquidation threshold: share of its value that counts for the health factor.",
         json_schema_extra=reach("share", 0.5, 0.99),
     )
     bonus: NotNegative = Field(
-        0.01, description="Of liquidators, share.", json_schema_extra=reach("share", 0.0, 0.1)
+        0.01, description="Liquidation bonus, share.", json_schema_extra=reach("share", 0.0, 0.1)
     )
 
 
@@ -137,13 +139,15 @@ class LendingSettings(Table):
 
     lltv: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(
         None,
-        description="Of a pair (Morpho Blue): loan-to-value of its one collateral, up to which may "
-        "be borrowed and from which is liquidated; the bonus follows from it.",
+        description="For an isolated pair (Morpho Blue): loan-to-value of its one collateral, "
+        "both the borrowing limit and the liquidation threshold; the bonus follows "
+        "from it.",
         json_schema_extra=reach("share", 0.3, 0.98),
     )
     auction: Blocks = Field(
         0,
-        description="Blocks in which a liquidation's bonus rises from nothing; 0: all at once.",
+        description="Blocks over which the liquidation bonus rises from zero; 0: the full bonus "
+        "at once.",
         json_schema_extra=reach("blocks", 0, 300),
     )
     categories: dict[Name, CategorySettings] = Field(
@@ -156,22 +160,23 @@ class LendingSettings(Table):
         json_schema_extra=reach("share", 0.05, 1.0),
     )
     full_close_below: NotNegative = Field(
-        0.95, description="Health factor at and below which it may be all of it."
+        0.95, description="Health factor at and below which it may repay the whole debt."
     )
     bonus_share: Share = Field(0.1, description="Protocol's share of the liquidation bonus.")
     flash_fee: Fee = Field(
         0.0005,
-        description="Share of a flash loan, for depositors.",
+        description="Fee of a flash loan, paid to depositors, share of the loan.",
         json_schema_extra=reach("share", 0.0, 0.01),
     )
     default: Literal["none", "close"] = Field(
         "none",
-        description="Of an account whose debts exceed its collateral at market prices: nothing, "
-        "or its collateral is sold outside, its creditors paid, and the rest written off.",
+        description="What happens to an account whose debts exceed its collateral at market "
+        "prices. none: nothing; close: its collateral is sold outside, its creditors "
+        "are paid, and the rest is written off.",
     )
     default_delay: Blocks = Field(
         0,
-        description="Blocks that an account must have been so, without a liquidation.",
+        description="Blocks for which that must have been the case, without a liquidation.",
         json_schema_extra=reach("blocks", 0, 1000),
     )
     reserves: dict[str, ReserveSettings] = Field(min_length=1, max_length=MOST_ENTRIES)
@@ -186,7 +191,7 @@ class Withdrawal(ShockSettings):
     share: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
         json_schema_extra=reach("share", 0.01, 1.0)
     )
-    agents: str | None = Field(None, description="Of this group only.")
+    agents: str | None = Field(None, description="Only providers or depositors of this group.")
 
     def problems(self, s: Content) -> list[Problem]:
         """Whether the market lends the token."""

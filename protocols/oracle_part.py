@@ -151,8 +151,8 @@ class Oracles(Part):
     settings = OracleSettings
     word, what = "oracle", "oracle"
     switches = {  # noqa: RUF012
-        "oracle_reads_market": "Oracles read prices that agents move; off: the venue's without "
-        "impact, and of what it does not trade the rate or the last price."
+        "oracle_reads_market": "Oracles read prices that agents move; off: the venue's prices "
+        "without impact, and for tokens that it does not trade the rate or the last price."
     }
     tables = {"feeds": (oracle_protocol.FEED, 1), "rings": ("f8", 2)}  # noqa: RUF012
     cuts = {"oracle_reads_market": _cut_readings}  # noqa: RUF012

@@ -26,57 +26,58 @@ class OracleSettings(Table):
 
     token: str
     source: Literal["venue", "pool_spot", "pool_twap", "fixed", "share", "receipt"] = "venue"
-    pool: str | None = Field(None, description="That it reads, or whose share it prices.")
+    pool: str | None = Field(None, description="Pool that it reads, or whose share it prices.")
     price: Positive | None = Field(
         None,
-        description="Of a fixed one, numeraire.",
+        description="Price of a fixed oracle, numeraire.",
         json_schema_extra=reach("numeraire", 0.01, 100000.0, log=True),
     )
     quote: str | None = Field(
-        None, description="Oracle of the pool's other token; default: that is worth one."
+        None, description="Oracle of the pool's other token; default: that token is worth 1."
     )
     live: Switch = Field(
         False,
-        description="Of a pool_spot: read by every loan in the moment it is made, so that its own "
+        description="For a pool_spot: read at the moment of each loan, so that the same "
         "transaction can move it.",
     )
     lag: Annotated[int, Field(ge=0, le=MOST_REMEMBERED)] = Field(
-        0, description="Blocks.", json_schema_extra=reach("blocks", 0, 1000)
+        0, description="Delay, blocks.", json_schema_extra=reach("blocks", 0, 1000)
     )
     heartbeat: Blocks = Field(
         0,
-        description="Longest time without an update, blocks; 0: none.",
+        description="Longest time without an update, blocks; 0: no limit.",
         json_schema_extra=reach("blocks", 0, 5000),
     )
     deviation: NotNegative = Field(
         0.0,
-        description="Move that makes it update, share.",
+        description="Price move that triggers an update, share.",
         json_schema_extra=reach("share", 0.0, 0.1),
     )
     window: Annotated[int, Field(ge=1, le=MOST_REMEMBERED)] = Field(
         30,
-        description="Of a pool_twap, blocks.",
+        description="Averaging window of a pool_twap, blocks.",
         json_schema_extra=reach("blocks", 1, 1000, log=True),
     )
     hop: Blocks = Field(
         0,
-        description="From one publication to the next at least, blocks (Maker's OSM: an hour); 0: "
-        "each block may have one.",
+        description="Shortest time between two publications, blocks (Maker's OSM: an hour); 0: "
+        "it may publish in every block.",
         json_schema_extra=reach("blocks", 0, 1000),
     )
     most_move: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         0.0,
-        description="Share of its price by which it moves in a `hop` at most; 0: any.",
+        description="Largest move per `hop`, share of its price; 0: no limit.",
         json_schema_extra=reach("share", 0.0, 0.2),
     )
     most_price: Positive | None = Field(
         None,
-        description="It never says more, numeraire (Aave's CAPO for pegged coins); default: any.",
+        description="Highest price that it reports, numeraire (Aave's CAPO for pegged coins); "
+        "default: no limit.",
     )
     most_growth: NotNegative | None = Field(
         None,
-        description="Of a receipt: what it stands for counts as growing by this share of the first "
-        "rate a year at most (Aave's CAPO); default: any.",
+        description="For a receipt: highest growth per year of the rate at which it is valued, "
+        "as a share of the initial rate (Aave's CAPO); default: no limit.",
         json_schema_extra=reach("share", 0.0, 0.2),
     )
 

@@ -37,23 +37,25 @@ DEFAULT = "constant_product"
 
 
 class BreakerSettings(Table):
-    """A circuit breaker of a pool: what goes beyond a limit halts it."""
+    """A pool's circuit breaker: it halts the pool when a limit is exceeded."""
 
     move: NotNegative = Field(
         0.0,
-        description="Of the log of its price in a window; 0: no such limit.",
+        description="Largest move of the log price within a window; 0: no limit.",
         json_schema_extra=reach("log of the price", 0.0, 0.5),
     )
-    imbalance: Share = Field(0.0, description="As the measure; 0: no such limit.")
+    imbalance: Share = Field(
+        0.0, description="Largest imbalance, as the measure of that name; 0: no limit."
+    )
     outflow: Fee = Field(
         0.0,
-        description="Share of its value in a window; 0: no such limit.",
+        description="Largest outflow within a window, share of the pool's value; 0: no limit.",
         json_schema_extra=reach("share", 0.0, 0.9),
     )
-    window: Period = Field(300, description="Blocks.")
+    window: Period = Field(300, description="Length of the window, blocks.")
     cool_down: Period = Field(
         300,
-        description="Blocks that it stays halted.",
+        description="Time for which the pool stays halted, blocks.",
         json_schema_extra=reach("blocks", 1, 5000, log=True),
     )
 
@@ -65,18 +67,19 @@ class BreakerSettings(Table):
 
 
 class PoolSettings(Table):
-    """A pool; what follows is of all kinds."""
+    """A pool. These fields apply to all kinds."""
 
     kind: str = DEFAULT
     tokens: list[str] = Field(
         min_length=2,
         max_length=8,
-        description="Assets, or shares of other pools; two of constant_product, concentrated and "
-        "bonding_curve. A bonding curve's first is its own share, which it issues.",
+        description="Assets, or shares of other pools; exactly two for constant_product, "
+        "concentrated and bonding_curve. A bonding curve's first token is its own "
+        "share, which it issues.",
     )
     reserves: dict[str, Positive] = Field(
-        description="At the start, token units. Of a concentrated pool: their ratio is its price, "
-        "their value what its ranges share.",
+        description="Initial reserves, token units. For a concentrated pool their ratio sets the "
+        "price, and their value is divided among its ranges.",
         json_schema_extra=multiplied("size"),
     )
     fee: Fee = Field(
@@ -85,11 +88,13 @@ class PoolSettings(Table):
         json_schema_extra=reach("share", 0.0, 0.02),
     )
     protocol_fee: Share = Field(
-        0.0, description="Share of the fee.", json_schema_extra=reach("share of the fee", 0.0, 1.0)
+        0.0,
+        description="Share of the fee that goes to the protocol.",
+        json_schema_extra=reach("share of the fee", 0.0, 1.0),
     )
     volatility_fee: NotNegative = Field(
         0.0,
-        description="Added to the fee per unit of volatility a block, as lately seen.",
+        description="Added to the fee per unit of recent volatility per block.",
         json_schema_extra=reach("share", 0.0, 10.0),
     )
     imbalance_fee: NotNegative = Field(
@@ -97,8 +102,10 @@ class PoolSettings(Table):
         description="Added to the fee per unit of imbalance.",
         json_schema_extra=reach("share", 0.0, 0.05),
     )
-    highest_fee: Fee = Field(0.05, description="To which these two may raise it.")
-    fee_memory: Positive = Field(50.0, description="Of the volatility that the fee sees, blocks.")
+    highest_fee: Fee = Field(0.05, description="Upper limit of the fee with these two additions.")
+    fee_memory: Positive = Field(
+        50.0, description="Time over which the fee measures volatility, blocks."
+    )
     breaker: BreakerSettings | None = None
 
     @property
@@ -180,7 +187,7 @@ class MovingSettings(PoolSettings):
 
 
 class OwnPoolSettings(PoolSettings):
-    """A pool of a kind of your own, unless that brings settings of its own."""
+    """A pool of a kind of your own, unless that kind has its own settings."""
 
     parameters: dict[str, float] = Field(default={}, description="Numbers that its class declares.")
 
@@ -228,18 +235,18 @@ AnyPool = Annotated[
 
 
 class ProviderExit(ShockSettings):
-    """Providers take a share of what they have out of a pool."""
+    """Liquidity providers withdraw a share of their liquidity from a pool."""
 
     kind: Literal["provider_exit"]
     pool: str
     share: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
         json_schema_extra=reach("share", 0.01, 1.0)
     )
-    agents: str | None = Field(None, description="Of this group only.")
+    agents: str | None = Field(None, description="Only providers or depositors of this group.")
 
 
 class PoolHalt(ShockSettings):
-    """A pool does not trade; its providers can leave in proportion."""
+    """A pool does not trade; its providers can still withdraw in proportion."""
 
     kind: Literal["pool_halt"]
     pool: str

@@ -39,18 +39,18 @@ class StableSwapSettings(MovingSettings):
 
     kind: Literal["stableswap"] = "stableswap"
     rates: dict[str, Positive] | None = Field(
-        None, description="Worth of a unit of a token beside the others'."
+        None, description="Value of a unit of each token, relative to the others."
     )
     amplification: Annotated[float, Field(gt=0.0, le=1e6)] = Field(
         100.0,
-        description="A as in the contracts.",
+        description="Amplification coefficient A, as in the contracts.",
         json_schema_extra=reach("A", 1.0, 5000.0, log=True),
     )
     target_amplification: Annotated[float, Field(gt=0.0, le=1e6)] | None = Field(
-        None, description="Towards which it ramps."
+        None, description="A towards which it ramps."
     )
     fee_multiplier: Annotated[float, Field(ge=1.0, le=1000.0)] = Field(
-        1.0, description="Of the fee, far from balance."
+        1.0, description="Multiple of the fee far from balance."
     )
 
     @property

@@ -42,14 +42,12 @@ class WeightRule(Table):
     """Weights that follow prices: each in proportion to exp(strength x its recent return)."""
 
     strength: Annotated[float, Field(ge=-100.0, le=100.0)] = Field(
-        description="Per unit of log return; positive: momentum, negative: against it."
+        description="Per unit of log return; positive follows prices, negative leans against them."
     )
     memory: Annotated[float, Field(ge=1.0, le=1e9)] = Field(
-        300.0, description="Time over which returns count, blocks."
+        300.0, description="Time over which returns are measured, blocks."
     )
-    lowest: Annotated[float, Field(ge=0.0, lt=0.5)] = Field(
-        0.05, description="Weight below which none falls."
-    )
+    lowest: Annotated[float, Field(ge=0.0, lt=0.5)] = Field(0.05, description="Lowest weight.")
 
 
 class WeightedSettings(MovingSettings):
@@ -60,7 +58,7 @@ class WeightedSettings(MovingSettings):
         None, description="By token; only their ratio counts."
     )
     target_weights: dict[str, Positive] | None = Field(
-        None, description="Towards which they move: liquidity bootstrapping."
+        None, description="Weights towards which they move (liquidity bootstrapping)."
     )
     weight_rule: WeightRule | None = None
 

@@ -85,7 +85,7 @@ class _Table(BaseModel):
 
 
 class Parameter(_Table):
-    """What a study varies: the value of some fields, or a factor on them."""
+    """What a study varies: the value of some fields, or a factor applied to them."""
 
     path: Paths = Field([], description="Dotted paths, with * and ?, that take the value.")
     multiply: Paths = Field(
@@ -98,11 +98,11 @@ class Parameter(_Table):
         None, description="Values with names, as for tables.", min_length=1, max_length=MOST_POINTS
     )
     low: Finite | None = Field(None, description="Lowest value of a range.")
-    high: Finite | None = Field(None, description="Highest.")
+    high: Finite | None = Field(None, description="Highest value of a range.")
     steps: Annotated[int, Field(ge=2, le=MOST_POINTS)] | None = Field(
-        None, description="Values of a range in a grid or a list."
+        None, description="Number of values of a range, in a grid or a list."
     )
-    scale: Literal["linear", "log"] = Field("linear", description="Of a range.")
+    scale: Literal["linear", "log"] = Field("linear", description="Scale of a range.")
     label: Line = Field("", description="For pictures, with the unit.")
 
     @model_validator(mode="after")
@@ -140,7 +140,7 @@ class Design(_Table):
         "grid",
         description="grid: every combination; list: the values side by side; the others sample.",
     )
-    points: _Count | None = Field(None, description="Of a sample.")
+    points: _Count | None = Field(None, description="Number of points of a sample.")
     indices: bool = Field(
         True,
         description="sobol: add Saltelli's points, points x (parameters + 2) in all, from which "
@@ -164,33 +164,37 @@ class Seeds(_Table):
     """Seeds, common to all points and variants."""
 
     numbers: list[_Seed] | None = Field(
-        None, description="Exactly these; `seeds = [3, 5]`.", max_length=MOST_POINTS
+        None, description="Exactly these seeds; `seeds = [3, 5]`.", max_length=MOST_POINTS
     )
     first: Annotated[int, Field(ge=0, le=MOST_SEED // 2)] = Field(
-        1, description="The others follow."
+        1, description="First seed; the others follow."
     )
-    count: _Count = Field(20, description="In the first round.")
+    count: _Count = Field(20, description="Seeds in the first round.")
     step: _Count | None = Field(
-        None, description="In each further round, where `until` asks for more; default: count."
+        None,
+        description="Seeds in each further round, where `until` asks for more; default: count.",
     )
     at_most: _Count | None = Field(
-        None, description="In all, where `until` asks for more; default: 50 x count."
+        None,
+        description="Largest number of seeds, where `until` asks for more; default: 50 x count.",
     )
 
 
 class Series(_Table):
     """Measures that are kept over time, for each run."""
 
-    measures: list[Line] = Field(min_length=1, description="Names, with * and ?.")
+    measures: list[Line] = Field(min_length=1, description="Names of measures, with * and ?.")
     every: Period = Field(1, description="Blocks between two rows.")
 
 
 class StatisticsSettings(_Table):
-    """How the results are stated."""
+    """How results are summarised."""
 
-    level: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.95, description="Of intervals.")
+    level: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.95, description="Level of the intervals."
+    )
     resamples: Annotated[int, Field(ge=100, le=1_000_000)] = Field(
-        2000, description="Of the bootstrap."
+        2000, description="Number of bootstrap samples."
     )
     tail: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(
         0.05, description="Share of runs that are the tail, for expected shortfall."
@@ -200,8 +204,10 @@ class StatisticsSettings(_Table):
 class ReportSettings(_Table):
     """What the pictures show."""
 
-    measures: list[str] | None = Field(None, description="Kept or derived; default: all.")
-    labels: dict[str, Line] = Field({}, description="Of measures, with their unit.")
+    measures: list[str] | None = Field(
+        None, description="Measures to show, kept or derived; default: all."
+    )
+    labels: dict[str, Line] = Field({}, description="Labels of measures, with their unit.")
     contours: dict[str, list[Finite]] = Field(
         {}, description="Levels of a column whose lines are drawn over every phase map."
     )
@@ -211,7 +217,7 @@ class ReportSettings(_Table):
 class Study(_Table):
     """Many runs of one scenario."""
 
-    name: str = Field("", description="Of its folder; default: the file's.")
+    name: str = Field("", description="Name of its folder; default: that of the file.")
     title: Line = ""
     description: Text = ""
     scenario: Any = Field(
@@ -228,17 +234,17 @@ class Study(_Table):
         None, description='When to stop adding seeds to a point: "ci(bad_debt) < 5%".'
     )
     keep: dict[ColumnName, Any] = Field(
-        min_length=1, description='Numbers kept of a run: "last(lending.bank.bad_debt)".'
+        min_length=1, description='Numbers to keep of each run: "last(lending.bank.bad_debt)".'
     )
     derived: dict[ColumnName, Expression] = Field(
         {},
-        description="Numbers computed of those when they are read: arithmetic of columns, with "
-        "exp, log, sqrt and so on.",
+        description="Numbers computed from those on reading: arithmetic on columns, with exp, "
+        "log, sqrt and so on.",
     )
     series: Series | None = None
     statistics: StatisticsSettings = StatisticsSettings()
     report: ReportSettings = ReportSettings()
-    chunk: _Count = Field(256, description="Runs in a file of results.")
+    chunk: _Count = Field(256, description="Runs per file of results.")
     _source: str | None = PrivateAttr(None)  # text of its Python file
     _file: Path | None = PrivateAttr(None)  # where it was read from
 

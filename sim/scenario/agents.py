@@ -37,7 +37,7 @@ def _as_it_is(value: Any) -> Table:
 
 
 class AgentSettings(BaseModel):
-    """A group of agents; its other fields are what its class acts on, and its columns."""
+    """A group of agents. Its other fields are the targets and the columns of its class."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -159,12 +159,14 @@ def _owners(field: str) -> list[Any]:
 
 
 class ProtocolSettings(BaseModel):
-    """A protocol that declares itself; what is not listed here are the settings of its kind."""
+    """A protocol that declares itself. Its kind adds further settings."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     kind: Line
-    gas: dict[str, NotNegative] = Field({}, description="Of its calls, where it is another.")
+    gas: dict[str, NotNegative] = Field(
+        {}, description="Gas of its calls, where it differs from the default."
+    )
 
     @property
     def settings(self) -> BaseModel:

@@ -44,14 +44,16 @@ class MeasureSettings(Table):
 
     every: Period = Field(1, description="Blocks between two rows.")
     keep: list[Line] = Field(
-        ["*"], max_length=MOST_ENTRIES, description="Names, with * and ? as in file names."
+        ["*"],
+        max_length=MOST_ENTRIES,
+        description="Names of the measures to keep, with * and ? as in file names.",
     )
     receipts: Literal["all", "none"] = "all"
     trade_size: Positive = Field(10_000.0, description="The standard trade, numeraire.")
     losses: Switch = Field(
         False,
-        description="Keep an account of who has lost what to what: `Market.losses()`. It costs "
-        "some microseconds a transaction.",
+        description="Keep an account of who has lost how much through what: `Market.losses()`. "
+        "It costs some microseconds per transaction.",
     )
 
 
@@ -59,7 +61,7 @@ class AuditSettings(Table):
     """How often the whole ledger is summed."""
 
     every: Blocks = Field(0, description="Blocks; 0: every block unless the ledger is large.")
-    tolerance: Positive = Field(1e-9, description="Relative leak that passes as rounding.")
+    tolerance: Positive = Field(1e-9, description="Relative leak that is accepted as rounding.")
 
 
 class _Head(BaseModel):
@@ -73,7 +75,7 @@ class _Head(BaseModel):
         description="Length of a run.", json_schema_extra=reach("blocks", 100, 50000, log=True)
     )
     rng: Annotated[int, Field(ge=0, le=MOST_SEED)] = Field(
-        1, description="Seed, where a run names no other."
+        1, description="Seed, unless a run sets another."
     )
     start: Annotated[Moment, PlainSerializer(lambda value: value, return_type=datetime)] = datetime(
         2020, 1, 1, tzinfo=UTC
@@ -114,8 +116,8 @@ class Content(_Sections):
     modules: list[Line] = Field(
         [],
         max_length=100,
-        description="Folders in which modules that a kind names are looked for; default: that "
-        'of the file, if it names some ("module:Class").',
+        description='Folders to search for modules that a kind names ("module:Class"); default: '
+        "the folder of the file, if it names any.",
     )
 
     def to_dict(self) -> dict[str, Any]:

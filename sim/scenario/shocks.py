@@ -30,12 +30,13 @@ class PriceJump(ShockSettings):
     kind: Literal["price_jump"]
     asset: str
     size: Annotated[float, Field(gt=-1.0, le=1e6)] = Field(
-        description="Share.", json_schema_extra=reach("share", -0.9, 1.0)
+        description="Size of the jump, share of the price.",
+        json_schema_extra=reach("share", -0.9, 1.0),
     )
 
 
 class WhaleSale(ShockSettings):
-    """Somebody from outside sells."""
+    """An outsider sells."""
 
     kind: Literal["whale_sale"]
     token: str
@@ -45,7 +46,7 @@ class WhaleSale(ShockSettings):
     target: str = Field("venue", description='A pool, or "venue".')
     blocks: Period = Field(
         1,
-        description="Over which it is spread.",
+        description="Blocks over which the sale is spread.",
         json_schema_extra=reach("blocks", 1, 2000, log=True),
     )
 
@@ -75,7 +76,7 @@ class DepthLoss(ShockSettings):
 
 
 class AgentsStop(ShockSettings):
-    """A group of agents sends nothing; what it has sent already goes on."""
+    """A group of agents sends nothing; transactions that it has already sent go on."""
 
     kind: Literal["agents_stop"]
     agents: str
@@ -83,7 +84,7 @@ class AgentsStop(ShockSettings):
 
 
 class MechanismCut(ShockSettings):
-    """A mechanism does not work for a while, as with its switch off."""
+    """A mechanism is off for a while, as with its switch off."""
 
     kind: Literal["mechanism_cut"]
     mechanism: Mechanism = Field(description="Name of its switch.")
@@ -91,14 +92,14 @@ class MechanismCut(ShockSettings):
 
 
 class ProtocolEvent(ShockSettings):
-    """Something strikes a protocol that says it can: its bank fails, its queue shuts."""
+    """An external event strikes a protocol that declares it: its bank fails, its queue shuts."""
 
     kind: Literal["event"]
     protocol: Annotated[str, Names("protocols")]
-    event: Name = Field(description="Name of what happens, as the kind of protocol knows it.")
+    event: Name = Field(description="Name of the event, as the kind of protocol declares it.")
     size: Share = Field(
         1.0,
-        description="Of what it strikes, share.",
+        description="Share of what it strikes.",
         json_schema_extra=reach("share", 0.0, 1.0),
     )
     blocks: Lasting
@@ -121,17 +122,18 @@ class ProtocolEvent(ShockSettings):
 
 
 class News(ShockSettings):
-    """Some of a group hear something, true or not; what they believe of it is theirs."""
+    """Some of a group hear news, true or false; each of them decides what to believe."""
 
     kind: Literal["news"]
     agents: str
     share: Share = Field(
-        description="Of the group that hears it; a larger share holds all of a smaller one.",
+        description="Share of the group that hears it; a larger share includes everybody in a "
+        "smaller one.",
         json_schema_extra=reach("share", 0.0, 1.0),
     )
     size: Share = Field(
         1.0,
-        description="How strong it is, in the unit of the column of theirs that it raises.",
+        description="Strength, in the unit of the agents' column that it raises.",
         json_schema_extra=reach("share", 0.0, 1.0),
     )
 

@@ -20,7 +20,9 @@ class _OwnSwitches(Table):
         True, description="Arbitrageurs and liquidators can run out of capital."
     )
     liquidators_share_capital: Switch = Field(
-        True, description="Liquidators of several markets have one purse; off: each serves one."
+        True,
+        description="Liquidators of several markets use the same capital for all; off: "
+        "each serves one market.",
     )
     claims_as_collateral: Switch = Field(
         True,
@@ -30,17 +32,19 @@ class _OwnSwitches(Table):
     providers_leave: Switch = Field(True, description="Liquidity providers may leave.")
     lenders_leave: Switch = Field(True, description="Lenders may withdraw.")
     funds_sell_across: Switch = Field(
-        True, description="Funds sell all that they hold when one asset falls; off: that alone."
+        True, description="Funds sell all their assets when one falls; off: only that one."
     )
     investors_redeem: Switch = Field(
         True, description="Funds' investors take money out after losses."
     )
     gas_binds: Switch = Field(True, description="Blocks have a capacity, and gas a price.")
     venue_depth_is_finite: Switch = Field(
-        True, description="What agents trade outside moves the price there."
+        True, description="Agents' trades outside move the price there."
     )
     makers_capital_binds: Switch = Field(
-        True, description="Market makers outside show less when they lose; off: as at the start."
+        True,
+        description="Market makers outside quote less when they lose; off: as much as at "
+        "the start.",
     )
     interconnected: Switch = Field(
         True,
