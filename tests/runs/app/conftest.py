@@ -12,6 +12,8 @@ from runs.app.browser import served
 
 PATIENCE = 90_000
 """Milliseconds to wait for what a busy machine does late."""
+COMPILES = 300_000
+"""Milliseconds to wait for a page; who opens the first waits until kernels are compiled."""
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +53,7 @@ class Visitor:
         return self.ready()
 
     def ready(self) -> Visitor:
-        self.tab.wait_for_selector(".ut-head")
+        self.tab.wait_for_selector(".ut-head", timeout=COMPILES)
         self.tab.wait_for_selector(".ut-net .node")
         self.tab.wait_for_selector(".ut-tables", state="attached")
         return self
