@@ -40,6 +40,20 @@ def _market(scenario: Scenario, seed: int) -> Market:
     return market
 
 
+def gas_paid(receipts: pd.DataFrame, group: str, setup: Scenario, price: float) -> float:
+    """What a group paid for gas, numeraire.
+
+    Args:
+        receipts: Of the run.
+        group: Whose.
+        setup: Of the run; says what of its gas a transaction that fails uses.
+        price: Of what gas is paid in.
+    """
+    heads = receipts[(receipts["cohort"] == group) & (receipts["call"] == 0)]
+    used = np.where(heads["status"] == "done", 1.0, setup.block.revert_gas)
+    return float((heads["gas"] * heads["gas_price"] * 1e-9 * used).sum() * price)
+
+
 def calm_figures(seed: int, changes: Mapping[str, Any] | None = None) -> dict[str, float]:
     """Figures of one calm run.
 
@@ -67,9 +81,10 @@ def calm_figures(seed: int, changes: Mapping[str, Any] | None = None) -> dict[st
     mine = receipts[receipts["cohort"] == "arbitrageurs"]
     swaps = mine[(mine["kind"] == "swap") & (mine["status"] == "done")]
     paid = np.where(swaps["token_in"] == "eth", price.mean(), 1.0) * swaps["amount_in"] * 0.003
-    heads = mine[mine["call"] == 0]
-    used = np.where(heads["status"] == "done", 1.0, setup.block.revert_gas)
-    gas = (heads["gas"] * heads["gas_price"] * 1e-9 * used).sum() * price.mean()
+    gas = {
+        group: gas_paid(receipts, group, setup, price.mean())
+        for group in ("arbitrageurs", "traders")
+    }
     outside = np.abs(np.concatenate([frame[f"pool.{p}.mispricing"] for p in market.pools]))
     total = float(value.mean())
     return {
@@ -82,7 +97,8 @@ def calm_figures(seed: int, changes: Mapping[str, Any] | None = None) -> dict[st
         "providers": returns / total,
         "arbitrage": last["result.arbitrageurs"] / total,
         "arbitrage_fees": float(paid.sum()) / total,
-        "arbitrage_gas": float(gas) / total,
+        "arbitrage_gas": gas["arbitrageurs"] / total,
+        "traders_gas": gas["traders"] / total,
         "traders": last["result.traders"] / total,
         "borrowers": last["result.borrowers"] / last["wealth.borrowers"],
         "lenders": last["result.lenders"] / last["wealth.lenders"],
@@ -102,6 +118,7 @@ CALM_ROWS = (
     ("arbitrage_fees", "Fees that arbitrageurs paid", 1e4, " bp of value"),
     ("arbitrage_gas", "Gas that arbitrageurs paid", 1e4, " bp of value"),
     ("traders", "Noise traders against holding", 1e4, " bp of value"),
+    ("traders_gas", "Gas that noise traders paid", 1e4, " bp of value"),
     ("borrowers", "Borrowers against holding", 1e4, " bp of their wealth"),
     ("lenders", "Lenders against holding", 1e4, " bp of their wealth"),
     ("liquidators", "Liquidators against holding", 1e4, " bp of their wealth"),
