@@ -18,8 +18,10 @@ and paid nothing in Maker's first version.
 
 Where more lots are for sale than all of them have coins for, who puts its coins into the first few
 leaves the others to whoever opened at nothing. One that rations (`rations`) bids for a lot no more
-than its part of what it has, over all lots that it could bid for in the time of one: then prices
-are such that the coins that there are buy all lots (cash-in-the-market pricing: Allen, Gale 1994).
+than what the coins in play, those that stand as bids and its own, would pay for it if they were to
+buy all lots: bids rise until all coins are bid, at prices at which the coins that there are buy
+all lots (cash-in-the-market pricing: Allen, Gale 1994). One that can send only a few transactions
+bids as much for each as it has over the lots that it can reach in the time of one.
 """
 
 from __future__ import annotations
@@ -405,15 +407,47 @@ def _vow(w, me, i, my, protocol):
 
 
 @inner
-def _on_offer(w, protocol, account, oldest, count):
-    """Lots of collateral that others have bid for, or nobody, and that still take bids."""
-    found, rows = 0, protocol.auctions_rows
+def _worth_of_lot(w, protocol, row):
+    """What a lot is worth at the venue's price, numeraire."""
+    line = protocol.collaterals[int(auctions.number(w, protocol, row, LINE))]
+    return auctions.number(w, protocol, row, LOT) * market_price(w, line.token)
+
+
+@inner
+def _in_play(w, protocol, account, oldest, count):
+    """Lots of collateral that still take bids.
+
+    Returns:
+        (how many of them others lead, or nobody; what all are worth, numeraire; coins bid in all).
+    """
+    found, worth, coins, rows = 0, 0.0, 0.0, protocol.auctions_rows
     for n in range(count):
         row = (oldest + n) % rows
         if auctions.number(w, protocol, row, KIND) == FLIP:
-            if auctions.number(w, protocol, row, BIDDER) != account:
-                found += auctions.takes_bids(w, protocol, row)
-    return found
+            if auctions.takes_bids(w, protocol, row):
+                found += auctions.number(w, protocol, row, BIDDER) != account
+                worth += _worth_of_lot(w, protocol, row)
+                coins += auctions.number(w, protocol, row, BID)
+    return found, worth, coins
+
+
+@inner
+def _part(w, me, my, protocol, row, means, play):
+    """Coins that one which rations bids for a lot at the most.
+
+    As much as the coins in play, with its own, would pay for each if all lots are to be bought; and
+    no less than its own over the lots that it can reach while the bid on one stands.
+
+    Args:
+        means: Coins that it has left.
+        play: Of `_in_play`.
+    """
+    lots, worth, coins = play
+    if lots <= 0 or not worth > 0.0:
+        return means
+    reach = my.most * max(my.attention * protocol.bid_duration, 1.0)
+    level = (coins + means) * _worth_of_lot(w, protocol, row) / worth
+    return min(means, max(level, means / min(float(lots), reach)))
 
 
 @inner
@@ -428,19 +462,21 @@ def _hunt(w, me, i, my, protocol):
     oldest, latest = int(read(w, protocol.oldest)), int(read(w, protocol.latest))
     count = min(latest - oldest + 1, rows) if bids else 0
     turn = int(agent_uniform(me.key, i, 1) * count) if count > 1 else 0
-    lots = _on_offer(w, protocol, me.first + i, oldest, count) if my.rations >= 0.5 else 0
+    play = (0, 0.0, 0.0)
+    if my.rations >= 0.5:
+        play = _in_play(w, protocol, me.first + i, oldest, count)
     for n in range(count):
         if sent >= my.most:
             return sent
         row = (oldest + (turn + n) % count) % rows
         if auctions.number(w, protocol, row, KIND) > 0.0:
-            part = means
-            if lots > 0 and auctions.number(w, protocol, row, KIND) == FLIP:
-                # Of those that it can reach while the bid on one stands.
-                reach = my.most * max(my.attention * protocol.bid_duration, 1.0)
-                part = means / min(float(lots), reach)
+            part, before = means, 0.0
+            if my.rations >= 0.5 and auctions.number(w, protocol, row, KIND) == FLIP:
+                part = _part(w, me, my, protocol, row, means, play)
+                before = auctions.number(w, protocol, row, BID)
             acted, coins = _work(w, me, i, my, protocol, row, part)
-            lots -= coins > 0.0  # the others have what is left
+            if coins > 0.0:  # the others have what is left
+                play = (play[0] - 1, play[1], play[2] + coins - before)
             sent += acted
             means -= coins
     # Who pays a debt for a bonus at once is one that bids: nothing is started.
@@ -521,7 +557,13 @@ class Keeper(Behaviour):
         "most": Column("Transactions that it sends at once", "number", 3.0, 1.0),
         "starts": Column("Whether it starts auctions", "0 or 1", 1.0, 0.0, 1.0),
         "bids": Column("Whether it bids in them", "0 or 1", 1.0, 0.0, 1.0),
-        "rations": Column("Whether it spreads its coins over all lots", "0 or 1", 0.0, 0.0, 1.0),
+        "rations": Column(
+            "Whether it bids no more than coins in play would pay for all lots",
+            "0 or 1",
+            0.0,
+            0.0,
+            1.0,
+        ),
         "hold": Column("Time for which it holds what it wins", "blocks", 0.0, 0.0),
         "sells": Column("Whether it sells that then", "0 or 1", 1.0, 0.0, 1.0),
         "least_sale": Column("Least worth of what it sells", "numeraire", 100.0, 0.0),
