@@ -113,7 +113,7 @@ def test_who_rations_leaves_no_lot_to_a_bid_of_nothing(small: Make) -> None:
 
     greedy, thrifty = nothing(0.0), nothing(1.0)
     assert greedy[0] > 0.3 and thrifty[0] == 0.0
-    # 24,000 coins pay for a quarter of the debt, if all are bid; those of one keeper for 0.08 of it.
+    # 24,000 coins, if all are bid, pay for a quarter of the debt; those of one keeper for 0.08.
     assert 0.14 < thrifty[1] < 0.25
 
 
