@@ -19,9 +19,10 @@ and paid nothing in Maker's first version.
 Where more lots are for sale than all of them have coins for, who puts its coins into the first few
 leaves the others to whoever opened at nothing. One that rations (`rations`) bids for a lot no more
 than what the coins in play, those that stand as bids and its own, would pay for it if they were to
-buy all lots: bids rise until all coins are bid, at prices at which the coins that there are buy
-all lots (cash-in-the-market pricing: Allen, Gale 1994). One that can send only a few transactions
-bids as much for each as it has over the lots that it can reach in the time of one.
+buy all lots, and those that are to come: bids rise until all coins are bid, at prices at which the
+coins that there are buy all lots (cash-in-the-market pricing: Allen, Gale 1994). One that can send
+only a few transactions bids as much for each as it has over the lots that it can reach in the time
+of one.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ from agents.tools import (
 )
 from protocols import auctions, cdp
 from protocols.auctions import (
+    BEGAN,
     BID,
     BIDDER,
     CLIP,
@@ -414,20 +416,41 @@ def _worth_of_lot(w, protocol, row):
 
 
 @inner
+def _unsafe_worth(w, protocol):
+    """What the vaults that can be bitten hold, at the venue's price, numeraire."""
+    worth = 0.0
+    for at in range(int(read(w, protocol.listed))):
+        owner = int(w.books.storage[cell(protocol.unsafe_rows, at, 2, WHO)])
+        k = int(w.books.storage[cell(protocol.unsafe_rows, at, 2, WHAT)])
+        line = protocol.collaterals[k]
+        worth += w.books.balances[owner, line.locked] * market_price(w, line.token)
+    return worth
+
+
+@inner
 def _in_play(w, protocol, account, oldest, count):
-    """Lots of collateral that still take bids.
+    """Lots of collateral that still take bids, and what is to come.
+
+    As much is to come in the time of a bid as came in the last, as far as unsafe vaults hold it.
 
     Returns:
-        (how many of them others lead, or nobody; what all are worth, numeraire; coins bid in all).
+        (how many lots others lead, or nobody; what all are worth and what is to come, numeraire;
+        coins bid in all).
     """
-    found, worth, coins, rows = 0, 0.0, 0.0, protocol.auctions_rows
+    found, worth, lately, coins, rows = 0, 0.0, 0.0, 0.0, protocol.auctions_rows
+    since = w.chain[0].block - protocol.bid_duration
     for n in range(count):
         row = (oldest + n) % rows
         if auctions.number(w, protocol, row, KIND) == FLIP:
             if auctions.takes_bids(w, protocol, row):
                 found += auctions.number(w, protocol, row, BIDDER) != account
-                worth += _worth_of_lot(w, protocol, row)
+                one = _worth_of_lot(w, protocol, row)
+                worth += one
                 coins += auctions.number(w, protocol, row, BID)
+                if auctions.number(w, protocol, row, BEGAN) >= since:
+                    lately += one
+    if lately > 0.0:
+        worth += min(lately, _unsafe_worth(w, protocol))
     return found, worth, coins
 
 
