@@ -19,10 +19,10 @@ and paid nothing in Maker's first version.
 Where more lots are for sale than all of them have coins for, who puts its coins into the first few
 leaves the others to whoever opened at nothing. One that rations (`rations`) bids for a lot no more
 than what the coins in play, those that stand as bids and its own, would pay for it if they were to
-buy all lots, and those that are to come: bids rise until all coins are bid, at prices at which the
-coins that there are buy all lots (cash-in-the-market pricing: Allen, Gale 1994). One that can send
-only a few transactions bids as much for each as it has over the lots that it can reach in the time
-of one.
+buy all lots; of its own it keeps a part for lots that are to come. Bids rise until all coins are
+bid, at prices at which the coins that there are buy all lots (cash-in-the-market pricing: Allen,
+Gale 1994). One that can send only a few transactions bids as much for each as it has over the lots
+that it can reach in the time of one.
 """
 
 from __future__ import annotations
@@ -434,7 +434,7 @@ def _in_play(w, protocol, account, oldest, count):
     As much is to come in the time of a bid as came in the last, as far as unsafe vaults hold it.
 
     Returns:
-        (how many lots others lead, or nobody; what all are worth and what is to come, numeraire;
+        (how many lots others lead, or nobody; what all are worth, and what is to come, numeraire;
         coins bid in all).
     """
     found, worth, lately, coins, rows = 0, 0.0, 0.0, 0.0, protocol.auctions_rows
@@ -449,27 +449,28 @@ def _in_play(w, protocol, account, oldest, count):
                 coins += auctions.number(w, protocol, row, BID)
                 if auctions.number(w, protocol, row, BEGAN) >= since:
                     lately += one
-    if lately > 0.0:
-        worth += min(lately, _unsafe_worth(w, protocol))
-    return found, worth, coins
+    coming = min(lately, _unsafe_worth(w, protocol)) if lately > 0.0 else 0.0
+    return found, worth, coming, coins
 
 
 @inner
 def _part(w, me, my, protocol, row, means, play):
     """Coins that one which rations bids for a lot at the most.
 
-    As much as the coins in play, with its own, would pay for each if all lots are to be bought; and
-    no less than its own over the lots that it can reach while the bid on one stands.
+    As much as the coins in play would pay for it if all lots are to be bought: those that stand as
+    bids, which come back by the time that others come, and of its own what is not kept for those.
+    And no less than its own over the lots that it can reach while the bid on one stands.
 
     Args:
         means: Coins that it has left.
         play: Of `_in_play`.
     """
-    lots, worth, coins = play
+    lots, worth, coming, coins = play
     if lots <= 0 or not worth > 0.0:
         return means
     reach = my.most * max(my.attention * protocol.bid_duration, 1.0)
-    level = (coins + means) * _worth_of_lot(w, protocol, row) / worth
+    kept = means * coming / (worth + coming)
+    level = (coins + means - kept) * _worth_of_lot(w, protocol, row) / worth
     return min(means, max(level, means / min(float(lots), reach)))
 
 
@@ -485,7 +486,7 @@ def _hunt(w, me, i, my, protocol):
     oldest, latest = int(read(w, protocol.oldest)), int(read(w, protocol.latest))
     count = min(latest - oldest + 1, rows) if bids else 0
     turn = int(agent_uniform(me.key, i, 1) * count) if count > 1 else 0
-    play = (0, 0.0, 0.0)
+    play = (0, 0.0, 0.0, 0.0)
     if my.rations >= 0.5:
         play = _in_play(w, protocol, me.first + i, oldest, count)
     for n in range(count):
@@ -499,7 +500,7 @@ def _hunt(w, me, i, my, protocol):
                 before = auctions.number(w, protocol, row, BID)
             acted, coins = _work(w, me, i, my, protocol, row, part)
             if coins > 0.0:  # the others have what is left
-                play = (play[0] - 1, play[1], play[2] + coins - before)
+                play = (play[0] - 1, play[1], play[2], play[3] + coins - before)
             sent += acted
             means -= coins
     # Who pays a debt for a bonus at once is one that bids: nothing is started.
