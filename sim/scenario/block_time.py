@@ -28,6 +28,8 @@ after one, an amount in one, the deviation of what adds up over them, and what i
 such a deviation."""
 FIELDS = {
     ("BlockSettings", "gas_limit"): RATE,
+    ("BlockSettings", "priority_fee"): AS_IT_IS,
+    ("PoolSettings", "volatility_fee"): SLOPE,
     ("AuditSettings", "every"): AS_IT_IS,  # a block is what is audited
 }
 """Fields whose description speaks of blocks and that are no time."""
@@ -50,9 +52,6 @@ SCALES = ("sd",)
 
 def dimension_of_field(model: type[BaseModel], name: str, field: FieldInfo) -> str | None:
     """What a field is, None where it has nothing to do with blocks."""
-    volatile = "volatility a block" in (field.description or "")
-    if volatile:
-        return SLOPE
     for base in model.__mro__:
         if (base.__name__, name) in FIELDS:
             return FIELDS[base.__name__, name]

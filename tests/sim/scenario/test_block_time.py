@@ -58,6 +58,19 @@ def test_all_that_speaks_of_blocks_is_told_apart() -> None:
                 assert found is not None or kind in NOT_OF_BLOCKS, (model, name)
 
 
+def test_what_speaks_of_blocks_and_is_no_time() -> None:
+    ships = Scenario.load("bazaar")
+    tipped = ships.override({"block.priority_fee": 2.0})
+    halved = tipped.at_block_time(ships.block.seconds / 2.0)
+    assert halved.block.priority_fee == 2.0  # gwei
+    moved = [
+        (p.volatility_fee, halved.pools[name].volatility_fee) for name, p in ships.pools.items()
+    ]
+    assert any(before > 0.0 for before, _ in moved)
+    # Per unit of a block's deviation, which is smaller by the root.
+    assert [after for _, after in moved] == pytest.approx([2.0**0.5 * b for b, _ in moved])
+
+
 def test_no_agent_remembers_for_a_fixed_number_of_blocks() -> None:
     """What is left after a block follows from a column, which another block time changes.
 
