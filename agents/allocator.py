@@ -428,67 +428,81 @@ def decide(w, me):
 
 
 class AllocatorTargets(Targets):
-    """Where it lends what."""
+    """The markets and the token that it lends."""
 
     lending: list[LendingName] = Field(description="Lending markets that it lends to.")
     token: Token = Field(description="Token lent.")
 
 
 class Allocator(Behaviour):
-    """Lends one token to several markets, where it pays most for what is feared."""
+    """Lends one token to several markets, weighing yield against perceived risk."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "purse": Column("What it has at the start", "token units", 10_000.0, 0.0),
-        "kept": Column("Part of it that it does not lend then", "share", 0.1, 0.0, 1.0),
-        "outside_yield": Column("What it could earn outside", "per year", 0.01, 0.0),
-        "spread_sensitivity": Column("Of log odds to a gap in rates", "per 1 a year", 50.0, 0.0),
-        "aversion": Column("Rate for which it would bear full fear", "per year", 0.3, 0.0),
-        "fear": Column("Utilisation from which it is afraid", "share", 0.9, 0.0, 1.0),
-        "sensitivity": Column("Chance to run at full utilisation", "share", 0.5, 0.0, 1.0),
-        "social": Column("Chance to run per share withdrawn lately", "chance per 1", 0.3, 0.0),
-        "bad_debt_fear": Column("Chance to run per share lost", "chance per 1", 20.0, 0.0),
+        "purse": Column("Initial capital", "token units", 10_000.0, 0.0),
+        "kept": Column("Share of the purse not lent at the start", "share", 0.1, 0.0, 1.0),
+        "outside_yield": Column("Outside yield", "per year", 0.01, 0.0),
+        "spread_sensitivity": Column(
+            "Sensitivity of log odds to a rate differential", "per 1 a year", 50.0, 0.0
+        ),
+        "aversion": Column("Extra yield that would compensate for full fear", "per year", 0.3, 0.0),
+        "fear": Column("Utilisation above which it becomes fearful", "share", 0.9, 0.0, 1.0),
+        "sensitivity": Column("Chance of running at full utilisation", "share", 0.5, 0.0, 1.0),
+        "social": Column(
+            "Chance of running per share recently withdrawn", "chance per 1", 0.3, 0.0
+        ),
+        "bad_debt_fear": Column("Chance of running per share lost", "chance per 1", 20.0, 0.0),
         "memory": MEMORY,
-        "loss_memory": Column("Time for which a loss is felt", "blocks", 7_200.0, 1.0),
-        "news": Column("Weight of fear for a market like another", "share", 0.5, 0.0, 1.0),
-        "alarm": Column("Looks more while markets are short of cash", "times", 3.0, 0.0, 1000.0),
-        "need": Column("Part of what is stuck that it takes elsewhere", "share", 1.0, 0.0, 1.0),
-        "horizon": Column("Time in which a move must pay its gas", "days", 14.0, 0.0),
-        "band": Column("Part of its purse that is not worth a move", "share", 0.02, 0.0, 1.0),
-        "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
-        "size_attention": Column("Elasticity of attention to size", "elasticity", 0.3, 0.0),
-        "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "loss_memory": Column("Memory of losses", "blocks", 7_200.0, 1.0),
+        "news": Column(
+            "Weight of fear in markets with the same collateral", "share", 0.5, 0.0, 1.0
+        ),
+        "alarm": Column(
+            "Increase of attention while markets are short of cash", "times", 3.0, 0.0, 1000.0
+        ),
+        "need": Column(
+            "Share of stuck funds that it withdraws from other markets", "share", 1.0, 0.0, 1.0
+        ),
+        "horizon": Column("Time in which a move must recover its gas cost", "days", 14.0, 0.0),
+        "band": Column("Smallest move, as a share of its purse", "share", 0.02, 0.0, 1.0),
+        "attention": Column("Chance per block that it checks the market", "share", 0.01, 0.0, 1.0),
+        "size_attention": Column(
+            "Elasticity of attention with respect to size", "elasticity", 0.3, 0.0
+        ),
+        "patience": Column("Time until a pending order expires", "blocks", 25.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
         "bump": BUMP,
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
         "alone": Column("Whether each market is judged alone", "0 or 1", 0.0, state=True),
-        "parted": Column("Whether its cash is parted for that", "0 or 1", 0.0, state=True),
+        "parted": Column("Whether its cash is divided for that", "0 or 1", 0.0, state=True),
         "cash": Column("Cash of each sleeve", "token units", state=True, count=MOST_MARKETS),
         "asked": Column("What it deposits", "token units", state=True, count=MOST_MARKETS),
         "units": Column("Its receipts then", "token units", state=True, count=MOST_MARKETS),
-        "until": Column("Block until which it waits", "block", state=True, count=MOST_MARKETS),
+        "until": Column(
+            "Block until which it waits for an order", "block", state=True, count=MOST_MARKETS
+        ),
     }
     targets: ClassVar[type[Targets]] = AllocatorTargets
     remembers: ClassVar[Mapping[str, Column]] = {
-        "hot": Column("How short of cash or hurt a market is", "share"),
-        "said": Column("The same, up to which bounds hold", "share"),
-        "overlap": Column("Collateral in common", "share", count=MOST_MARKETS**2),
+        "hot": Column("Stress of a market: shortage of cash and losses", "share"),
+        "said": Column("Stress up to which the bounds on chances hold", "share"),
+        "overlap": Column("Overlap of accepted collateral", "share", count=MOST_MARKETS**2),
         "receipts": Column("Receipts in the last block", "token units", count=MOST_MARKETS),
-        "flight": Column("Withdrawn lately; it decays", "share", count=MOST_MARKETS),
-        "blow": Column("Lost lately; it decays", "share", count=MOST_MARKETS),
+        "flight": Column("Recent withdrawals, decaying", "share", count=MOST_MARKETS),
+        "blow": Column("Recent losses, decaying", "share", count=MOST_MARKETS),
         "keeps": Column("Part of both that is left after a block", "share"),
         "feels": Column("Part of a fall from the peak that is left after a block", "share"),
-        "losses": Column("Lost ever", "share", count=MOST_MARKETS),
+        "losses": Column("Losses since the start", "share", count=MOST_MARKETS),
         "used": Column("Utilisation", "share", count=MOST_MARKETS),
-        "cash": Column("Cash that is there", "token units", count=MOST_MARKETS),
+        "cash": Column("Available cash", "token units", count=MOST_MARKETS),
         "room": Column("Deposits up to the cap", "token units", count=MOST_MARKETS),
-        "index": Column("What a receipt is worth", "token units", count=MOST_MARKETS),
-        "peak": Column("Highest that it was; it decays", "token units", count=MOST_MARKETS),
-        "worth": Column("Deposits of who decides", "token units", count=MOST_MARKETS),
-        "free": Column("What of it can be had", "token units", count=MOST_MARKETS),
+        "index": Column("Value of a receipt", "token units", count=MOST_MARKETS),
+        "peak": Column("Its peak, decaying", "token units", count=MOST_MARKETS),
+        "worth": Column("Deposits of the deciding agent", "token units", count=MOST_MARKETS),
+        "free": Column("Withdrawable part of them", "token units", count=MOST_MARKETS),
         "own": Column("Its fear of each market", "share", count=MOST_MARKETS),
-        "afraid": Column("The same with news", "share", count=MOST_MARKETS),
-        "rates": Column("What each option seems to pay", "per year", count=MOST_MARKETS + 1),
-        "shares": Column("What it wants in each", "share", count=MOST_MARKETS + 1),
+        "afraid": Column("Its fear of each market, with news", "share", count=MOST_MARKETS),
+        "rates": Column("Perceived yield of each option", "per year", count=MOST_MARKETS + 1),
+        "shares": Column("Target allocation to each", "share", count=MOST_MARKETS + 1),
     }
     without: ClassVar[Mapping[str, Mapping[str, float]]] = {
         "lenders_leave": {"attention": 0.0},

@@ -276,23 +276,25 @@ def decide(w, me):
 
 
 class Arbitrageur(Behaviour):
-    """Trades pools against the outside venue."""
+    """Arbitrages pools against the outside venue."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "attention": Column("Chance that it looks in a block", "share", 1.0, 0.0, 1.0),
-        "bid_share": Column("Share of a profit that it bids for gas", "share", 0.6, 0.0, 1.0),
-        "margin": Column("Least profit over what it puts in", "share", 0.0, 0.0, 1.0),
+        "attention": Column("Chance per block that it checks the market", "share", 1.0, 0.0, 1.0),
+        "bid_share": Column("Share of the expected profit bid for gas", "share", 0.6, 0.0, 1.0),
+        "margin": Column("Minimum profit, relative to the amount put in", "share", 0.0, 0.0, 1.0),
         "latency": Column("Delay from decision to mempool", "blocks", 0.0, 0.0, 100.0),
-        "patience": Column("Time after which an order lapses", "blocks", 1.0, 1.0, 1000.0),
-        "learning": Column("Weight of the last race in what it expects", "share", 0.1, 0.0, 1.0),
+        "patience": Column("Time until a pending order expires", "blocks", 1.0, 1.0, 1000.0),
+        "learning": Column(
+            "Weight of the latest race in its expected win rate", "share", 0.1, 0.0, 1.0
+        ),
         "tries": TRIES,
         "bump": BUMP,
-        "hits": Column("Share of races won lately", "share", 0.5, state=True),
-        "cash": Column("Numeraire held before the race under way", "numeraire", 0.0, state=True),
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "hits": Column("Share of recent races won", "share", 0.5, state=True),
+        "cash": Column("Numeraire held before the current race", "numeraire", 0.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
         "raced": Column("Whether a race is under way", "0 or 1", 0.0, state=True),
-        "passed": Column("Pool that it let pass, plus one", "number", 0.0, state=True),
-        "traded": Column("What had been paid into that pool", "token units", 0.0, state=True),
+        "passed": Column("Pool that it passed over, plus one", "number", 0.0, state=True),
+        "traded": Column("Amount paid into that pool by then", "token units", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = Pools
     needs_wallet: ClassVar[bool] = True

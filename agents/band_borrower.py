@@ -189,37 +189,41 @@ class BandTargets(Places):
     """Where its loan is, and where it buys and sells."""
 
     protocol: Annotated[str, Names("protocols:soft")] = Field(
-        description="Protocol of loans in bands."
+        description="Soft-liquidation protocol (loans in bands)."
     )
 
 
 class BandBorrower(Behaviour):
-    """Borrows a coin against collateral in bands."""
+    """Borrows a coin against collateral in soft-liquidation bands."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "equity": Column("Collateral less debt at the start", "numeraire", 10_000.0, 0.0),
-        "ratio": Column("Collateral over debt that it aims at", "multiple", 1.6, 1.01, 1e6),
-        "floor": Column("Health below which it pays back", "share", 0.02, 0.0, 10.0),
+        "equity": Column("Initial equity: collateral less debt", "numeraire", 10_000.0, 0.0),
+        "ratio": Column("Target collateral ratio", "multiple", 1.6, 1.01, 1e6),
+        "floor": Column("Health below which it repays", "share", 0.02, 0.0, 10.0),
         "bears": Column(
-            "Share of its collateral that is coin, at which it pays all back",
+            "Share of its collateral converted to the coin at which it repays in full",
             "share",
             0.5,
             0.0,
             1.0,
         ),
-        "band": Column("Ratio above the aim that it leaves alone", "share", 0.25, 0.0, 1.0),
-        "discount": Column("Below par by which debt is cheap", "share", 0.01, 0.0, 1.0),
-        "least": Column("Least that it borrows", "coins", 100.0, 0.0),
-        "margin": Column("Least gain of a liquidation over what it puts in", "share", 0.005, 0.0),
-        "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
-        "alarm": Column("The same while its collateral converts", "share", 0.02, 0.0, 1.0),
-        "wait": Column("Time before it borrows anew", "blocks", 300.0, 0.0),
-        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.03, 0.0, 1.0),
-        "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "band": Column("Tolerated excess over the target ratio", "share", 0.25, 0.0, 1.0),
+        "discount": Column("Discount to par at which it buys back debt", "share", 0.01, 0.0, 1.0),
+        "least": Column("Minimum loan", "coins", 100.0, 0.0),
+        "margin": Column(
+            "Minimum gain of a liquidation, relative to the amount put in", "share", 0.005, 0.0
+        ),
+        "attention": Column("Chance per block that it checks the market", "share", 0.01, 0.0, 1.0),
+        "alarm": Column(
+            "Chance per block that it checks while its collateral converts", "share", 0.02, 0.0, 1.0
+        ),
+        "wait": Column("Time before it borrows again", "blocks", 300.0, 0.0),
+        "slippage": Column("Slippage tolerance, relative to the quote", "share", 0.03, 0.0, 1.0),
+        "patience": Column("Time until a pending order expires", "blocks", 25.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
         "bump": BUMP,
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
-        "gone": Column("Block in which it saw that it has none, 0: it has", "block", state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
+        "gone": Column("Block in which it found its loan gone; 0: it has one", "block", state=True),
     }
     targets: ClassVar[type[Targets]] = BandTargets
     start_order: ClassVar[int] = 1

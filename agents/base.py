@@ -123,13 +123,13 @@ def _check_books_bear(market: Market, token: str, amount: float) -> None:
 
 
 class MarketAgent(mesa.Agent):
-    """An agent with an account; subclass it and write ``step()``.
+    """Base class for an agent with an account; subclass it and write ``step()``.
 
     Attributes:
         market: The market it lives in (Mesa's `model`).
         name: Of its account.
         account: Row of its account in the ledger.
-        group: Whose wealth and losses the results tell of, as one; default: the class's name.
+        group: Group under which the results report wealth and losses; default: the class's name.
         tip: Most of a bid that goes to the block's producer under EIP-1559, gwei; infinite:
             all of it, which is what a race is won by. None: what a wallet offers.
     """
@@ -182,24 +182,24 @@ class MarketAgent(mesa.Agent):
 
     @property
     def wallet(self) -> dict[str, float]:
-        """What it holds, token units by name, without what it has none of."""
+        """Its non-zero balances, token units by name."""
         ledger = self.market.ledger
         held = ledger.balances[self.account]
         return {token: float(held[i]) for i, token in enumerate(ledger.tokens) if held[i] != 0.0}
 
     @property
     def wealth(self) -> float:
-        """Value of all it holds less what it owes, in the numeraire."""
+        """Net worth (holdings less debts), in the numeraire."""
         return self.market.wealth(self.account)
 
     def remove(self) -> None:
-        """Stop acting; the account and what is in it stay."""
+        """Stop acting; the account and its balances stay."""
         self.market.release(self)
         super().remove()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make all calls inside one transaction: all are done, or none is.
+        """Send all calls inside as one atomic transaction: all succeed, or all revert.
 
         They are sent together at the end; where an exception leaves the block, none is.
         One inside another is a part of it.
@@ -217,7 +217,7 @@ class MarketAgent(mesa.Agent):
 
     @contextmanager
     def bundle(self) -> Iterator[None]:
-        """Make all calls inside one sealed bundle, which the block's builder alone sees.
+        """Send all calls inside as one sealed bundle, visible only to the block builder.
 
         They are done in their order, all or none, with the public transactions of others that
         the bundle carries (`carry`) among them. A bundle that fails leaves no trace and pays
@@ -240,7 +240,7 @@ class MarketAgent(mesa.Agent):
             self._sealing = False
 
     def carry(self, number: int) -> None:
-        """In a `bundle`: have somebody's public transaction carried out here, at its own gas.
+        """In a `bundle`: include somebody else's public transaction here, at its own gas.
 
         Args:
             number: Of a transaction of `pending`.
@@ -262,7 +262,7 @@ class MarketAgent(mesa.Agent):
 
     @property
     def pending(self) -> list[Pending]:
-        """Transactions that wait in the mempool: all that are public, and its own."""
+        """Pending transactions in the mempool: all public ones and its own."""
         world, ledger = self.market.world, self.market.ledger
         waiting = world.mempool[: int(world.chain[0]["waiting"])]
         found = []
@@ -287,7 +287,7 @@ class MarketAgent(mesa.Agent):
         return found
 
     def replace(self, number: int, bid: float | None = None) -> int:
-        """Send a transaction of its own that waits again at a higher bid, in place of the old one.
+        """Replace one of its own pending transactions by the same one at a higher bid.
 
         Args:
             number: Of the transaction, as in `pending`.
@@ -410,7 +410,7 @@ class MarketAgent(mesa.Agent):
         slippage: float = 0.01,
         bid: float | None = None,
     ) -> None:
-        """Swap by the best routes through all pools, split, as one transaction.
+        """Swap over the best split of routes through all pools, in one transaction.
 
         Args:
             token_in: Token to pay.
@@ -427,7 +427,9 @@ class MarketAgent(mesa.Agent):
         price = float(chain["gas_price"]) if rules["fee_market"] else 0.0
         plan = self.market.route(token_in, token_out, amount, price)
         if not plan.routes:
-            raise ValueError(f"no pools lead from {token_in} to {token_out} for {amount:g}")
+            raise ValueError(
+                f"no route through pools from {token_in} to {token_out} for {amount:g}"
+            )
         with self.transaction():
             for route in plan.routes:
                 part = route.amount
@@ -447,7 +449,7 @@ class MarketAgent(mesa.Agent):
         shares: float | None = None,
         prices: tuple[float, float] | None = None,
     ) -> None:
-        """Add to a pool for shares, or open a position of concentrated liquidity.
+        """Add liquidity to a pool for shares, or open a concentrated position.
 
         Args:
             pool: Name.
@@ -494,7 +496,7 @@ class MarketAgent(mesa.Agent):
         token: str | None = None,
         prices: tuple[float, float] | None = None,
     ) -> None:
-        """Give shares of a pool back, or take liquidity out of a position.
+        """Redeem pool shares, or withdraw liquidity from a concentrated position.
 
         Args:
             pool: Name.
@@ -517,15 +519,15 @@ class MarketAgent(mesa.Agent):
     def flash_borrow(
         self, lending: str, token: str, amount: float, bid: float | None = None
     ) -> None:
-        """Borrow cash that the same `transaction` repays with `flash_repay`."""
+        """Take a flash loan, repaid in the same `transaction` with `flash_repay`."""
         self._lend(Kind.FLASH_BORROW, lending, token, amount, 0.0, bid)
 
     def flash_repay(self, lending: str, token: str) -> None:
-        """Repay what the transaction has borrowed of a token, with the fee."""
+        """Repay the transaction's flash loan of a token, with the fee."""
         self._lend(Kind.FLASH_REPAY, lending, token, ALL, 0.0, None)
 
     def require(self, token: str, gain: float) -> None:
-        """Let the transaction fail unless it has gained so much of a token until here."""
+        """Make the transaction revert unless it has gained at least this much of a token so far."""
         self._call(Kind.REQUIRE, 0, token, token, 0.0, gain)
 
     def deposit(self, lending: str, token: str, amount: float, bid: float | None = None) -> None:
@@ -544,7 +546,7 @@ class MarketAgent(mesa.Agent):
         least_health: float = 1.0,
         bid: float | None = None,
     ) -> None:
-        """Borrow against deposits; reverts if the health factor ended below `least_health`."""
+        """Borrow against deposits; reverts if the health factor would end below `least_health`."""
         self._lend(Kind.BORROW, lending, token, amount, least_health, bid)
 
     def repay(self, lending: str, token: str, amount: float, bid: float | None = None) -> None:
@@ -567,7 +569,7 @@ class MarketAgent(mesa.Agent):
         minimum: float = 0.0,
         bid: float | None = None,
     ) -> None:
-        """Repay an amount of an unhealthy account's debt and seize its collateral."""
+        """Repay part of an unhealthy account's debt and seize collateral."""
         row = self.market.ledger.account(borrower)
         place = _place(self.market.lending, lending)
         self._call(Kind.LIQUIDATE, place, debt, collateral, amount, minimum, bid, row)
@@ -575,7 +577,7 @@ class MarketAgent(mesa.Agent):
     def trade_outside(
         self, token_in: str, token_out: str, amount: float, minimum: float = 0.0
     ) -> None:
-        """Trade at the outside venue; this takes no gas."""
+        """Trade at the outside venue; this costs no gas."""
         self._call(Kind.VENUE, 0, token_in, token_out, amount, minimum, 0.0)
 
     def transfer(self, receiver: str, token: str, amount: float, bid: float | None = None) -> None:
@@ -611,7 +613,7 @@ class MarketAgent(mesa.Agent):
         counterparty: str | None = None,
         second: float = 0.0,
     ) -> None:
-        """Call a protocol that declares itself.
+        """Call a declarative protocol by name.
 
         Args:
             protocol: Name.
@@ -685,7 +687,7 @@ class _ColumnValue:
 
 
 class Behaviour(MarketAgent):
-    """An agent whose numbers live in its cohort's table.
+    """Base class for agents whose numbers are stored in a table shared by their group.
 
     Attributes:
         cohort: The table.
@@ -757,7 +759,7 @@ class Behaviour(MarketAgent):
         self._sealing = False
 
     def step(self) -> None:
-        """Act by itself; those that a compiled ``decide`` speaks for do not.
+        """Act on its own; not used by agents with a compiled ``decide``.
 
         Raises:
             RuntimeError: If it is one of those.
@@ -777,7 +779,7 @@ class Behaviour(MarketAgent):
 
     @classmethod
     def check(cls, settings: AgentSettings) -> list[Problem]:
-        """What is wrong with a group's settings beside the names, by field of the group."""
+        """Problems with a group's settings, by field, beyond unknown names."""
         return []
 
     @classmethod
@@ -792,7 +794,7 @@ class Behaviour(MarketAgent):
 
     @classmethod
     def begin(cls, market: Market, cohort: CohortTable) -> None:
-        """Fill the cohort's places and open its first positions."""
+        """Fill the cohort's places and open initial positions."""
         cohort.places[:] = cls.places(market.setup, cohort.settings)
         if any(cohort.column(name).any() for name in ("tries", "bump") if name in cls.columns):
             market.prepare()  # what is tried out must not hang on who has made a call before

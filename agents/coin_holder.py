@@ -203,39 +203,43 @@ def decide(w, me):
 
 
 class CoinHolder(Behaviour):
-    """Holds a pegged coin until it is afraid."""
+    """Holds a pegged coin and sells or redeems it when it fears a loss."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "stake": Column("Coins that it has at the start", "coins", 10_000.0, 0.0),
-        "doubt": Column(
-            "Chance that it sees that what is missing behind a coin is lost", "share", 0.2, 0.0, 1.0
+        "stake": Column("Initial holding", "coins", 10_000.0, 0.0),
+        "doubt": Column("Perceived chance that missing backing is lost", "share", 0.2, 0.0, 1.0),
+        "social": Column(
+            "Perceived danger per share of coins recently withdrawn", "share per 1", 0.0, 0.0
         ),
-        "social": Column("Danger per share taken out lately", "share per 1", 0.0, 0.0),
-        "price_weight": Column("Danger per unit of discount", "share per 1", 0.0, 0.0),
-        "carry": Column("What holding pays over what else it could have", "per year", 0.0, 0.0),
-        "horizon": Column("Time for which it reckons that", "days", 30.0, 0.0),
-        "calm": Column("Danger that it bears besides", "share", 0.01, 0.0, 1.0),
-        "floor": Column("Least that it takes for a coin", "numeraire", 0.0, 0.0),
+        "price_weight": Column(
+            "Perceived danger per unit of discount to par", "share per 1", 0.0, 0.0
+        ),
+        "carry": Column("Yield of holding over the alternative", "per year", 0.0, 0.0),
+        "horizon": Column("Horizon over which it counts that yield", "days", 30.0, 0.0),
+        "calm": Column("Danger that it tolerates beyond that", "share", 0.01, 0.0, 1.0),
+        "floor": Column("Lowest price at which it sells a coin", "numeraire", 0.0, 0.0),
         "reservation": Column(
-            "Whether it sells only for more than keeping is worth", "0 or 1", 0.0, 0.0, 1.0
+            "Whether it sells only above its own valuation of holding", "0 or 1", 0.0, 0.0, 1.0
         ),
         "access": Column("Whether it may redeem", "0 or 1", 0.0, 0.0, 1.0),
-        "attention": Column("Chance that it looks in a block", "share", 0.02, 0.0, 1.0),
-        "size_attention": Column("Elasticity of attention to size", "elasticity", 0.3, 0.0),
-        "memory": Column("Time for which it notices what is taken out", "blocks", 300.0, 1.0),
-        "wait": Column("Time before it comes back", "blocks", 600.0, 1.0),
-        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.02, 0.0, 1.0),
-        "patience": Column("Time after which an order lapses", "blocks", 5.0, 1.0, 10_000.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "attention": Column("Chance per block that it checks the market", "share", 0.02, 0.0, 1.0),
+        "size_attention": Column(
+            "Elasticity of attention with respect to size", "elasticity", 0.3, 0.0
+        ),
+        "memory": Column("Memory of withdrawals", "blocks", 300.0, 1.0),
+        "wait": Column("Minimum time before it returns", "blocks", 600.0, 1.0),
+        "slippage": Column("Slippage tolerance, relative to the quote", "share", 0.02, 0.0, 1.0),
+        "patience": Column("Time until a pending order expires", "blocks", 5.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
         "bump": BUMP,
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
         "sent": Column("Whether an order to leave is under way", "0 or 1", 0.0, state=True),
         "before": Column("Coins that it had before that", "coins", 0.0, state=True),
         "money": Column("Money that it had before that", "token units", 0.0, state=True),
         "sold": Column("Coins that it has left with so far", "coins", 0.0, state=True),
         "got": Column("Money that it got for them", "token units", 0.0, state=True),
         "order": Column(
-            "Coins of the group that had left before, -1: none", "coins", -1.0, state=True
+            "Coins of the group that had left before; -1: none", "coins", -1.0, state=True
         ),
         "left_at": Column("Block in which it left first", "block", 0.0, state=True),
     }
@@ -244,7 +248,7 @@ class CoinHolder(Behaviour):
         "price_slot": Column("Where the protocol's price is, -1: nowhere", "slot"),
         "backing_slot": Column("Where its backing is, -1: nowhere", "slot"),
         "loose": Column("Coins outside pools in the last block", "coins"),
-        "flight": Column("Taken out lately; it decays", "share"),
+        "flight": Column("Recent withdrawals, decaying", "share"),
         "keeps": Column("Part of it that is left after a block", "share"),
         "left": Column("Coins that the group has left with so far", "coins"),
     }

@@ -123,29 +123,31 @@ def decide(w, me):
 
 
 class CyclicTargets(Targets):
-    """All pools that there are; and who lends it its capital for the length of a transaction."""
+    """All pools, and the market that funds it with flash loans."""
 
-    lending: LendingName | None = Field(None, description="Market whose flash loans it uses.")
+    lending: LendingName | None = Field(None, description="Lending market for flash loans.")
 
 
 class CyclicArbitrageur(Behaviour):
-    """Trades around cycles of pools."""
+    """Arbitrages cycles of pools."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "attention": Column("Chance that it looks in a block", "share", 1.0, 0.0, 1.0),
-        "bid_share": Column("Share of a profit that it bids for gas", "share", 0.6, 0.0, 1.0),
-        "margin": Column("Least profit over what it sends around", "share", 0.0, 0.0, 1.0),
+        "attention": Column("Chance per block that it checks the market", "share", 1.0, 0.0, 1.0),
+        "bid_share": Column("Share of the expected profit bid for gas", "share", 0.6, 0.0, 1.0),
+        "margin": Column("Minimum profit, relative to the amount traded", "share", 0.0, 0.0, 1.0),
         "latency": Column("Delay from decision to mempool", "blocks", 0.0, 0.0, 100.0),
-        "patience": Column("Time after which an order lapses", "blocks", 1.0, 1.0, 1000.0),
-        "learning": Column("Weight of the last race in what it expects", "share", 0.1, 0.0, 1.0),
+        "patience": Column("Time until a pending order expires", "blocks", 1.0, 1.0, 1000.0),
+        "learning": Column(
+            "Weight of the latest race in its expected win rate", "share", 0.1, 0.0, 1.0
+        ),
         "tries": TRIES,
         "bump": BUMP,
         "flash": Column(
-            "Whether a flash loan of `lending` is its capital", "0 or 1", 0.0, 0.0, 1.0
+            "Whether it is funded by a flash loan from `lending`", "0 or 1", 0.0, 0.0, 1.0
         ),
-        "hits": Column("Share of races won lately", "share", 0.5, state=True),
-        "cash": Column("Numeraire held before the race under way", "numeraire", 0.0, state=True),
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "hits": Column("Share of recent races won", "share", 0.5, state=True),
+        "cash": Column("Numeraire held before the current race", "numeraire", 0.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
         "raced": Column("Whether a race is under way", "0 or 1", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = CyclicTargets

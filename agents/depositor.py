@@ -225,51 +225,59 @@ def decide(w, me):
 
 
 class DepositorTargets(Graph, Targets):
-    """Who holds their money, and who knows whom."""
+    """The holder of their deposits, and the social graph."""
 
     custodian: Annotated[str | None, Names("protocols:custodian")] = Field(
-        None, description="Custodian that holds their money; or give a vault, or a lending market."
+        None,
+        description="Custodian that holds their deposits; alternatively a savings vault or a "
+        "lending market.",
     )
     savings: Annotated[str | None, Names("protocols:savings")] = Field(
-        None, description="Savings vault that does."
+        None, description="Savings vault that holds their deposits."
     )
-    lending: LendingName | None = Field(None, description="Lending market that does.")
-    debt: Token | None = Field(None, description="Token that they lend there.")
+    lending: LendingName | None = Field(
+        None, description="Lending market that holds their deposits."
+    )
+    debt: Token | None = Field(None, description="Token deposited in that lending market.")
 
 
 class Depositor(Behaviour):
-    """Keeps money where it is promised back on demand, until waiting does not pay."""
+    """Keeps a demand deposit, and withdraws when staying no longer pays."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "deposit": Column("What it has deposited at the start", "token units", 10_000.0, 0.0),
+        "deposit": Column("Initial deposit", "token units", 10_000.0, 0.0),
         "contagion": Column(
-            "Share that it expects to leave per share of its neighbours gone", "times", 1.0, 0.0
+            "Share expected to leave, per share of its neighbours who have left", "times", 1.0, 0.0
         ),
         "public": Column(
-            "Share that it expects to leave per share that has left lately", "times", 1.0, 0.0
+            "Share expected to leave, per share that has left recently", "times", 1.0, 0.0
         ),
         "memory": MEMORY,
-        "noise": Column("Deviation of its own error about that share", "share", 0.05, 0.0, 1.0),
-        "half_life": Column("Of news", "blocks", 1_800.0, 1.0),
-        "stuck": Column("What waiting costs where not all are paid", "share", 0.05, 0.0, 1.0),
-        "tolerance": Column("Loss by waiting that does not move it", "share", 0.005, 0.0, 1.0),
-        "needs": Column("Chance to need the money when it looks", "share", 0.0, 0.0, 1.0),
-        "calm": Column("Share expected to leave below which it may come back", "share", 0.02, 0.0),
-        "returns": Column("Chance to come back then, when it looks", "share", 0.02, 0.0, 1.0),
-        "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
-        "size_attention": Column("Elasticity of attention to size", "elasticity", 0.3, 0.0),
-        "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "noise": Column(
+            "Standard deviation of its error about that share", "share", 0.05, 0.0, 1.0
+        ),
+        "half_life": Column("Half-life of news", "blocks", 1_800.0, 1.0),
+        "stuck": Column("Cost of waiting where not everyone can be paid", "share", 0.05, 0.0, 1.0),
+        "tolerance": Column("Loss from waiting that it tolerates", "share", 0.005, 0.0, 1.0),
+        "needs": Column("Chance of needing the money when it checks", "share", 0.0, 0.0, 1.0),
+        "calm": Column("Share expected to leave below which it may return", "share", 0.02, 0.0),
+        "returns": Column("Chance of returning then, when it checks", "share", 0.02, 0.0, 1.0),
+        "attention": Column("Chance per block that it checks the market", "share", 0.01, 0.0, 1.0),
+        "size_attention": Column(
+            "Elasticity of attention with respect to size", "elasticity", 0.3, 0.0
+        ),
+        "patience": Column("Time until a pending order expires", "blocks", 25.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
         "bump": BUMP,
-        "units": Column("What its deposit was in what it holds", "units", 0.0, state=True),
-        "heard": Column("Share that news says will leave", "share", 0.0, state=True),
+        "units": Column("Size of its deposit in the claim that it holds", "units", 0.0, state=True),
+        "heard": Column("Share that will leave, according to news", "share", 0.0, state=True),
         "heard_at": Column("Block of that news", "block", 0.0, state=True),
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = DepositorTargets
     remembers: ClassVar[Mapping[str, Column]] = {
-        "claims": Column("Claims that there were in the last block", "units"),
-        "flight": Column("Share of them that has left lately; it decays", "share"),
+        "claims": Column("Claims outstanding in the last block", "units"),
+        "flight": Column("Share of them that left recently, decaying", "share"),
         "keeps": Column("Part of it that is left after a block", "share"),
     }
     hears: ClassVar[str] = "heard"

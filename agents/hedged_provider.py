@@ -148,18 +148,18 @@ def decide(w, me):
 
 
 class HedgedProvider(Behaviour):
-    """Provides liquidity with a borrowed half."""
+    """Provides liquidity and hedges it by borrowing the volatile token."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "stake": Column("What it puts in", "numeraire", 100_000.0, 0.0),
-        "share": Column("Part of it that is collateral", "share", 0.65, 0.01, 0.99),
-        "hedge": Column("What it owes over what it owns of the token", "share", 1.0, 0.0, 2.0),
-        "threshold": Column("Drift of the two that it lets be", "share of the stake", 0.02, 0.0),
-        "buffer": Column("Health factor at which it leaves", "health factor", 1.1, 1.0),
-        "attention": Column("Chance that it looks in a block", "share", 0.05, 0.0, 1.0),
-        "patience": Column("Time after which an order lapses", "blocks", 10.0, 1.0, 10_000.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "stake": Column("Initial stake", "numeraire", 100_000.0, 0.0),
+        "share": Column("Share of the stake posted as collateral", "share", 0.65, 0.01, 0.99),
+        "hedge": Column("Hedge ratio: debt over holdings of the token", "share", 1.0, 0.0, 2.0),
+        "threshold": Column("Tolerated hedge mismatch", "share of the stake", 0.02, 0.0),
+        "buffer": Column("Health factor at which it exits", "health factor", 1.1, 1.0),
+        "attention": Column("Chance per block that it checks the market", "share", 0.05, 0.0, 1.0),
+        "patience": Column("Time until a pending order expires", "blocks", 10.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
         "state": Column("0: not in yet, 1: in, 2: has left", "number", 0.0, state=True),
         "trades": Column("How often it has adjusted its hedge", "times", 0.0, state=True),
     }

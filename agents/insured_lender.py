@@ -140,32 +140,38 @@ def decide(w, me):
 
 
 class InsuredLenderTargets(Targets):
-    """Where it lends what, and who covers it."""
+    """The market, the token and the cover protocol."""
 
     lending: LendingName = Field(description="Lending market.")
     debt: Token = Field(description="Token lent.")
-    cover: Annotated[str, Names("protocols:cover")] = Field(description="Fund of cover.")
+    cover: Annotated[str, Names("protocols:cover")] = Field(
+        description="Cover protocol that insures the deposits."
+    )
 
 
 class InsuredLender(Lender):
-    """Deposits in a lending market, and covers the deposit where that is worth it."""
+    """Deposits in a lending market, and buys cover when it is worth the premium."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "deposit": Column("What it has deposited at the start", "token units", 10_000.0, 0.0),
-        "spare": Column("What it has besides, for premiums", "share of it", 0.05, 0.0),
-        "expected_loss": Column("Loss of deposits that it expects", "per year", 0.02, 0.0),
-        "aversion": Column("What bearing it is worth, over that", "times", 2.0, 0.0),
-        "renew": Column("Time before the end in which it renews", "blocks", 1_000.0, 0.0),
-        "fear": Column("Utilisation from which it is afraid", "share", 0.9, 0.0, 1.0),
-        "sensitivity": Column("Chance to leave at full utilisation", "share", 0.5, 0.0, 1.0),
-        "social": Column("Chance to leave per share withdrawn lately", "chance per 1", 1.0, 0.0),
+        "deposit": Column("Initial deposit", "token units", 10_000.0, 0.0),
+        "spare": Column("Cash for premiums", "share of the deposit", 0.05, 0.0),
+        "expected_loss": Column("Expected loss on deposits", "per year", 0.02, 0.0),
+        "aversion": Column("Risk loading accepted on top of the expected loss", "times", 2.0, 0.0),
+        "renew": Column("Time before expiry in which it renews", "blocks", 1_000.0, 0.0),
+        "fear": Column("Utilisation above which it becomes fearful", "share", 0.9, 0.0, 1.0),
+        "sensitivity": Column("Chance of leaving at full utilisation", "share", 0.5, 0.0, 1.0),
+        "social": Column(
+            "Chance of leaving per share recently withdrawn", "chance per 1", 1.0, 0.0
+        ),
         "memory": MEMORY,
-        "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
-        "size_attention": Column("Elasticity of attention to size", "elasticity", 0.3, 0.0),
-        "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "attention": Column("Chance per block that it checks the market", "share", 0.01, 0.0, 1.0),
+        "size_attention": Column(
+            "Elasticity of attention with respect to size", "elasticity", 0.3, 0.0
+        ),
+        "patience": Column("Time until a pending order expires", "blocks", 25.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
         "bump": BUMP,
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = InsuredLenderTargets
     decide = staticmethod(decide)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sim.scenario import AgentSettings, Scenario
 
 MARKET, TOKEN, RESERVE = range(3)
-MEMORY = Column("Time for which withdrawals are noticed", "blocks", 100.0, 1.0)
+MEMORY = Column("Memory of withdrawals", "blocks", 100.0, 1.0)
 
 
 @kernel
@@ -152,39 +152,47 @@ def decide(w, me):
 
 
 class LenderTargets(Targets):
-    """Where it lends what."""
+    """The market and the token that it lends."""
 
     lending: LendingName = Field(description="Lending market.")
     debt: Token = Field(description="Token lent.")
 
 
 class Lender(Behaviour):
-    """Deposits in a lending market, for the rate, until it is afraid."""
+    """Deposits in a lending market for the rate, and withdraws when it fears a run or a loss."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "deposit": Column("What it has deposited at the start", "token units", 10_000.0, 0.0),
-        "outside_yield": Column("What it could earn elsewhere", "per year", 0.01, 0.0),
-        "yield_response": Column("Chance to move per unit of yield", "chance per 1", 2.0, 0.0),
-        "fear": Column("Utilisation from which it is afraid", "share", 0.9, 0.0, 1.0),
-        "sensitivity": Column("Chance to leave at full utilisation", "share", 0.5, 0.0, 1.0),
-        "social": Column("Chance to leave per share withdrawn lately", "chance per 1", 1.0, 0.0),
-        "bad_debt_fear": Column("Chance to leave per share lost", "chance per 1", 20.0, 0.0),
-        "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
-        "size_attention": Column("Elasticity of attention to size", "elasticity", 0.3, 0.0),
+        "deposit": Column("Initial deposit", "token units", 10_000.0, 0.0),
+        "outside_yield": Column("Yield available elsewhere", "per year", 0.01, 0.0),
+        "yield_response": Column(
+            "Chance of moving per unit of yield difference", "chance per 1", 2.0, 0.0
+        ),
+        "fear": Column("Utilisation above which it becomes fearful", "share", 0.9, 0.0, 1.0),
+        "sensitivity": Column("Chance of leaving at full utilisation", "share", 0.5, 0.0, 1.0),
+        "social": Column(
+            "Chance of leaving per share recently withdrawn", "chance per 1", 1.0, 0.0
+        ),
+        "bad_debt_fear": Column("Chance of leaving per share lost", "chance per 1", 20.0, 0.0),
+        "attention": Column("Chance per block that it checks the market", "share", 0.01, 0.0, 1.0),
+        "size_attention": Column(
+            "Elasticity of attention with respect to size", "elasticity", 0.3, 0.0
+        ),
         "memory": MEMORY,
         "premium_response": Column(
-            "Chance to leave and sell, per premium", "chance per 1", 0.0, 0.0
+            "Chance of leaving to sell, per unit of premium", "chance per 1", 0.0, 0.0
         ),
-        "least_price": Column("Least price that it sells at for a premium", "numeraire", 0.0, 0.0),
-        "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "least_price": Column(
+            "Lowest price at which it sells for a premium", "numeraire", 0.0, 0.0
+        ),
+        "patience": Column("Time until a pending order expires", "blocks", 25.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
         "bump": BUMP,
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = LenderTargets
     remembers: ClassVar[Mapping[str, Column]] = {
-        "receipts": Column("Receipts that there were in the last block", "token units"),
-        "flight": Column("Withdrawn lately; it decays", "share"),
+        "receipts": Column("Receipts outstanding in the last block", "token units"),
+        "flight": Column("Recent withdrawals, decaying", "share"),
         "keeps": Column("Part of it that is left after a block", "share"),
     }
     without: ClassVar[Mapping[str, Mapping[str, float]]] = {"lenders_leave": {"attention": 0.0}}

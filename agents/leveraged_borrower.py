@@ -207,26 +207,32 @@ def decide(w, me):
 
 
 class BorrowerTargets(Places, AnyCredit):
-    """Where it borrows what, against what, and where it buys and sells that."""
+    """The lending market, collateral and debt, and where it trades them."""
 
 
 class LeveragedBorrower(Behaviour):
-    """Borrows one token against another to hold more of it."""
+    """Borrows one token against another to hold a leveraged position."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "equity": Column("What it owns at the start", "numeraire", 10_000.0, 0.0),
-        "leverage": Column("Collateral over equity that it aims at", "multiple", 1.5, 1.0, 20.0),
-        "band": Column("Leverage around the aim that it leaves alone", "share", 0.2, 0.0, 1.0),
-        "buffer": Column("Health factor below which it acts", "health factor", 1.2, 1.0, 10.0),
-        "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
-        "alarm": Column("The same below the buffer", "share", 0.02, 0.0, 1.0),
-        "volatility_response": Column("How the aim shrinks", "per unit of ratio", 0.2, 0.0),
-        "step": Column("Most that it borrows at once, over equity", "share", 0.25, 0.0, 10.0),
-        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.03, 0.0, 1.0),
-        "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "equity": Column("Initial equity", "numeraire", 10_000.0, 0.0),
+        "leverage": Column("Target leverage: collateral over equity", "multiple", 1.5, 1.0, 20.0),
+        "band": Column("Tolerated deviation from the target leverage", "share", 0.2, 0.0, 1.0),
+        "buffer": Column(
+            "Health factor below which it deleverages", "health factor", 1.2, 1.0, 10.0
+        ),
+        "attention": Column("Chance per block that it checks the market", "share", 0.01, 0.0, 1.0),
+        "alarm": Column(
+            "Chance per block that it checks the market below the buffer", "share", 0.02, 0.0, 1.0
+        ),
+        "volatility_response": Column(
+            "Reduction of the target as volatility rises", "per unit of ratio", 0.2, 0.0
+        ),
+        "step": Column("Largest single loan, relative to equity", "share", 0.25, 0.0, 10.0),
+        "slippage": Column("Slippage tolerance, relative to the quote", "share", 0.03, 0.0, 1.0),
+        "patience": Column("Time until a pending order expires", "blocks", 25.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
         "bump": BUMP,
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = BorrowerTargets
     start_order: ClassVar[int] = 1

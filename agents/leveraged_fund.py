@@ -381,13 +381,13 @@ def decide(w, me):
 
 
 class FundTargets(Places):
-    """What it holds, who lends on it, what it owes, and where it trades."""
+    """Its assets, their lending markets, its debt, and where it trades."""
 
     assets: Annotated[list[Token], Field(min_length=1, max_length=MOST_ASSETS)] = Field(
         description="Tokens held."
     )
     lending: LendingName | Annotated[list[LendingName], Field(min_length=1)] = Field(
-        description="Lending market of each, in their order; or one for all."
+        description="Lending market of each token, in the same order; or one for all."
     )
     debt: Token = Field(description="Token borrowed.")
 
@@ -396,24 +396,36 @@ _EACH: Any = {"state": True, "count": MOST_ASSETS}
 
 
 class LeveragedFund(Behaviour):
-    """Holds several assets with borrowed money, and sells of all of them when one falls."""
+    """Holds a leveraged portfolio of assets, and sells all of them when one falls."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "equity": Column("What investors have put in", "numeraire", 1_000_000.0, 0.0),
-        "leverage": Column("Assets over equity at normal volatility", "multiple", 2.0, 1.0, 20.0),
-        "volatility_response": Column("Elasticity of that to volatility", "power", 1.0, 0.0, 4.0),
-        "band": Column("Leverage around the aim that it leaves alone", "share", 0.1, 0.0, 1.0),
-        "buffer": Column("Health factor below which it acts", "health factor", 1.1, 1.0, 10.0),
+        "equity": Column("Capital invested at the start", "numeraire", 1_000_000.0, 0.0),
+        "leverage": Column(
+            "Target leverage (assets over equity) at normal volatility", "multiple", 2.0, 1.0, 20.0
+        ),
+        "volatility_response": Column(
+            "Elasticity of target leverage with respect to volatility", "power", 1.0, 0.0, 4.0
+        ),
+        "band": Column("Tolerated deviation from the target leverage", "share", 0.1, 0.0, 1.0),
+        "buffer": Column(
+            "Health factor below which it deleverages", "health factor", 1.1, 1.0, 10.0
+        ),
         "overlap": Column("0: its own asset alone, 1: all evenly", "share", 1.0, 0.0, 1.0),
-        "across": Column("Whether it manages its holdings as one", "0 or 1", 1.0, 0.0, 1.0),
-        "liquid_first": Column("Part that it sells by liquidity", "share", 0.0, 0.0, 1.0),
-        "flow": Column("Share of investors who leave, over the loss", "multiple", 0.5, 0.0, 10.0),
+        "across": Column(
+            "Whether it manages all holdings on one balance sheet", "0 or 1", 1.0, 0.0, 1.0
+        ),
+        "liquid_first": Column(
+            "Part of a sale allocated by liquidity, not by holdings", "share", 0.0, 0.0, 1.0
+        ),
+        "flow": Column(
+            "Share of investors who redeem, per unit of loss", "multiple", 0.5, 0.0, 10.0
+        ),
         "review": Column("Time between investors' reviews", "blocks", 1800.0, 1.0),
-        "attention": Column("Chance that it looks in a block", "share", 0.1, 0.0, 1.0),
-        "step": Column("Most that it borrows at once, over equity", "share", 0.25, 0.0, 10.0),
-        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.05, 0.0, 1.0),
-        "patience": Column("Time after which an order lapses", "blocks", 5.0, 1.0, 10_000.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.3, 0.0),
+        "attention": Column("Chance per block that it checks the market", "share", 0.1, 0.0, 1.0),
+        "step": Column("Largest single loan, relative to equity", "share", 0.25, 0.0, 10.0),
+        "slippage": Column("Slippage tolerance, relative to the quote", "share", 0.05, 0.0, 1.0),
+        "patience": Column("Time until a pending order expires", "blocks", 5.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.3, 0.0),
         "bump": BUMP,
         "redeemed": Column("Paid out to investors so far", "numeraire", 0.0, state=True),
         "busy": Column("Block until which each waits; the first: all", "block", **_EACH),

@@ -494,34 +494,42 @@ class LiquidatorTargets(Routed, Places):
     """The markets whose positions it liquidates, and where it sells what it seizes."""
 
     lending: LendingName | Annotated[list[LendingName], Field(min_length=1)] = Field(
-        description="Lending market, or a list of them that share its capital."
+        description="Lending market, or a list of markets that share its capital."
     )
 
 
 class Liquidator(Behaviour):
-    """Liquidates unhealthy positions of one lending market or of several."""
+    """Liquidates unhealthy positions in one or several lending markets."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "attention": Column("Chance that it looks in a block", "share", 1.0, 0.0, 1.0),
-        "margin": Column("Least profit over what it spends", "share", 0.005, 0.0, 1.0),
-        "bid_share": Column("Share of a profit that it bids for gas", "share", 0.4, 0.0, 1.0),
-        "hold": Column("Time for which it holds what it seizes", "blocks", 0.0, 0.0),
-        "risk_aversion": Column("Discount per deviation of the held price", "multiple", 0.5, 0.0),
-        "most": Column("Positions that it takes on at once", "number", 3.0, 1.0),
+        "attention": Column("Chance per block that it checks the market", "share", 1.0, 0.0, 1.0),
+        "margin": Column("Minimum profit, relative to the amount spent", "share", 0.005, 0.0, 1.0),
+        "bid_share": Column("Share of the expected profit bid for gas", "share", 0.4, 0.0, 1.0),
+        "hold": Column("Holding time of seized collateral", "blocks", 0.0, 0.0),
+        "risk_aversion": Column(
+            "Discount per standard deviation of the collateral's price", "multiple", 0.5, 0.0
+        ),
+        "most": Column("Positions that it liquidates at once", "number", 3.0, 1.0),
         "latency": Column("Delay from decision to mempool", "blocks", 0.0, 0.0, 100.0),
-        "patience": Column("Time after which an order lapses", "blocks", 2.0, 1.0, 1000.0),
-        "learning": Column("Weight of the last race in what it expects", "share", 0.1, 0.0, 1.0),
-        "slippage": Column("Worse sale than quoted that it accepts", "share", 0.02, 0.0, 1.0),
+        "patience": Column("Time until a pending order expires", "blocks", 2.0, 1.0, 1000.0),
+        "learning": Column(
+            "Weight of the latest race in its expected win rate", "share", 0.1, 0.0, 1.0
+        ),
+        "slippage": Column("Slippage tolerance when it sells", "share", 0.02, 0.0, 1.0),
         "tries": TRIES,
         "bump": BUMP,
-        "everywhere": Column("Whether its capital serves all markets, or one", "0 or 1", 1.0, 0, 1),
-        "hits": Column("Share of races won lately", "share", 0.5, state=True),
+        "everywhere": Column(
+            "Whether its capital serves all markets or only one", "0 or 1", 1.0, 0, 1
+        ),
+        "hits": Column("Share of recent races won", "share", 0.5, state=True),
         "raced": Column("Whether a race is under way", "0 or 1", 0.0, state=True),
-        "held_before": Column("What it held before that race", "numeraire", 0.0, state=True),
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "held_before": Column("Holdings before that race", "numeraire", 0.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
         "sell_at": Column("Block at which it sells what it holds", "block", 0.0, state=True),
         "selling": Column("Token that it holds for sale", "number", 0.0, state=True),
-        "passed": Column("Liquidations when it let one pass, plus one", "number", 0.0, state=True),
+        "passed": Column(
+            "Liquidations when it last passed one over, plus one", "number", 0.0, state=True
+        ),
     }
     targets: ClassVar[type[Targets]] = LiquidatorTargets
     needs_wallet: ClassVar[bool] = True

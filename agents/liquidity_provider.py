@@ -200,25 +200,29 @@ def decide(w, me):
 
 
 class LiquidityProvider(Behaviour):
-    """Provides liquidity to one pool while that pays."""
+    """Provides liquidity to one pool while it is profitable."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "stake": Column("What it puts in", "numeraire", 100_000.0, 0.0),
-        "hurdle": Column("Yield that it wants over the expected loss", "per year", 0.05),
-        "tolerance": Column("Loss against holding at which it goes", "share", 0.1, 0.0),
-        "volatility": Column("Volatility over normal at which it goes", "multiple", 6.0, 1.0),
-        "review": Column("Time between two reviews", "blocks", 1000.0, 1.0),
-        "attention": Column("Chance to look between reviews", "share", 0.05, 0.0, 1.0),
-        "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
-        "sells": Column("Part of the volatile token sold on leaving", "share", 0.3, 0.0, 1.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "stake": Column("Initial stake", "numeraire", 100_000.0, 0.0),
+        "hurdle": Column("Required yield over the expected loss", "per year", 0.05),
+        "tolerance": Column("Loss against holding at which it exits", "share", 0.1, 0.0),
+        "volatility": Column(
+            "Volatility, relative to normal, at which it exits", "multiple", 6.0, 1.0
+        ),
+        "review": Column("Time between reviews", "blocks", 1000.0, 1.0),
+        "attention": Column(
+            "Chance per block of checking between reviews", "share", 0.05, 0.0, 1.0
+        ),
+        "patience": Column("Time until a pending order expires", "blocks", 25.0, 1.0, 10_000.0),
+        "sells": Column("Share of the volatile token sold on exit", "share", 0.3, 0.0, 1.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
         "pool": Column("Its pool", "number", 0.0, state=True),
         "inside": Column("Whether it is in", "0 or 1", 1.0, state=True),
         "next": Column("Block of its next review", "block", 0.0, state=True),
-        "entry": Column("Pool's price when it came", "quote per base", 0.0, state=True),
+        "entry": Column("Pool's price when it entered", "quote per base", 0.0, state=True),
         "fees": Column("Pool's fees at its last review", "numeraire", 0.0, state=True),
         "fees_at": Column("Block of its last review", "block", 0.0, state=True),
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = Pools
     pool_kinds: ClassVar[frozenset[str]] = frozenset({"constant_product", "weighted", "stableswap"})

@@ -60,19 +60,21 @@ def decide(w, me):
 
 
 class LooperTargets(BorrowerTargets):
-    """Where it borrows, what is staked, and where it trades that."""
+    """The lending market, the staking pool, and where it trades."""
 
     staking: Annotated[str, Names("protocols:staking")] = Field(description="Staking pool.")
 
 
 class Looper(LeveragedBorrower):
-    """Borrows what is staked against the staked token, to stake more."""
+    """Loops a staking position: borrows the asset against the staked token, and stakes it again."""
 
     columns: ClassVar[Mapping[str, Column]] = {
         **LeveragedBorrower.columns,
-        "required": Column("What the loop must earn on its equity", "per year", 0.0),
-        "tolerance": Column("Discount of the staked token that it bears", "share", 0.05, -1.0, 1.0),
-        "wanted": Column("Leverage that it aims at while it pays", "multiple", state=True),
+        "required": Column("Required return on equity", "per year", 0.0),
+        "tolerance": Column(
+            "Discount of the staked token that it tolerates", "share", 0.05, -1.0, 1.0
+        ),
+        "wanted": Column("Target leverage while the loop pays", "multiple", state=True),
     }
     targets: ClassVar[type[Targets]] = LooperTargets
     remembers: ClassVar[Mapping[str, Column]] = {

@@ -148,25 +148,28 @@ MOST_QUOTES = 500
 
 
 class MarketMaker(Behaviour):
-    """Shows depth at the outside venue, as far as its capital goes."""
+    """Quotes depth at the outside venue, limited by its capital."""
 
     columns: ClassVar[Mapping[str, Column]] = {
         "risk_aversion": Column(
-            "Depth is its free capital over this times volatility", "root years", 10.0, 1e-3, 1e9
+            "Depth is free capital over this times volatility", "root years", 10.0, 1e-3, 1e9
         ),
         "margin": Column(
-            "Capital that a position takes, of its value", "deviations of a day", 3.0, 0.0
+            "Margin on a position, in multiples of its daily volatility",
+            "deviations of a day",
+            3.0,
+            0.0,
         ),
         "least_volatility": Column(
-            "Least volatility that it reckons with", "per root year", 0.05, 1e-3
+            "Lowest volatility that it assumes", "per root year", 0.05, 1e-3
         ),
-        "unwind": Column("Way back to its first inventory", "per day", 5.0, 0.0),
-        "rebuild": Column("Way of its depth to what its capital allows", "per day", 1.0, 0.0),
-        "recovery": Column("Way back to its first capital by outside funding", "per day", 0.0, 0.0),
+        "unwind": Column("Speed of reversion to its initial inventory", "per day", 5.0, 0.0),
+        "rebuild": Column("Speed at which depth adjusts to capital", "per day", 1.0, 0.0),
+        "recovery": Column("Speed of recapitalisation by outside funding", "per day", 0.0, 0.0),
         "first": Column("Capital at the start", "numeraire", state=True),
         "capital": Column("Capital, marked to market", "numeraire", state=True),
-        "shown": Column("Free capital that stands behind its quotes", "numeraire", state=True),
-        "binds": Column("0: it shows what it showed at the start", "flag", 1.0, state=True),
+        "shown": Column("Free capital behind its quotes", "numeraire", state=True),
+        "binds": Column("0: depth stays as at the start", "flag", 1.0, state=True),
     }
     targets: ClassVar[type[Targets]] = Assets
     needs_wallet: ClassVar[bool] = True
@@ -180,8 +183,10 @@ class MarketMaker(Behaviour):
         number = len(settings.targets.assets)
         if settings.count * number <= MOST_QUOTES:
             return []
-        text = f"makers in {number} assets make too many quotes; {MOST_QUOTES} are"
-        return [("count", f"{settings.count:,} {text} the most of a group, give fewer")]
+        text = f"makers in {number} assets make too many quotes; give fewer,"
+        return [
+            ("count", f"{settings.count:,} {text} so that makers x assets is {MOST_QUOTES} at most")
+        ]
 
     @classmethod
     def places(cls, scenario: Scenario, settings: AgentSettings) -> list[int]:

@@ -51,20 +51,20 @@ def decide(w, me):
 
 
 class MomentumTrader(Behaviour):
-    """Trades with the trend of a pool's price, or against it."""
+    """Trades with or against the trend of a pool's price."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "attention": Column("Chance that it looks in a block", "share", 0.02, 0.0, 1.0),
-        "span": Column("Time over which it sees a trend", "blocks", 100.0, 2.0),
-        "threshold": Column("Trend that it acts on", "standard deviations", 1.0, 0.0),
-        "size": Column("Size of a swap per deviation", "numeraire", 1000.0, 0.0),
+        "attention": Column("Chance per block that it checks the market", "share", 0.02, 0.0, 1.0),
+        "span": Column("Time over which it measures the trend", "blocks", 100.0, 2.0),
+        "threshold": Column("Trend at which it trades", "standard deviations", 1.0, 0.0),
+        "size": Column("Size of a swap per standard deviation of trend", "numeraire", 1000.0, 0.0),
         "follows": Column("1: with the trend, -1: against it", "multiple", 1.0, -10.0, 10.0),
-        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.02, 0.0, 1.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.1, 0.0),
+        "slippage": Column("Slippage tolerance, relative to the quote", "share", 0.02, 0.0, 1.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.1, 0.0),
         "pool": Column("Which of its pools it watches", "number", 0.0, 0.0),
-        "last": Column("Log price that it saw last", "log", 0.0, state=True),
-        "trend": Column("Mean return that it sees", "log a block", 0.0, state=True),
-        "variance": Column("Variance of returns that it sees", "a block", 0.0, state=True),
+        "last": Column("Last observed log price", "log", 0.0, state=True),
+        "trend": Column("Estimated mean return", "log a block", 0.0, state=True),
+        "variance": Column("Estimated variance of returns", "a block", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = PoolsOrRoutes
     needs_wallet: ClassVar[bool] = True

@@ -277,43 +277,51 @@ def decide(w, me):
 
 
 class NoiseTrader(Behaviour):
-    """Swaps for reasons that the model does not know."""
+    """Swaps for exogenous reasons."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "rate": Column("Swaps that it starts by itself", "per block", 0.01, 0.0, 1.0),
-        "branching": Column("Swaps that a swap of others sets off", "share", 0.4, 0.0, 0.95),
-        "memory": Column("Time over which activity is noticed", "blocks", 50.0, 1.0),
+        "rate": Column("Base rate of swaps", "per block", 0.01, 0.0, 1.0),
+        "branching": Column(
+            "Swaps triggered by each swap of others (branching ratio)", "share", 0.4, 0.0, 0.95
+        ),
+        "memory": Column("Memory of recent activity", "blocks", 50.0, 1.0),
         "size": Column("Median size of a swap", "numeraire", 1000.0, 0.0),
         "spread": Column("Standard deviation of the log of sizes", "log", 1.0, 0.0, 5.0),
         "tail": Column("Share of swaps whose size has a Pareto tail", "share", 0.02, 0.0, 1.0),
-        "tail_shape": Column("Exponent of that tail", "exponent", 1.6, 1.01),
-        "herding": Column("How far the common mood weights the side", "share", 0.1, 0.0, 1.0),
-        "mood": Column("Time that the common mood lasts", "blocks", 1000.0, 0.0),
+        "tail_shape": Column("Exponent of the Pareto tail", "exponent", 1.6, 1.01),
+        "herding": Column("Influence of the common mood on direction", "share", 0.1, 0.0, 1.0),
+        "mood": Column("Persistence of the common mood", "blocks", 1000.0, 0.0),
         "volume_elasticity": Column(
-            "How its rate rises with outside volatility over its long-run level",
+            "Elasticity of its rate with respect to outside volatility, relative to its "
+            "long-run level",
             "elasticity",
             0.0,
             0.0,
             5.0,
         ),
-        "news": Column("Rise of its rate when there is news, over the rate", "multiple", 0.0, 0.0),
-        "news_size": Column(
-            "Outside move of a block that is news, over volatility", "deviations", 4.0, 0.1
+        "news": Column(
+            "Increase of its rate on news, relative to the base rate", "multiple", 0.0, 0.0
         ),
-        "news_memory": Column("Time in which news wears off", "blocks", 100.0, 1.0),
+        "news_size": Column(
+            "Outside move in a block that counts as news, relative to volatility",
+            "deviations",
+            4.0,
+            0.1,
+        ),
+        "news_memory": Column("Decay time of news", "blocks", 100.0, 1.0),
         "habit": Column(
-            "Share of its swaps that go where it happens to; others where it gets most",
+            "Share of its swaps sent to a random pool; the rest take the best quote",
             "share",
             1.0,
             0.0,
             1.0,
         ),
         "informed": Column(
-            "Share of its swaps for which it knows of the next outside move", "share", 0.0, 0.0, 1.0
+            "Share of its swaps informed about the next outside move", "share", 0.0, 0.0, 1.0
         ),
-        "sees": Column("Part of that move that it knows", "share", 1.0, 0.0, 1.0),
-        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.02, 0.0, 1.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.1, 0.0),
+        "sees": Column("Part of that move known in advance", "share", 1.0, 0.0, 1.0),
+        "slippage": Column("Slippage tolerance, relative to the quote", "share", 0.02, 0.0, 1.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.1, 0.0),
     }
     targets: ClassVar[type[Targets]] = PoolsOrRoutes
     needs_wallet: ClassVar[bool] = True

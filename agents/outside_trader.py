@@ -132,12 +132,12 @@ def decide(w, me):
 
 
 class OutsideTrader(Behaviour):
-    """Trades outside for value or with the trend, and changes between them."""
+    """Trades at the outside venue, switching between a fundamentalist and a chartist rule."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "attention": Column("Chance that it looks in a block", "share", 0.2, 0.0, 1.0),
-        "chartist": Column("1: it begins as a chartist, 0: as a fundamentalist", "flag", 0.0, 0, 1),
-        "horizon": Column("Time of the average that a trend is seen against", "blocks", 10.0, 1.0),
+        "attention": Column("Chance per block that it checks the market", "share", 0.2, 0.0, 1.0),
+        "chartist": Column("Initial rule; 1: chartist, 0: fundamentalist", "flag", 0.0, 0, 1),
+        "horizon": Column("Averaging time for the trend", "blocks", 10.0, 1.0),
         "value_response": Column(
             "Order for a price one log unit below its value", "share of wealth", 0.00075, 0.0, 10.0
         ),
@@ -145,21 +145,32 @@ class OutsideTrader(Behaviour):
             "Order for a price one log unit above its average", "share of wealth", 0.001, 0.0, 10.0
         ),
         "value_noise": Column(
-            "Deviation of a fundamentalist's other orders", "share of wealth", 0.002, 0.0, 10.0
+            "Standard deviation of a fundamentalist's random orders",
+            "share of wealth",
+            0.002,
+            0.0,
+            10.0,
         ),
         "trend_noise": Column(
-            "Deviation of a chartist's other orders", "share of wealth", 0.033, 0.0, 10.0
+            "Standard deviation of a chartist's random orders", "share of wealth", 0.033, 0.0, 10.0
         ),
-        "crowding": Column("Part of them that all chartists share", "share", 0.5, 0.0, 1.0),
-        "review": Column("Chance that it reviews its rule when it looks", "share", 0.5, 0.0, 1.0),
-        "bias": Column("Towards the chartists' rule", "log odds", 0.2, -100.0, 100.0),
-        "fashion": Column("Pull of what the others do", "log odds", 1.8, 0.0, 100.0),
+        "crowding": Column("Common part of chartists' random orders", "share", 0.5, 0.0, 1.0),
+        "review": Column(
+            "Chance of reviewing its rule when it checks the market", "share", 0.5, 0.0, 1.0
+        ),
+        "bias": Column("Bias towards the chartists' rule", "log odds", 0.2, -100.0, 100.0),
+        "fashion": Column("Herding: pull of the more popular rule", "log odds", 1.8, 0.0, 100.0),
         "caution": Column(
-            "Push of a gap between value and price", "log odds per squared log", 30.0, 0.0
+            "Push towards fundamentals per squared gap between value and price",
+            "log odds per squared log",
+            30.0,
+            0.0,
         ),
-        "greed": Column("Pull of what the rules have earned", "log odds per log", 0.0, 0.0),
-        "home": Column("Part of its wealth that it means to hold", "share", 0.5, 0.0, 1.0),
-        "rebalance": Column("Part of the way back to that at each look", "share", 0.01, 0.0, 1.0),
+        "greed": Column("Pull of the rules' past returns", "log odds per log", 0.0, 0.0),
+        "home": Column("Target share of wealth in the asset", "share", 0.5, 0.0, 1.0),
+        "rebalance": Column(
+            "Part of the gap to the target closed at each check", "share", 0.01, 0.0, 1.0
+        ),
         "order": Column("Posted in this block", "token units", state=True),
         "average": Column("Average of the log price", "log", state=True),
         "seen": Column("When it looked last", "block", state=True),

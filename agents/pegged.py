@@ -40,16 +40,16 @@ SPARE = 1.0005
 class PeggedTargets(Targets):
     """A pegged coin, and where it is traded."""
 
-    pools: list[PoolName] = Field(description="Pools in which the coin is traded for the money.")
+    pools: list[PoolName] = Field(description="Pools in which the coin trades against the money.")
     protocol: ProtocolName | None = Field(
-        None, description="What redeems the coin: a protocol with a quote; none: nobody."
+        None, description="Protocol that redeems the coin; none: it cannot be redeemed."
     )
-    coin: Issued | None = Field(None, description="The coin; none: the protocol's.")
+    coin: Issued | None = Field(None, description="The coin; none: the protocol's coin.")
     money: Issued | None = Field(
-        None, description="For what it is left, and bought; none: the numeraire."
+        None, description="Token that the coin is sold for and bought with; none: the numeraire."
     )
     sells: PoolName | None = Field(
-        None, description="Pool that takes what redemption gives, where that is not the money."
+        None, description="Pool in which redemption proceeds are sold, if they are not the money."
     )
 
 

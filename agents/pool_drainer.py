@@ -121,12 +121,12 @@ def decide(w, me):
 
 
 class PoolDrainer(Behaviour):
-    """Empties a lending market by moving the price that it believes."""
+    """Drains a lending market by manipulating its oracle price."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "attention": Column("Chance that it looks in a block", "share", 0.1, 0.0, 1.0),
-        "margin": Column("Least gain after gas", "numeraire", 1000.0, 0.0),
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "attention": Column("Chance per block that it checks the market", "share", 0.1, 0.0, 1.0),
+        "margin": Column("Minimum gain after gas", "numeraire", 1000.0, 0.0),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
         "attacks": Column("Attacks that it has sent", "times", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = PoolAndCredit

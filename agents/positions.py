@@ -104,7 +104,7 @@ def _price(market: Market, cohort: CohortTable, reserve: int) -> float:
         return price
     token = market.ledger.tokens[int(w.reserves[reserve]["token"])]
     text = f"{token} has no price at the start, oracle {list(market.oracles)[feed]} "
-    text += f"says {price:g}; choose another, or mend the oracle"
+    text += f"says {price:g}; choose another, or fix the oracle"
     raise ScenarioError([(f"agents.{cohort.name}.{_field(cohort, token)}", text)])
 
 

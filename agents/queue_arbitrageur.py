@@ -125,21 +125,23 @@ class QueueArbitrageurTargets(Targets):
     """The staking pool, and where its share is traded."""
 
     staking: Annotated[str, Names("protocols:staking")] = Field(description="Staking pool.")
-    pool: PoolName = Field(description="Where its share is traded for the asset.")
+    pool: PoolName = Field(description="Pool in which its share trades against the asset.")
 
 
 class QueueArbitrageur(Behaviour):
-    """Buys a staked token below what it stands for and waits in the queue."""
+    """Buys a staked token below its redemption value and redeems it through the queue."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "capital": Column("What it has at the start", "units of the asset", 100.0, 0.0),
-        "required": Column("What capital that is bound must earn", "per year", 0.15, 0.0),
-        "margin": Column("Gain beyond gas, over what is traded", "share", 0.0005, 0.0, 1.0),
-        "attention": Column("Chance that it looks in a block", "share", 0.1, 0.0, 1.0),
-        "patience": Column("Time after which an order lapses", "blocks", 10.0, 1.0, 10_000.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "capital": Column("Initial capital", "units of the asset", 100.0, 0.0),
+        "required": Column("Required return on locked capital", "per year", 0.15, 0.0),
+        "margin": Column(
+            "Minimum gain after gas, relative to the amount traded", "share", 0.0005, 0.0, 1.0
+        ),
+        "attention": Column("Chance per block that it checks the market", "share", 0.1, 0.0, 1.0),
+        "patience": Column("Time until a pending order expires", "blocks", 10.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
         "bump": BUMP,
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = QueueArbitrageurTargets
     decide = staticmethod(decide)

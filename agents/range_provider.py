@@ -127,24 +127,28 @@ def decide(w, me):
 
 
 class RangeProvider(Behaviour):
-    """Provides concentrated liquidity around the price."""
+    """Provides concentrated liquidity in a range around the price."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "stake": Column("What it puts in", "numeraire", 100_000.0, 0.0),
-        "width": Column(
-            "Reach of its range to either side", "share of the price", 0.1, 1e-4, 100.0
+        "stake": Column("Initial stake", "numeraire", 100_000.0, 0.0),
+        "width": Column("Half-width of its range", "share of the price", 0.1, 1e-4, 100.0),
+        "recentre": Column(
+            "Distance from the centre at which it moves, relative to the half-width",
+            "share",
+            1.0,
+            0.0,
+            100.0,
         ),
-        "recentre": Column("Part of the way out at which it moves", "share", 1.0, 0.0, 100.0),
-        "tolerance": Column("Loss against holding at which it goes", "share", 0.2, 0.0),
-        "attention": Column("Chance that it looks in a block", "share", 0.05, 0.0, 1.0),
-        "patience": Column("Time after which an order lapses", "blocks", 5.0, 1.0, 10_000.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "tolerance": Column("Loss against holding at which it exits", "share", 0.2, 0.0),
+        "attention": Column("Chance per block that it checks the market", "share", 0.05, 0.0, 1.0),
+        "patience": Column("Time until a pending order expires", "blocks", 5.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
         "pool": Column("Its pool", "number", 0.0, state=True),
         "lower": Column("Its lower tick", "tick", 0.0, state=True),
         "upper": Column("Its upper tick", "tick", 0.0, state=True),
-        "held_base": Column("What it came with", "token units", 0.0, state=True),
-        "held_quote": Column("What it came with", "token units", 0.0, state=True),
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "held_base": Column("Amount put in", "token units", 0.0, state=True),
+        "held_quote": Column("Amount put in", "token units", 0.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
         "gone": Column("Whether it has left for good", "0 or 1", 0.0, state=True),
         "moves": Column("How often it has moved its range", "times", 0.0, state=True),
         "new_lower": Column("Lower tick of the move under way", "tick", 0.0, state=True),

@@ -41,14 +41,14 @@ def decide(w, me):
 
 
 class Rebalancer(Behaviour):
-    """Keeps a token at a share of its portfolio."""
+    """Keeps a token at a fixed share of its portfolio."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "attention": Column("Chance that it looks in a block", "share", 0.02, 0.0, 1.0),
-        "target": Column("Share of the pool's first token", "share", 0.5, 0.0, 1.0),
-        "band": Column("Distance from it that is let be", "share", 0.05, 0.0, 1.0),
-        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.01, 0.0, 1.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.1, 0.0),
+        "attention": Column("Chance per block that it checks the market", "share", 0.02, 0.0, 1.0),
+        "target": Column("Target share of the pool's first token", "share", 0.5, 0.0, 1.0),
+        "band": Column("Tolerated deviation from the target", "share", 0.05, 0.0, 1.0),
+        "slippage": Column("Slippage tolerance, relative to the quote", "share", 0.01, 0.0, 1.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.1, 0.0),
     }
     targets: ClassVar[type[Targets]] = PoolsOrRoutes
     needs_wallet: ClassVar[bool] = True

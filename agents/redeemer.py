@@ -203,23 +203,21 @@ def decide(w, me):
 
 
 class Redeemer(Behaviour):
-    """Buys a coin below par and redeems it; mints it above par and sells it."""
+    """Arbitrages a coin's peg: buys and redeems it below par, mints and sells it above."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "attention": Column("Chance that it looks in a block", "share", 1.0, 0.0, 1.0),
-        "margin": Column("Least gain over what it puts in", "share", 0.0005, 0.0, 1.0),
-        "bid_share": Column("Share of a gain that it bids for gas", "share", 0.3, 0.0, 1.0),
+        "attention": Column("Chance per block that it checks the market", "share", 1.0, 0.0, 1.0),
+        "margin": Column("Minimum gain, relative to the amount put in", "share", 0.0005, 0.0, 1.0),
+        "bid_share": Column("Share of the expected gain bid for gas", "share", 0.3, 0.0, 1.0),
         "hold": Column(
-            "Discount at which it buys to redeem later, 1: never", "share", 1.0, 0.0, 1.0
+            "Discount at which it buys to redeem later; 1: never", "share", 1.0, 0.0, 1.0
         ),
-        "doubt": Column(
-            "Chance that it sees that what is missing behind a coin is lost", "share", 0.0, 0.0, 1.0
-        ),
-        "required": Column("What its money must earn while it waits", "per year", 0.0, 0.0),
-        "lot": Column("Share of its money for that, at a time", "share", 0.1, 0.0, 1.0),
-        "patience": Column("Time after which an order lapses", "blocks", 1.0, 1.0, 1000.0),
+        "doubt": Column("Perceived chance that missing backing is lost", "share", 0.0, 0.0, 1.0),
+        "required": Column("Required return on money locked while it waits", "per year", 0.0, 0.0),
+        "lot": Column("Share of its money used for that at a time", "share", 0.1, 0.0, 1.0),
+        "patience": Column("Time until a pending order expires", "blocks", 1.0, 1.0, 1000.0),
         "bump": BUMP,
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
         "trips": Column("Round trips that it has sent", "times", state=True),
     }
     targets: ClassVar[type[Targets]] = PeggedTargets

@@ -571,7 +571,7 @@ def _open(w, me, held, debts):
 
 
 class RefinancerTargets(Places):
-    """Where it borrows what, against what, and where it trades that."""
+    """The lending markets, collaterals and debt, and where it trades."""
 
     lending: list[LendingName] = Field(description="Lending markets that it borrows from.")
     collaterals: list[Token] = Field(description="Tokens deposited.")
@@ -579,26 +579,36 @@ class RefinancerTargets(Places):
 
 
 class Refinancer(Behaviour):
-    """Borrows in several markets, wherever and whenever that is cheap."""
+    """Borrows in several markets, where and when the rate is low enough."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "equity": Column("What it owns at the start", "numeraire", 10_000.0, 0.0),
-        "loan": Column(
-            "What it owes over its collateral, while it borrows", "share", 0.4, 0.0, 0.95
+        "equity": Column("Initial equity", "numeraire", 10_000.0, 0.0),
+        "loan": Column("Target loan-to-value while it borrows", "share", 0.4, 0.0, 0.95),
+        "reservation": Column(
+            "Return on borrowed funds: the highest rate it pays", "per year", 0.1, 0.0
         ),
-        "reservation": Column("What it earns with what it borrows", "per year", 0.1, 0.0),
-        "margin": Column("How much cheaper it must be to borrow", "per year", 0.005, 0.0),
-        "loops": Column("Whether it buys collateral with it, or keeps it", "0 or 1", 0.0, 0.0, 1.0),
-        "horizon": Column("Time in which a move must pay", "days", 14.0, 0.0),
-        "band": Column("Part of the loan aimed at that it lets be", "share", 0.1, 0.0, 1.0),
-        "buffer": Column("Health factor below which it acts", "health factor", 1.2, 1.0, 10.0),
-        "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
-        "alarm": Column("The same below the buffer", "share", 0.02, 0.0, 1.0),
-        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.03, 0.0, 1.0),
-        "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "margin": Column("Margin below that rate at which it borrows", "per year", 0.005, 0.0),
+        "loops": Column(
+            "Whether it buys collateral with the loan; 0: it keeps the loan",
+            "0 or 1",
+            0.0,
+            0.0,
+            1.0,
+        ),
+        "horizon": Column("Time in which a move must pay off", "days", 14.0, 0.0),
+        "band": Column("Tolerated deviation from the target loan", "share", 0.1, 0.0, 1.0),
+        "buffer": Column(
+            "Health factor below which it deleverages", "health factor", 1.2, 1.0, 10.0
+        ),
+        "attention": Column("Chance per block that it checks the market", "share", 0.01, 0.0, 1.0),
+        "alarm": Column(
+            "Chance per block that it checks the market below the buffer", "share", 0.02, 0.0, 1.0
+        ),
+        "slippage": Column("Slippage tolerance, relative to the quote", "share", 0.03, 0.0, 1.0),
+        "patience": Column("Time until a pending order expires", "blocks", 25.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
         "bump": BUMP,
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
         "stays": Column("Whether it keeps to one market", "0 or 1", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = RefinancerTargets
@@ -700,7 +710,7 @@ def _positions(market: Market, cohort: CohortTable) -> tuple[np.ndarray, np.ndar
         for token, price in zip(["debt", *taken], prices, strict=True):
             if not 0.0 < price < math.inf:
                 what = targets.debt if token == "debt" else targets.collaterals[token]
-                text = f"{what} has no price in {name} at the start; mend its oracle"
+                text = f"{what} has no price in {name} at the start; fix its oracle"
                 raise ScenarioError([(f"agents.{cohort.name}.lending", text)])
         mine = np.arange(k, len(cohort), n)
         # No more than the loan-to-value lets it borrow, with a little to spare.

@@ -75,29 +75,41 @@ def decide(w, me):
 
 
 class StewardTargets(Targets):
-    """What it looks after."""
+    """The lending market that it manages."""
 
     lending: LendingName = Field(description="Lending market.")
 
 
 class RiskSteward(Behaviour):
-    """Changes caps and terms of a lending market after a delay."""
+    """Changes the caps and risk parameters of a lending market, with a delay."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "fall": Column("Fall of a price from its peak that alarms it", "share", 0.2, 0.0, 1.0),
-        "forgets": Column("Share of a peak that it forgets in a block", "share", 1e-4, 0.0, 1.0),
-        "used": Column("Utilisation that alarms it", "share", 0.95, 0.0, 1.0),
-        "delay": Column("From decision to effect", "blocks", 300.0, 1.0, 10_000_000.0),
-        "rest": Column("Before it decides on a reserve again", "blocks", 300.0, 0.0, 10_000_000.0),
+        "fall": Column("Price fall from its peak that triggers action", "share", 0.2, 0.0, 1.0),
+        "forgets": Column("Share of the peak forgotten per block", "share", 1e-4, 0.0, 1.0),
+        "used": Column("Utilisation that triggers action", "share", 0.95, 0.0, 1.0),
+        "delay": Column("Delay from decision to effect", "blocks", 300.0, 1.0, 10_000_000.0),
+        "rest": Column(
+            "Minimum time between decisions on a reserve", "blocks", 300.0, 0.0, 10_000_000.0
+        ),
         "freezes": Column("Whether it freezes a reserve", "0 or 1", 1.0, 0.0, 1.0),
-        "thaw": Column("Without alarm until it thaws it", "blocks", 300.0, 0.0, 10_000_000.0),
-        "cap": Column("Caps, of what is there; 0: it leaves them", "multiple", 1.0, 0.0, 100.0),
-        "cut": Column("Part of the loan-to-value that it takes off", "share", 0.1, 0.0, 1.0),
-        "threshold_cut": Column("Of the threshold", "share", 0.05, 0.0, 1.0),
-        "steps": Column("Times that it has acted", "times", state=True),
-        "peak": Column("Peak of each price lately", "numeraire", state=True, count=MOST),
-        "due": Column("When what is decided takes effect", "block", state=True, count=MOST),
-        "rests": Column("Until when it decides nothing", "block", state=True, count=MOST),
+        "thaw": Column(
+            "Time without alarm after which it unfreezes a reserve",
+            "blocks",
+            300.0,
+            0.0,
+            10_000_000.0,
+        ),
+        "cap": Column(
+            "New caps, relative to current amounts; 0: caps stay", "multiple", 1.0, 0.0, 100.0
+        ),
+        "cut": Column("Relative cut of the loan-to-value", "share", 0.1, 0.0, 1.0),
+        "threshold_cut": Column(
+            "Relative cut of the liquidation threshold", "share", 0.05, 0.0, 1.0
+        ),
+        "steps": Column("Number of actions", "times", state=True),
+        "peak": Column("Recent peak of each price", "numeraire", state=True, count=MOST),
+        "due": Column("Block in which the decision takes effect", "block", state=True, count=MOST),
+        "rests": Column("Block until which it decides nothing", "block", state=True, count=MOST),
         "alarmed": Column("Last alarm", "block", state=True, count=MOST),
     }
     targets: ClassVar[type[Targets]] = StewardTargets

@@ -197,19 +197,21 @@ def _tokens_worth(w, me, account):
 
 
 class SandwichAttacker(Behaviour):
-    """Trades before and after swaps that wait."""
+    """Sandwiches pending swaps: trades before and after them."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "attention": Column("Chance that it looks in a block", "share", 1.0, 0.0, 1.0),
-        "margin": Column("Least profit after gas", "numeraire", 0.0, 0.0),
-        "uses": Column("Part of its tokens that it puts in", "share", 0.9, 0.0, 0.99),
+        "attention": Column("Chance per block that it checks the market", "share", 1.0, 0.0, 1.0),
+        "margin": Column("Minimum profit after gas", "numeraire", 0.0, 0.0),
+        "uses": Column("Share of its tokens that it commits", "share", 0.9, 0.0, 0.99),
         "bid_share": Column(
-            "Share of a profit that it bids for gas, to a builder", "share", 0.6, 0.0, 1.0
+            "Share of the expected profit bid for gas, with a builder", "share", 0.6, 0.0, 1.0
         ),
-        "learning": Column("Weight of the last race in what it expects", "share", 0.1, 0.0, 1.0),
-        "hits": Column("Share of races won lately", "share", 0.5, state=True),
+        "learning": Column(
+            "Weight of the latest race in its expected win rate", "share", 0.1, 0.0, 1.0
+        ),
+        "hits": Column("Share of recent races won", "share", 0.5, state=True),
         "raced": Column("Whether a race is under way", "0 or 1", 0.0, state=True),
-        "wealth": Column("What it held before the race under way", "numeraire", 0.0, state=True),
+        "wealth": Column("Holdings before the current race", "numeraire", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = Pools
     needs_wallet: ClassVar[bool] = True

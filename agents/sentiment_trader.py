@@ -104,28 +104,28 @@ def graph_of(kind: str, count: int, degree: int, seed: Any) -> nx.Graph:
 
 
 class SentimentTargets(Graph, PoolsOrRoutes):
-    """Pools, and who listens to whom."""
+    """Pools, and the social graph."""
 
 
 class SentimentTrader(Behaviour):
-    """Trades on a mood that it catches from others."""
+    """Trades on a mood that spreads through a social graph."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "keep": Column("Part of a mood that is left after a block", "share", 0.9, 0.0, 1.0),
-        "contagion": Column("Weight of the neighbours' mean mood", "share", 0.08, 0.0, 2.0),
-        "trend": Column("Lift of a return of one deviation", "mood", 0.01, 0.0),
-        "noise": Column("Deviation of its own news", "mood a block", 0.02, 0.0),
-        "rate": Column("Swaps of who is wholly in the mood", "per block", 0.02, 0.0, 1.0),
+        "keep": Column("Share of mood kept after a block", "share", 0.9, 0.0, 1.0),
+        "contagion": Column("Weight of neighbours' mean mood", "share", 0.08, 0.0, 2.0),
+        "trend": Column("Change of mood per standard deviation of return", "mood", 0.01, 0.0),
+        "noise": Column("Standard deviation of its own news", "mood a block", 0.02, 0.0),
+        "rate": Column("Rate of swaps at the strongest mood", "per block", 0.02, 0.0, 1.0),
         "size": Column("Size of a swap at the strongest mood", "numeraire", 2000.0, 0.0),
-        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.02, 0.0, 1.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.1, 0.0),
-        "mood": Column("From -1, fear, to 1, greed", "mood", 0.0, state=True),
+        "slippage": Column("Slippage tolerance, relative to the quote", "share", 0.02, 0.0, 1.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.1, 0.0),
+        "mood": Column("Mood, from -1 (fear) to 1 (greed)", "mood", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = SentimentTargets
     needs_wallet: ClassVar[bool] = True
     remembers: ClassVar[Mapping[str, Column]] = {
         "last": Column("Log price of the first pool in the last block", "log"),
-        "variance": Column("Variance of its returns that all see", "a block"),
+        "variance": Column("Common estimate of the variance of its returns", "a block"),
         "mean_mood": Column("Mean mood", "mood"),
     }
     decide = staticmethod(decide)

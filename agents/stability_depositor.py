@@ -191,24 +191,31 @@ def decide(w, me):
 
 
 class StabilityDepositor(Behaviour):
-    """Deposits coins that pay for liquidated troves, and weighs whether that is worth it."""
+    """Deposits coins in a stability pool while the expected return is worth it."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "stake": Column("Coins that it has in the pool at the start", "coins", 10_000.0, 0.0),
-        "outside_yield": Column("What else its money could earn", "per year", 0.03, 0.0, 10.0),
-        "horizon": Column("Time for which it reckons", "blocks", 7200.0, 1.0),
-        "memory": Column("Time over which it averages what it sees", "blocks", 7200.0, 1.0),
-        "expected": Column("What it expects of staying at first", "per year", 0.06, 0.0, 10.0),
-        "tolerance": Column("Difference that it bears", "share", 0.005, 0.0, 1.0),
-        "harvest": Column("Gain over its stake that it fetches and sells", "share", 0.02, 0.0),
-        "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
-        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.02, 0.0, 1.0),
-        "patience": Column("Time after which an order lapses", "blocks", 10.0, 1.0, 10_000.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "stake": Column("Initial deposit in the stability pool", "coins", 10_000.0, 0.0),
+        "outside_yield": Column("Yield available elsewhere", "per year", 0.03, 0.0, 10.0),
+        "horizon": Column("Planning horizon", "blocks", 7200.0, 1.0),
+        "memory": Column("Averaging time for observed returns", "blocks", 7200.0, 1.0),
+        "expected": Column(
+            "Return on staying that it expects at the start", "per year", 0.06, 0.0, 10.0
+        ),
+        "tolerance": Column("Tolerated difference before it moves", "share", 0.005, 0.0, 1.0),
+        "harvest": Column(
+            "Gain, relative to its stake, at which it claims and sells collateral",
+            "share",
+            0.02,
+            0.0,
+        ),
+        "attention": Column("Chance per block that it checks the market", "share", 0.01, 0.0, 1.0),
+        "slippage": Column("Slippage tolerance, relative to the quote", "share", 0.02, 0.0, 1.0),
+        "patience": Column("Time until a pending order expires", "blocks", 10.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
         "bump": BUMP,
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
-        "rate": Column("What it has seen a coin bring", "share per block", 0.0, state=True),
-        "looked": Column("Block in which it last looked", "block", 0.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
+        "rate": Column("Observed return of a coin", "share per block", 0.0, state=True),
+        "looked": Column("Block in which it last checked", "block", 0.0, state=True),
         "coins": Column("Its deposit then", "coins", 0.0, state=True),
         "gained": Column("Collateral that this had gained then", "token units", 0.0, state=True),
         "absorbed": Column("Coins that the pool had burnt then", "coins", 0.0, state=True),

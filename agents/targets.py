@@ -50,19 +50,21 @@ class Targets(Table):
 class Pools(Targets):
     """Pools."""
 
-    pools: list[PoolName] = Field(description="Pools that it acts on.")
+    pools: list[PoolName] = Field(description="Pools in which it acts.")
 
 
 class Routed(Targets):
-    """Those who may let the whole network trade for them."""
+    """Pools, with optional routing through all pools."""
 
     routing: Switch = Field(
-        False, description="They trade by the best routes of all pools, split; off: in one pool."
+        False,
+        description="Trades are split over the best routes through all pools; off: each trade uses "
+        "one pool.",
     )
 
 
 class PoolsOrRoutes(Routed, Pools):
-    """Pools; or where the network leads between their tokens."""
+    """Pools, or routes between their tokens."""
 
 
 class Places(Targets):
@@ -70,7 +72,7 @@ class Places(Targets):
 
     pools: list[PoolName] = Field([], description="Pools to trade in; none: the outside venue.")
     route: Place | None = Field(
-        None, description='The only place to trade, in place of those: a pool or "venue".'
+        None, description='A single place to trade, instead of `pools`: a pool or "venue".'
     )
 
 
@@ -87,7 +89,8 @@ class AnyCredit(Targets):
 
     lending: LendingName = Field(description="Lending market.")
     collateral: Issued = Field(
-        description="Token deposited: of the venue, a pool's share, or a lending market's receipt."
+        description="Token deposited: an asset of the venue, a pool share or a lending market's "
+        "receipt."
     )
     debt: Token = Field(description="Token borrowed.")
 
@@ -100,8 +103,8 @@ class Assets(Targets):
     """Assets of the venue, with weights."""
 
     assets: dict[AssetName, Positive] = Field(
-        description="At the venue, by name: those it makes markets in, with what part of its "
-        "capital, or those whose price it moves (dealt out in turn)."
+        description="Assets of the venue, by name: those in which it makes markets, with the share "
+        "of capital for each, or those that it trades (assigned to agents in turn)."
     )
 
 
@@ -109,8 +112,8 @@ class Graph(Targets):
     """The social graph of a group."""
 
     network: Literal["small_world", "scale_free", "random", "none"] = Field(
-        "small_world", description="Kind of the graph of who listens to whom."
+        "small_world", description="Kind of social graph."
     )
     neighbours: Annotated[int, Field(ge=0, le=MOST_NEIGHBOURS)] = Field(
-        6, description="On average, of each on that graph."
+        6, description="Mean number of neighbours on that graph."
     )

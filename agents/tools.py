@@ -23,11 +23,15 @@ GWEI = 1e-9
 HALVINGS = 12
 """Times that an amount may be halved until it does not move a price too far."""
 BUMP = Column(
-    "Rise of its bid when it sends a stuck order anew, 0: it waits", "share", 0.0, 0.0, 10.0
+    "Increase of the bid when it resubmits a stuck order; 0: it waits", "share", 0.0, 0.0, 10.0
 )
 """Of agents that wait for their orders (`rebid`); less than `block.replacement` is refused."""
 TRIES = Column(
-    "Whether it tries out what it sends, and has it fail unless it gains", "0 or 1", 0.0, 0.0, 1.0
+    "Whether it simulates transactions and makes them revert unless profitable",
+    "0 or 1",
+    0.0,
+    0.0,
+    1.0,
 )
 """Of searchers (`pays`); for a builder all of them do."""
 

@@ -231,29 +231,35 @@ def decide(w, me):
 class TroveTargets(Places):
     """Where its trove is, and where it buys and sells."""
 
-    protocol: Annotated[str, Names("protocols:trove")] = Field(description="Protocol of troves.")
+    protocol: Annotated[str, Names("protocols:trove")] = Field(description="Trove protocol.")
 
 
 class TroveOwner(Behaviour):
     """Borrows a coin against collateral in a trove."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "equity": Column("Collateral less debt at the start", "numeraire", 10_000.0, 0.0),
-        "ratio": Column("Collateral over debt that it aims at", "multiple", 2.5, 1.01, 1e6),
-        "floor": Column("Collateral over debt below which it acts", "multiple", 1.5, 1.0, 1e6),
-        "band": Column("Ratio above the aim that it leaves alone", "share", 0.25, 0.0, 1.0),
-        "discount": Column("Below par by which debt is cheap", "share", 0.01, 0.0, 1.0),
+        "equity": Column("Initial equity: collateral less debt", "numeraire", 10_000.0, 0.0),
+        "ratio": Column("Target collateral ratio", "multiple", 2.5, 1.01, 1e6),
+        "floor": Column("Collateral ratio below which it acts", "multiple", 1.5, 1.0, 1e6),
+        "band": Column("Tolerated excess over the target ratio", "share", 0.25, 0.0, 1.0),
+        "discount": Column("Discount to par at which it buys back debt", "share", 0.01, 0.0, 1.0),
         "most_fee": Column("Highest fee at which it borrows", "share", 0.02, 0.0, 1.0),
-        "attention": Column("Chance that it looks in a block", "share", 0.01, 0.0, 1.0),
-        "alarm": Column("The same below the floor", "share", 0.02, 0.0, 1.0),
-        "wait": Column("Time before it opens another", "blocks", 300.0, 0.0),
-        "volatility_response": Column("How leverage shrinks", "per unit of ratio", 0.2, 0.0),
-        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.03, 0.0, 1.0),
-        "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "attention": Column("Chance per block that it checks the market", "share", 0.01, 0.0, 1.0),
+        "alarm": Column(
+            "Chance per block that it checks the market below the floor", "share", 0.02, 0.0, 1.0
+        ),
+        "wait": Column("Time before it opens another trove", "blocks", 300.0, 0.0),
+        "volatility_response": Column(
+            "Reduction of leverage as volatility rises", "per unit of ratio", 0.2, 0.0
+        ),
+        "slippage": Column("Slippage tolerance, relative to the quote", "share", 0.03, 0.0, 1.0),
+        "patience": Column("Time until a pending order expires", "blocks", 25.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
         "bump": BUMP,
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
-        "gone": Column("Block in which it saw that it has none, 0: it has", "block", state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
+        "gone": Column(
+            "Block in which it found its trove gone; 0: it has one", "block", state=True
+        ),
     }
     targets: ClassVar[type[Targets]] = TroveTargets
     start_order: ClassVar[int] = 1
@@ -310,6 +316,6 @@ def protocol_and_price(market: Market, cohort: CohortTable) -> tuple[Any, float]
     protocol = market.protocols[name]
     price = float(market.world.feeds[int(protocol.record[0]["oracle"])]["price"])
     if not 0.0 < price < np.inf:
-        text = f"{name}'s oracle has no price at the start; mend it"
+        text = f"{name}'s oracle has no price at the start; fix it"
         raise ScenarioError([(f"agents.{cohort.name}.protocol", text)])
     return protocol, price

@@ -119,25 +119,31 @@ def decide(w, me):
 class UnderwriterTargets(Targets):
     """What it underwrites."""
 
-    cover: Annotated[str, Names("protocols:cover")] = Field(description="Fund of cover.")
+    cover: Annotated[str, Names("protocols:cover")] = Field(
+        description="Cover protocol that it underwrites."
+    )
 
 
 class Underwriter(Behaviour):
-    """Pledges capital that covers deposits."""
+    """Underwrites cover for deposits with its capital."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "capital": Column("What it has at the start", "token units", 100_000.0, 0.0),
-        "pledged": Column("Part of it pledged then", "share", 0.8, 0.0, 1.0),
-        "required": Column("What its capital must earn", "per year", 0.05, 0.0),
-        "patience_for_less": Column("Below which by so much it leaves", "per year", 0.02, 0.0),
-        "expected_loss": Column("Loss of what is covered that it expects", "per year", 0.01, 0.0),
-        "lesson": Column("How much it expects more per share lost", "per year per 1", 2.0, 0.0),
-        "hope": Column("Part of its capacity that it counts on selling", "share", 0.5, 0.0, 1.0),
-        "attention": Column("Chance that it looks in a block", "share", 0.005, 0.0, 1.0),
-        "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "capital": Column("Initial capital", "token units", 100_000.0, 0.0),
+        "pledged": Column("Share of it pledged at the start", "share", 0.8, 0.0, 1.0),
+        "required": Column("Required return on capital", "per year", 0.05, 0.0),
+        "patience_for_less": Column(
+            "Shortfall of the return at which it leaves", "per year", 0.02, 0.0
+        ),
+        "expected_loss": Column("Expected loss on covered deposits", "per year", 0.01, 0.0),
+        "lesson": Column(
+            "Increase of the expected loss per share lost", "per year per 1", 2.0, 0.0
+        ),
+        "hope": Column("Share of its capacity that it expects to sell", "share", 0.5, 0.0, 1.0),
+        "attention": Column("Chance per block that it checks the market", "share", 0.005, 0.0, 1.0),
+        "patience": Column("Time until a pending order expires", "blocks", 25.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
         "bump": BUMP,
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = UnderwriterTargets
     without: ClassVar[Mapping[str, Mapping[str, float]]] = {"lenders_leave": {"attention": 0.0}}

@@ -171,30 +171,34 @@ def decide(w, me):
 
 
 class ValueFund(Behaviour):
-    """Buys outside what is below its value, on margin."""
+    """Buys undervalued assets at the outside venue, on margin."""
 
     columns: ClassVar[Mapping[str, Column]] = {
         "aggressiveness": Column(
             "Leverage for a price one log unit below its value", "multiple", 20.0, 0.0, 1e4
         ),
-        "most_leverage": Column("Leverage that its lender permits", "multiple", 5.0, 0.0, 100.0),
-        "speed": Column("Part of what it lacks that it orders at once", "share", 0.2, 0.0, 1.0),
-        "rate": Column("Interest on what it owes", "per year", 0.0, 0.0, 10.0),
-        "memory": Column("Of its performance, as investors see it", "blocks", 10.0, 1.0),
-        "flow": Column("Money that a growth above the benchmark brings", "multiple", 0.0, 0.0, 1e3),
-        "benchmark": Column("Growth at which none moves", "per year", 0.0, -10.0, 10.0),
-        "largest": Column("Most that investors bring it up to", "first capitals", 10.0, 1.0),
-        "ruin": Column("Part of its first capital below which it closes", "share", 0.1, 0.0, 1.0),
-        "reentry": Column("Until another one opens in its place", "blocks", 100.0, 1.0),
+        "most_leverage": Column(
+            "Maximum leverage allowed by its lender", "multiple", 5.0, 0.0, 100.0
+        ),
+        "speed": Column("Share of the gap to its target ordered at once", "share", 0.2, 0.0, 1.0),
+        "rate": Column("Interest rate on its debt", "per year", 0.0, 0.0, 10.0),
+        "memory": Column("Investors' memory of its performance", "blocks", 10.0, 1.0),
+        "flow": Column("Inflow per unit of growth above the benchmark", "multiple", 0.0, 0.0, 1e3),
+        "benchmark": Column(
+            "Benchmark growth, at which no money flows", "per year", 0.0, -10.0, 10.0
+        ),
+        "largest": Column("Size limit for inflows", "multiple of initial capital", 10.0, 1.0),
+        "ruin": Column("Share of initial capital below which it closes", "share", 0.1, 0.0, 1.0),
+        "reentry": Column("Time until a new fund replaces it", "blocks", 100.0, 1.0),
         "first": Column("Capital at the start", "numeraire", state=True),
-        "wealth": Column("What it had in the last block", "numeraire", state=True),
-        "performance": Column("Growth as lately seen", "log a block", state=True),
-        "leverage": Column("Of what it holds, over its wealth", "multiple", state=True),
+        "wealth": Column("Wealth in the last block", "numeraire", state=True),
+        "performance": Column("Recent growth", "log a block", state=True),
+        "leverage": Column("Leverage: holdings over wealth", "multiple", state=True),
         "order": Column("Posted in this block", "token units", state=True),
         "opens": Column("When it opens again; 0: it is open", "block", state=True),
-        "ruins": Column("How often it has closed", "times", state=True),
-        "due": Column("What it owed when it closed last", "numeraire", state=True),
-        "equity": Column("Its wealth then", "numeraire", state=True),
+        "ruins": Column("Number of closures", "times", state=True),
+        "due": Column("Debt when it last closed", "numeraire", state=True),
+        "equity": Column("Wealth when it last closed", "numeraire", state=True),
     }
     targets: ClassVar[type[Targets]] = Assets
     needs_wallet: ClassVar[bool] = True

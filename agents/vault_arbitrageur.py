@@ -238,25 +238,25 @@ def decide(w, me):
 
 
 class VaultArbitrageur(Behaviour):
-    """Opens a vault to sell its coin where that is dear, and buys it back near par."""
+    """Draws a coin from a vault and sells it above par, and buys it back near par."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "ratio": Column("Collateral over debt at which it draws", "multiple", 3.0, 1.01, 1e6),
-        "floor": Column("Collateral over debt below which it acts", "multiple", 1.7, 1.0, 1e6),
-        "margin": Column("What it wants for a coin drawn and bought back", "share", 0.02, 0.0),
-        "close": Column("Price over one at which it buys back", "share", 0.005, 0.0),
-        "horizon": Column("Time until then that it expects", "blocks", 200_000.0, 0.0),
-        "reserve": Column(
-            "Part of its collateral that it draws nothing on", "share", 0.1, 0.0, 1.0
+        "ratio": Column("Collateral ratio at which it draws", "multiple", 3.0, 1.01, 1e6),
+        "floor": Column("Collateral ratio below which it acts", "multiple", 1.7, 1.0, 1e6),
+        "margin": Column("Required gain per coin drawn and bought back", "share", 0.02, 0.0),
+        "close": Column("Premium over one at which it buys back", "share", 0.005, 0.0),
+        "horizon": Column("Expected time until it buys back", "blocks", 200_000.0, 0.0),
+        "reserve": Column("Share of its collateral kept as a reserve", "share", 0.1, 0.0, 1.0),
+        "attention": Column("Chance per block that it checks the market", "share", 0.001, 0.0, 1.0),
+        "alarm": Column(
+            "Chance per block that it checks the market below the floor", "share", 0.02, 0.0, 1.0
         ),
-        "attention": Column("Chance that it looks in a block", "share", 0.001, 0.0, 1.0),
-        "alarm": Column("The same below the floor", "share", 0.02, 0.0, 1.0),
-        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.03, 0.0, 1.0),
-        "patience": Column("Time after which an order lapses", "blocks", 25.0, 1.0, 10_000.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "slippage": Column("Slippage tolerance, relative to the quote", "share", 0.03, 0.0, 1.0),
+        "patience": Column("Time until a pending order expires", "blocks", 25.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
         "bump": BUMP,
-        "kept": Column("Collateral that it draws nothing on", "token units", -1.0, state=True),
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "kept": Column("Collateral kept as a reserve", "token units", -1.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = VaultTargets
     needs_wallet: ClassVar[bool] = True

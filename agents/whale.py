@@ -198,27 +198,31 @@ def decide(w, me):
 
 
 class Whale(Behaviour):
-    """Sells or buys a large amount of a pool's first token for its last."""
+    """Sells or buys a large amount of a pool's first token against its last."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "whole": Column("What it sells or buys in all", "token units", 100.0, 1e-9),
-        "sells": Column("Whether it sells; else it buys", "0 or 1", 1.0, 0.0, 1.0),
-        "start": Column("Block in which it begins", "block", 1.0, 1.0),
-        "horizon": Column("Time over which it splits it", "blocks", 100.0, 1.0),
-        "risk_aversion": Column("Cost that it sees in a unit of variance", "1/numeraire", 0.0, 0.0),
+        "whole": Column("Total amount to sell or buy", "token units", 100.0, 1e-9),
+        "sells": Column("Side; 1: it sells, 0: it buys", "0 or 1", 1.0, 0.0, 1.0),
+        "start": Column("Block in which it starts", "block", 1.0, 1.0),
+        "horizon": Column("Time over which it splits the order", "blocks", 100.0, 1.0),
+        "risk_aversion": Column(
+            "Risk aversion: cost of a unit of variance", "1/numeraire", 0.0, 0.0
+        ),
         "volatility": Column(
-            "Of the price in a block, 0: as lately seen outside", "share", 0.0, 0.0, 10.0
+            "Price volatility per block; 0: as recently observed outside", "share", 0.0, 0.0, 10.0
         ),
         "impact": Column(
-            "Temporary one, 0: as the pool's depth has it", "numeraire per unit^2", 0.0, 0.0
+            "Temporary price impact; 0: from the pool's depth", "numeraire per unit^2", 0.0, 0.0
         ),
-        "fear": Column("Move against it at which it sends all, 0: none", "share", 0.0, 0.0, 10.0),
-        "watch": Column("Time within which such a move frightens it", "blocks", 50.0, 1.0, 255.0),
-        "slippage": Column("Worse outcome than quoted that it accepts", "share", 0.05, 0.0, 1.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
-        "left": Column("What is left of the whole", "token units", 0.0, state=True),
-        "urgency": Column("k of its schedule, -1: none yet", "per block", -1.0, state=True),
-        "afraid": Column("Whether it is", "0 or 1", 0.0, state=True),
+        "fear": Column(
+            "Adverse move at which it sends the rest at once; 0: never", "share", 0.0, 0.0, 10.0
+        ),
+        "watch": Column("Window for that move", "blocks", 50.0, 1.0, 255.0),
+        "slippage": Column("Slippage tolerance, relative to the quote", "share", 0.05, 0.0, 1.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
+        "left": Column("Remaining amount", "token units", 0.0, state=True),
+        "urgency": Column("k of its schedule; -1: none yet", "per block", -1.0, state=True),
+        "afraid": Column("Whether it is sending the rest at once", "0 or 1", 0.0, state=True),
         "pays": Column("Token that it paid with last", "number", 0.0, state=True),
         "before": Column("What it held of that", "token units", 0.0, state=True),
         "sent": Column("What it offered of that, 0: nothing", "token units", 0.0, state=True),

@@ -324,34 +324,36 @@ def decide(w, me):
 
 
 class YieldMigrant(Behaviour):
-    """Provides liquidity to the pool that pays most."""
+    """Moves its liquidity to the pool with the highest yield."""
 
     columns: ClassVar[Mapping[str, Column]] = {
-        "stake": Column("What it puts in", "numeraire", 100_000.0, 0.0),
-        "review": Column("Time between two reviews", "blocks", 300.0, 1.0),
-        "horizon": Column("Time over which a move must pay", "blocks", 50_000.0, 1.0),
-        "friction": Column("Part lost to trading on the way", "share", 0.003, 0.0, 0.5),
-        "hurdle": Column("Yield that it wants beyond its own pool's", "per year", 0.02, 0.0),
-        "memory": Column("Time over which yields are seen (of the first)", "blocks", 1000.0, 1.0),
-        "loss_weight": Column(
-            "Loss-versus-rebalancing that it takes off the fees", "multiple", 0.0, 0.0, 10.0
+        "stake": Column("Initial stake", "numeraire", 100_000.0, 0.0),
+        "review": Column("Time between reviews", "blocks", 300.0, 1.0),
+        "horizon": Column("Time in which a move must pay off", "blocks", 50_000.0, 1.0),
+        "friction": Column("Cost of moving, as a share of the amount", "share", 0.003, 0.0, 0.5),
+        "hurdle": Column("Required yield above its own pool's", "per year", 0.02, 0.0),
+        "memory": Column(
+            "Averaging time for yields (the first agent's applies to all)", "blocks", 1000.0, 1.0
         ),
-        "tolerance": Column("Loss of its pool at which it goes out", "per year", math.inf, 0.0),
-        "stickiness": Column("Chance that it lets a review pass", "share", 0.0, 0.0, 1.0),
-        "patience": Column("Time after which an order lapses", "blocks", 10.0, 1.0, 10_000.0),
-        "bid": Column("Gas bid over the going price", "multiple", 1.2, 0.0),
+        "loss_weight": Column(
+            "Weight of loss-versus-rebalancing deducted from fees", "multiple", 0.0, 0.0, 10.0
+        ),
+        "tolerance": Column("Loss rate of its pool at which it exits", "per year", math.inf, 0.0),
+        "stickiness": Column("Chance of skipping a review", "share", 0.0, 0.0, 1.0),
+        "patience": Column("Time until a pending order expires", "blocks", 10.0, 1.0, 10_000.0),
+        "bid": Column("Gas bid, relative to the going price", "multiple", 1.2, 0.0),
         "pool": Column("Its pool", "number", 0.0, state=True),
         "next": Column("Block of its next review", "block", 0.0, state=True),
-        "busy": Column("Block until which it waits", "block", 0.0, state=True),
+        "busy": Column("Block until which it waits for an order", "block", 0.0, state=True),
         "moves": Column("How often it has moved", "times", 0.0, state=True),
-        "out": Column("Whether it has gone out of all pools", "0 or 1", 0.0, state=True),
+        "out": Column("Whether it is out of all pools", "0 or 1", 0.0, state=True),
     }
     targets: ClassVar[type[Targets]] = Pools
     pool_kinds: ClassVar[frozenset[str]] = frozenset({"constant_product", "weighted", "stableswap"})
     remembers: ClassVar[Mapping[str, Column]] = {
         "fees": Column("Fees of each pool so far", "numeraire", count=MOST_POOLS),
-        "yields": Column("Yield of each, as it is seen", "a block", count=MOST_POOLS),
-        "losses": Column("Loss of each, as it is seen", "a block", count=MOST_POOLS),
+        "yields": Column("Observed yield of each pool", "a block", count=MOST_POOLS),
+        "losses": Column("Observed loss of each pool", "a block", count=MOST_POOLS),
         "prices": Column("Of its tokens, last seen", "numeraire", count=MOST_POOLS * MOST_TOKENS),
     }
     without: ClassVar[Mapping[str, Mapping[str, float]]] = {"providers_leave": {"next": math.inf}}

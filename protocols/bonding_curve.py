@@ -48,7 +48,7 @@ class BondingCurveSettings(PoolSettings):
             text = f"begin with {self.tokens[0]!r}; the first is what it issues, {own!r}"
             found.append(("tokens", text))
         if self.supply is None:
-            found.append(("supply", "is missing; say how many tokens are out at first"))
+            found.append(("supply", "is missing; give the initial supply"))
         return found
 
     def write(self, record: Any, pools: Mapping[str, PoolSettings]) -> None:

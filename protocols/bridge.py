@@ -198,19 +198,25 @@ def oldest(w, me):
 class BridgeSettings(Settings):
     """A bridge for one token."""
 
-    asset: Annotated[str, Names("issued")] = Field(description="Token that is locked.")
-    delay: Blocks = Field(75, description="Until the other side knows, blocks (finality: 15 min).")
-    capacity: Positive = Field(MOST, description="Let through a day, token units, both ways.")
-    cap: NotNegative = Field(MOST, description="Most that may be wrapped, token units.")
-    rows: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        4096, description="Places in the queue."
+    asset: Annotated[str, Names("issued")] = Field(description="Token to lock.")
+    delay: Blocks = Field(
+        75, description="Delay until the other side is notified, blocks (finality: 15 min)."
     )
-    locked: NotNegative = Field(0.0, description="Of outside holders at the start, token units.")
+    capacity: Positive = Field(
+        MOST, description="Daily capacity, both directions together, token units."
+    )
+    cap: NotNegative = Field(MOST, description="Cap on wrapped tokens, token units.")
+    rows: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        4096, description="Maximum length of the queue."
+    )
+    locked: NotNegative = Field(
+        0.0, description="Tokens locked by outside holders at the start, token units."
+    )
 
 
 @register("bridge")
 class Bridge(Protocol):
-    """Locks a token and issues a wrapped one."""
+    """A bridge that locks a token and issues a wrapped one."""
 
     Settings = BridgeSettings
     tokens = ("asset",)
@@ -243,9 +249,9 @@ class Bridge(Protocol):
     claims = waits
     leak = leak
     measures = (
-        Measure("backing", "share", "What a unit owed is backed by", backing),
-        Measure("waiting", "token units", "In the queue", "waiting"),
-        Measure("late", "blocks", "First in the queue, beyond the delay", oldest),
+        Measure("backing", "share", "Backing per unit owed", backing),
+        Measure("waiting", "token units", "Amount in the queue", "waiting"),
+        Measure("late", "blocks", "Extra waiting time of the first in the queue", oldest),
         Measure("stolen", "token units, since the start", "Stolen", "stolen"),
     )
     card = (
@@ -254,7 +260,7 @@ class Bridge(Protocol):
         Fact("stolen", "stolen", "money", "{asset}"),
     )
     charts: ClassVar[dict[str, Sequence[str]]] = {
-        "What a unit is backed by": ("backing",),
+        "Backing per unit": ("backing",),
         "In the queue": ("waiting",),
     }
 
@@ -290,8 +296,8 @@ class Bridge(Protocol):
         return self.raised("shut")
 
     events: ClassVar[Any] = (
-        Event("robbed", "A share of what is locked is stolen", is_robbed),
-        Event("shut", "Nothing moves", is_shut),
+        Event("robbed", "A share of the locked tokens is stolen", is_robbed),
+        Event("shut", "Transfers stop", is_shut),
     )
 
     @property

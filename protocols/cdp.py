@@ -930,100 +930,111 @@ def bid_duration_now(w, me):
 
 
 class Collateral(Settings):
-    """What a vault may hold, and on what terms."""
+    """A collateral of vaults, and its terms."""
 
     token: Annotated[str, Names("issued")]
     oracle: Annotated[str, Names("oracles")] = Field(
-        description="Its price as the protocol knows it; a lag and a heartbeat make it late."
+        description="Oracle of its price; its lag and heartbeat delay what the protocol sees."
     )
     ratio: Annotated[float, Field(ge=1.0, le=100.0)] = Field(
         1.5,
-        description="Least collateral over debt.",
+        description="Minimum collateral ratio.",
         json_schema_extra=reach("multiple", 1.05, 3.0),
     )
     penalty: Fee = Field(
-        0.13, description="Of the debt, that an auction raises on top of it, share."
+        0.13, description="Liquidation penalty, share of the debt; auctions raise it on top."
     )
     fee: Annotated[float, Field(ge=0.0, le=10.0)] = Field(
         0.0,
         description="Stability fee, per year.",
         json_schema_extra=reach("per year", 0.0, 0.2),
     )
-    ceiling: NotNegative = Field(MOST, description="Most that may be owed against it, coins.")
-    dust: NotNegative = Field(20.0, description="Least debt of a vault, coins.")
-    lot: Positive = Field(50.0, description="Most that one auction sells, token units.")
+    ceiling: NotNegative = Field(MOST, description="Debt ceiling for this collateral, coins.")
+    dust: NotNegative = Field(20.0, description="Minimum debt of a vault, coins.")
+    lot: Positive = Field(50.0, description="Maximum lot of one auction, token units.")
 
 
 class CDPSettings(Settings):
-    """A protocol of debt positions."""
+    """A protocol of collateralised debt positions."""
 
     mints: Annotated[str | None, Names("asset")] = Field(
-        None, description="Token of the venue that is its coin; none: it has one of its own."
+        None, description="Token of the venue that it mints; none: a coin of its own."
     )
     governance: Annotated[str | None, Names("asset")] = Field(
-        None, description="Token of the venue that surplus buys and a deficit mints; none: its own."
+        None,
+        description="Governance token of the venue, bought with surplus and minted to cover a "
+        "deficit; none: its own.",
     )
     market: Annotated[str | None, Names("pools")] = Field(
-        None, description="Pool that says what its own coin is worth; none: one."
+        None, description="Pool that prices its own coin; none: the coin is worth one."
     )
     collaterals: dict[Name, Collateral] = Field(min_length=1)
-    ceiling: NotNegative = Field(MOST, description="Most that may be owed in all, coins.")
+    ceiling: NotNegative = Field(MOST, description="Global debt ceiling, coins.")
     backing: Annotated[float, Field(ge=1.0, le=1e6)] = Field(
         4.0,
-        description="Collateral over debt of the vaults, of outside holders, that stand behind "
-        "coins which are out at the start beyond those that agents owe.",
+        description="Collateral ratio of outside holders' vaults, which back the initial supply "
+        "that agents do not owe.",
     )
     auction: Literal["english", "dutch", "bonus"] = Field(
-        "english", description="How a vault is liquidated: by an auction, or at a fixed bonus."
+        "english", description="Liquidation method: an auction, or a sale at a fixed bonus."
     )
     most_auctions: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        1000, description="Auctions that may be open at once."
+        1000, description="Maximum number of open auctions."
     )
     increment: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
         0.03,
-        description="Of an English auction: by how much a bid must be better than the last.",
+        description="English auction: minimum improvement over the previous bid, share.",
         json_schema_extra=reach("share", 0.01, 0.2, log=True),
     )
     bid_duration: Period = Field(
         50,
-        description="Time in which a bid may be outbid, blocks.",
+        description="English auction: time in which a bid may be outbid, blocks.",
         json_schema_extra=reach("blocks", 5, 2000, log=True),
     )
     auction_length: Period = Field(
         50,
-        description="Longest time of an English auction, blocks.",
+        description="English auction: maximum duration, blocks.",
         json_schema_extra=reach("blocks", 5, 2000, log=True),
     )
     buf: Annotated[float, Field(gt=0.0, le=100.0)] = Field(
-        1.2, description="Of a Dutch auction: first price over the oracle's."
+        1.2, description="Dutch auction: starting price over the oracle price, multiple."
     )
     cut: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
-        0.99, description="Share of the price that a step leaves."
+        0.99, description="Dutch auction: price after a step, share of the price before it."
     )
-    step: Period = Field(7, description="Blocks between two steps.")
-    tail: Period = Field(700, description="Time after which it must be started anew, blocks.")
-    cusp: Share = Field(0.4, description="Share of the first price below which it must, too.")
-    tip: NotNegative = Field(0.0, description="For who starts one, coins.")
+    step: Period = Field(7, description="Dutch auction: time between two steps, blocks.")
+    tail: Period = Field(
+        700, description="Dutch auction: time after which it must be restarted, blocks."
+    )
+    cusp: Share = Field(
+        0.4,
+        description="Dutch auction: price below which it must be restarted, share of the starting "
+        "price.",
+    )
+    tip: NotNegative = Field(0.0, description="Reward for starting a Dutch auction, coins.")
     chip: Annotated[float, Field(ge=0.0, le=0.5)] = Field(
-        0.0, description="For who starts one, share of what is to be raised."
+        0.0, description="Reward for starting a Dutch auction, share of the amount to raise."
     )
     bonus: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
-        0.05, description="At a fixed bonus: collateral on top of what was paid, share."
+        0.05,
+        description="Fixed bonus: extra collateral for a liquidator, share of the amount paid.",
     )
     close_factor: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
-        1.0, description="Share of a debt that may be paid at once."
+        1.0, description="Fixed bonus: share of a debt that one liquidation may repay."
     )
-    surplus_buffer: NotNegative = Field(500_000.0, description="Surplus that is kept, coins.")
-    surplus_lot: Positive = Field(10_000.0, description="Coins that are sold at once.")
-    deficit_lot: Positive = Field(50_000.0, description="Coins that are raised at once.")
+    surplus_buffer: NotNegative = Field(500_000.0, description="Surplus kept as a buffer, coins.")
+    surplus_lot: Positive = Field(10_000.0, description="Coins sold in one surplus auction.")
+    deficit_lot: Positive = Field(50_000.0, description="Coins raised in one deficit auction.")
     deficit_offer: Positive = Field(
-        250.0, description="Governance tokens that are offered for that, at first."
+        250.0, description="Governance tokens initially offered in a deficit auction."
     )
     deficit_delay: Blocks = Field(
-        46_800, description="Blocks that a deficit must last: 156 hours, Maker's."
+        46_800,
+        description="Time that a deficit must last before it is auctioned, blocks (Maker: 156 "
+        "hours).",
     )
     pad: Annotated[float, Field(ge=1.0, le=10.0)] = Field(
-        1.5, description="By how much more are offered where nobody bid, multiple."
+        1.5, description="Increase of the offer after an auction without bids, multiple."
     )
 
     @model_validator(mode="after")
@@ -1045,7 +1056,7 @@ _DEBT = "coins"
 
 @register("cdp")
 class CDP(Protocol):
-    """A coin that is backed by vaults of collateral, liquidated by auction."""
+    """A coin backed by collateralised vaults, liquidated by auction."""
 
     Settings = CDPSettings
     tokens = ("mints", "governance")
@@ -1090,11 +1101,11 @@ class CDP(Protocol):
                 "price_seen": "Price when vaults were last looked at",
             },
             measures=(
-                Measure("debt", _DEBT, "Owed against it", debt_of_line),
-                Measure("ratio", "times", "Collateral over debt, at its oracle", ratio_of_line),
-                Measure("rate", "coins", "Coins that a unit of debt stands for", "rate"),
+                Measure("debt", _DEBT, "Debt against this collateral", debt_of_line),
+                Measure("ratio", "times", "Collateral ratio at the oracle price", ratio_of_line),
+                Measure("rate", "coins", "Coins per unit of debt", "rate"),
                 Measure("fee", "per year", "Stability fee", fee_of_line),
-                Measure("lot", "token units", "Most that one auction sells", lot_of_line),
+                Measure("lot", "token units", "Maximum lot of one auction", lot_of_line),
             ),
         )
     }
@@ -1119,38 +1130,59 @@ class CDP(Protocol):
     between_blocks = between
     leak = leak
     measures = (
-        Measure("debt", _DEBT, "Owed by all vaults", debts),
-        Measure("ratio", "times", "Collateral over debt, at the venue's prices", ratio_of_all),
-        Measure("sin", _DEBT, "Debt without a vault", "sin"),
-        Measure("deficit", _DEBT, "Of that what nothing will cover", uncovered),
-        Measure("surplus", _DEBT, "Coins that are its own", "surplus"),
+        Measure("debt", _DEBT, "Debt of all vaults", debts),
+        Measure("ratio", "times", "Collateral ratio at venue prices", ratio_of_all),
+        Measure("sin", _DEBT, "Debt of liquidated vaults not yet covered", "sin"),
+        Measure("deficit", _DEBT, "Part of that debt with nothing to cover it", uncovered),
+        Measure("surplus", _DEBT, "Surplus", "surplus"),
         Measure("fees", "coins, since the start", "Stability fees", "fees"),
-        Measure("bad_debt", "coins, since the start", "Not brought by liquidations", "bad_debt"),
-        Measure("unsafe", "vaults", "That can be bitten", "unsafe"),
-        Measure("auctions", "auctions", "Under way", "open"),
-        Measure("settled", "since the start", "Liquidations that are over", "settled"),
-        Measure("liquidated", "coins, since the start", "Debts of those", "settled_debt"),
-        Measure("coverage", "share of debt", "What liquidations brought", coverage),
-        Measure("for_nothing", "auctions, since the start", "Won for nothing", "for_nothing"),
         Measure(
-            "for_nothing_worth", "numeraire, since the start", "Worth of those", "for_nothing_worth"
+            "bad_debt", "coins, since the start", "Debt not recovered by liquidations", "bad_debt"
         ),
-        Measure("zero_bid_share", "share of liquidations", "Won for nothing", zero_share),
-        Measure("takings", "numeraire, since the start", "Of liquidators, gross", "takings"),
+        Measure("unsafe", "vaults", "Vaults that can be liquidated", "unsafe"),
+        Measure("auctions", "auctions", "Open auctions", "open"),
+        Measure("settled", "since the start", "Completed liquidations", "settled"),
+        Measure(
+            "liquidated", "coins, since the start", "Debt of completed liquidations", "settled_debt"
+        ),
+        Measure("coverage", "share of debt", "Debt recovered by liquidations", coverage),
+        Measure(
+            "for_nothing",
+            "auctions, since the start",
+            "Auctions won for next to nothing",
+            "for_nothing",
+        ),
+        Measure(
+            "for_nothing_worth",
+            "numeraire, since the start",
+            "Value of the lots of those auctions",
+            "for_nothing_worth",
+        ),
+        Measure(
+            "zero_bid_share",
+            "share of liquidations",
+            "Auctions won for next to nothing",
+            zero_share,
+        ),
+        Measure("takings", "numeraire, since the start", "Gross profit of liquidators", "takings"),
         Measure("dilution", "share", "Governance tokens minted", dilution),
         Measure("bought_back", "token units", "Governance tokens burnt", "bought_back"),
         Measure("bid_duration", "blocks", "Time in which a bid may be outbid", bid_duration_now),
     )
     charts = (
-        Chart("Debts and what is not covered", "coins", {"owed": "debt", "without a vault": "sin"}),
-        Chart("Auctions under way", "auctions", {"under way": "auctions"}, zero=True),
+        Chart(
+            "Debt of vaults and of liquidated vaults",
+            "coins",
+            {"owed": "debt", "without a vault": "sin"},
+        ),
+        Chart("Open auctions", "auctions", {"under way": "auctions"}, zero=True),
         Chart("Bad debt", "coins", {"bad debt": "bad_debt"}, zero=True),
     )
     card = (
         Fact("owed", "debt"),
-        Fact("collateral over debt", "ratio"),
-        Fact("auctions under way", "auctions", reduction="largest"),
-        Fact("won for nothing", "zero_bid_share", "share"),
+        Fact("collateral ratio", "ratio"),
+        Fact("open auctions", "auctions", reduction="largest"),
+        Fact("auctions won for next to nothing", "zero_bid_share", "share"),
         Fact("bad debt", "bad_debt"),
     )
     look = Look("debt positions", head="debt positions", colour="#8a6d3b")

@@ -66,7 +66,7 @@ class RangeSettings(Table):
     lower: Positive = Field(description="Lower price, multiple of the initial price.")
     upper: Positive = Field(description="Upper price, multiple of the initial price.")
     share: Positive = Field(
-        1.0, description="Share of the value; only the ratio of shares matters."
+        1.0, description="Share of the pool's value; only the ratio between positions matters."
     )
 
 
@@ -75,7 +75,7 @@ class ConcentratedSettings(PoolSettings):
 
     kind: Literal["concentrated"] = "concentrated"
     tick_spacing: Annotated[int, Field(ge=1, le=16_384)] = Field(
-        60, description="Distance between two ticks that may hold liquidity, ticks."
+        60, description="Tick spacing: distance between usable ticks, ticks."
     )
     price_span: Annotated[float, Field(gt=1.0, le=1e15)] = Field(
         10_000.0,
@@ -83,11 +83,11 @@ class ConcentratedSettings(PoolSettings):
         "times this.",
     )
     ranges: list[RangeSettings] = Field(
-        default=[], description="Positions at the start; none: one over all prices."
+        default=[], description="Initial positions; none: one over the full range."
     )
     positions: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         256,
-        description="Number of positions that there is room for, besides those of its providers.",
+        description="Room for further positions, beyond those of its providers.",
     )
 
     def problems(self, name: str) -> list[Problem]:

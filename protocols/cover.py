@@ -336,20 +336,24 @@ class CoverSettings(Settings):
     """Capital that covers deposits of one token in one lending market."""
 
     token: str
-    lending: Annotated[str, Names("lending")] = Field(description="Whose depositors it covers.")
+    lending: Annotated[str, Names("lending")] = Field(
+        description="Lending market whose deposits it covers."
+    )
     capital: NotNegative = Field(
-        0.0, description="Of outside underwriters at the start, token units."
+        0.0, description="Capital of outside underwriters at the start, token units."
     )
     leverage: Positive = Field(
         1.0, description="Cover that may be sold per unit of capital (Nexus Mutual: capacity)."
     )
     low: NotNegative = Field(0.02, description="Price of cover with no capacity used, per year.")
-    high: NotNegative = Field(0.2, description="With all of it used, per year.")
-    period: Period = Field(50_400, description="Of a policy, blocks.")
-    notice: Period = Field(50_400, description="Until underwriters may leave, blocks.")
-    window: Period = Field(14_400, description="In which they may leave then, blocks.")
-    wait: Period = Field(7_200, description="Until a policy begins, blocks.")
-    deductible: Share = Field(0.1, description="Share of a loss that the holder bears.")
+    high: NotNegative = Field(0.2, description="Price of cover with all capacity used, per year.")
+    period: Period = Field(50_400, description="Duration of a policy, blocks.")
+    notice: Period = Field(50_400, description="Notice period of underwriters, blocks.")
+    window: Period = Field(14_400, description="Withdrawal window after notice, blocks.")
+    wait: Period = Field(7_200, description="Waiting time until a policy takes effect, blocks.")
+    deductible: Share = Field(
+        0.1, description="Deductible: share of a loss that the policyholder bears."
+    )
 
     def problems(self, s: Any, name: str) -> list[Problem]:
         """Whether the market lends what it covers, and prices rise."""
@@ -365,7 +369,7 @@ class CoverSettings(Settings):
 
 @register("cover")
 class Cover(Protocol):
-    """Underwriters' capital, and policies on deposits."""
+    """A cover protocol: underwriters' capital backs policies on deposits."""
 
     Settings = CoverSettings
     tokens = ("token",)
@@ -408,13 +412,15 @@ class Cover(Protocol):
         Measure("price", "per year", "Price of the next unit of cover", price),
         Measure("premiums", "token units, since the start", "Premiums", "premiums"),
         Measure("paid", "token units, since the start", "Claims paid", "paid"),
-        Measure("unpaid", "token units, since the start", "Claims without capital", "unpaid"),
+        Measure(
+            "unpaid", "token units, since the start", "Claims unpaid for lack of capital", "unpaid"
+        ),
     )
     card = (
         Fact("cover sold", "sold", "money", "{token}"),
-        Fact("price of cover a year", "price", "share"),
+        Fact("price of cover per year", "price", "share"),
         Fact("claims paid", "paid", "money", "{token}"),
-        Fact("claims not paid", "unpaid", "money", "{token}"),
+        Fact("claims unpaid", "unpaid", "money", "{token}"),
     )
     charts: ClassVar[dict[str, Sequence[str]]] = {
         "Cover in force": ("sold",),

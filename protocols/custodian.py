@@ -367,54 +367,60 @@ def leak(w, me):
 
 
 class CustodianSettings(Settings):
-    """Who keeps others' money, and what it does with it."""
+    """A custodian of deposits, and how it invests them."""
 
     asset: str
     lending: Annotated[str | None, Names("lending")] = Field(
-        None, description="Market that it lends to; none: it invests outside."
+        None, description="Lending market in which it lends; none: it invests outside."
     )
-    liquid: Share = Field(0.1, description="Part of its assets that is kept in cash.")
-    band: Share = Field(0.02, description="Part by which that may be off before it acts.")
-    term: Period = Field(7_200 * 30, description="Until an investment matures, blocks.")
+    liquid: Share = Field(0.1, description="Target share of assets in cash.")
+    band: Share = Field(0.02, description="Tolerated deviation from that target, share of assets.")
+    term: Period = Field(7_200 * 30, description="Term of an investment, blocks.")
     earns: Annotated[float, Field(ge=0.0, le=100.0)] = Field(
         0.0,
-        description="Earned on an investment by its term, share.",
+        description="Return on an investment over its term, share.",
         json_schema_extra=reach("share", 0.0, 1.0),
     )
     salvage: Share = Field(
-        0.0, description="What a unit invested gives before its term; 0: it cannot be called."
+        0.0, description="Recovery on an investment called early, share; 0: it cannot be called."
     )
     ladder: Annotated[int, Field(ge=1, le=1_000)] = Field(
-        1, description="Tranches at the start, which mature one after the other within a term."
+        1, description="Number of initial tranches, with maturities spread over one term."
     )
     rows: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        256, description="Tranches that there may be at a time."
+        256, description="Maximum number of tranches."
     )
-    promise: Positive = Field(1.0, description="Of the asset per unit of deposit at the start.")
+    promise: Positive = Field(
+        1.0, description="Amount of the asset promised per unit of deposit at the start."
+    )
     rate: Annotated[float, Field(ge=0.0, le=10.0)] = Field(
         0.0,
-        description="Paid on deposits, per year.",
+        description="Interest paid on deposits, per year.",
         json_schema_extra=reach("per year", 0.0, 0.5),
     )
     backing: Annotated[float, Field(ge=0.0, le=100.0)] = Field(
         1.05,
-        description="Assets over what is promised at the start.",
+        description="Assets over liabilities at the start.",
         json_schema_extra=reach("share", 0.5, 2.0),
     )
     mutual: bool = Field(
         False,
-        description="It invests once, and who is there when the last investment has matured "
-        "shares all there is.",
+        description="It invests once, and the depositors left when the last investment matures "
+        "share all assets.",
     )
     fails: Share = Field(
-        1.0, description="Assets over liabilities below which it is bankrupt; 0: never."
+        1.0, description="Assets over liabilities below which it goes bankrupt; 0: never."
     )
-    costs: Share = Field(0.0, description="Of a bankruptcy, share of the assets.")
+    costs: Share = Field(0.0, description="Cost of bankruptcy, share of assets.")
     resumes: Share = Field(
-        0.05, description="Withdrawable over promised from which it pays again after it suspended."
+        0.05,
+        description="Withdrawable over promised amount at which it resumes payments after a "
+        "suspension.",
     )
-    cap: NotNegative = Field(MOST, description="Most that it may owe, token units.")
-    deposits: NotNegative = Field(0.0, description="Of outside holders at the start, deposits.")
+    cap: NotNegative = Field(MOST, description="Cap on liabilities, token units.")
+    deposits: NotNegative = Field(
+        0.0, description="Deposits of outside holders at the start, units of deposit."
+    )
 
     def problems(self, s: Any, name: str) -> list[Problem]:
         """Whether the market lends the asset, and the ladder has room."""
@@ -429,7 +435,7 @@ class CustodianSettings(Settings):
 
 @register("custodian")
 class Custodian(Protocol):
-    """Takes deposits at par, and lends or invests a part of them."""
+    """A custodian that takes deposits at par, and lends or invests part of them."""
 
     Settings = CustodianSettings
     tokens = ("asset",)
@@ -466,15 +472,17 @@ class Custodian(Protocol):
     between_blocks = go_on
     leak = leak
     measures = (
-        Measure("liquid", "share", "Payable without a loss over all assets", liquid_share),
-        Measure("liquidity", "share", "Withdrawable over promised", liquidity),
-        Measure("withdrawable", "token units", "What could be paid out now", withdrawable),
-        Measure("owed", "token units", "Promised in all", liabilities),
-        Measure("backing", "ratio", "Assets, investments at cost, over liabilities", backing),
-        Measure("paid", "token units, since the start", "Paid to who left", "paid"),
-        Measure("sacrificed", "token units, since the start", "Lost by early calls", "sacrificed"),
+        Measure("liquid", "share", "Share of assets payable without a loss", liquid_share),
+        Measure("liquidity", "share", "Withdrawable over promised amount", liquidity),
+        Measure("withdrawable", "token units", "Amount that could be paid out now", withdrawable),
+        Measure("owed", "token units", "Total liabilities", liabilities),
+        Measure("backing", "ratio", "Assets (investments at cost) over liabilities", backing),
+        Measure("paid", "token units, since the start", "Paid to depositors who left", "paid"),
+        Measure(
+            "sacrificed", "token units, since the start", "Loss from early calls", "sacrificed"
+        ),
         Measure("written_off", "token units, since the start", "Claims written off", "written_off"),
-        Measure("suspended", "0 or 1", "Whether it has suspended", "suspended"),
+        Measure("suspended", "0 or 1", "Whether it has suspended payments", "suspended"),
         Measure("failed", "0 or 1", "Whether it is bankrupt", "failed"),
     )
     card = (
@@ -535,7 +543,7 @@ class Custodian(Protocol):
 
     events: ClassVar[Any] = (
         Event("loss", "A share of its investments is lost", has_lost),
-        Event("shut", "It takes and pays nothing", is_shut),
+        Event("shut", "Deposits and withdrawals stop", is_shut),
     )
 
     def _lent(self) -> tuple[float, float]:

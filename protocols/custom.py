@@ -94,7 +94,7 @@ class Holder(Handle):
 
 
 class CustomProtocol(Holder):
-    """A protocol in plain Python that joins an open market: write `perform`.
+    """Base class for a protocol in plain Python that joins an open market: write `perform`.
 
     A kind that a scenario names, with settings, calls and measures of its own, is a
     `protocols.interface.Protocol`.

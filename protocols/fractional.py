@@ -329,66 +329,64 @@ def dilution(w, me):
 
 
 class FractionalSettings(Settings):
-    """A partly backed coin; defaults are Frax's first version's."""
+    """A fractionally backed coin; defaults are those of Frax v1."""
 
-    collateral: str = Field(description="Token that backs a part of it.")
-    market: Annotated[str, Names("pools")] = Field(
-        description="Pool that says what a coin is worth."
-    )
+    collateral: str = Field(description="Token that partly backs the coin.")
+    market: Annotated[str, Names("pools")] = Field(description="Pool that prices the coin.")
     share_market: Annotated[str, Names("pools")] = Field(
-        description="Pool that says what the share is worth."
+        description="Pool that prices the share token."
     )
     oracle: Annotated[str, Names("oracles")] = Field(
-        description="Price of the coin, by which the ratio moves."
+        description="Oracle of the coin's price, which drives the collateral ratio."
     )
     share_oracle: Annotated[str, Names("oracles")] = Field(
-        description="Price of the share at which it is minted and burnt."
+        description="Oracle of the share token's price for minting and burning."
     )
     collateral_oracle: Annotated[str, Names("oracles")] = Field(
-        description="Price of the collateral at which it is counted."
+        description="Oracle of the collateral's price."
     )
     start_ratio: Share = Field(
         1.0,
-        description="Collateral ratio at the start.",
+        description="Initial collateral ratio.",
         json_schema_extra=reach("share", 0.0, 1.0),
     )
     step: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
         0.0025,
-        description="By which the ratio moves in an epoch; 0: it stays.",
+        description="Change of the ratio per epoch; 0: it stays fixed.",
         json_schema_extra=reach("share", 0.0, 0.05),
     )
     band: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
         0.005,
-        description="Distance of the coin's price from one that it takes.",
+        description="Deviation of the coin's price from one that triggers a step.",
         json_schema_extra=reach("share", 0.0, 0.05),
     )
     epoch: Positive = Field(
         3600.0,
-        description="Time from one step to the next, seconds.",
+        description="Length of an epoch, seconds.",
         json_schema_extra=reach("seconds", 12.0, 86_400.0, log=True),
     )
     bonus: Share = Field(
         0.0075,
-        description="On what is paid in shares for missing collateral.",
+        description="Bonus in shares for recollateralising, share of the collateral paid in.",
         json_schema_extra=reach("share", 0.0, 0.05),
     )
-    mint_fee: Fee = Field(0.0, description="Of coins minted, share.")
-    redeem_fee: Fee = Field(0.0, description="Of coins redeemed, share.")
-    buyback_fee: Fee = Field(0.0, description="Of collateral bought with shares, share.")
+    mint_fee: Fee = Field(0.0, description="Fee on minted coins, share.")
+    redeem_fee: Fee = Field(0.0, description="Fee on redeemed coins, share.")
+    buyback_fee: Fee = Field(0.0, description="Fee on collateral bought back with shares, share.")
     most_collateral: NotNegative = Field(
-        MOST, description="Collateral up to which coins are minted, token units."
+        MOST, description="Collateral cap for minting, token units."
     )
-    redeemable: Switch = Field(True, description="Coins are minted and redeemed; off: it floats.")
+    redeemable: Switch = Field(
+        True, description="Minting and redemption are open; off: the coin floats."
+    )
     covered: Annotated[float, Field(ge=0.0, le=2.0)] = Field(
         1.0,
-        description="Collateral at the start, over what the ratio asks for.",
+        description="Initial collateral over the amount required by the ratio.",
         json_schema_extra=reach("share", 0.0, 2.0),
     )
-    outside_coins: NotNegative = Field(
-        0.0, description="Coins that outside holders keep and never move."
-    )
+    outside_coins: NotNegative = Field(0.0, description="Coins held by passive outside holders.")
     outside_shares: NotNegative = Field(
-        0.0, description="Of the share, that outside holders keep and never sell, token units."
+        0.0, description="Share tokens held by passive outside holders, token units."
     )
 
     def problems(self, s: Any, name: str) -> list[Problem]:
@@ -408,7 +406,7 @@ class FractionalSettings(Settings):
 
 @register("fractional")
 class Fractional(Protocol):
-    """A coin backed by collateral in part, and by a share that is minted and burnt for the rest."""
+    """A coin backed partly by collateral and partly by a share token that is minted and burnt."""
 
     Settings = FractionalSettings
     tokens = ("collateral",)
@@ -441,34 +439,50 @@ class Fractional(Protocol):
     between_blocks = between
     leak = leak
     measures = (
-        Measure("price", "numeraire", "Price of a coin in its pool", "price"),
-        Measure("share_price", "numeraire", "Price of the share in its pool", share_price),
-        Measure("deviation", "share", "Distance of the coin's price from one", "gap"),
-        Measure("half_life", "blocks", "In which half of that goes", half_life),
+        Measure("price", "numeraire", "Price of the coin in its pool", "price"),
+        Measure("share_price", "numeraire", "Price of the share token in its pool", share_price),
+        Measure("deviation", "share", "Deviation of the coin's price from one", "gap"),
+        Measure("half_life", "blocks", "Half-life of that deviation", half_life),
         Measure("ratio", "share", "Collateral ratio", "ratio"),
-        Measure("cover", "numeraire per coin", "Collateral behind a coin", cover),
-        Measure("backing", "numeraire per coin", "Collateral and the share behind it", "backing"),
-        Measure("gap", "numeraire per coin", "Collateral above what the ratio asks for", gap),
-        Measure("supply", "coins", "Coins out", "coins"),
+        Measure("cover", "numeraire per coin", "Collateral per coin", cover),
+        Measure("backing", "numeraire per coin", "Collateral and share tokens per coin", "backing"),
+        Measure(
+            "gap", "numeraire per coin", "Collateral above the amount required by the ratio", gap
+        ),
+        Measure("supply", "coins", "Coins in circulation", "coins"),
         Measure("minted", "coins, since the start", "Minted", "minted"),
         Measure("redeemed", "coins, since the start", "Redeemed", "redeemed"),
-        Measure("dilution", "share", "Of the share, minted since the start", dilution),
-        Measure("bought_back", "shares, since the start", "Burnt for collateral", "bought_back"),
-        Measure("brought", "token units, since the start", "Brought for shares", "brought"),
+        Measure("dilution", "share", "Share tokens minted since the start", dilution),
+        Measure(
+            "bought_back",
+            "shares, since the start",
+            "Share tokens burnt for collateral",
+            "bought_back",
+        ),
+        Measure(
+            "brought",
+            "token units, since the start",
+            "Collateral paid in for share tokens",
+            "brought",
+        ),
         Measure("lost", "token units, since the start", "Collateral lost to events", "lost"),
     )
     charts = (
-        Chart("What a coin is worth", "numeraire", {"price": "price", "behind it": "backing"}),
+        Chart(
+            "Price and backing of the coin", "numeraire", {"price": "price", "behind it": "backing"}
+        ),
         Chart("Collateral", "share", {"ratio": "ratio", "behind a coin": "cover"}),
-        Chart("Coins out", "coins", {"out": "supply", "redeemed": "redeemed"}, zero=True),
+        Chart(
+            "Coins in circulation", "coins", {"out": "supply", "redeemed": "redeemed"}, zero=True
+        ),
     )
     card = (
         Fact("price", "price"),
         Fact("lowest price", "price", reduction="least"),
         Fact("collateral ratio", "ratio", "share"),
-        Fact("collateral behind a coin", "cover"),
-        Fact("coins out", "supply"),
-        Fact("of the share minted", "dilution", "share"),
+        Fact("collateral per coin", "cover"),
+        Fact("coins in circulation", "supply"),
+        Fact("share tokens minted", "dilution", "share"),
     )
     look = Look("fractional coin", head="coins", colour="#8a6f2a")
 
@@ -505,6 +519,6 @@ class Fractional(Protocol):
         self.put("lost", self.value("lost") + amount)
 
     events = (
-        Event("shut", "Nothing is minted or redeemed", closed),
+        Event("shut", "Minting and redemption stop", closed),
         Event("lost", "A share of the collateral is lost", robbed),
     )

@@ -36,7 +36,7 @@ class InsuranceSettings(Table):
     )
     deductible: Share = Field(
         0.0,
-        description="For a pool: loss of value against holding that its providers bear "
+        description="For a pool: deductible, the loss against holding that providers bear "
         "themselves, share.",
     )
     cover: Share = Field(

@@ -71,14 +71,14 @@ if TYPE_CHECKING:
 
 
 class Settings(BaseModel):
-    """Base of a kind's settings; unknown fields are refused."""
+    """Base class for the settings of a kind of protocol; unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a protocol.
+    """A call that agents can send to a protocol.
 
     Attributes:
         name: As receipts and `MarketAgent.act` know it.
@@ -105,7 +105,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure of a protocol, in the results as ``protocol.<its name>.<name>``.
+    """A measure of a protocol, reported in the results as ``protocol.<its name>.<name>``.
 
     Attributes:
         name: The last part of its name.
@@ -196,44 +196,44 @@ def action_of(cls: type[Protocol], call: str) -> int:
 
 
 class Protocol(Holder):
-    """Base of protocols that declare themselves.
+    """Base class for declarative protocols, defined by class attributes.
 
-    An object is one instance of the kind in a market: what a person holds in a script.
+    An object is one instance of the kind in a market, for use in a script.
 
     Attributes:
         Settings: Its table in a scenario, ``[protocols.NAME]``, without `kind`.
-        tokens: Fields of the settings that name tokens which exist without it.
+        tokens: Fields of the settings that name existing tokens.
         issues: Tokens that it issues.
-        owes: Fields of the settings that name tokens of the venue which it mints and burns: what
-            is out of them it owes to whoever holds them.
-        outside: Fields of the settings that name tokens of the venue which come to it from outside,
-            or are gone there: rewards, income, what is slashed. Of no other does anything come.
-        state: Numbers that it stores, by name, with what they are; zero at the start.
-        each: What it has of each entry of a table of its settings, by the table's name.
+        owes: Fields of the settings that name tokens of the venue which it mints and burns; it
+            owes their circulating supply to the holders.
+        outside: Fields of the settings that name tokens of the venue which it may receive from
+            outside or lose there: rewards, income, slashing. No other token may.
+        state: Numbers that it stores, by name, with a description; zero at the start.
+        each: Numbers and tokens for each entry of a table of its settings, by the table's name.
         tables: Rows of numbers that it stores, by name.
         calls: Its calls.
-        quote: A kernel ``(w, me, token in, token out, amount) -> float``: what giving an amount of
-            one token (columns) to the call `trade` would give of another now, 0 where it cannot be
-            done. Whoever trades anywhere can then trade here, too.
+        quote: A kernel ``(w, me, token in, token out, amount) -> float``: the amount
+            of the second token that the call `trade` would now give for the first (columns), 0
+            where it cannot. Agents that trade anywhere can then trade here too.
         trade: Name of that call.
-        events: What can strike it from outside.
+        events: External events that can strike it.
         between_blocks: A kernel ``(w, me)``, or a method, that runs once after each block.
         leak: A kernel ``(w, me) -> float``, or a method, that says how far its own books are
             from balanced, relative; the audit stops a run where that exceeds rounding.
-        measures: What the results say of it, beside the value of what it holds.
-        claims: What it owes that no token tells of: a kernel ``(w, me)`` that notes each claim
+        measures: Measures in the results, besides the value of its holdings.
+        claims: Debts that no token represents: a kernel ``(w, me)`` that notes each claim
             (``note_claim(w, owner, token, amount)``: a row, a column, token units), or a method
             that gives a `Claim` for each; for the latter a run is stepped through in Python. A
             claim counts in its owner's wealth, and is a ``claim`` in the exposure network.
-        exposures: A method that gives an `Exposure` for each that no token or claim tells of.
-        channels: Reasons for those, beside `sim.exposure.CHANNELS`.
-        traded: A method that tells what anybody can trade against; see `sim.handles.Handle`.
-        charts: Names of measures that are drawn together, by the chart's title; or charts
+        exposures: A method that gives an `Exposure` for each one that no token or claim represents.
+        channels: Channels of those exposures, besides `sim.exposure.CHANNELS`.
+        traded: A method that lists what anybody can trade against; see `sim.handles.Handle`.
+        charts: Names of measures drawn together, by the chart's title; or charts
             (`sim.shown.Chart`) whose lines name measures by label.
-        card: What its card on the page and a run's summary tell; default: all its measures.
-        look: How its node in the network looks.
-        settings: Its own, checked.
-        name: Of the protocol, and of its account.
+        card: Figures on its card on the page and in a run's summary; default: all its measures.
+        look: Appearance of its node in the network.
+        settings: Its checked settings.
+        name: Name of the protocol and of its account.
     """
 
     Settings: ClassVar[type[BaseModel]] = Settings
@@ -277,7 +277,7 @@ class Protocol(Holder):
 
     @property
     def label(self) -> str:
-        """What it is, in words: the name of its class."""
+        """Its kind in words: the name of its class."""
         return type(self).__name__
 
     # As the market opens it
@@ -385,10 +385,10 @@ class Protocol(Holder):
         self.record[0][table], self.record[0][f"{table}_rows"] = slot, rows
 
     def start(self) -> None:
-        """Put into it what it starts with; outside holders pay. Nothing, unless a class says."""
+        """Set up its initial balances, paid for by outside holders; does nothing by default."""
 
     def begun(self) -> None:
-        """Settle what depends on who has begun with what, at the first prices. Nothing else."""
+        """Settle what depends on agents' initial holdings, at the initial prices; nothing else."""
 
     def measured(self) -> list[Measured]:
         """Its measures, as the results take them; the plain ones are `reporters`."""
@@ -464,7 +464,7 @@ class Protocol(Holder):
 
     @property
     def holdings(self) -> dict[str, float]:
-        """What its account holds, token units by name, without what it has none of."""
+        """Non-zero balances of its account, token units by name."""
         held = self.market.ledger.balances[self.account]
         names = self.market.ledger.tokens
         return {names[i]: float(held[i]) for i in np.flatnonzero(held)}
@@ -481,7 +481,7 @@ class Protocol(Holder):
         return storage[first : first + rows * width].reshape(rows, width)
 
     def struck(self, event: str, size: float) -> Callable[[], None] | None:
-        """Be struck from outside. Returns what takes it back, if anything does."""
+        """Apply an external event. Returns what reverses it, if anything does."""
         declared = next(e for e in self.events if e.name == event)
         begin(self.market.ledger.books)
         self.caller = self.account
@@ -491,7 +491,7 @@ class Protocol(Holder):
             self.caller = -1
 
     def held(self, token: str) -> float:
-        """What its account holds of a token that the class names."""
+        """Balance of its account in a token, by the class's name for it."""
         return self.market.ledger.balance(self.account, self.token(token))
 
     def owed(self) -> Claims:
@@ -522,7 +522,7 @@ class Protocol(Holder):
         return gap
 
     def after_block(self) -> None:
-        """Do in plain Python what it does between blocks."""
+        """Run its work between blocks, in plain Python."""
         if self.between_blocks is not None and not is_kernel(self.between_blocks):
             begin(self.market.ledger.books)
             self.caller = self.account

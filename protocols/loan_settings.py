@@ -102,7 +102,9 @@ class ReserveSettings(Table):
         json_schema_extra=reach("per year", 5.0, 500.0, log=True),
     )
     isolated: Switch = Field(
-        False, description="Can secure a debt only as its sole collateral (Aave's isolation mode)."
+        False,
+        description="Whether it can secure a debt only as the sole collateral (Aave's isolation "
+        "mode).",
     )
     debt_ceiling: Depth = Field(
         math.inf, description="For an isolated token: largest total debt against it, numeraire."
@@ -151,7 +153,9 @@ class LendingSettings(Table):
         json_schema_extra=reach("blocks", 0, 300),
     )
     categories: dict[Name, CategorySettings] = Field(
-        default_factory=dict, max_length=MOST_ENTRIES, description="Of what moves together."
+        default_factory=dict,
+        max_length=MOST_ENTRIES,
+        description="Categories of tokens that move together (Aave's e-mode).",
     )
 
     close_factor: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
@@ -176,7 +180,7 @@ class LendingSettings(Table):
     )
     default_delay: Blocks = Field(
         0,
-        description="Blocks for which that must have been the case, without a liquidation.",
+        description="Time for which that must have been the case without a liquidation, blocks.",
         json_schema_extra=reach("blocks", 0, 1000),
     )
     reserves: dict[str, ReserveSettings] = Field(min_length=1, max_length=MOST_ENTRIES)
@@ -191,7 +195,7 @@ class Withdrawal(ShockSettings):
     share: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
         json_schema_extra=reach("share", 0.01, 1.0)
     )
-    agents: str | None = Field(None, description="Only providers or depositors of this group.")
+    agents: str | None = Field(None, description="Only providers or depositors in this group.")
 
     def problems(self, s: Content) -> list[Problem]:
         """Whether the market lends the token."""
@@ -240,7 +244,9 @@ def _check_special(field: str, market: LendingSettings) -> list[Problem]:
         if r.category is not None:
             found += unknown(f"{of}.category", r.category, market.categories, "category")
         if r.isolated and not r.collateral:
-            found.append((f"{of}.isolated", "is true, but it is no collateral; make it some"))
+            found.append(
+                (f"{of}.isolated", "is true, but the token is no collateral; set collateral = true")
+            )
         if not r.isolated and r.debt_ceiling < math.inf:
             text = "is of no use where isolated is false; leave it out, or set that"
             found.append((f"{of}.debt_ceiling", text))

@@ -165,7 +165,7 @@ class LoansShown(Shown):
             "Utilisation and withdrawable cash": [
                 Chart("Utilisation", f"{deposits} lent", used, "share"),
                 Chart("Withdrawable cash", deposits, of_reserves("withdrawable"), "share"),
-                Chart("Rate of borrowing", "per year", of_reserves("borrow_rate"), "share"),
+                Chart("Borrow rate", "per year", of_reserves("borrow_rate"), "share"),
             ],
         }
 

@@ -26,7 +26,9 @@ class OracleSettings(Table):
 
     token: str
     source: Literal["venue", "pool_spot", "pool_twap", "fixed", "share", "receipt"] = "venue"
-    pool: str | None = Field(None, description="Pool that it reads, or whose share it prices.")
+    pool: str | None = Field(
+        None, description="Pool that it reads, or whose share token it prices."
+    )
     price: Positive | None = Field(
         None,
         description="Price of a fixed oracle, numeraire.",

@@ -109,30 +109,35 @@ def share_of_asset(w, me):
 
 
 class PegModuleSettings(Settings):
-    """Two coins that are exchanged one for one."""
+    """Two coins exchanged one to one."""
 
     coin: Annotated[str, Names("issued")] = Field(
-        description="Coin whose peg it holds: of another protocol, or of the venue."
+        description="Coin whose peg it supports: issued by another protocol, or an asset of the "
+        "venue."
     )
-    asset: Annotated[str, Names("issued")] = Field(description="Coin that it takes for it.")
-    coins: NotNegative = Field(0.0, description="Of the coin at the start, ready to be given out.")
-    assets: NotNegative = Field(0.0, description="Of the asset at the start, token units.")
+    asset: Annotated[str, Names("issued")] = Field(
+        description="Coin that it exchanges for it one to one."
+    )
+    coins: NotNegative = Field(
+        0.0, description="Initial holding of the coin, available to be paid out."
+    )
+    assets: NotNegative = Field(0.0, description="Initial holding of the asset, token units.")
     ceiling: NotNegative = Field(
         MOST,
-        description="Most of the asset that it may hold, token units.",
+        description="Ceiling on its holding of the asset, token units.",
         json_schema_extra=reach("token units", 1e3, 1e10, log=True),
     )
     fee_in: Fee = Field(
         0.0,
-        description="Of the asset brought, share.",
+        description="Fee on asset paid in, share.",
         json_schema_extra=reach("share", 0.0, 0.02),
     )
     fee_out: Fee = Field(
         0.0,
-        description="Of the coin brought, share.",
+        description="Fee on coin paid in, share.",
         json_schema_extra=reach("share", 0.0, 0.02),
     )
-    active: Switch = Field(True, description="It exchanges; off: as if it were not there.")
+    active: Switch = Field(True, description="The module is open; off: as if it did not exist.")
 
     @model_validator(mode="after")
     def _apart(self) -> PegModuleSettings:
@@ -156,7 +161,7 @@ class PegModuleSettings(Settings):
 
 @register("peg_module")
 class PegModule(Protocol):
-    """Exchanges two coins one for one, of what it holds."""
+    """A peg stability module: exchanges two coins one to one from its holdings."""
 
     Settings = PegModuleSettings
     tokens = ("coin", "asset")
@@ -174,18 +179,20 @@ class PegModule(Protocol):
     trade = "swap"
     leak = leak
     measures = (
-        Measure("coins", "token units", "Of the coin, ready to be given out", "held"),
-        Measure("assets", "token units", "Of the asset held", "stock"),
-        Measure("asset_share", "share", "Of what it holds, the asset", share_of_asset),
-        Measure("brought", "token units, since the start", "Of the asset brought", "brought"),
-        Measure("taken", "token units, since the start", "Of the asset taken out", "taken"),
-        Measure("fees", "token units, since the start", "Kept of either", "fees"),
+        Measure("coins", "token units", "Holding of the coin, available to be paid out", "held"),
+        Measure("assets", "token units", "Holding of the asset", "stock"),
+        Measure("asset_share", "share", "Share of the asset in its holdings", share_of_asset),
+        Measure("brought", "token units, since the start", "Asset paid in", "brought"),
+        Measure("taken", "token units, since the start", "Asset paid out", "taken"),
+        Measure("fees", "token units, since the start", "Fees kept, in either coin", "fees"),
     )
-    charts = (Chart("What it holds", "token units", {"coins": "coins", "assets": "assets"}),)
+    charts = (
+        Chart("Holdings of the module", "token units", {"coins": "coins", "assets": "assets"}),
+    )
     card = (
         Fact("the asset's share", "asset_share", "share"),
         Fact("brought", "brought", unit="{asset}"),
-        Fact("taken out", "taken", unit="{asset}"),
+        Fact("paid out", "taken", unit="{asset}"),
         Fact("fees", "fees", unit="of both coins"),
     )
     look = Look("peg module", head="peg modules", colour="#5c7f3a")
@@ -204,4 +211,4 @@ class PegModule(Protocol):
         """Exchange nothing."""
         return self.raised("shut")
 
-    events = (Event("shut", "Nothing is exchanged", closed),)
+    events = (Event("shut", "Exchange stops", closed),)

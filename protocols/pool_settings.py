@@ -175,7 +175,7 @@ class MovingSettings(PoolSettings):
         found = super().problems(name)
         field, to = self.target
         if to is not None and self.moves_until <= self.moves_from:
-            text = f"is not after moves_from ({self.moves_from}); say until when it moves"
+            text = f"is not after moves_from ({self.moves_from}); give a later block"
             found.append(("moves_until", text))
         if to is None and self.moves_until:
             found.append(("moves_until", f"moves nothing; give {field}"))
@@ -242,7 +242,7 @@ class ProviderExit(ShockSettings):
     share: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
         json_schema_extra=reach("share", 0.01, 1.0)
     )
-    agents: str | None = Field(None, description="Only providers or depositors of this group.")
+    agents: str | None = Field(None, description="Only providers or depositors in this group.")
 
 
 class PoolHalt(ShockSettings):

@@ -226,45 +226,45 @@ def leak(w, me):
 
 
 class ReserveCoinSettings(Settings):
-    """A coin backed by a reserve of money."""
+    """A coin backed by a reserve."""
 
-    reserve: str = Field(description="Money of the reserve: the numeraire, or another token.")
-    market: Annotated[str, Names("pools")] = Field(
-        description="Pool that says what a coin is worth."
-    )
+    reserve: str = Field(description="Reserve asset: the numeraire, or another token.")
+    market: Annotated[str, Names("pools")] = Field(description="Pool that prices the coin.")
     approved: list[Name] = Field([], description="Groups of agents that may mint and redeem.")
     minimum: NotNegative = Field(
-        MOST, description="Coins or money from which anybody may, at a time; 0: everybody may."
+        MOST,
+        description="Minimum size from which anybody may mint or redeem, coins or money; 0: no "
+        "minimum.",
     )
-    redeemable: Switch = Field(True, description="It mints and redeems at all.")
+    redeemable: Switch = Field(True, description="Minting and redemption are open.")
     opens: Annotated[float, Field(ge=0.0, le=24.0)] = Field(
-        0.0, description="Hour (UTC) from which it mints and redeems."
+        0.0, description="Opening hour (UTC) of minting and redemption."
     )
     closes: Annotated[float, Field(ge=0.0, le=24.0)] = Field(
-        24.0, description="Hour (UTC) until which it does."
+        24.0, description="Closing hour (UTC) of minting and redemption."
     )
-    weekends: Switch = Field(True, description="It does so on Saturdays and Sundays, too.")
+    weekends: Switch = Field(
+        True, description="Minting and redemption are also open on Saturdays and Sundays."
+    )
     daily: NotNegative = Field(
         MOST,
-        description="Most that is paid out in a day (UTC), token units.",
+        description="Daily (UTC) limit on redemptions, token units.",
         json_schema_extra=reach("token units", 1e3, 1e10, log=True),
     )
-    mint_fee: Fee = Field(0.0, description="Of money paid in, share.")
-    redeem_fee: Fee = Field(0.0, description="Of coins handed in, share.")
+    mint_fee: Fee = Field(0.0, description="Fee on money paid in, share.")
+    redeem_fee: Fee = Field(0.0, description="Fee on redeemed coins, share.")
     covered: Annotated[float, Field(ge=0.0, le=2.0)] = Field(
-        1.0, description="Reserve over coins out at the start."
+        1.0, description="Reserve over coins in circulation at the start."
     )
-    outside_coins: NotNegative = Field(
-        0.0, description="Coins that outside holders keep and never move."
-    )
+    outside_coins: NotNegative = Field(0.0, description="Coins held by passive outside holders.")
     recovery: Share = Field(
         1.0,
-        description="Share of what is stuck that comes back at the worst.",
+        description="Worst-case recovery of stuck reserves, share.",
         json_schema_extra=reach("share", 0.0, 1.0),
     )
     recovery_chance: Share = Field(
         1.0,
-        description="Chance that all of it comes back.",
+        description="Chance of full recovery.",
         json_schema_extra=reach("share", 0.0, 1.0),
     )
 
@@ -282,7 +282,7 @@ class ReserveCoinSettings(Settings):
 
 @register("reserve_coin")
 class ReserveCoin(Protocol):
-    """A coin minted and redeemed at par by those who are approved, in banks' hours."""
+    """A coin minted and redeemed at par by approved groups, during banking hours."""
 
     Settings = ReserveCoinSettings
     tokens = ("reserve",)
@@ -310,27 +310,34 @@ class ReserveCoin(Protocol):
     between_blocks = between
     leak = leak
     measures = (
-        Measure("price", "numeraire", "Price of a coin in its pool", "price"),
-        Measure("deviation", "share", "Distance of that from one", "gap"),
-        Measure("half_life", "blocks", "In which half of that goes", half_life),
-        Measure("backing", "numeraire per coin", "Reserve behind a coin, stuck or not", backing),
-        Measure("cash_ratio", "numeraire per coin", "Of that what is not stuck", cash_ratio),
-        Measure("open", "0 or 1", "Whether it mints and redeems", "open"),
+        Measure("price", "numeraire", "Price of the coin in its pool", "price"),
+        Measure("deviation", "share", "Deviation of the coin's price from one", "gap"),
+        Measure("half_life", "blocks", "Half-life of that deviation", half_life),
+        Measure(
+            "backing", "numeraire per coin", "Reserve per coin, including stuck reserves", backing
+        ),
+        Measure("cash_ratio", "numeraire per coin", "Available reserve per coin", cash_ratio),
+        Measure("open", "0 or 1", "Whether minting and redemption are open", "open"),
         Measure("redeemed", "coins, since the start", "Redeemed", "redeemed"),
         Measure("minted", "coins, since the start", "Minted", "minted"),
-        Measure("paid_today", "token units", "Paid out on the last day of it", "paid_today"),
-        Measure("lost", "token units, since the start", "Not recovered from a bank", "lost"),
+        Measure("paid_today", "token units", "Redemptions on the last open day", "paid_today"),
+        Measure(
+            "lost",
+            "token units, since the start",
+            "Reserves not recovered from a failed bank",
+            "lost",
+        ),
     )
     charts = (
-        Chart("What a coin is worth", "numeraire", {"price": "price"}),
-        Chart("Behind a coin", "numeraire", {"reserve": "backing", "not stuck": "cash_ratio"}),
+        Chart("Price of the coin", "numeraire", {"price": "price"}),
+        Chart("Reserve per coin", "numeraire", {"reserve": "backing", "not stuck": "cash_ratio"}),
         Chart("Redeemed", "coins", {"redeemed": "redeemed", "minted": "minted"}, zero=True),
     )
     card = (
         Fact("price", "price"),
         Fact("lowest price", "price", reduction="least"),
-        Fact("behind a coin", "backing"),
-        Fact("of that at hand", "cash_ratio", reduction="least"),
+        Fact("reserve per coin", "backing"),
+        Fact("available per coin", "cash_ratio", reduction="least"),
         Fact("redeemed", "redeemed"),
     )
     look = Look("reserve coin", head="coins", colour="#2f6690")
@@ -384,5 +391,9 @@ class ReserveCoin(Protocol):
         return resolved
 
     events = (
-        Event("bank_fails", "A share of the reserve is stuck, then recovered or not", bank_fails),
+        Event(
+            "bank_fails",
+            "A share of the reserve is stuck in a failed bank, then recovered or lost",
+            bank_fails,
+        ),
     )

@@ -149,25 +149,29 @@ def leak(w, me):
 
 
 class SavingsSettings(Settings):
-    """A vault of one asset that lends it, and may promise a rate."""
+    """A savings vault for one asset, which lends it and may promise a rate."""
 
     asset: str
     lending: Annotated[str | None, Names("lending")] = Field(
-        None, description="Market that it lends to; none: it keeps all."
+        None, description="Lending market in which it lends; none: it keeps everything in cash."
     )
-    liquid: Share = Field(0.1, description="Part that is kept in cash.")
-    band: Share = Field(0.02, description="Part by which that may be off before it is mended.")
+    liquid: Share = Field(0.1, description="Target share in cash.")
+    band: Share = Field(0.02, description="Tolerated deviation from that target, share.")
     promised: Annotated[float, Field(ge=0.0, le=10.0)] | None = Field(
         None,
-        description="Rate that it promises, per year; none: shares earn what is earned.",
+        description="Promised rate, per year; none: shares earn what the vault earns.",
         json_schema_extra=reach("per year", 0.0, 0.5),
     )
     reserve: NotNegative = Field(
-        0.0, description="Beyond what shares stand for at the start, token units."
+        0.0, description="Initial reserve beyond the value of shares, token units."
     )
-    cap: NotNegative = Field(MOST, description="Most that shares may stand for, token units.")
-    offset: NotNegative = Field(1e-6, description="Virtual shares and assets.")
-    deposits: NotNegative = Field(0.0, description="Of outside holders at the start, token units.")
+    cap: NotNegative = Field(MOST, description="Cap on the value of all shares, token units.")
+    offset: NotNegative = Field(
+        1e-6, description="Virtual shares and assets, against inflation attacks."
+    )
+    deposits: NotNegative = Field(
+        0.0, description="Deposits of outside holders at the start, token units."
+    )
 
     def problems(self, s: Any, name: str) -> list[Problem]:
         """Whether the market lends the asset."""
@@ -176,7 +180,7 @@ class SavingsSettings(Settings):
 
 @register("savings")
 class Savings(Protocol):
-    """A vault whose shares earn from lending, or from a reserve."""
+    """A savings vault whose shares earn from lending or from a reserve."""
 
     Settings = SavingsSettings
     tokens = ("asset",)
@@ -200,20 +204,20 @@ class Savings(Protocol):
     between_blocks = go_on
     leak = leak
     measures = (
-        Measure("rate", "asset per share", "What a share stands for", "rate"),
-        Measure("pooled", "token units", "What shares stand for together", "pooled"),
-        Measure("reserve", "token units", "Beyond that", left),
-        Measure("withdrawable", "token units", "What could be paid out now", withdrawable),
-        Measure("liquidity", "share", "Withdrawable over promised", liquidity),
+        Measure("rate", "asset per share", "Value of a share", "rate"),
+        Measure("pooled", "token units", "Value of all shares", "pooled"),
+        Measure("reserve", "token units", "Reserve beyond that value", left),
+        Measure("withdrawable", "token units", "Amount that could be paid out now", withdrawable),
+        Measure("liquidity", "share", "Withdrawable over promised amount", liquidity),
     )
     card = (
-        Fact("a share stands for", "rate", unit="{asset}"),
+        Fact("value of a share", "rate", unit="{asset}"),
         Fact("promised", "pooled", "money", "{asset}"),
         Fact("withdrawable", "liquidity", "share"),
         Fact("reserve", "reserve", "money", "{asset}"),
     )
     charts: ClassVar[dict[str, Sequence[str]]] = {
-        "What a share stands for": ("rate",),
+        "Value of a share": ("rate",),
         "Promised and withdrawable": ("pooled", "withdrawable"),
         "Reserve": ("reserve",),
     }

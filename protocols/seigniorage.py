@@ -264,50 +264,46 @@ def dilution(w, me):
 
 
 class SeigniorageSettings(Settings):
-    """A coin and its sister."""
+    """A coin and its sister token."""
 
-    market: Annotated[str, Names("pools")] = Field(
-        description="Pool that says what a coin is worth."
-    )
+    market: Annotated[str, Names("pools")] = Field(description="Pool that prices the coin.")
     sister_market: Annotated[str, Names("pools")] = Field(
-        description="Pool that says what the sister is worth."
+        description="Pool that prices the sister token."
     )
     oracle: Annotated[str, Names("oracles")] = Field(
-        description="Price of the sister at which both are exchanged."
+        description="Oracle of the sister token's price for exchanges."
     )
     base_pool: Positive = Field(
         50e6,
-        description="Size of the virtual pools at rest (Terra: BasePool), numeraire.",
+        description="Size of the virtual pools in equilibrium (Terra: BasePool), numeraire.",
         json_schema_extra=reach("numeraire", 1e4, 1e9, log=True),
     )
     recovery: Period = Field(
         36,
-        description="Blocks in which they recover (Terra: PoolRecoveryPeriod).",
+        description="Recovery time of the virtual pools, blocks (Terra: PoolRecoveryPeriod).",
         json_schema_extra=reach("blocks", 1, 20_000, log=True),
     )
     least_spread: Fee = Field(
         0.005,
-        description="Least spread (Terra: MinStabilitySpread), share.",
+        description="Minimum spread (Terra: MinStabilitySpread), share.",
         json_schema_extra=reach("share", 0.0, 0.1),
     )
-    redeemable: Switch = Field(True, description="They are exchanged; off: the coin floats alone.")
-    outside_coins: NotNegative = Field(
-        0.0, description="Coins that outside holders keep and never move."
-    )
+    redeemable: Switch = Field(True, description="The exchange is open; off: the coin floats.")
+    outside_coins: NotNegative = Field(0.0, description="Coins held by passive outside holders.")
     outside_sisters: NotNegative = Field(
-        0.0, description="Of the sister, that outside holders keep and never sell, token units."
+        0.0, description="Sister tokens held by passive outside holders, token units."
     )
     covered: Annotated[float, Field(ge=0.0, le=1e6)] = Field(
         0.0,
-        description="What stands behind a coin at the start, at least: outside holders keep as "
-        "much more of the sister as that takes, numeraire.",
+        description="Minimum initial backing per coin, numeraire: outside holders keep as "
+        "many more sister tokens as that takes.",
         json_schema_extra=reach("numeraire", 0.0, 3.0),
     )
 
 
 @register("seigniorage")
 class Seigniorage(Protocol):
-    """A coin and a sister token that are minted for burning each other."""
+    """A coin and a sister token, each minted by burning the other."""
 
     Settings = SeigniorageSettings
     issues = (
@@ -331,31 +327,42 @@ class Seigniorage(Protocol):
     between_blocks = between
     leak = leak
     measures = (
-        Measure("price", "numeraire", "Price of a coin in its pool", "price"),
-        Measure("sister_price", "numeraire", "Price of the sister in its pool", sister_price),
-        Measure("deviation", "share", "Distance of the coin's price from one", "gap"),
-        Measure("half_life", "blocks", "In which half of that goes", half_life),
-        Measure("backing", "numeraire per coin", "What stands behind a coin", "backing"),
-        Measure("supply", "coins", "Coins out", "coins"),
-        Measure("redeemed", "coins, since the start", "Burnt for the sister", "redeemed"),
-        Measure("minted", "coins, since the start", "Minted for the sister", "minted"),
-        Measure("used", "share of the virtual pools", "How far they are from rest", used),
-        Measure("spread", "share", "What the next coin redeemed costs", spread_now),
-        Measure("taken", "numeraire, since the start", "What the spread has taken", "taken"),
-        Measure("dilution", "share", "Of the sister minted for coins", dilution),
+        Measure("price", "numeraire", "Price of the coin in its pool", "price"),
+        Measure("sister_price", "numeraire", "Price of the sister token in its pool", sister_price),
+        Measure("deviation", "share", "Deviation of the coin's price from one", "gap"),
+        Measure("half_life", "blocks", "Half-life of that deviation", half_life),
+        Measure("backing", "numeraire per coin", "Backing per coin", "backing"),
+        Measure("supply", "coins", "Coins in circulation", "coins"),
+        Measure(
+            "redeemed", "coins, since the start", "Coins burnt for the sister token", "redeemed"
+        ),
+        Measure("minted", "coins, since the start", "Coins minted for the sister token", "minted"),
+        Measure(
+            "used",
+            "share of the virtual pools",
+            "Distance of the virtual pools from equilibrium",
+            used,
+        ),
+        Measure("spread", "share", "Cost of redeeming the next coin", spread_now),
+        Measure("taken", "numeraire, since the start", "Revenue from the spread", "taken"),
+        Measure("dilution", "share", "Sister tokens minted for coins", dilution),
     )
     charts = (
-        Chart("What a coin is worth", "numeraire", {"price": "price", "behind it": "backing"}),
-        Chart("What an exchange costs", "share", {"spread": "spread"}, zero=True),
-        Chart("Coins out", "coins", {"out": "supply", "redeemed": "redeemed"}, zero=True),
+        Chart(
+            "Price and backing of the coin", "numeraire", {"price": "price", "behind it": "backing"}
+        ),
+        Chart("Cost of an exchange", "share", {"spread": "spread"}, zero=True),
+        Chart(
+            "Coins in circulation", "coins", {"out": "supply", "redeemed": "redeemed"}, zero=True
+        ),
     )
     card = (
         Fact("price", "price"),
         Fact("lowest price", "price", reduction="least"),
-        Fact("behind a coin", "backing"),
-        Fact("coins out", "supply"),
+        Fact("backing per coin", "backing"),
+        Fact("coins in circulation", "supply"),
         Fact("redeemed", "redeemed"),
-        Fact("of the sister minted", "dilution", "share"),
+        Fact("sister tokens minted", "dilution", "share"),
     )
     look = Look("seigniorage coin", head="coins", colour="#a05195")
 
@@ -382,4 +389,4 @@ class Seigniorage(Protocol):
         """Exchange nothing."""
         return self.raised("shut")
 
-    events = (Event("shut", "Nothing is exchanged", closed),)
+    events = (Event("shut", "Exchange stops", closed),)

@@ -580,52 +580,61 @@ def own_price(w, me):
 
 
 class SoftSettings(Settings):
-    """A coin borrowed against collateral in bands; defaults are those of crvUSD's markets."""
+    """A coin borrowed against collateral in bands; defaults follow crvUSD's markets."""
 
     collateral: str
     oracle: Annotated[str, Names("oracles")]
     amplification: Annotated[float, Field(ge=2.0, le=10_000.0)] = Field(
-        100.0, description="A: a band is 1 / A wide.", json_schema_extra=reach("bands", 20, 500)
+        100.0,
+        description="A: the relative width of a band is 1 / A.",
+        json_schema_extra=reach("bands", 20, 500),
     )
     bands: Annotated[int, Field(ge=LEAST_BANDS, le=MOST_BANDS)] = Field(
-        10, description="That a loan lies in.", json_schema_extra=reach("bands", 4, 50)
+        10,
+        description="Number of bands over which a loan is spread.",
+        json_schema_extra=reach("bands", 4, 50),
     )
     fee: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        0.006, description="Of a trade, for the bands.", json_schema_extra=reach("share", 0.0, 0.02)
+        0.006,
+        description="Fee on trades, paid to the bands, share.",
+        json_schema_extra=reach("share", 0.0, 0.02),
     )
     loan_discount: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         0.09,
-        description="Off the collateral when a loan is made.",
+        description="Discount on collateral when a loan is opened, share.",
         json_schema_extra=reach("share", 0.02, 0.3),
     )
     liquidation_discount: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        0.06, description="Off it, for its health.", json_schema_extra=reach("share", 0.01, 0.2)
+        0.06,
+        description="Discount on collateral in the health of a loan, share.",
+        json_schema_extra=reach("share", 0.01, 0.2),
     )
     rate: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
         0.05,
-        description="Of interest where the coin is worth one, per year.",
+        description="Interest rate when the coin trades at one, per year.",
         json_schema_extra=reach("per year", 0.0, 0.3),
     )
     sigma: Annotated[float, Field(ge=1e-4, le=1e6)] = Field(
-        0.02, description="Fall of the coin's price at which the rate is e times as high."
+        0.02, description="Fall of the coin's price that multiplies the rate by e."
     )
     headroom: Annotated[float, Field(ge=1.1, le=100.0)] = Field(
-        4.0, description="Upper price of the first band over the collateral's at the start."
+        4.0,
+        description="Upper price of the first band over the collateral's initial price, multiple.",
     )
     start_ratio: Annotated[float, Field(ge=1.2, le=1000.0)] = Field(
         2.5,
-        description="Collateral over debt of the outside holders' loan, which owes what is out at "
-        "the start and nobody else owes.",
+        description="Collateral ratio of the outside holders' loan, which owes the initial supply "
+        "that nobody else owes.",
         json_schema_extra=reach("ratio", 1.3, 5.0),
     )
     deposits: NotNegative = Field(
-        0.0, description="Coins that outside holders hold besides at the start."
+        0.0, description="Further coins held by outside holders at the start."
     )
 
 
 @register("soft")
 class Soft(Protocol):
-    """A coin that is borrowed against collateral in bands."""
+    """A coin borrowed against collateral in soft-liquidation bands."""
 
     Settings = SoftSettings
     tokens = ("collateral",)
@@ -679,26 +688,28 @@ class Soft(Protocol):
     claims = claims
     leak = leak
     measures = (
-        Measure("price", "numeraire", "The coin's, in the pool that holds most of it", coin_price),
+        Measure("price", "numeraire", "Price of the coin in its largest pool", coin_price),
         Measure("deviation", "share", "The coin's price less its face value", deviation),
-        Measure("debt", "coins", "Owed by all", debt_now),
-        Measure("loans", "loans", "There are", "owned"),
-        Measure("converted", "share", "Of what bands hold that is coin", converted),
-        Measure("band_price", "numeraire", "The active band's own", own_price),
-        Measure("least_health", "share", "Of the worst loan", least_health),
-        Measure("rate", "per year", "That borrowers pay", rate_now),
-        Measure("coins_in", "coins, since the start", "That bought collateral", "coins_in"),
-        Measure("coins_out", "coins, since the start", "Sold for collateral", "coins_out"),
+        Measure("debt", "coins", "Total debt", debt_now),
+        Measure("loans", "loans", "Number of loans", "owned"),
+        Measure("converted", "share", "Share of the bands' value converted to the coin", converted),
+        Measure("band_price", "numeraire", "Price of the active band", own_price),
+        Measure("least_health", "share", "Health of the riskiest loan", least_health),
+        Measure("rate", "per year", "Borrow rate", rate_now),
+        Measure("coins_in", "coins, since the start", "Coins paid in for collateral", "coins_in"),
+        Measure(
+            "coins_out", "coins, since the start", "Coins paid out for collateral", "coins_out"
+        ),
         Measure("liquidated", "coins, since the start", "Debt liquidated in full", "liquidated"),
     )
     charts: ClassVar[dict[str, Sequence[str]]] = {
         "The coin's price": ("price",),
-        "Share of the bands that is coin": ("converted",),
+        "Share of the bands converted to the coin": ("converted",),
     }
     card = (
         Fact("price of the coin", "price", reduction="largest"),
-        Fact("bands in coin", "converted", "share", reduction="largest"),
-        Fact("least health", "least_health", "share", reduction="least"),
+        Fact("bands converted to the coin", "converted", "share", reduction="largest"),
+        Fact("lowest health", "least_health", "share", reduction="least"),
         Fact("liquidated", "liquidated"),
     )
     look = Look("soft", head="debt-backed coins", colour="#c0392b", distress="converted")
@@ -722,7 +733,7 @@ class Soft(Protocol):
     def _price(self) -> float:
         price = float(self.market.world.feeds[int(self.record[0]["oracle"])]["price"])
         if not 0.0 < price < math.inf:
-            raise ValueError("its oracle has no price of the collateral; give it one")
+            raise ValueError("its oracle does not price the collateral; choose one that does")
         if self.value("base") == 0.0:
             self.put("base", price * float(self.record[0]["headroom"]))
         return price

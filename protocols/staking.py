@@ -229,28 +229,30 @@ def discount(w, me):
 
 
 class StakingSettings(Settings):
-    """A pool of what is staked."""
+    """A staking pool."""
 
-    asset: str = Field(description="Token that is staked.")
+    asset: str = Field(description="Token to stake.")
     pool: Annotated[str | None, Names("pools")] = Field(
-        None, description="Where its share is priced; none: it is worth what it stands for."
+        None, description="Pool that prices its share; none: its redemption value."
     )
     rewards: Annotated[float, Field(ge=0.0, le=10.0)] = Field(
-        0.04, description="On what is staked, per year.",
+        0.04, description="Staking yield, per year.",
         json_schema_extra=reach("per year", 0.0, 0.2),
     )  # fmt: skip
-    fee: Share = Field(0.1, description="Share of rewards for those who run it (Lido: a tenth).")
+    fee: Share = Field(0.1, description="Operators' share of rewards (Lido: a tenth).")
     capacity: NotNegative = Field(
         1_000.0,
-        description="What can leave a day, token units.",
+        description="Withdrawal capacity per day, token units.",
         json_schema_extra=reach("tokens a day", 0.0, 1e6),
     )
-    delay: Blocks = Field(0, description="A request waits at least so long, blocks.")
-    cap: NotNegative = Field(MOST, description="Most that may be staked, token units.")
+    delay: Blocks = Field(0, description="Minimum waiting time of a request, blocks.")
+    cap: NotNegative = Field(MOST, description="Cap on staked tokens, token units.")
     rows: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        4096, description="Places in the queue."
+        4096, description="Maximum length of the queue."
     )
-    staked: NotNegative = Field(0.0, description="Of outside holders at the start, token units.")
+    staked: NotNegative = Field(
+        0.0, description="Tokens staked by outside holders at the start, token units."
+    )
 
     def problems(self, s: Any, name: str) -> list[Problem]:
         """Whether the pool holds what it should price."""
@@ -262,7 +264,7 @@ class StakingSettings(Settings):
 
 @register("staking")
 class Staking(Protocol):
-    """Stakes a token, and issues a share of what is staked."""
+    """A staking pool that issues a liquid share of the staked tokens."""
 
     Settings = StakingSettings
     tokens = ("asset",)
@@ -309,20 +311,20 @@ class Staking(Protocol):
     claims = waits
     leak = leak
     measures = (
-        Measure("rate", "asset per share", "What a share stands for", "rate"),
-        Measure("discount", "share", "Below what it stands for", discount),
-        Measure("queued", "token units", "Requests that wait", "queued"),
-        Measure("wait", "days", "Time that a request would wait", wait),
+        Measure("rate", "asset per share", "Value of a share", "rate"),
+        Measure("discount", "share", "Discount of the share to its redemption value", discount),
+        Measure("queued", "token units", "Waiting requests", "queued"),
+        Measure("wait", "days", "Waiting time of a new request", wait),
         Measure("slashed", "token units, since the start", "Slashed", "slashed"),
     )
     card = (
-        Fact("a share stands for", "rate", unit="{asset}"),
-        Fact("trades below that by", "discount", "share", reduction="largest"),
-        Fact("requests waiting", "queued", "money", "{asset}"),
+        Fact("value of a share", "rate", unit="{asset}"),
+        Fact("discount to that value", "discount", "share", reduction="largest"),
+        Fact("waiting requests", "queued", "money", "{asset}"),
         Fact("slashed", "slashed", "money", "{asset}"),
     )
     charts: ClassVar[dict[str, Sequence[str]]] = {
-        "Share below what it stands for": ("discount",),
+        "Discount of the share to its redemption value": ("discount",),
         "Requests that wait": ("queued",),
         "Days of waiting": ("wait",),
     }
@@ -361,8 +363,8 @@ class Staking(Protocol):
         return self.raised("shut")
 
     events: ClassVar[Any] = (
-        Event("slashed", "A share of what is staked is gone", is_slashed),
-        Event("queue_shut", "No request is taken or met", is_shut),
+        Event("slashed", "A share of the staked tokens is slashed", is_slashed),
+        Event("queue_shut", "The withdrawal queue stops", is_shut),
     )
 
     @property

@@ -814,7 +814,7 @@ def deviation(w, me):
 
 
 class TroveSettings(Settings):
-    """A coin borrowed against one collateral; defaults are Liquity's."""
+    """A coin borrowed against one collateral; defaults follow Liquity."""
 
     collateral: str
     oracle: Annotated[str, Names("oracles")]
@@ -825,56 +825,57 @@ class TroveSettings(Settings):
     )
     critical_ratio: Annotated[float, Field(ge=1.0, le=100.0)] = Field(
         1.5,
-        description="Ratio of all troves together below which recovery mode begins.",
+        description="Collateral ratio of all troves together below which recovery mode begins.",
         json_schema_extra=reach("ratio", 1.1, 3.0),
     )
     reserve: NotNegative = Field(
         200.0,
-        description="Coins that each trove sets aside for who may liquidate it.",
+        description="Liquidation reserve that each trove sets aside, coins.",
         json_schema_extra=reach("coins", 0.0, 1000.0),
     )
     least_debt: NotNegative = Field(
         1800.0,
-        description="Least debt of a trove beside that, coins.",
+        description="Minimum debt of a trove, excluding the reserve, coins.",
         json_schema_extra=reach("coins", 0.0, 10_000.0),
     )
     gas_share: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        0.005, description="Share of a trove's collateral for who liquidates it."
+        0.005, description="Liquidator's share of a trove's collateral."
     )
     fee: Share = Field(
         0.005,
-        description="Fee for a loan and for a redemption, beside the base rate.",
+        description="Minimum fee for a loan or a redemption, on top of the base rate.",
         json_schema_extra=reach("share", 0.0, 0.05),
     )
     most_fee: Share = Field(0.05, description="Highest fee for a loan.")
     half_life: Annotated[float, Field(gt=0.0, le=1e6)] = Field(
         12.0,
-        description="Hours in which the base rate decays to a half.",
+        description="Half-life of the base rate, hours.",
         json_schema_extra=reach("hours", 1.0, 100.0, log=True),
     )
     divisor: Annotated[float, Field(gt=0.0, le=1e6)] = Field(
-        2.0, description="Of the part of the supply redeemed, by which the base rate rises."
+        2.0,
+        description="A redemption raises the base rate by the redeemed share of supply over this.",
     )
     closed_until: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
-        0, description="Block until which nothing is redeemed (two weeks in Liquity)."
+        0, description="Block until which redemptions are closed (two weeks in Liquity)."
     )
     most_redeemed: Annotated[int, Field(ge=1, le=100)] = Field(
-        50, description="Troves that one redemption goes through at most."
+        50, description="Maximum number of troves per redemption."
     )
     deposits: NotNegative = Field(
-        0.0, description="In the stability pool at the start, of outside holders, coins."
+        0.0, description="Outside holders' initial deposit in the stability pool, coins."
     )
     start_ratio: Annotated[float, Field(ge=1.0, le=1000.0)] = Field(
         2.5,
-        description="Collateral ratio of the outside holders' trove, which owes what is out at "
-        "the start and nobody else owes.",
+        description="Collateral ratio of the outside holders' trove, which owes the initial supply "
+        "that nobody else owes.",
         json_schema_extra=reach("ratio", 1.5, 5.0),
     )
 
 
 @register("trove")
 class Trove(Protocol):
-    """A coin that is borrowed against one collateral and redeemed at its face value."""
+    """A coin borrowed against one collateral and redeemable at face value."""
 
     Settings = TroveSettings
     tokens = ("collateral",)
@@ -966,19 +967,28 @@ class Trove(Protocol):
     claims = claims
     leak = leak
     measures = (
-        Measure("price", "numeraire", "The coin's, in the pool that holds most of it", coin_price),
+        Measure("price", "numeraire", "Price of the coin in its largest pool", coin_price),
         Measure("deviation", "share", "The coin's price less its face value", deviation),
-        Measure("ratio", "collateral over debt", "Of all troves together", ratio_now),
-        Measure("least_ratio", "collateral over debt", "Of the riskiest trove", least_ratio),
-        Measure("recovery", "0 or 1", "Recovery mode", recovering),
-        Measure("endangered", "share of debt", "In troves below the minimum ratio", endangered),
-        Measure("debt", "coins", "Owed by all troves", debt_of_all),
-        Measure("troves", "troves", "There are", "owned"),
-        Measure("stability", "coins", "In the stability pool", "stability"),
-        Measure("coverage", "share of debt", "In the stability pool", coverage),
-        Measure("base_rate", "share", "As it has decayed until now", base_rate_measure),
-        Measure("redeemed", "coins, since the start", "Redeemed", "redeemed"),
-        Measure("liquidations", "troves, since the start", "Liquidated", "liquidations"),
+        Measure(
+            "ratio", "collateral over debt", "Collateral ratio of all troves together", ratio_now
+        ),
+        Measure(
+            "least_ratio",
+            "collateral over debt",
+            "Collateral ratio of the riskiest trove",
+            least_ratio,
+        ),
+        Measure("recovery", "0 or 1", "Whether recovery mode is on", recovering),
+        Measure(
+            "endangered", "share of debt", "Debt of troves below the minimum ratio", endangered
+        ),
+        Measure("debt", "coins", "Debt of all troves", debt_of_all),
+        Measure("troves", "troves", "Number of troves", "owned"),
+        Measure("stability", "coins", "Deposits in the stability pool", "stability"),
+        Measure("coverage", "share of debt", "Deposits in the stability pool", coverage),
+        Measure("base_rate", "share", "Base rate after decay", base_rate_measure),
+        Measure("redeemed", "coins, since the start", "Coins redeemed", "redeemed"),
+        Measure("liquidations", "troves, since the start", "Troves liquidated", "liquidations"),
         Measure("liquidated", "coins, since the start", "Debt liquidated", "liquidated"),
         Measure("absorbed", "coins, since the start", "Paid by the stability pool", "absorbed"),
         Measure("shared", "coins, since the start", "Shared among other troves", "shared"),
@@ -1050,7 +1060,7 @@ class Trove(Protocol):
         if gap > 0.0:
             price = float(self.market.world.feeds[int(self.record[0]["oracle"])]["price"])
             if not price > 0.0:
-                raise ValueError("its oracle has no price of the collateral; give it one")
+                raise ValueError("its oracle does not price the collateral; choose one that does")
             owed = gap + float(self.record[0]["reserve"])
             ratio = float(self.record[0]["start_ratio"])
             self.begin_trove(HOLDERS, owed * ratio / price, gap)

@@ -108,20 +108,24 @@ def price(w, me):
 
 
 class VaultSettings(Settings):
-    """A vault that holds one asset."""
+    """A vault for one asset."""
 
     asset: str
     exit_fee: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        0.0, description="Share of what is taken out that stays in the vault."
+        0.0, description="Exit fee, share of the amount withdrawn that stays in the vault."
     )
-    cap: NotNegative = Field(MOST, description="Most that it may hold, token units.")
-    offset: NotNegative = Field(1e-6, description="Virtual shares and assets.")
-    deposits: NotNegative = Field(0.0, description="Of outside holders at the start, token units.")
+    cap: NotNegative = Field(MOST, description="Cap on its holdings, token units.")
+    offset: NotNegative = Field(
+        1e-6, description="Virtual shares and assets, against inflation attacks."
+    )
+    deposits: NotNegative = Field(
+        0.0, description="Deposits of outside holders at the start, token units."
+    )
 
 
 @register("vault")
 class Vault(Protocol):
-    """A vault of one asset whose shares are parts of it."""
+    """A vault for one asset, whose shares are proportional claims on it."""
 
     Settings = VaultSettings
     tokens = ("asset",)
@@ -140,15 +144,15 @@ class Vault(Protocol):
         ),
     )
     measures = (
-        Measure("price", "asset per share", "What a share stands for", price),
-        Measure("fees", "token units, since the start", "Exit fees that stayed", "fees"),
+        Measure("price", "asset per share", "Value of a share", price),
+        Measure("fees", "token units, since the start", "Exit fees kept", "fees"),
     )
     card = (
-        Fact("a share stands for", "price", unit="{asset}"),
+        Fact("value of a share", "price", unit="{asset}"),
         Fact("exit fees", "fees", unit="{asset}"),
     )
     charts: ClassVar[dict[str, Sequence[str]]] = {
-        "What a share stands for": ("price",),
+        "Value of a share": ("price",),
         "What it holds": ("value",),
     }
 

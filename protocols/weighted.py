@@ -39,10 +39,11 @@ LEAST_WEIGHT = 1e-4
 
 
 class WeightRule(Table):
-    """Weights that follow prices: each in proportion to exp(strength x its recent return)."""
+    """Dynamic weights: each in proportion to exp(strength x its recent return)."""
 
     strength: Annotated[float, Field(ge=-100.0, le=100.0)] = Field(
-        description="Per unit of log return; positive follows prices, negative leans against them."
+        description="Change of log weight per unit of log return; positive follows prices, "
+        "negative leans against them."
     )
     memory: Annotated[float, Field(ge=1.0, le=1e9)] = Field(
         300.0, description="Time over which returns are measured, blocks."
@@ -55,10 +56,10 @@ class WeightedSettings(MovingSettings):
 
     kind: Literal["weighted"] = "weighted"
     weights: dict[str, Positive] | None = Field(
-        None, description="By token; only their ratio counts."
+        None, description="Weight of each token; only their ratio matters."
     )
     target_weights: dict[str, Positive] | None = Field(
-        None, description="Weights towards which they move (liquidity bootstrapping)."
+        None, description="Target weights (liquidity bootstrapping)."
     )
     weight_rule: WeightRule | None = None
 

@@ -254,8 +254,8 @@ class BlockCollector(mesa.DataCollector):
         """
         if not self.agent_reporters:
             raise ValueError(
-                "nothing is collected of agents; open the market with "
-                'Market(..., agent_reporters={"wealth": "wealth"}), or ask market.agents now'
+                "no agent data is collected; open the market with Market(..., "
+                'agent_reporters={"wealth": "wealth"}), or read market.agents now'
             )
         frame: pd.DataFrame = super().get_agent_vars_dataframe()
         return frame

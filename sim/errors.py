@@ -10,10 +10,10 @@ Problem = tuple[str, str]
 
 
 class ScenarioError(ValueError):
-    """A scenario that cannot be run.
+    """Raised for a scenario, study or folder that cannot be used.
 
     Attributes:
-        problems: (dotted field, what is wrong and what to do), all that were found.
+        problems: All problems found, as (dotted field, what is wrong and how to fix it).
     """
 
     def __init__(self, problems: Sequence[Problem]) -> None:

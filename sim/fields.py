@@ -64,13 +64,13 @@ Depth = Annotated[float, Field(gt=0.0), AfterValidator(_depth)]
 def one_line(text: str) -> str:
     """The text, if it is one line that can be read."""
     if not text.isprintable():
-        raise ValueError(f"{shown(text)} is not one printable line; take out what cannot be read")
+        raise ValueError(f"{shown(text)} is not one line of printable text; edit it")
     return text
 
 
 def _printable(text: str) -> str:
     if not all(line.replace("\t", "").isprintable() for line in text.splitlines()):
-        raise ValueError("holds characters that cannot be read; take them out")
+        raise ValueError("contains unprintable characters; remove them")
     return text
 
 
@@ -83,8 +83,8 @@ def _name(text: str) -> str:
     if not _NAME.fullmatch(text) or len(text) > LONGEST_NAME or text != text.strip():
         # Names are parts of dotted paths, of measures, of files and of pictures' labels.
         raise ValueError(
-            f"{shown(text)} is no name; use letters, digits, -, _ and +, a letter or a digit "
-            f"first, {LONGEST_NAME} at most"
+            f"{shown(text)} is not a valid name; use letters, digits, -, _ and +, a letter or a "
+            f"digit first, {LONGEST_NAME} at most"
         )
     return text
 

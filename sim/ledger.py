@@ -365,11 +365,11 @@ def worst_leak(books, sums, apart):
 
 
 class LedgerError(RuntimeError):
-    """The books do not balance: value was made or lost outside the four primitives."""
+    """Raised when value was created or lost outside the four primitives of the ledger."""
 
 
 class Ledger:
-    """The books with names.
+    """The ledger: balances of every account in every token, by name.
 
     Attributes:
         accounts: Names, in row order.
@@ -430,7 +430,7 @@ class Ledger:
 
     @property
     def balances(self) -> npt.NDArray[np.float64]:
-        """Holdings, float64[accounts, tokens], in token units."""
+        """Balances, float64[accounts, tokens], in token units."""
         return self.books.balances
 
     def account(self, name: str | int) -> int:
@@ -460,11 +460,11 @@ class Ledger:
             raise UnknownNameError(not_there("token", name, self.tokens)) from None
 
     def balance(self, account: str | int, token: str | int) -> float:
-        """What an account holds of a token, in token units."""
+        """Balance of an account in a token, in token units."""
         return float(self.balances[self.account(account), self.token(token)])
 
     def supply(self, token: str | int) -> float:
-        """Amount of a token that is out: minted less burnt, in token units."""
+        """Circulating supply of a token: minted less burnt, in token units."""
         return float(self.books.supply[self.token(token)])
 
     def open_account(self, name: str) -> int:
@@ -477,7 +477,7 @@ class Ledger:
             ValueError: If the name is taken.
         """
         if name in self._account:
-            raise ValueError(f"there is an account called {name!r} already")
+            raise ValueError(f"an account called {name!r} already exists")
         row = len(self.accounts)
         self.accounts.append(name)
         self._account[name] = row
@@ -495,7 +495,7 @@ class Ledger:
             ValueError: If the name is taken.
         """
         if name in self._token:
-            raise ValueError(f"there is a token called {name!r} already")
+            raise ValueError(f"a token called {name!r} already exists")
         column = len(self.tokens)
         self.tokens.append(name)
         self._token[name] = column
@@ -510,7 +510,7 @@ class Ledger:
         return column
 
     def mint(self, account: str | int, token: str | int, amount: float) -> None:
-        """Create an amount for an account, outside any transaction.
+        """Mint an amount for an account, outside any transaction.
 
         Raises:
             ValueError: If the amount is negative, infinite or NaN.
@@ -524,7 +524,7 @@ class Ledger:
             self.books.most[column] = most
 
     def burn(self, account: str | int, token: str | int, amount: float) -> None:
-        """Destroy an amount that an account holds, outside any transaction.
+        """Burn an amount held by an account, outside any transaction.
 
         Raises:
             ValueError: If the account holds less than that.
@@ -555,7 +555,7 @@ class Ledger:
     def endow(
         self, first: int, token: str | int, amounts: npt.NDArray[np.float64] | Iterable[float]
     ) -> None:
-        """Mint an amount for each of a run of accounts, as a scenario starts.
+        """Mint an amount for each account in a range, when a scenario starts.
 
         Args:
             first: Row of the first account.

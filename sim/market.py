@@ -66,12 +66,12 @@ _CELLS_A_BLOCK = 32_768
 
 
 class Market(mesa.Model):
-    """A network of protocols, its agents, and the world outside.
+    """A market: interconnected protocols, their agents and the outside venue.
 
     Attributes:
         setup: The scenario, fully resolved.
         seed_number: The seed of every stream of draws.
-        ledger: Everything of value.
+        ledger: Balances of all accounts.
         protocols: The handle of every protocol (`sim.handles.Handle`): of each section of the
             scenario, those that joined the open market, and the venue outside. Keys are names
             of nodes of the exposure network: a protocol's own name, which is its account's
@@ -85,7 +85,7 @@ class Market(mesa.Model):
         custom: Likewise those that joined the open market, in their order.
         cohorts: Groups of agents by name, their numbers in tables.
         joined: Groups of agents that joined by themselves, by name: that of their class.
-        datacollector: A row of measures per collected block.
+        datacollector: One row of measures per collected block.
     """
 
     protocols: dict[str, Any]  # handles, with methods of their own
@@ -202,26 +202,26 @@ class Market(mesa.Model):
 
     @property
     def results(self) -> Any:
-        """What has come out so far, as a `runs.results.Results`: frame, units, plots, files."""
+        """Results so far, as a `runs.results.Results`: frame, units, plots, files."""
         return registry.results_of(self)
 
     @property
     def block(self) -> int:
-        """Number of the last block made; 0 before the first."""
+        """Number of the last completed block; 0 before the first."""
         return int(self.world.chain[0]["block"])
 
     @property
     def numeraire(self) -> str:
-        """Token in which everything is valued."""
+        """Token in which all values are expressed."""
         return self.setup.venue.numeraire
 
     def price(self, token: str) -> float:
-        """Value of a token at the venue's prices, numeraire per unit (of a debt: negative)."""
+        """Price of a token at the venue, numeraire per unit (negative for a debt)."""
         value_tokens(self.world)
         return float(self.world.values[self.ledger.token(token)])
 
     def wealth(self, account: str | int) -> float:
-        """Value of all that an account holds less what it owes, in the numeraire."""
+        """Net worth of an account (holdings less debts), in the numeraire."""
         value_tokens(self.world)
         self._note_claims()
         row = self.ledger.account(account)
@@ -230,11 +230,11 @@ class Market(mesa.Model):
         return float(worth_of(holdings, self.world.values))
 
     def receipts(self) -> pd.DataFrame:
-        """All receipts so far, a row per call, in the order of execution."""
+        """All receipts so far, one row per call, in order of execution."""
         return self.receipt_book.frame()
 
     def exposure(self, by: str = "group", channels: Iterable[str] | None = None) -> nx.MultiDiGraph:
-        """Who is exposed to whom and why, read off the ledger: an edge for each channel.
+        """Exposure network read off the ledger, with an edge for each channel.
 
         Args:
             by: "group", or "account" for a node for each agent.
@@ -251,7 +251,7 @@ class Market(mesa.Model):
         return exposure_network(self, by, channels)
 
     def balance_sheets(self, by: str = "group") -> pd.DataFrame:
-        """What everybody owns and owes at the market's prices, in the numeraire.
+        """Balance sheets of all entities at market prices, in the numeraire.
 
         Args:
             by: "group", or "account" for a row for each agent.
@@ -267,7 +267,7 @@ class Market(mesa.Model):
         return balance_sheets.balance_sheets(self, by)
 
     def losses(self, by: str = "group") -> pd.DataFrame:
-        """What everybody has gained or lost against holding what it had, and by what.
+        """Gain or loss of each entity against holding its initial balance, split by cause.
 
         The parts are known where a scenario keeps the account (``measures.losses = true``) and
         sum to the total; `sim.losses` says what each is. Without it the totals alone are told, of
@@ -291,7 +291,7 @@ class Market(mesa.Model):
         return self._losses.frame() if by == balance_sheets.GROUP else self._losses.by_account()
 
     def defaults(self) -> pd.DataFrame:
-        """Accounts that failed since the start: their debts exceeded what secured them.
+        """Accounts that defaulted since the start: their debts exceeded their collateral.
 
         Lending markets close such accounts where a scenario says ``default = "close"``.
 
@@ -312,7 +312,7 @@ class Market(mesa.Model):
         return frame
 
     def route(self, token_in: str, token_out: str, amount: float, gas_price: float = 0.0) -> Plan:
-        """The best split of an amount over routes through all pools, as they stand.
+        """The best split of an amount over routes through all pools, at current prices.
 
         Args:
             token_in: Name.
@@ -335,7 +335,7 @@ class Market(mesa.Model):
     # What happens in a block
 
     def step(self) -> None:
-        """Make one block."""
+        """Run one block."""
         self.shocks.strike(self.block + 1)
         self._losses.sync()
         kernel.move_outside_prices(self.world)
@@ -368,7 +368,7 @@ class Market(mesa.Model):
         self._let_plain_protocols()
 
     def prepare(self) -> None:
-        """Compile what carries out each kind of call now, so that no block waits for it.
+        """Compile the kernels of all kinds of calls now, so that no block waits for them.
 
         Without it a kind is compiled when somebody first sends a call of it.
         """
@@ -404,7 +404,7 @@ class Market(mesa.Model):
             self._raise_if(kernel.audit(self.world, self.ledger.tolerance))
 
     def run(self, blocks: int | None = None, progress: bool = False) -> Market:
-        """Make blocks, as many as the scenario says or as are asked for.
+        """Run the market for the given number of blocks, or to the end of the scenario.
 
         Where every agent and protocol is compiled, all phases run in one compiled
         loop; the results are the same to the bit.
@@ -434,7 +434,7 @@ class Market(mesa.Model):
         return self
 
     def close(self) -> None:
-        """Let go of all agents, so that the memory of a finished run is freed at once.
+        """Release all agents, so that the memory of a finished run is freed at once.
 
         A market that nobody holds is freed without it, unless it has agents that are no
         `agents.MarketAgent`: Mesa 3.3 keeps every model of those in a table of its own.
@@ -606,7 +606,7 @@ class Market(mesa.Model):
         self.note_start()
 
     def note_start(self) -> None:
-        """Make what everybody holds now the start that losses and results are counted from."""
+        """Reset the starting point of losses and results to current holdings."""
         self._note_claims()
         w = self.world
         value_tokens(w)
@@ -651,7 +651,7 @@ class Market(mesa.Model):
     # Growing it
 
     def open_account(self, agent: MarketAgent, name: str) -> int:
-        """Open an account for an agent that joins by itself, and let it step every block.
+        """Open an account for an agent that joins on its own, and let it act in every block.
 
         Returns:
             The account's row.
@@ -662,7 +662,7 @@ class Market(mesa.Model):
         group = group_of(agent)
         if group in (*self.cohorts, *self.special_accounts, *self.protocols):
             kind = type(agent).__name__
-            raise ValueError(f"something is called {group!r} already; give {kind} another `group`")
+            raise ValueError(f"the name {group!r} is taken; give {kind} another `group`")
         row = self._open_row(name)
         self.join(agent)
         return row
@@ -697,11 +697,11 @@ class Market(mesa.Model):
         return row
 
     def join(self, agent: MarketAgent) -> None:
-        """Let an agent step every block, after the compiled ones."""
+        """Let an agent act in every block, after the compiled ones."""
         self._plain.append(agent)
 
     def release(self, agent: MarketAgent) -> None:
-        """Let an agent step and send no more; what it owns and owes stays."""
+        """Stop an agent from acting; its holdings and debts stay."""
         self.world.senders["retired"][agent.account] = 1
         if agent in self._plain:
             self._plain.remove(agent)
@@ -713,7 +713,7 @@ class Market(mesa.Model):
             ValueError: If its name or one of its tokens' is taken.
         """
         if protocol.node in self.protocols:
-            raise ValueError(f"a protocol is called {protocol.node!r} already")
+            raise ValueError(f"a protocol called {protocol.node!r} already exists")
         row = self._open_row(protocol.name)
         w = self.world
         slot = w.books.storage.size
@@ -780,7 +780,7 @@ def _scenario(setup: Any) -> Scenario:
         return Scenario.from_dict(dict(setup))
     if isinstance(setup, str | Path):
         return Scenario.load(setup)
-    text = f"{type(setup).__name__} is no scenario; give a Scenario, a name, a path or a dict"
+    text = f"{type(setup).__name__} is not a scenario; give a Scenario, a name, a path or a dict"
     if isinstance(setup, tuple):  # a scenario's fields, one by one
         text += "; mesa.batch_run goes through what it is given, so put a Scenario into a list"
     raise ScenarioError([("setup", text)])

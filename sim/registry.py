@@ -16,7 +16,7 @@ from sim.errors import ScenarioError, did_you_mean, shown
 
 @dataclass(frozen=True)
 class Column:
-    """A number that every agent of a class has, or that a cohort as a whole remembers.
+    """A number that every agent of a class has, or that its group stores as a whole.
 
     Attributes:
         doc: What it is.

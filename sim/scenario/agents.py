@@ -32,7 +32,7 @@ def _as_it_is(value: Any) -> Table:
         ValueError: If they are none.
     """
     if not isinstance(value, Table):
-        raise ValueError("give what the group acts on as fields of its own")
+        raise ValueError("give the group's targets as fields of the group")
     return value
 
 

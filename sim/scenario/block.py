@@ -21,7 +21,9 @@ class GasCosts(Table):
     borrow: NotNegative = 310_000.0
     repay: NotNegative = 200_000.0
     liquidate: NotNegative = 450_000.0
-    venue: NotNegative = Field(0.0, description="The outside venue is not on the chain.")
+    venue: NotNegative = Field(
+        0.0, description="Trades at the outside venue; zero, since it is off-chain."
+    )
     transfer: NotNegative = 50_000.0
     custom: NotNegative = 200_000.0
     flash_borrow: NotNegative = 80_000.0

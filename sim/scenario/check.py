@@ -42,9 +42,9 @@ def _check_names(s: Content, tokens: list[str]) -> list[Problem]:
     found: list[Problem] = []
     names = common_accounts(s)
     for name in _twice([*names, *s.agents]):
-        found.append((name, "two things are called so; rename one"))
+        found.append((name, "this name is used twice; rename one"))
     for name in _twice(tokens):
-        found.append((name, "two tokens are called so; rename a pool, market or asset"))
+        found.append((name, "two tokens have this name; rename a pool, market or asset"))
     for name in names:  # the accounts of a group are called after it
         first, _, number = name.rpartition("-")
         if first in s.agents and number.isdecimal() and int(number) < s.agents[first].count:

@@ -25,15 +25,15 @@ def check_gas(s: Content) -> list[Problem]:
     found: list[Problem] = []
     least = 0.5 if b.fee_market == "eip1559" else 1.0
     if b.outside.gas <= least:
-        text = f"needs a world that wants more than {least:g} of the gas limit, or nobody pays it"
+        text = f"needs outside demand above {least:g} of the gas limit, or nobody pays it"
         found.append((field, f"{text}; raise block.outside.gas, which is {b.outside.gas:g}"))
     if b.outside.volatility_response or b.outside.quantity_response:
-        text = "holds how the world answered to volatility; set block.outside.volatility_response"
+        text = "already reflects how demand responded; set block.outside.volatility_response"
         found.append((field, f"{text} and quantity_response to 0"))
     times = [time_in_blocks(p[0], s.start, b.seconds) for p in b.gas_path]
     if any(x >= y for x, y in pairwise(times)):
-        found.append((field, "needs its points in the order of time, each time once"))
+        found.append((field, "needs points in increasing order of time"))
     if s.blocks > MOST_RECORDED:
-        text = f"lays out {s.blocks:,} blocks beforehand; give blocks of {MOST_RECORDED:,} or fewer"
+        text = f"generates {s.blocks:,} blocks beforehand; set blocks to {MOST_RECORDED:,} or fewer"
         found.append((field, text))
     return found

@@ -84,14 +84,14 @@ def _check_process(s: Content, field: str, name: str, a: AssetSettings) -> list[
     years = s.blocks * block
     if a.process in ("bridge", "replay"):
         if s.blocks > MOST_RECORDED:
-            text = f"lays out {s.blocks:,} blocks beforehand; give blocks of {MOST_RECORDED:,}"
+            text = f"generates {s.blocks:,} blocks beforehand; set blocks to {MOST_RECORDED:,}"
             found.append((f"{field}.process", f"{text} or fewer"))
         return found
     if a.process == "jumps" and a.jump_rate * block > MOST_JUMPS:
-        text = f"{a.jump_rate:g} is {a.jump_rate * block:.4g} jumps a block; {MOST_JUMPS:g} are"
-        found.append((f"{field}.jump_rate", f"{text} the most, lower it"))
+        text = f"{a.jump_rate:g} is {a.jump_rate * block:.4g} jumps a block; at most"
+        found.append((f"{field}.jump_rate", f"{text} {MOST_JUMPS:g} are allowed, lower it"))
     if a.process in ("heston", "mean_reverting") and a.reversion * block > MOST_REVERSION:
-        text = f"{a.reversion:g} goes all of the way back within a block"
+        text = f"{a.reversion:g} reverts fully within a block"
         found.append((f"{field}.reversion", f"{text}; give {MOST_REVERSION / block:.4g} or less"))
     if a.process in ("constant", "endogenous"):
         return found

@@ -27,7 +27,7 @@ def _with_kind(name: str, thing: Any) -> str:
 
 
 class Scenario(Content):
-    """A market's starting state, its agents and the shocks from outside."""
+    """A market's initial state, its agents and external shocks."""
 
     def __repr__(self) -> str:
         return f"Scenario({self.title!r})\n{outlined(self.outline(), 9)}"
@@ -42,7 +42,7 @@ class Scenario(Content):
         return html_table(self.title, self.outline())
 
     def outline(self) -> list[tuple[str, str]]:
-        """What there is in it, in a screenful: (what, text); `to_toml` tells all."""
+        """A short summary of the scenario as (label, text) pairs; `to_toml` gives all of it."""
         hours = self.blocks * self.block.seconds / 3_600.0
         length = f"{number(hours / 24.0)} days" if hours > 24.0 else f"{number(hours)} hours"
         if hours < 2.0:
@@ -68,12 +68,12 @@ class Scenario(Content):
 
     @staticmethod
     def names() -> list[str]:
-        """Names of the scenarios that come with the package."""
+        """Names of the scenarios shipped with the package."""
         return sorted(shipped())
 
     @staticmethod
     def titles() -> dict[str, str]:
-        """Their titles, by name."""
+        """Titles of the shipped scenarios, by name."""
         found = {}
         for name, path in sorted(shipped().items()):
             found[name] = str(resolve(path, ()).get("title", ""))
@@ -90,7 +90,7 @@ class Scenario(Content):
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Scenario:
-        """Make a scenario of the content of a file.
+        """Build a scenario from the content of a file.
 
         Raises:
             ScenarioError: If it cannot be run.
@@ -117,12 +117,12 @@ class Scenario(Content):
         return scenario
 
     def override(self, values: Mapping[str, Any]) -> Scenario:
-        """A scenario with other values at dotted paths.
+        """A copy of the scenario with other values at dotted paths.
 
-        Values are values: ``extends`` and ``remove`` are read in files alone.
+        ``extends`` and ``remove`` work only in files, not here.
 
         Raises:
-            ScenarioError: If a path or the result makes no sense.
+            ScenarioError: If a path or the result is invalid.
         """
         content = self.to_dict()
         for path, value in values.items():
@@ -130,10 +130,10 @@ class Scenario(Content):
         return Scenario._checked(content)
 
     def with_overrides(self, items: Iterable[str]) -> Scenario:
-        """A scenario with ``path=value`` items applied; values are written as in TOML.
+        """A copy of the scenario with ``path=value`` items applied; values are written as in TOML.
 
         Raises:
-            ScenarioError: If an item, a path or the result makes no sense.
+            ScenarioError: If an item, a path or the result is invalid.
         """
         values = {}
         for item in items:
@@ -145,25 +145,25 @@ class Scenario(Content):
         return self.override(values)
 
     def at_block_time(self, seconds: float) -> Scenario:
-        """The scenario with another time between blocks, and all else in time as it was.
+        """A copy of the scenario with another block time, keeping all other durations in seconds.
 
-        Periods in blocks become as many more or fewer; chances in a block, gas a block and the like
-        are those of the new one. Whole blocks are rounded, and what was some stays one at least.
+        Periods in blocks, chances per block, gas per block and the like are rescaled. Whole numbers
+        of blocks are rounded, and stay at least one unless they were zero.
 
         Args:
-            seconds: Between two blocks.
+            seconds: Time between two blocks.
 
         Raises:
-            ScenarioError: If it is none, or what becomes of the scenario makes no sense.
+            ScenarioError: If the block time is not positive, or the rescaled scenario is invalid.
         """
         if not seconds > 0.0:
             raise ScenarioError(
-                [("block.seconds", f"{seconds!r} is no time; give seconds above 0")]
+                [("block.seconds", f"{seconds!r} is not a block time; give seconds above 0")]
             )
         return self.override(block_time.changes(self, seconds))
 
     def with_prices(self, file: str | Path) -> Scenario:
-        """A scenario in which every asset that has a symbol replays a price file.
+        """A copy of the scenario in which every asset with a symbol replays a price file.
 
         Raises:
             ScenarioError: If no asset has a symbol.

@@ -12,7 +12,7 @@ from sim.scenario.load import merge
 def set_value(content: dict[str, Any], path: str, value: Any) -> None:
     """Set a value at a dotted path; the tables on the way must exist."""
     if not all(part.strip() for part in path.split(".")):
-        text = "is no dotted path; give one as pools.eth-usdc.fee"
+        text = "is not a dotted path; give one such as pools.eth-usdc.fee"
         raise ScenarioError([(path if path.strip() else repr(path), text)])
     *parents, last = path.split(".")
     table: Any = content
@@ -33,7 +33,7 @@ def _child(table: Any, key: str, path: str) -> Any:
     if isinstance(table, list):
         return table[_list_index(table, key, path)]
     if not isinstance(table, dict):
-        raise ScenarioError([(path, "there is a value on the way, not a table")])
+        raise ScenarioError([(path, "the path goes through a value, not a table")])
     if key not in table:
         # Tables that are optional are made; a misspelt one is caught when validated.
         if key in ("prices",):

@@ -99,7 +99,7 @@ class ProtocolEvent(ShockSettings):
     event: Name = Field(description="Name of the event, as the kind of protocol declares it.")
     size: Share = Field(
         1.0,
-        description="Share of what it strikes.",
+        description="Severity, share of what is affected.",
         json_schema_extra=reach("share", 0.0, 1.0),
     )
     blocks: Lasting
@@ -147,7 +147,12 @@ class News(ShockSettings):
             return []
         if cls.hears:
             return []
-        return [("agents", f"{self.agents} are {s.agents[self.agents].kind}s, who hear no news")]
+        return [
+            (
+                "agents",
+                f"{self.agents} are {s.agents[self.agents].kind}s, which do not react to news",
+            )
+        ]
 
 
 _OURS = (PriceJump, WhaleSale, GasSurge, DepthLoss, AgentsStop, MechanismCut, ProtocolEvent, News)

@@ -26,7 +26,7 @@ class _OwnSwitches(Table):
     )
     claims_as_collateral: Switch = Field(
         True,
-        description="Shares of pools and receipts of deposits back loans; off: nobody has borrowed "
+        description="Pool shares and deposit receipts secure loans; off: nobody has borrowed "
         "against them.",
     )
     providers_leave: Switch = Field(True, description="Liquidity providers may leave.")
@@ -34,9 +34,7 @@ class _OwnSwitches(Table):
     funds_sell_across: Switch = Field(
         True, description="Funds sell all their assets when one falls; off: only that one."
     )
-    investors_redeem: Switch = Field(
-        True, description="Funds' investors take money out after losses."
-    )
+    investors_redeem: Switch = Field(True, description="Funds' investors redeem after losses.")
     gas_binds: Switch = Field(True, description="Blocks have a capacity, and gas a price.")
     venue_depth_is_finite: Switch = Field(
         True, description="Agents' trades outside move the price there."
@@ -49,7 +47,7 @@ class _OwnSwitches(Table):
     interconnected: Switch = Field(
         True,
         description="Agents use several pools: routes, cycles, migration, arbitrage where it pays "
-        "most; off: each keeps to one.",
+        "most; off: each uses one.",
     )
 
 

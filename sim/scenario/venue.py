@@ -92,7 +92,7 @@ class AssetSettings(Table):
         description="For a bridge: time (or hours since the start), price, and, if it is not the "
         "normal one, the volatility on the way there.",
     )
-    symbol: Line | None = Field(None, description="Its name in a price file.")
+    symbol: Line | None = Field(None, description="Its name (symbol) in a price file.")
     depth: Depth = Field(
         math.inf,
         description="Size of a sale that moves the price by one per cent, numeraire; inf: no "

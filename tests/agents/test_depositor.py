@@ -168,7 +168,7 @@ def test_one_holds_their_money(small: Make, targets: dict[str, Any], field: str)
 def test_news_is_for_those_who_listen(small: Make) -> None:
     deaf = {"kind": "news", "agents": "traders", "share": 0.5, "block": 5}
     traders = {"kind": "noise_trader", "count": 2, "pools": ["eth-usdc"], "wallet": {"eth": 1.0}}
-    with pytest.raises(ScenarioError, match="hear no news"):
+    with pytest.raises(ScenarioError, match="do not react to news"):
         Market(small(agents={"traders": traders}, shocks=[deaf]), rng=1)
 
 

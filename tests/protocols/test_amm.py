@@ -324,7 +324,7 @@ def test_who_leaves_a_pool_that_was_great_takes_no_small_ones_part(
     [
         ({"weights": {"btc": 1.0}}, "must be of eth and usdc, not eth and usdc and btc"),
         ({"amplification": 50.0}, "is of a stableswap pool; this one is weighted"),
-        ({"target_weights": {"eth": 1.0, "usdc": 1.0}}, "say until when it moves"),
+        ({"target_weights": {"eth": 1.0, "usdc": 1.0}}, "give a later block"),
         ({"moves_until": 9}, "moves nothing"),
         ({"weights": {"eth": 0.0, "usdc": 1.0}}, "above 0"),
         ({"kind": "weihgted"}, "did you mean 'weighted'"),

@@ -263,7 +263,7 @@ def test_a_wrong_table_is_told_by_its_field(
 
 
 def test_names_are_taken_once(small: Callable[..., Scenario]) -> None:
-    with pytest.raises(ScenarioError, match="two things are called so"):
+    with pytest.raises(ScenarioError, match="this name is used twice"):
         small(protocols={"bank": KINDS["vault"]})
 
 

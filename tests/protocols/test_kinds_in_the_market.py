@@ -198,7 +198,7 @@ def test_what_a_bonding_curve_needs_is_said() -> None:
     pool = {"kind": "bonding_curve", "tokens": ["eth", "usdc"], "reserves": {"usdc": 1.0}}
     with pytest.raises(ScenarioError, match="the first is what it issues, 'pool-share'"):
         network(pools={"pool": pool})
-    with pytest.raises(ScenarioError, match="say how many tokens are out at first"):
+    with pytest.raises(ScenarioError, match="give the initial supply"):
         network(pools={"pool": pool | {"tokens": ["pool-share", "usdc"]}})
 
 

@@ -95,7 +95,7 @@ def test_a_scenario_that_batch_run_would_take_apart_is_answered(
 ) -> None:
     with pytest.raises(ValueError, match="so put a Scenario into a list"):
         mesa.batch_run(Market, {"setup": small()}, display_progress=False)
-    with pytest.raises(ValueError, match="int is no scenario"):
+    with pytest.raises(ValueError, match="int is not a scenario"):
         Market(7)  # type: ignore[arg-type]
 
 

@@ -24,12 +24,16 @@ from tests.sim.scenario import assert_answered
         ({"blocks": 10**23}, "blocks", "of at most 1e+09"),
         ({"blocks": 10**5000}, "blocks", "a long int is out of range"),
         ({"rng": -1}, "rng", "of at least 0"),
-        ({"title": "a\nb"}, "title", "one printable line"),
+        ({"title": "a\nb"}, "title", "one line of printable text"),
         ({"title": "x" * 500}, "title", "at most 200"),
         ({"start": "9999-12-31T23:59:59-12:00"}, "start", "a date from 1970 to 2200"),
-        ({"pools": {"$\\frac{": BASE["pools"]["eth-usdc"]}}, "pools.$\\frac{", "is no name"),
-        ({"pools": {"[/b]": BASE["pools"]["eth-usdc"]}}, "pools.[/b]", "is no name"),
-        ({"pools": {"a.b": BASE["pools"]["eth-usdc"]}}, "pools.a.b", "is no name"),
+        (
+            {"pools": {"$\\frac{": BASE["pools"]["eth-usdc"]}},
+            "pools.$\\frac{",
+            "is not a valid name",
+        ),
+        ({"pools": {"[/b]": BASE["pools"]["eth-usdc"]}}, "pools.[/b]", "is not a valid name"),
+        ({"pools": {"a.b": BASE["pools"]["eth-usdc"]}}, "pools.a.b", "is not a valid name"),
     ],
 )
 def test_bad_input_is_answered_with_its_field_and_a_remedy(

@@ -56,7 +56,7 @@ def test_a_name_that_is_taken_is_refused_before_anybody_joins(
 ) -> None:
     market = Market(small(), rng=1)
     accounts = list(market.ledger.accounts)
-    with pytest.raises(ValueError, match="something is called 'bank' already; give Bank another"):
+    with pytest.raises(ValueError, match="the name 'bank' is taken; give Bank another"):
         Bank(market)
     assert market.ledger.accounts == accounts
     assert market.joined == {}

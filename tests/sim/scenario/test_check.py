@@ -22,7 +22,7 @@ from tests.sim.scenario import assert_answered, problems
         ),
         ({"start": "2150-01-01"}, "start", "before 2100"),
         ({"blocks": 10**9, "block": {"seconds": 1e4}}, "blocks", "beyond the year 2200"),
-        ({"agents": {"eth-usdc": CROWD["traders"]}}, "eth-usdc", "two things are called so"),
+        ({"agents": {"eth-usdc": CROWD["traders"]}}, "eth-usdc", "this name is used twice"),
         (
             {"agents": {"x": CROWD["traders"]}, "pools": {"x-3": BASE["pools"]["eth-usdc"]}},
             "x-3",

@@ -26,7 +26,7 @@ PATH = [[0.0, 10.0], [1.0, 20.0]]
         (
             {"gas_path": PATH[::-1], "outside": {"gas": 2.0}},
             "block.gas_path",
-            "in the order of time",
+            "in increasing order of time",
         ),
         (
             {"gas_path": PATH, "outside": {"gas": 2.0, "volatility_response": 1.0}},

@@ -44,7 +44,7 @@ from tests.sim.scenario import assert_answered, eth
             "beyond exp(200)",
         ),
         (eth(process="jumps", jump_rate=1e9), "venue.assets.eth.jump_rate", "jumps a block"),
-        (eth(process="heston", reversion=1e8), "venue.assets.eth.reversion", "all of the way back"),
+        (eth(process="heston", reversion=1e8), "venue.assets.eth.reversion", "reverts fully"),
         (
             eth(process="gbm", drift=1000.0) | {"blocks": 10**6},
             "venue.assets.eth.drift",

@@ -65,8 +65,8 @@ def test_values_from_outside_never_name_a_file(
         ("blocks=" + "9" * 5000, "Exceeds the limit"),
         ("shocks=" + "[" * 100_000, "nested more than 32 deep"),
         ("blocks=1\ntitle='x'", "more than one value"),
-        ("..:x=1", "no dotted path"),
-        (" . =1", "no dotted path"),
+        ("..:x=1", "not a dotted path"),
+        (" . =1", "not a dotted path"),
         ("<two>=1", "unknown field"),
     ],
 )
