@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="undertow",
-    help="An agent-based simulator of interconnected liquidity.",
+    help="An agent-based simulator of interconnected DeFi liquidity.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -66,7 +66,7 @@ def _input_errors() -> Iterator[None]:
     except ScenarioError as error:
         _fail(error)
     except MemoryError:
-        text = "needs more memory than there is; give fewer agents, pools, or a shorter lag"
+        text = "needs more memory than is available; use fewer agents, fewer pools or a shorter lag"
         _fail(ScenarioError([("scenario", text)]))
 
 
@@ -85,7 +85,7 @@ def _compiling(console: Console) -> Iterator[None]:
 
         def report(name: str) -> None:
             if start.count == 0:
-                console.print("Compiling kernels, once: a first start takes about a minute ...")
+                console.print("Compiling kernels (first start only, about a minute) ...")
             start.started()
             status.update(f"Compiling: {start} ...")
 
@@ -102,7 +102,7 @@ def _list(titles: Mapping[str, str]) -> None:
 
 @app.command()
 def scenarios() -> None:
-    """List the scenarios, a line each."""
+    """List the scenarios that come with Undertow."""
     from sim import Scenario
 
     _list(Scenario.titles())
@@ -112,22 +112,26 @@ def scenarios() -> None:
 def run(
     scenario: Annotated[
         str,
-        typer.Argument(help="Name of a scenario, or path of its file.", autocompletion=_scenarios),
+        typer.Argument(help="Name of a scenario, or path to its file.", autocompletion=_scenarios),
     ],
-    rng: Annotated[int | None, typer.Option(help="Seed; default: the scenario's.")] = None,
-    blocks: Annotated[int | None, typer.Option(help="Blocks to make.")] = None,
+    rng: Annotated[int | None, typer.Option(help="Random seed; default: the scenario's.")] = None,
+    blocks: Annotated[
+        int | None, typer.Option(help="Number of blocks; default: the scenario's.")
+    ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Another value for a field."),
+        typer.Option(
+            "--set", metavar="PATH=VALUE", help="Change a field of the scenario; repeatable."
+        ),
     ] = None,
     prices: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Recorded prices: CSV or Parquet.")
+        Path | None, typer.Option(metavar="FILE", help="File of recorded prices (CSV or Parquet).")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder for the results and the report.")
+        Path | None, typer.Option(metavar="DIR", help="Folder for results and report.")
     ] = None,
 ) -> None:
-    """Run a scenario once."""
+    """Run a scenario once and print a summary."""
     from runs.files import must_be_writable
     from sim import Market, Scenario
 
@@ -205,14 +209,14 @@ def _save(console: Console, market: Market, out: Path, summary: dict[str, Any]) 
             save_run(market, folder, summary)
             page = out / write_report(folder).name
     except OSError as error:
-        print(f"error: {out}: cannot be written ({error}); nothing is written", file=sys.stderr)
+        print(f"error: {out}: cannot be written ({error}); nothing was written", file=sys.stderr)
         raise typer.Exit(1) from None
     _tell(console, f"Results in {out}, report in {page}")
 
 
 @app.command()
 def studies() -> None:
-    """List the studies, a line each."""
+    """List the studies that come with Undertow."""
     from runs.study.study import Study
 
     _list({name: Study.load(name).title for name in Study.names()})
@@ -221,31 +225,37 @@ def studies() -> None:
 @app.command()
 def sweep(
     study: Annotated[
-        str, typer.Argument(help="Name of a study, or path of its file.", autocompletion=_studies)
+        str, typer.Argument(help="Name of a study, or path to its file.", autocompletion=_studies)
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder; resumes what is there.")],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for results; an unfinished one is resumed.")
+    ],
     workers: Annotated[
         int | None,
         typer.Option(
-            min=0, max=1024, help="Local processes; default: one a core; 0: this process."
+            min=0,
+            max=1024,
+            help="Local worker processes; default: one per core; 0: none, run in this process.",
         ),
     ] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help='Of a dask cluster; "local" starts one here.'),
+        typer.Option(
+            metavar="ADDRESS", help='Address of a Dask scheduler; "local" starts a cluster here.'
+        ),
     ] = None,
     memory: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="Most data a worker may hold, as 2GiB."),
+        typer.Option(metavar="SIZE", help="Memory limit per worker, such as 2GiB."),
     ] = None,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Also do the runs again that failed.")
+        bool, typer.Option("--retry-failed", help="Also repeat failed runs.")
     ] = False,
     any_version: Annotated[
-        bool, typer.Option("--any-version", help="Go on with results of other versions.")
+        bool, typer.Option("--any-version", help="Resume results of another version.")
     ] = False,
 ) -> None:
-    """Do all runs of a study, or those that are missing."""
+    """Run a study: all its runs, or those still missing."""
     from concurrent.futures import Executor
 
     from runs.study.executors import Cluster, Processes, Serial
@@ -257,7 +267,7 @@ def sweep(
     try:
         limit = _bytes(memory) if memory else 0
         if scheduler is not None and scheduler != "local" and workers is not None:
-            text = "a cluster has workers of its own; take --workers out"
+            text = "a cluster has its own workers; leave out --workers"
             raise ScenarioError([("--workers", text)])
         with _compiling(console):
             job = Sweep(Study.load(study), out, None, retry_failed, any_version)
@@ -273,13 +283,13 @@ def sweep(
     except ScenarioError as error:
         _fail(error)
     except MemoryError:
-        text = "needs more memory than there is; give fewer points, seeds or agents"
+        text = "needs more memory than is available; use fewer points, seeds or agents"
         _fail(ScenarioError([("study", text)]))
     except SweepError as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        print("stopped; what is done is safe: the same command goes on", file=sys.stderr)
+        print("stopped; finished runs are saved: repeat the command to resume", file=sys.stderr)
         sys.stderr.flush()
         if isinstance(executor, Processes):
             # What is done is on disk. An orderly end would wait for threads of the pools,
@@ -347,7 +357,7 @@ def _bytes(text: str) -> int:
     except ValueError:
         size = 0
     if size < 256 << 20:
-        text = f"{shown(text)} is not a size of 256 MiB or more; write one as 2GiB"
+        text = f"{shown(text)} is not a size of 256 MiB or more; write it as 2GiB"
         raise ScenarioError([("--memory", text)])
     return size
 
@@ -373,7 +383,7 @@ def _sweeping(console: Console, job: Sweep) -> Iterator[None]:
     text = f"{workers} worker{'' if workers == 1 else 's'}, {where['where']}{limit}"
     _tell(console, text)
     if job.resumes:
-        console.print("Going on with what is there.", highlight=False)
+        console.print("Resuming from existing results.", highlight=False)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -398,16 +408,18 @@ def _sweeping(console: Console, job: Sweep) -> Iterator[None]:
         yield
     if job.progress.peak:
         gib = job.progress.peak / 2**30
-        console.print(f"No worker held more than {gib:.2f} GiB.", highlight=False)
+        console.print(f"Peak memory per worker: {gib:.2f} GiB.", highlight=False)
 
 
 @app.command()
 def scenario(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a sweep.")],
     run: Annotated[int, typer.Argument(min=0, max=2**62, help="Number of the run.")],
-    study: Annotated[str | None, typer.Option(help="Name, where there are several.")] = None,
+    study: Annotated[
+        str | None, typer.Option(help="Name of the study, if the folder holds several.")
+    ] = None,
 ) -> None:
-    """Print the scenario of one run of a sweep, which makes that run again."""
+    """Print the scenario of one run of a sweep, to repeat that run."""
     from runs.study.store import read_scenario
 
     with _input_errors():
@@ -419,37 +431,55 @@ def scenario(
 def contagion(
     scenario: Annotated[
         str,
-        typer.Argument(help="Name of a scenario, or path of its file.", autocompletion=_scenarios),
+        typer.Argument(help="Name of a scenario, or path to its file.", autocompletion=_scenarios),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder; resumes what is there.")],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for results; an unfinished one is resumed.")
+    ],
     shock: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE,...", help="What strikes; default: the scenario's own."),
+        typer.Option(
+            metavar="KEY=VALUE,...", help="Shock to apply; default: the scenario's shocks."
+        ),
     ] = None,
     links: Annotated[
         str | None,
-        typer.Option(metavar="NAME,...", help="Links to cut; default: those that change most."),
+        typer.Option(
+            metavar="NAME,...", help="Links to cut; default: those with the largest effect."
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="How many, from 1 on.")] = 20,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Number of seeds, starting at 1.")
+    ] = 20,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Another value for a field."),
+        typer.Option(
+            "--set", metavar="PATH=VALUE", help="Change a field of the scenario; repeatable."
+        ),
     ] = None,
-    by: Annotated[str, typer.Option(help="Who loses: group, or protocol.")] = "group",
+    by: Annotated[
+        str, typer.Option(help="Entities whose losses are reported: group or protocol.")
+    ] = "group",
     samples: Annotated[
-        int, typer.Option(min=0, max=100_000, help="Orders of links to sample; 0: all sets.")
+        int,
+        typer.Option(
+            min=0, max=100_000, help="Orderings of links to sample; 0: evaluate all subsets."
+        ),
     ] = 0,
     reruns: Annotated[
-        int, typer.Option(min=0, max=100_000, help="Runs that name parents in the trees.")
+        int,
+        typer.Option(min=0, max=100_000, help="Reruns used to identify parents in cascade trees."),
     ] = 200,
     workers: Annotated[
         int | None,
         typer.Option(
-            min=0, max=1024, help="Local processes; default: one a core; 0: this process."
+            min=0,
+            max=1024,
+            help="Local worker processes; default: one per core; 0: none, run in this process.",
         ),
     ] = None,
 ) -> None:
-    """Say which links carry a shock, who loses, and how it went: a report with its numbers."""
+    """Analyse how a shock spreads: which links carry it, who loses, and the cascade."""
     from runs.contagion.laboratory import investigate
     from runs.contagion.plans import Plan
     from runs.contagion.report import write_contagion_report
@@ -481,7 +511,7 @@ def contagion(
         print(f"error: {out}: cannot be written ({error})", file=sys.stderr)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        print("stopped; what is done is safe: the same command goes on", file=sys.stderr)
+        print("stopped; finished runs are saved: repeat the command to resume", file=sys.stderr)
         raise typer.Exit(130) from None
     _tell(console, f"Runs in {out / 'runs'}, report in {page}")
 
@@ -499,7 +529,8 @@ def _shock(text: str) -> dict[str, Any]:
         key, equals, value = item.partition("=")
         if not equals or not key.strip():
             told = (
-                f"{shown(item)} is no key=value; as kind=price_jump,asset=eth,size=-0.4,block=200"
+                f"{shown(item)} is not key=value; write "
+                "kind=price_jump,asset=eth,size=-0.4,block=200"
             )
             raise ScenarioError([("--shock", told)])
         found[key.strip()] = toml_value(f"--shock {key.strip()}", value.strip())
@@ -528,9 +559,9 @@ def _stages(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run, or a sweep.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run or a sweep.")],
 ) -> None:
-    """Write the report of a run, or of each study of a sweep, anew from its files."""
+    """Rewrite the report of a run, or of each study of a sweep, from its files."""
     from runs.files import SUMMARY
     from runs.report.report import write_report
     from runs.study.report import write_study_report
@@ -550,28 +581,36 @@ def report(
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, Parquet or JSON.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Data file (CSV, Parquet or JSON).")],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Where it is written; default: NAME-undertow.parquet."),
+        typer.Option(metavar="FILE", help="Output file; default: NAME-undertow.parquet."),
     ] = None,
     symbol: Annotated[
-        str | None, typer.Option(help="What prices are of, where the file does not say.")
+        str | None, typer.Option(help="Symbol of the prices, if the file does not name it.")
     ] = None,
     seconds: Annotated[
-        float, typer.Option(min=0.001, max=86_400.0, help="Between prices made of a pool's events.")
+        float,
+        typer.Option(
+            min=0.001,
+            max=86_400.0,
+            help="Interval of prices derived from a pool's events, seconds.",
+        ),
     ] = 12.0,
     scale: Annotated[
-        float, typer.Option(min=1e-12, max=1e12, help="Numeraire in the unit of accounts' values.")
+        float,
+        typer.Option(
+            min=1e-12, max=1e12, help="Value in the numeraire of one unit of the accounts' values."
+        ),
     ] = 1.0,
     dry: Annotated[
-        bool, typer.Option("--dry", help="Say what it holds, and write nothing.")
+        bool, typer.Option("--dry", help="Describe the file and write nothing.")
     ] = False,
 ) -> None:
-    """Say what a file of real data holds, and write it as a scenario reads it.
+    """Describe a file of real data, and convert it for use in a scenario.
 
-    Bars of exchanges, prices of data services, events of a concentrated pool, accounts of a
-    lending market.
+    Reads exchange bars, price histories of data services, events of a concentrated-liquidity pool
+    and accounts of a lending market.
     """
     from runs.recorded import told_lines, understand
 
@@ -587,23 +626,24 @@ def new(
     kind: Annotated[
         str,
         typer.Argument(
-            help="scenario, agent, cohort (agents, compiled), protocol or study.",
+            help="One of scenario, agent, cohort (compiled agents), protocol or study.",
             autocompletion=lambda: ["scenario", "agent", "cohort", "protocol", "study"],
         ),
     ],
-    name: Annotated[str, typer.Argument(help="Of the files, and of what is in them.")],
+    name: Annotated[str, typer.Argument(help="Name of the new files and of what they define.")],
     folder: Annotated[
-        Path | None, typer.Option("--in", metavar="DIR", help="Where; default: here.")
+        Path | None,
+        typer.Option("--in", metavar="DIR", help="Target folder; default: the current one."),
     ] = None,
 ) -> None:
-    """Write a commented file of one's own that runs as it stands."""
+    """Create a commented template that runs as it is."""
     from runs.new import begin
 
     with _input_errors():
         begun = begin(kind, name, folder)
     for file in begun.files:
         print(file)
-    print(f"Run it: {begun.command}" + (f"   (in {folder})" if folder else ""))
+    print(f"To run it: {begun.command}" + (f"   (in {folder})" if folder else ""))
 
 
 @app.command()
@@ -612,20 +652,20 @@ def warm(
         list[str] | None,
         typer.Argument(
             metavar="[SCENARIO]...",
-            help="Whose kernels; default: calm, black_thursday, interconnected.",
+            help="Scenarios to compile for; default: calm, black_thursday, interconnected.",
             autocompletion=_scenarios,
         ),
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Those of every scenario.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Compile for every scenario.")] = False,
 ) -> None:
-    """Compile kernels ahead of time, so that no first start waits for them."""
+    """Compile kernels ahead of time, so that the first run starts at once."""
     from sim import Market, Scenario
     from sim.compiled import FirstStart, cache_folder, on_compilation
 
     console = Console(stderr=True)
     names = Scenario.names() if all_ else scenarios or _WARM
     total, started = FirstStart(), time.perf_counter()
-    with _input_errors(), console.status("Looking for kernels ...") as status:
+    with _input_errors(), console.status("Checking kernels ...") as status:
         for number, name in enumerate(names, start=1):
             start = FirstStart()
             where = f"{name} ({number} of {len(names)})"
@@ -642,10 +682,10 @@ def warm(
                 market.run(3)
                 _act_once(market)
                 market.close()
-            told = f"{start.count} kernels compiled" if start.count else "all there already"
+            told = f"{start.count} kernels compiled" if start.count else "already compiled"
             _tell(console, f"{where}: {told}")
     seconds = time.perf_counter() - started
-    _tell(console, f"{total.count} kernels in {seconds:.0f} s, kept in {cache_folder()}")
+    _tell(console, f"{total.count} kernels compiled in {seconds:.0f} s, cached in {cache_folder()}")
 
 
 _WARM = ["calm", "black_thursday", "interconnected"]
@@ -665,22 +705,23 @@ def _act_once(market: Market) -> None:
 def page(
     scenario: Annotated[
         str | None,
-        typer.Argument(help="Name of a scenario, or path of its file.", autocompletion=_scenarios),
+        typer.Argument(help="Name of a scenario, or path to its file.", autocompletion=_scenarios),
     ] = None,
     rng: Annotated[
-        int | None, typer.Option(min=0, max=2**63 - 1, help="Seed; default: the scenario's.")
+        int | None, typer.Option(min=0, max=2**63 - 1, help="Random seed; default: the scenario's.")
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; others than 127.0.0.1 are for everybody.")
+        str,
+        typer.Option(help="Address to listen on; any other than 127.0.0.1 is open to the network."),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any that is free.")
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free port.")
     ] = 8765,
     show: Annotated[
         bool, typer.Option("--open/--no-open", help="Open the page in a browser.")
     ] = True,
 ) -> None:
-    """Show a market live in the browser."""
+    """Run a market live in the browser."""
     try:
         from runs.app.server import listen, serve
     except ImportError as error:

@@ -59,20 +59,22 @@ def begin(kind: str, name: str, folder: Path | None = None) -> Begun:
             none can be written.
     """
     if kind not in KINDS:
-        raise ScenarioError([("kind", f"no {shown(kind)} to begin; {did_you_mean(kind, KINDS)}")])
+        raise ScenarioError(
+            [("kind", f"no template for {shown(kind)}; {did_you_mean(kind, KINDS)}")]
+        )
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,60}", name) or keyword.iskeyword(name):
-        text = f"{shown(name)} will not do; give letters, digits and _, a letter first"
+        text = f"{shown(name)} is not a valid name; use letters, digits and _, a letter first"
         raise ScenarioError([("name", text)])
     if name.lower() in _TAKEN or name in sys.stdlib_module_names:
-        text = f"{name!r} is what a package is called that Python or Undertow imports; give another"
+        text = f"{name!r} is the name of a package that Python or Undertow imports; give another"
         raise ScenarioError([("name", text)])
     if kind not in ("scenario", "study") and name in _in_calm():
-        text = f"{name!r} is there already in the scenario that the files begin with; give another"
+        text = f"{name!r} already exists in the scenario that the files extend; give another"
         raise ScenarioError([("name", text)])
     where = folder or Path()
     made = {where / f"{name}{end}": _filled(kind, t, name) for t, end in _TEMPLATES[kind].items()}
     if there := [path for path in made if path.exists()]:
-        text = "is there already; give another name, or move it away"
+        text = "already exists; give another name, or move it away"
         raise ScenarioError([(str(path), text) for path in there])
     try:
         for path, content in made.items():

@@ -210,7 +210,7 @@ def _clock(file: Path, column: pd.Series) -> tuple[pd.Series, str]:
     wrong = np.flatnonzero(when.isna().to_numpy())
     if wrong.size:
         text = (
-            f"row {wrong[0] + 1}: {shown(column.iloc[wrong[0]])} is no time; give ISO 8601 "
+            f"row {wrong[0] + 1}: {shown(column.iloc[wrong[0]])} is not a time; give ISO 8601 "
             "(2020-03-12T00:00:00Z), or seconds or milliseconds since 1970"
         )
         raise _problem(file, text)
@@ -227,7 +227,8 @@ def _bare(file: Path, table: pd.DataFrame, label: str) -> Understood:
         if table.shape[1] == 2:
             return _prices(file, named, {"ts": "ts", "price": "price"}, label)
         text = (
-            f"has {table.shape[1]} columns without a heading; give one, as ts,open,high,low,close"
+            f"has {table.shape[1]} columns without a header; add one, such as "
+            "ts,open,high,low,close"
         )
         raise _problem(file, text)
     fits = {}
@@ -239,26 +240,26 @@ def _bare(file: Path, table: pd.DataFrame, label: str) -> Understood:
     if len(fits) != 1:
         known = "; ".join(_ORDERS)
         how = "none of the usual orders" if not fits else "more than one of the usual orders"
-        text = f"its columns fit {how} ({known}); give a heading, as ts,open,high,low,close"
+        text = f"its columns fit {how} ({known}); add a header, such as ts,open,high,low,close"
         raise _problem(file, text)
     ((told, bars),) = fits.items()
     named = pd.DataFrame(bars, columns=list(_BAR))
     named.insert(0, "ts", table[0])
     found = _prices(file, named, {name: name for name in named.columns}, label)
-    found.told.insert(1, ("columns", f"no heading; by their numbers {told}"))
+    found.told.insert(1, ("columns", f"no header; inferred from the numbers: {told}"))
     return found
 
 
 def _prices(file: Path, table: pd.DataFrame, names: dict[str, str], label: str) -> Understood:
     """Bars or prices, long or with a column for each asset."""
     if "ts" not in names:
-        text = f"has no column of times; it has {', '.join(map(str, table.columns[:12]))}"
+        text = f"has no time column; it has {', '.join(map(str, table.columns[:12]))}"
         raise _problem(file, f"{text}; call one ts")
     when, how = _clock(file, table[names["ts"]])
     bar = [name for name in _BAR if name in names]
     if "close" in names:
         long = table[[names[name] for name in bar]].set_axis(bar, axis=1)
-        about = f"{', '.join(bar)} of a bar that begins at its time"
+        about = f"{', '.join(bar)} of a bar, timestamped at its start"
     elif "price" in names:
         long = table[[names["price"]]].set_axis(["price"], axis=1)
         about = "price at its time"
@@ -295,14 +296,14 @@ def _in_order(file: Path, long: pd.DataFrame, told: list[tuple[str, str]]) -> Un
     if wrong.any():
         row = long[wrong].iloc[0]
         text = f"{row['symbol']} at {row['ts']:%Y-%m-%dT%H:%M:%SZ} has no price above 0"
-        raise _problem(file, f"{text}; mend the row, or take it out")
+        raise _problem(file, f"{text}; correct or remove the row")
     before = len(long)
     backwards = not long.groupby("symbol")["ts"].is_monotonic_increasing.all()
     long = long.drop_duplicates().sort_values(["symbol", "ts"], kind="stable")
     if backwards:
-        told.append(("order", "not by time; sorted"))
+        told.append(("order", "not sorted by time; sorted"))
     if before > len(long):
-        told.append(("rows", f"{before - len(long):,} were there twice, and are kept once"))
+        told.append(("rows", f"{before - len(long):,} duplicates removed"))
     twice = long[long.duplicated(["symbol", "ts"])]
     if len(twice):
         row = twice.iloc[0]

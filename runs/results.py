@@ -341,7 +341,7 @@ class _OfFolder(Results):
         try:
             return pd.read_parquet(self._folder / name)
         except (OSError, ValueError) as error:
-            text = f"cannot be read ({(str(error).splitlines() or [''])[0]}); make the run again"
+            text = f"cannot be read ({(str(error).splitlines() or [''])[0]}); repeat the run"
             raise ScenarioError([(shortened(str(self._folder / name), 200), text)]) from error
 
     def _rows(self) -> pd.DataFrame:

@@ -253,10 +253,12 @@ def loss_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         told = [
             f"{c.replace('_', ' ')} {money(v)}" for c, v in parts.items() if abs(v) > 1e-6 * size
         ]
-        text += " against holding what it began with"
+        text += " against holding its initial balance"
         rows.append((f"Result of {name}", f"{text} ({', '.join(told)})" if told else text))
     if still:
-        rows.append(("No result", f"0 {summary['numeraire']} against holding: {', '.join(still)}"))
+        rows.append(
+            ("Zero result", f"0 {summary['numeraire']} against holding: {', '.join(still)}")
+        )
     return rows
 
 
@@ -265,10 +267,10 @@ def _chance_rows(chance: Mapping[str, float | None]) -> list[tuple[str, str]]:
     known = {k: v for k, v in chance.items() if v is not None and v == v}
     if "all" not in known:
         return []
-    text = f"{100 * known['all']:.0f} % of liquidations came in the first block that allowed them"
+    text = f"{100 * known['all']:.0f} % of liquidations came in the first possible block"
     parts = [
         f"{100 * known[key]:.0f} % {when} the gas peak"
-        for key, when in (("before_gas_peak", "before"), ("during_gas_peak", "in"))
+        for key, when in (("before_gas_peak", "before"), ("during_gas_peak", "during"))
         if key in known
     ]
     return [("Liquidators' speed", text + (f" ({', '.join(parts)})" if parts else ""))]
@@ -279,11 +281,11 @@ def summary_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     unit = summary["numeraire"]
     rows = [
         ("Scenario", f"{summary['title']} (seed {summary['rng']})"),
-        ("Blocks, agents", f"{summary['blocks']:,} blocks, {summary['agents']:,} agents"),
+        ("Size", f"{summary['blocks']:,} blocks, {summary['agents']:,} agents"),
     ]
     if (summary.get("seconds") or math.nan) > 0.0:
         rate = summary["blocks"] / summary["seconds"]
-        rows.append(("Run time", f"{summary['seconds']:.1f} s, {rate:,.0f} blocks a second"))
+        rows.append(("Run time", f"{summary['seconds']:.1f} s, {rate:,.0f} blocks per second"))
     rows += loss_rows(summary)
     for name, p in summary["prices"].items():
         low_at = p["low_at"][:16].replace("T", " ")

@@ -387,7 +387,7 @@ def LossTable(market: Market) -> None:
             for row in views.losses(market)
         ]
 
-    _Table("Losses by part", columns, rows, [market])
+    _Table("Losses by cause", columns, rows, [market])
 
 
 MOST_DEFAULTS = 20

@@ -383,7 +383,7 @@ def _Tables(session: Session, market: LiveMarket) -> None:
             ClassTable(market)
         if market.setup.measures.losses:
             with solara.Div(classes=["ut-card"]):
-                solara.HTML("h2", "Losses by part")
+                solara.HTML("h2", "Losses by cause")
                 LossTable(market)
         if views.may_default(market):
             with solara.Div(classes=["ut-card"]):

@@ -662,9 +662,9 @@ def _drawn(found: Cascades) -> Figure:
     axis.grid(axis="x", alpha=0.3)
     _explain(figure, events, joined)
     axis.set_title(
-        f"{len(events):,} events in trees, and {alone:,} that led to nothing and came of nothing, "
-        f"not drawn;\nbranching ratio {found.branching_ratio:.2f}; area: size, the largest "
-        f"{money(largest)} {found.numeraire}; in a lane by generation, downwards",
+        f"{len(events):,} events in trees ({alone:,} isolated events not drawn);\nbranching "
+        f"ratio {found.branching_ratio:.2f}; area: size, at most "
+        f"{money(largest)} {found.numeraire}; generations downwards within a lane",
         loc="left", fontsize=9,
     )  # fmt: skip
     return figure

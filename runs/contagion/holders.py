@@ -99,13 +99,13 @@ class Holders:
         """Share lost by size and by order, side by side."""
         figure, axes = plt.subplots(1, 2, figsize=(8.0, 3.2), sharey=True, layout="constrained")
         tables = (self.by_size(min(classes, len(self.frame))), self.by_order(classes))
-        words = ("holders by size, smallest first", "by when they left, first first")
+        words = ("holders by size, smallest first", "holders by exit, earliest first")
         for axis, table, text in zip(axes, tables, words, strict=True):
             axis.bar(table.index, 100.0 * table["share"], color="tab:blue")
             axis.axhline(0.0, color="black", lw=0.8)
             axis.set_xlabel(text)
             axis.grid(axis="y", alpha=0.3)
-        axes[0].set_ylabel("lost, % of what they had")
+        axes[0].set_ylabel("loss, % of initial holding")
         return figure
 
 

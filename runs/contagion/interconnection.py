@@ -109,8 +109,8 @@ class Interconnection:
         table = self.table()
         figure, axes = plt.subplots(1, 2, figsize=(10.0, 3.8), layout="constrained", sharex=True)
         what = (
-            ("frequency", "share of seeds in which it turns systemic", "tab:blue"),
-            ("extent", "share of the others hit, where systemic", "tab:red"),
+            ("frequency", "share of seeds with a systemic event", "tab:blue"),
+            ("extent", "share of others hit, if systemic", "tab:red"),
         )
         for axis, (name, text, colour) in zip(axes, what, strict=True):
             x, y = table["degree"], table[name]
@@ -120,7 +120,9 @@ class Interconnection:
             if beside:
                 said = [getattr(found, name) for found in beside.values()]
                 axis.plot(list(beside), said, color="grey", lw=1.2, ls="--", label=told)
-            axis.set(xlabel="degree: coins in which a firm stands", ylabel=text, ylim=(-0.03, 1.03))
+            axis.set(
+                xlabel="degree: number of coins held by a firm", ylabel=text, ylim=(-0.03, 1.03)
+            )
             axis.grid(alpha=0.3)
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         handles = [handle for axis in axes for handle in axis.get_legend_handles_labels()[0]]

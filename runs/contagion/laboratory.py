@@ -166,7 +166,7 @@ def investigate(
     market = Market(whole, rng=seeds[0])
     networks = record_networks(market, max(1, setup.blocks // RECORDS))
     trees = cascades(market, kept("trees"), reruns=reruns)
-    tell("models of the literature")
+    tell("models from the literature")
     told, scores, returns = among_groups(whole, base, first, kept("literature"))
     accounts = among_accounts(whole, base, first, seeds[:ACCOUNTS] if len(told) else [])
     return Findings(

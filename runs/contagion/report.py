@@ -35,9 +35,9 @@ from sim.shown import money, number
 
 _MARKS = ("o", "s", "^", "v", "D", "P", "X")
 _SOURCES = {
-    "direct": "what is held loses its price",
+    "direct": "holdings lose value at market prices",
     "eisenberg_noe": "Eisenberg and Noe (2001)",
-    "rogers_veraart": "Rogers and Veraart (2013), nine tenths recovered",
+    "rogers_veraart": "Rogers and Veraart (2013), 90 % recovery",
     "debtrank": "DebtRank, linear: Bardoscia et al. (2015)",
     "furfine": "Furfine (2003)",
     "neva": "NEVA with uncertain assets: Barucca et al. (2020)",
@@ -100,7 +100,7 @@ def write_contagion_report(findings: Findings, out: str | Path) -> Path:
             f"Contagion: {findings.setup.title}",
             _lead(findings),
             table(_rows(findings)) + drawn + methods_section(words, _bibliography(findings)),
-            f"Pictures as SVG and PDF in {FIGURES}, numbers as Parquet, beside this page.",
+            f"Figures as SVG and PDF in {FIGURES}, numbers as Parquet, next to this page.",
         )
         (folder / REPORT).write_text(page, encoding="utf-8")
     return out / REPORT
@@ -110,7 +110,7 @@ def _lead(f: Findings) -> str:
     struck = "; ".join(
         ", ".join(f"{k} {v}" for k, v in shock.items() if v is not None) for shock in f.struck
     )
-    return f"What strikes: {struck}. {len(f.seeds)} seeds, each with a twin without it."
+    return f"Shock: {struck}. {len(f.seeds)} seeds, each run with and without the shock."
 
 
 def _rows(f: Findings) -> list[tuple[str, str]]:
@@ -123,12 +123,12 @@ def _rows(f: Findings) -> list[tuple[str, str]]:
             for link, *row in shares[["mean", "low", "high"]].itertuples(name=None)
         ]
         total = float(f.attribution.total(loss).mean())
-        rows.append((f"{loss}, carried by links", f"{number(total)} = " + "\n+ ".join(parts)))
+        rows.append((f"Loss of {loss}, by link", f"{number(total)} = " + "\n+ ".join(parts)))
     told = f.trees.summary()
-    rows.append(("branching ratio, first seed", f"{told['branching_ratio']:.3f}"))
-    rows.append(("liquidations, first seed", f"{told['liquidations']:,.0f}"))
-    text = f"{100 * told['named_by_counterfactual']:.0f} % of events that have possible parents"
-    rows.append(("parents named by runs without them", text))
+    rows.append(("Branching ratio, first seed", f"{told['branching_ratio']:.3f}"))
+    rows.append(("Liquidations, first seed", f"{told['liquidations']:,.0f}"))
+    text = f"{100 * told['named_by_counterfactual']:.0f} % of events with possible parents"
+    rows.append(("Parents identified by reruns", text))
     return rows
 
 
@@ -142,32 +142,35 @@ def methods(f: Findings) -> str:
     versioned = made_by()
     digest = scenario_hash(f.setup)[:16]
     exact = (
-        f"over {len(f.attribution.drawn)} sampled orders of joining (antithetic pairs)"
+        f"over {len(f.attribution.drawn)} sampled orderings of the links (antithetic pairs)"
         if f.attribution.drawn
-        else f"exact over all {2 ** len(f.links)} sets of links"
+        else f"exact over all {2 ** len(f.links)} subsets of links"
     )
     screened = (
         ""
         if f.screened is None
-        else "Links are the mechanisms whose cut alone changes any loss on the first two seeds, "
-        "at most the eight that change most. "
+        else "Links are the mechanisms whose removal alone changes any loss on the first two "
+        "seeds; "
+        "at most the eight with the largest effect. "
     )
     seeds = f"{f.seeds[0]} to {f.seeds[-1]}" if len(f.seeds) > 1 else str(f.seeds[0])
     return (
-        f"Each of {len(f.seeds)} seeds ({seeds}) was run with and without the shock, all draws "
-        "keyed alike, and the loss that the shock induces is the difference: of a group of agents "
-        "its result against holding what it had at the start, of a protocol what it has written "
-        f"off or cannot cover. {screened}A link is cut from the block of the shock on, in both "
-        f"runs. Shares are Shapley values {exact}; intervals are 95 % bootstrap intervals of the "
-        "mean over seeds. The loss matrix shocks the market by the same shock and by a fall of "
-        f"{-100 * FALL:.0f} % of each asset outside. Cascade trees are read off the receipts of "
-        "the first seed; where order leaves several parents, "
-        f"{f.trees.reruns} runs, each without one group's choices in one block, name the one "
-        "without which the event comes latest or never. Networks are the ledger's. Models of the "
-        "literature are fed with the balance sheets one block before the shock, those who pass "
-        "everything on looked through, and with the return of each asset in the block of the "
-        "shock beyond the twin's; what they say is set beside the wealth that each group has "
-        f"lost by the end, revaluation included. The scenario (SHA-256 of its file {digest}…) has "
+        f"Each of {len(f.seeds)} seeds ({seeds}) was run with and without the shock on common "
+        "random draws; the induced loss is the difference. For a group of agents it is the "
+        "difference in its result against holding its initial balance, for a protocol the "
+        f"difference in debt written off or not covered. {screened}A link is cut from the block "
+        f"of the shock on, in both runs. Shares are Shapley values {exact}; intervals are 95 % "
+        "bootstrap intervals of the "
+        "mean over seeds. The loss matrix applies the same shock and a fall of "
+        f"{-100 * FALL:.0f} % in the outside price of each asset. Cascade trees are read off the "
+        "receipts of the first seed; where timing leaves several possible parents, "
+        f"{f.trees.reruns} reruns, each without one group's choices in one block, identify the "
+        "one without which the event comes latest or never. Networks are read off the ledger. "
+        "Models from the literature use the balance sheets one block before the shock, looking "
+        "through pass-through entities, and each asset's return in the block of the shock in "
+        "excess of the run without it; their predictions are compared with the wealth that each "
+        "group has lost by the end, including revaluation. The scenario (SHA-256 of its file "
+        f"{digest}…) has "
         f"{f.setup.blocks:,} blocks. Made with {with_versions(versioned)} (sources "
         f"{versioned['sources'][:12]})."
     )
@@ -223,35 +226,35 @@ def _pictures(f: Findings) -> list[Section]:
     found = [
         Section(
             f"Channels: {loss}", _channels(f, loss),
-            "What each link carries of the loss that the shock induces.",
+            "Contribution of each link to the loss induced by the shock.",
             more=_shares_grid(f, loss), name=f"channels-{n}",
         )
         for n, loss in enumerate(f.headline(), 1)
     ]  # fmt: skip
-    text = "Who loses what when what is shocked, beyond the twin without it."
+    text = "Loss of each entity under each shock, in excess of the run without it."
     found.append(Section("Loss matrix", f.matrix.plot(), text, paper=True))
-    text = f"Seed {f.seeds[0]}: which sale moved which price that opened what."
+    text = f"Seed {f.seeds[0]}: which sale moved which price, and what that triggered."
     found.append(
         Section("Cascade trees", f.trees.plot(), text, more=_trees_grid(f), name="cascades")
     )
     generations = _generations(f)
     if generations is not None:
         text = (
-            f"Seed {f.seeds[0]}. An event is of the first generation if no other has led to it, "
-            "and else of the one after its parent's, sales between them not counted."
+            f"Seed {f.seeds[0]}. An event is first-generation if no other led to it; otherwise it "
+            "is one generation after its parent. Sales in between are not counted."
         )
         found.append(Section("Generations of the cascade", generations, text, name="generations"))
     found.append(_network(f))
-    text = f"Seed {f.seeds[0]}. Dotted: {SHOCK}."
-    over = Section("The network over time", _over_time(f), text, name="network-over-time")
+    text = f"Seed {f.seeds[0]}. Dotted line: {SHOCK}."
+    over = Section("Network over time", _over_time(f), text, name="network-over-time")
     found.append(over)
     if len(f.told):
         text = (
-            "Wealth that models foretell to be lost, from the network one block before the shock, "
-            f"beside what was lost in the simulation; seed {f.seeds[0]}, scores over all seeds."
+            "Loss of wealth predicted by each model from the network one block before the shock, "
+            f"against the simulated loss; seed {f.seeds[0]}, scores over all seeds."
         )
         grids = _scores_grid(f)
-        heading = "The literature beside it"
+        heading = "Comparison with models from the literature"
         found.append(Section(heading, _beside(f), text, more=grids, name="foretold"))
     return found
 
@@ -270,7 +273,9 @@ def _channels(f: Findings, loss: str) -> Figure:
     ax.axvline(0.0, color=INK, lw=0.8)
     ax.xaxis.set_major_formatter(MONEY)
     ax.margins(x=0.1)
-    label(ax, f"Share of the loss of {loss} ({f.networks.numeraire}), mean and 95 % interval")
+    label(
+        ax, f"Contribution to the loss of {loss} ({f.networks.numeraire}), mean and 95 % interval"
+    )
     return figure
 
 
@@ -285,9 +290,9 @@ def _network(f: Findings) -> Section:
     graphs = [f.networks.at(block) for block in blocks]
     figure = draw_moments(list(zip(titles, graphs, strict=True)), f.setup)
     text = (
-        f"Seed {f.seeds[0]}. Worst is the recorded block with the least equity of all but the "
-        f"venue. Values in {f.networks.numeraire}; nodes stay where they are, sizes and widths are "
-        "comparable."
+        f"Seed {f.seeds[0]}. The worst block is the recorded block with the lowest total equity, "
+        f"excluding the venue. Values in {f.networks.numeraire}; positions, sizes and widths are "
+        "comparable between panels."
     )
     return Section("Exposure network", figure, text, name="network")
 
@@ -320,7 +325,7 @@ def _shares_grid(f: Findings, loss: str) -> str:
          f"{100 * row['part']:.1f} %" if np.isfinite(row["part"]) else "–"]
         for link, row in shares.iterrows()
     ]  # fmt: skip
-    return grid(["link", "share, mean", "95 % from", "to", "of the total"], rows)
+    return grid(["link", "contribution, mean", "95 % from", "to", "share of total"], rows)
 
 
 def _trees_grid(f: Findings) -> str:
@@ -328,11 +333,11 @@ def _trees_grid(f: Findings) -> str:
         [str(what).replace("_", " "), f"{value:,.4g}" if value == value else "–"]
         for what, value in f.trees.summary().items()
     ]
-    return grid(["trees of the first seed", ""], rows)
+    return grid(["Trees of the first seed", ""], rows)
 
 
 def _scores_grid(f: Findings) -> str:
-    said = f"The same with every agent a node of its own, over {min(len(f.seeds), ACCOUNTS)} seeds."
+    said = f"The same with one node per agent, over {min(len(f.seeds), ACCOUNTS)} seeds."
     found = _grid_of(f.scores)
     if len(f.among_accounts):
         found += f"<p>{said}</p>" + _grid_of(f.among_accounts)
@@ -352,7 +357,13 @@ def _grid_of(scores: pd.DataFrame) -> str:
          *(cell(row, w) for w in ("missed", "spared"))]
         for model, row in scores.iterrows()
     ]  # fmt: skip
-    heads = ["model", "rank correlation", "said lost / lost", "hurt but missed", "named but spared"]
+    heads = [
+        "model",
+        "rank correlation",
+        "predicted / simulated loss",
+        "missed losers",
+        "false alarms",
+    ]
     return grid(heads, rows)
 
 
@@ -371,7 +382,7 @@ def _beside(f: Findings) -> Figure:
     ax.plot(ends, ends, color="black", lw=0.8, label="as simulated")
     for scale in (ax.set_xscale, ax.set_yscale):
         scale("symlog", linthresh=1e5, linscale=0.5)
-    label(ax, f"Loss of wealth foretold, {f.networks.numeraire}, against that simulated")
+    label(ax, f"Predicted against simulated loss of wealth ({f.networks.numeraire})")
     ax.set_xlabel("simulated")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(MONEY)
@@ -383,11 +394,11 @@ def _over_time(f: Findings) -> Figure:
     """Measures of the network, the block of the shock marked."""
     measures = f.networks.measures()
     words = {
-        "weight": f"all exposures, {f.networks.numeraire}",
-        "concentration": "concentration: Herfindahl index of what hangs on each",
+        "weight": f"total exposures, {f.networks.numeraire}",
+        "concentration": "concentration: Herfindahl index of exposures by node",
         "core_weight": "share of exposures within the core",
-        "overlap": "overlap of portfolios: mean cosine",
-        "leverage": "assets over equity of all who have equity of their own",
+        "overlap": "portfolio overlap: mean cosine similarity",
+        "leverage": "leverage: assets over equity of entities with equity",
     }
     figure, axes = new_figure(len(words), 1.7)
     for n, (ax, (name, text)) in enumerate(zip(axes, words.items(), strict=True)):

@@ -49,21 +49,18 @@ def run_methods(summary: Mapping[str, Any], setup: Scenario, digest: str) -> str
     """
     groups = len(summary["groups"])
     shocks = [shock.kind for shock in setup.shocks if setup.block_of(shock) <= summary["blocks"]]
-    struck = (
-        f" Shocks from outside: {', '.join(shocks)}."
-        if shocks
-        else " The scenario states no shocks."
-    )
+    struck = f" External shocks: {', '.join(shocks)}." if shocks else " The scenario has no shocks."
     sources = f" (sources {summary['sources'][:12]})" if summary.get("sources") else ""
     return (
         f"One run of the scenario “{setup.title}” (SHA-256 of its file {digest[:16]}…) with seed "
         f"{summary['rng']}: {summary['blocks']:,} blocks of {setup.block.seconds:g} s, from "
         f"{_clock(summary['start'])} to {_clock(summary['end'])} UTC, with {summary['agents']:,} "
         f"agents in {groups} group{'' if groups == 1 else 's'}.{struck} Measures are taken every "
-        f"{_blocks(setup.measures.every)}, at its end. Amounts are in {summary['numeraire']}. A "
-        "result against holding is the wealth at the end less what was held at the start, at "
-        "prices of the end. All draws are keyed by the seed, by who draws and by the block: the "
-        "same scenario and seed give the same bits with the same versions on the same kind of "
+        f"{_blocks(setup.measures.every)}, at the end of the block. Amounts are in "
+        f"{summary['numeraire']}. The "
+        "result against holding is final wealth less the initial balance valued at final prices. "
+        "Random draws are keyed by seed, agent and block: the same scenario and seed give "
+        "identical bits with the same versions on the same kind of "
         f"machine. Made with {with_versions(summary['versions'])}{sources}."
     )
 
@@ -81,6 +78,6 @@ def methods_section(words: str, bibliography: str) -> str:
     return (
         heading("Methods")
         + paragraph(words)
-        + heading("To cite")
+        + heading("Citation")
         + f"<pre>{html.escape(bibliography)}</pre>"
     )

@@ -30,7 +30,7 @@ _CHANNELS = {"claim": 0, "debt": 1, "price": 2, "source": 2, "common": 4}
 _WORDS = {
     "claim": "claim (shares, deposits)",
     "debt": "debt",
-    "price": "price (oracles and what they read)",
+    "price": "price (oracles and their sources)",
     "common": "common token",
 }
 

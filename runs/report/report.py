@@ -97,7 +97,7 @@ class Pictures:
             for name, value in still.items():
                 which = f" ({name})" if len(chart.lines) > 1 else ""
                 unmoved.append(f"{chart.title}{which}: {chart_value(chart, value)}")
-        text = "Not drawn, for it never changed: " + "; ".join(unmoved) + "." if unmoved else ""
+        text = "Constant, not drawn: " + "; ".join(unmoved) + "." if unmoved else ""
         if not shown:
             return None, text
         seconds = self.setup.block.seconds
@@ -113,11 +113,11 @@ class Pictures:
         for shown in all_shown():
             for heading, charts in shown.sections(s).items():
                 found.setdefault(heading, []).extend(charts)
-        gas = {"mean paid by others": "gas.mean", "least that got in": "gas.price"}
+        gas = {"mean bid of others": "gas.mean", "lowest included bid": "gas.price"}
         waiting = {"waiting": "gas.waiting"}
         found["Gas"] = [
             Chart("Gas price", "gwei, logarithmic", gas, log=True),
-            Chart("Calls waiting in the mempool", "number", waiting, legend=False),
+            Chart("Pending calls in the mempool", "number", waiting, legend=False),
         ]
         return {heading: charts for heading, charts in found.items() if charts}
 
@@ -138,12 +138,12 @@ class Pictures:
         label(left, f"Result against holding ({_scaled(left, unit)})")
         causes = [cause for cause in CAUSES if classes and cause in losses[classes[0]]]
         if causes:
-            label(right, "What made it (share of gains and losses)")
+            label(right, "Causes (share of gains and losses)")
             self._parts(right, at, classes, causes)
         else:
             loss = self.summary["loss"]
             self._bars(right, at, [-(loss.get(c) or 0.0) for c in classes])
-            label(right, f"Change of wealth, prices too ({_scaled(right, unit)})")
+            label(right, f"Change in wealth, including prices ({_scaled(right, unit)})")
         left.set_yticks(at, [plain(c) for c in classes])
         left.invert_yaxis()
         return figure
@@ -192,7 +192,7 @@ class Pictures:
         for ax, what, text in zip(
             figure.subplots(1, 2),
             ("count", "value"),
-            ("Liquidations", f"Debt that they repaid ({self.summary['numeraire']})"),
+            ("Liquidations", f"Debt repaid ({self.summary['numeraire']})"),
             strict=True,
         ):
             styled(ax)
@@ -211,23 +211,23 @@ class Pictures:
         moments = []
         if "start" in noted:
             moments.append((f"At the start (block {noted['start']['block']:,})", noted["start"]))
-        text = "An arrow goes from who loses to the one whose failure would cost it that."
+        text = "An arrow points from an entity to the one whose failure would cause it a loss."
         worst = noted.get("worst")
         if worst is not None and worst["block"] < blocks:
             moments.append((f"At the worst block ({worst['block']:,})", worst))
             fall = worst["equity"] - noted["start"]["equity"]
             text += (
-                f" Worst is the block, of those looked at, with the least equity of all entities "
-                f"but the venue: {money(worst['equity'])} {unit}, {money(fall)} against the start."
+                f" The worst block is the sampled block with the lowest total equity, excluding "
+                f"the venue: {money(worst['equity'])} {unit}, {money(fall)} against the start."
             )
         elif worst is not None:
-            text += " The end is the worst: the least equity of all entities but the venue."
+            text += " Total equity, excluding the venue, is lowest at the end."
         elif noted:
-            text += " At no block that was looked at was there less equity than at the start."
+            text += " Total equity was never below its initial value in the sampled blocks."
         end = {"exposure": self.summary["exposure"]}
         moments.append((f"At the end (block {blocks:,})", end))
         graphs = [(t, nx.node_link_graph(m["exposure"], edges="edges")) for t, m in moments]
-        text += f" Values in {unit}; nodes stay where they are, sizes and widths are comparable."
+        text += f" Values in {unit}; positions, sizes and widths are comparable between panels."
         return draw_moments(graphs, self.setup), text
 
     def sections(self) -> list[Section]:
@@ -236,9 +236,10 @@ class Pictures:
         generations = self.generations()
         if generations is not None:
             text = (
-                "Of lending markets. A liquidation is of the first generation if no earlier one "
-                "can have moved the price that it fell to, and else of the one after. It is the "
-                "order that time allows, not a proof of cause."
+                "Liquidations in lending markets. A liquidation is first-generation if no earlier "
+                "one can have moved the price that triggered it; otherwise it is one generation "
+                "after the latest one that can. This is the order that timing allows, not proof of "
+                "causation."
             )
             found.append(Section("Generations of the cascade", generations, text))
         for heading, charts in self.charts().items():
@@ -299,7 +300,7 @@ def loss_table(summary: dict[str, Any]) -> str:
         for name, parts in losses.items()
     ]
     unit = html.escape(summary["numeraire"])
-    return f"<h2>Losses by part ({unit})</h2>" + grid(heads, rows)
+    return f"<h2>Losses by cause ({unit})</h2>" + grid(heads, rows)
 
 
 def default_table(summary: dict[str, Any]) -> str:
@@ -341,7 +342,7 @@ def write_report(folder: Path, files: bool = True) -> Path:
         frame = pd.read_parquet(folder / BLOCKS)
         summary = with_nan(reading.json_value(reading.read_text(folder / SUMMARY)))
     except (OSError, ValueError) as error:
-        text = f"cannot be read ({(str(error).splitlines() or [''])[0]}); make the run again"
+        text = f"cannot be read ({(str(error).splitlines() or [''])[0]}); repeat the run"
         raise ScenarioError([(str(folder), text)]) from error
     setup = Scenario.load(folder / SCENARIO)
     digest = hashlib.sha256((folder / SCENARIO).read_bytes()).hexdigest()
@@ -356,12 +357,12 @@ def write_report(folder: Path, files: bool = True) -> Path:
             table(summary_rows(summary))
             + sections(parts, folder if files else None)
             + methods_section(words, citation(version, summary.get("sources", ""))),
-            f"Made {summary['made'][:16].replace('T', ' ')} UTC. Dotted lines are shocks from "
-            "outside; everything else the agents did."
-            + (f" Pictures as SVG and PDF in {FIGURES}, beside this page." if files else ""),
+            f"Made {summary['made'][:16].replace('T', ' ')} UTC. Dotted lines mark external "
+            "shocks; all other moves result from the agents."
+            + (f" Figures as SVG and PDF in {FIGURES}, next to this page." if files else ""),
         )
     except (KeyError, TypeError, AttributeError, IndexError) as error:
-        text = f"does not hold what a run leaves ({error!r}); make the run again"
+        text = f"does not contain the results of a run ({error!r}); repeat the run"
         raise ScenarioError([(str(folder), text)]) from error
     path = folder / REPORT
     write_whole(path, lambda place: place.write_text(text, encoding="utf-8"))

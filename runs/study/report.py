@@ -62,7 +62,7 @@ def _short(value: Any) -> str:
 
 BANDS = ((0.05, 0.95, 0.12), (0.25, 0.75, 0.22))
 """Shades of runs: from this share of them to that, and how dark."""
-_SHADES = "shades: the middle 50 % and 90 % of runs"
+_SHADES = "shading: central 50 % and 90 % of runs"
 
 
 @dataclass
@@ -124,11 +124,13 @@ class StudyPictures:
             pictures[f"Against {self.study.label(varied[0])}"] = self.bands(varied[0])
         else:
             for name in varied:
-                pictures[f"Against {self.study.label(name)}, over all others"] = self.bands(name)
+                pictures[f"Against {self.study.label(name)}, averaged over other parameters"] = (
+                    self.bands(name)
+                )
         if self.study.design.method == "sobol" and self.study.design.indices:
             indices = self.indices()
             if indices is not None:
-                pictures["What decides: Sobol indices"] = self.index_bars(indices)
+                pictures["Sensitivity: Sobol indices"] = self.index_bars(indices)
         if self.study.series is not None and self.out is not None:
             pictures.update(self.fans())
         return pictures
@@ -382,11 +384,11 @@ class StudyPictures:
                 ax.bar(
                     at + 0.2 * (2 * i - 1), here["estimate"], 0.36, yerr=here["half_width"],
                     color=COLOURS[2 * i], ecolor=INK, capsize=2.5,
-                    label={"first": "alone", "total": "with all that\nit does together"}[kind],
+                    label={"first": "first order", "total": "total (with\ninteractions)"}[kind],
                 )  # fmt: skip
             ax.set_xticks(at, [plain(self.study.label(n)) for n in names], fontsize=8)
             ax.axhline(0.0, color=INK, linewidth=0.8)
-            label(ax, f"{self.study.label(measure)}: share of the variance")
+            label(ax, f"{self.study.label(measure)}: share of variance")
             beside(ax, 2)
         return figure
 
@@ -457,12 +459,12 @@ def study_methods(study: Study, frame: pd.DataFrame, made: Mapping[str, str]) ->
     points, variants = frame["point"].nunique(), len(study.variant_names)
     base = study.base
     return (
-        f"{len(frame):,} runs of the scenario “{base.title}” (SHA-256 of it as a file "
+        f"{len(frame):,} runs of the scenario “{base.title}” (SHA-256 of its file "
         f"{scenario_hash(base)[:16]}…), {base.blocks:,} blocks of {base.block.seconds:g} s each: "
         f"{points:,} point{'' if points == 1 else 's'} (design: {design}), {variants} "
-        f"variant{'' if variants == 1 else 's'} and the seeds {few}, of which each is run with "
-        "every point and variant, so that differences are between runs of common draws. "
-        f"Intervals are {100 * study.statistics.level:g} % bootstrap intervals of "
+        f"variant{'' if variants == 1 else 's'} and seeds {few}; every seed is run at "
+        "every point and variant, so that differences are paired on common random draws. "
+        f"Intervals are {100 * study.statistics.level:g} % bootstrap intervals from "
         f"{study.statistics.resamples:,} resamples. Made with {with_versions(made)} (sources "
         f"{made['sources'][:12]})."
     )
@@ -494,7 +496,7 @@ def study_rows(study: Study, frame: pd.DataFrame) -> list[tuple[str, str]]:
     if failed:
         found = rate(failed, len(frame), study.statistics.level)
         share, low, high = (100 * v for v in (found.estimate, found.low, found.high))
-        text = f"{failed:,}, {share:.2g} % ({low:.2g} to {high:.2g} %); the column error says why"
+        text = f"{failed:,}, {share:.2g} % ({low:.2g} to {high:.2g} %); see the column error"
         rows.append(("Failed", text))
     good = frame[frame["status"] != FAILED]
     base = good[good["variant"] == BASE]
@@ -505,13 +507,13 @@ def study_rows(study: Study, frame: pd.DataFrame) -> list[tuple[str, str]]:
         found = interval(base[measure], "mean", level, resamples)
         tail = interval(base[measure], "q95", level, resamples)
         text = f"mean {_with_interval(found)}, 95 % of runs below {number(tail.estimate)}"
-        where = " over all points" if points > 1 else ""
+        where = " across all points" if points > 1 else ""
         lines = [(f"{BASE}: " if changes else "") + text + where]
         for change in (c for c in changes if c["measure"] == measure):
             by = _with_interval(Interval(change["difference"], change["low"], change["high"]))
             sign = "+" if change["difference"] > 0.0 else ""
-            often = f"up in {100 * change['share_above']:.0f} % of pairs"
-            lines.append(f"{change['variant']}: by {sign}{by}, {often}")
+            often = f"higher in {100 * change['share_above']:.0f} % of pairs"
+            lines.append(f"{change['variant']}: {sign}{by}, {often}")
         rows.append((study.label(measure), "\n".join(lines)))
     return rows
 
@@ -584,7 +586,7 @@ def write_study_report(out: Path, name: str | None = None) -> Path:
             study_methods(study, frame, made), citation(made["undertow"], made["sources"])
         ),
         f"Intervals by bootstrap, paired differences on common seeds; numbers in {files} and "
-        f"pictures as SVG and PDF in {FIGURES}, beside this page.",
+        f"figures as SVG and PDF in {FIGURES}, next to this page.",
     )
     path = home / REPORT
     write_whole(path, lambda place: place.write_text(text, encoding="utf-8"))

@@ -195,7 +195,7 @@ def test_a_sweep_prints_its_statistics_and_leaves_a_report(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert "6: 2 points, 1 variant, 3 seeds" in done.stdout
     assert "1 worker, local processes, each at most 2.0 GiB of data" in done.stderr
-    assert "No worker held more than" in done.stderr
+    assert "Peak memory per worker" in done.stderr
     home = tmp_path / "o" / "studies" / "mine"
     assert {p.name for p in home.iterdir()} == {
         "journal",
@@ -206,7 +206,7 @@ def test_a_sweep_prints_its_statistics_and_leaves_a_report(tmp_path: Path) -> No
         "study.json",
     }
     again = swept(tmp_path, "--workers", "0")
-    assert "Going on with what is there" in again.stderr
+    assert "Resuming from existing results" in again.stderr
     assert again.stdout == done.stdout
     page = undertow("report", "o", cwd=tmp_path)
     assert page.stdout.strip().endswith("studies/mine/report.html")
@@ -343,7 +343,7 @@ def test_new_says_which_files_it_wrote_and_how_to_run_them(tmp_path: Path) -> No
     again = undertow("new", "scenario", "mine", cwd=tmp_path)
     assert again.returncode == 2
     assert again.stderr.strip() == (
-        "error: mine.toml: is there already; give another name, or move it away"
+        "error: mine.toml: already exists; give another name, or move it away"
     )
     elsewhere = undertow("new", "agent", "mine", "--in", str(tmp_path), cwd=tmp_path)
     assert elsewhere.returncode == 0 and (tmp_path / "mine.py").is_file()
@@ -387,7 +387,7 @@ def test_warm_says_what_it_compiled_and_the_next_time_that_all_is_there() -> Non
     undertow("warm", "calm")
     done = undertow("warm", "calm")
     assert done.returncode == 0, done.stderr
-    assert "calm (1 of 1): all there already" in done.stderr
+    assert "calm (1 of 1): already compiled" in done.stderr
     assert "0 kernels in" in done.stderr
     agent = subprocess.run(
         [sys.executable, "-c", PLAIN_AGENT], capture_output=True, text=True, check=True,

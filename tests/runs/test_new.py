@@ -96,14 +96,14 @@ def test_a_study_is_swept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "told"),
     [
-        ("agnet", "x", "kind: no 'agnet' to begin; did you mean 'agent'"),
-        ("agent", "2nd", "name: '2nd' will not do"),
-        ("agent", "a-b", "will not do"),
-        ("agent", "class", "will not do"),
-        ("agent", "../x", "will not do"),
-        ("protocol", "agents", "is what a package is called"),
-        ("cohort", "random", "is what a package is called"),
-        ("cohort", "traders", "is there already in the scenario"),
+        ("agnet", "x", "kind: no template for 'agnet'; did you mean 'agent'"),
+        ("agent", "2nd", "name: '2nd' is not a valid name"),
+        ("agent", "a-b", "is not a valid name"),
+        ("agent", "class", "is not a valid name"),
+        ("agent", "../x", "is not a valid name"),
+        ("protocol", "agents", "is the name of a package"),
+        ("cohort", "random", "is the name of a package"),
+        ("cohort", "traders", "already exists in the scenario"),
     ],
 )
 def test_what_will_not_do_is_refused_before_a_file_is_written(
@@ -116,7 +116,7 @@ def test_what_will_not_do_is_refused_before_a_file_is_written(
 
 def test_no_file_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "cellar.toml").write_text("mine")
-    with pytest.raises(ScenarioError, match=r"cellar\.toml: is there already"):
+    with pytest.raises(ScenarioError, match=r"cellar\.toml: already exists"):
         new.begin("protocol", "cellar", tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["cellar.toml"]
     with pytest.raises(ScenarioError, match="cannot be written"):

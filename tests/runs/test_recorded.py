@@ -83,7 +83,7 @@ def test_what_is_imported_is_replayed(tmp_path: Path) -> None:
     )
     renamed.iloc[::-1].to_csv(tmp_path / "a.csv", index=False)  # the newest first
     found = understand(tmp_path / "a.csv", symbol="E")
-    assert "not by time; sorted" in said(found)
+    assert "not sorted by time; sorted" in said(found)
     for name in ("b.parquet", "b.csv"):
         (file,) = found.write(tmp_path / name)
         prices = replayed(file, "E")
@@ -129,7 +129,7 @@ def test_gaps_are_told_and_where_a_run_can_lie(tmp_path: Path) -> None:
     text = said(found)
     assert "E: gaps: 1; the first 2024-02-05 00:45 to 2024-02-05 01:40 UTC" in text
     assert "A run must lie between two: 2024-02-05 01:40 to 2024-02-05 04:55 UTC" in text
-    assert "1 were there twice" in text
+    assert "1 duplicates removed" in text
     assert any("start = 2024-02-05T01:40:00Z" in line for line in found.use)
 
 
@@ -195,14 +195,14 @@ def test_accounts_become_borrowers_with_their_leverage_and_equity(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("ts,close\n2020-01-01,1\nsoon,2\n", "row 2: 'soon' is no time"),
+        ("ts,close\n2020-01-01,1\nsoon,2\n", "row 2: 'soon' is not a time"),
         ("ts,close\n2020-01-01,1\n2020-01-02,-2\n", "at 2020-01-02T00:00:00Z has no price above 0"),
         ("ts,close\n2020-01-01,1\n2020-01-01,2\n", "has several prices at 2020-01-01T00:00:00Z"),
-        ("when,close\n2020-01-01,1\n", "has no column of times; it has when, close"),
+        ("when,close\n2020-01-01,1\n", "has no time column; it has when, close"),
         ("ts,colour\n2020-01-01,red\n", "has no prices; it has colour"),
         ("1,2,2,2,2\n2,2,2,2,2\n", "fit more than one of the usual orders"),
         ("1,5,1,9,4\n", "fit none of the usual orders"),
-        ("1,2,3\n", "has 3 columns without a heading"),
+        ("1,2,3\n", "has 3 columns without a header"),
         ("sqrtPriceX96,tick\n1,2\n", "no column ts"),
         ("account,collateral,debt\n1,5,9\n", "no account whose collateral exceeds"),
         ("", "cannot be read"),

@@ -37,7 +37,7 @@ def test_all_is_there_and_the_same_again(findings: Findings, tmp_path: Path) -> 
     assert "http://" not in text and 'src="/' not in text, "it needs nothing else"
     files = bytes_of(tmp_path / "one")
     assert (tmp_path / "one" / "figures" / "loss-matrix.svg").is_file()
-    assert "Worst is the recorded block with the least equity" in text
+    assert "The worst block is the recorded block with the lowest total equity" in text
     figures = {name.removesuffix(".svg") for name in files if name.endswith(".svg")}
     assert figures >= {"channels-1", "loss-matrix", "cascades", "network", "network-over-time"}
     assert {name.removesuffix(".pdf") for name in files if name.endswith(".pdf")} == figures
@@ -54,5 +54,5 @@ def test_all_is_there_and_the_same_again(findings: Findings, tmp_path: Path) -> 
 
 def test_methods_state_seeds_and_sources(findings: Findings) -> None:
     words = methods(findings)
-    assert "2 seeds (1 to 2)" in words and "exact over all 2 sets" in words
+    assert "2 seeds (1 to 2)" in words and "exact over all 2 subsets" in words
     assert "undertow" in words and "numba" in words

@@ -90,7 +90,7 @@ def test_a_scenario_without_lending_has_its_report_too(
     market = Market(Scenario.from_dict(content), rng=1).run(5)
     save_run(market, tmp_path, summarise(market))
     page = write_report(tmp_path, files=False).read_text()
-    assert page.count("<svg") == 2 and "Not drawn, for it never changed: " in page
+    assert page.count("<svg") == 2 and "Constant, not drawn: " in page
     assert not (tmp_path / "figures").exists()
 
 
@@ -106,7 +106,7 @@ def test_what_was_not_measured_is_left_out(lively: Callable[..., Scenario], tmp_
         "Leverage and liquidations",
         "Exposure network",
         "Methods",
-        "To cite",
+        "Citation",
     ]
 
 
@@ -134,7 +134,7 @@ def test_money_is_short(value: float, text: str) -> None:
 
 def test_the_summary_is_told_in_rows(lively: Callable[..., Scenario]) -> None:
     rows = dict(summary_rows(summarise(Market(lively(), rng=3).run(30), 0.5)))
-    assert "60 blocks a second" in rows["Run time"]
+    assert "60 blocks per second" in rows["Run time"]
     assert "liquidations" in rows["Lending bank"]
 
 
@@ -162,13 +162,13 @@ def test_losses_by_part_and_defaults_have_their_tables(tmp_path: Path) -> None:
     assert "1 accounts owed" in dict(summary_rows(summary))["Defaults"]
     save_run(market, tmp_path, summary)
     page = write_report(tmp_path).read_text()
-    for text in ("Losses by part (usdc)", "bad debt", "Defaults (usdc)", "Actor-2", "creditor"):
+    for text in ("Losses by cause (usdc)", "bad debt", "Defaults (usdc)", "Actor-2", "creditor"):
         assert text in page
     kept = Market(Scenario.from_dict(defaulting()), rng=1).run(1)
     (tmp_path / "none").mkdir()
     save_run(kept, tmp_path / "none", summarise(kept, 1.0))
     page = write_report(tmp_path / "none").read_text()
-    assert "Losses by part" not in page and "Defaults" not in page
+    assert "Losses by cause" not in page and "Defaults" not in page
 
 
 LUMINANCE = """(text) => {

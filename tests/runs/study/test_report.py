@@ -91,12 +91,15 @@ def test_two_numbers_of_a_grid_make_phase_maps(tmp_path: Path) -> None:
         (
             {"fee": FEE, "order": ORDER},
             {},
-            ["Against fee, over all others", "Against order, over all others"],
+            [
+                "Against fee, averaged over other parameters",
+                "Against order, averaged over other parameters",
+            ],
         ),
         (
             {"fee": {k: v for k, v in FEE.items() if k != "steps"}},
             {"method": "latin_hypercube", "points": 40},
-            ["Against fee, over all others"],
+            ["Against fee, averaged over other parameters"],
         ),
     ],
 )
@@ -123,7 +126,7 @@ def test_sobol_indices_find_what_decides(tmp_path: Path) -> None:
         seeds=1,
         variants={},
     )
-    assert "What decides: Sobol indices" in found
+    assert "Sensitivity: Sobol indices" in found
     indices = drawn.indices()
     assert indices is not None
     value = indices[(indices["measure"] == "value") & (indices["index"] == "total")]
