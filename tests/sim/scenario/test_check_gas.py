@@ -18,7 +18,7 @@ PATH = [[0.0, 10.0], [1.0, 20.0]]
         (
             {"gas_path": PATH, "fee_market": "first_price", "outside": {"gas": 0.9}},
             "block.gas_path",
-            "more than 1 of",
+            "demand above 1 of",
         ),
         ({"gas_path": PATH, "fee_market": "off"}, "block.gas_path", "needs a fee market"),
         ({"gas_path": PATH, "gas_symbol": "gas"}, "block.gas_path", "give one of them"),
