@@ -410,8 +410,8 @@ def DefaultTable(
         "equity": "equity",
         "owed": "owed",
         "recovered": "recovered",
-        "treasury": "borne by treasury",
-        "depositors": "by depositors",
+        "treasury": "loss of treasury",
+        "depositors": "loss of depositors",
     }
     columns: list[dict[str, Any]] = [
         {"key": "block", "label": "block", "number": True},
@@ -433,7 +433,7 @@ def DefaultTable(
             for row in views.defaults(market)[:MOST_DEFAULTS]
         ]
 
-    _Table("Defaults", columns, rows, [market], "nobody has failed", chosen, on_pick)
+    _Table("Defaults", columns, rows, [market], "no defaults", chosen, on_pick)
 
 
 @solara.component
@@ -514,7 +514,7 @@ def AgentView(market: Market, account: str) -> None:
         TimeChart(market, chart, height=110).key(f"{account}/{chart.title}")
     columns: list[dict[str, Any]] = [
         {"key": "block", "label": "block", "number": True},
-        {"key": "what", "label": "its last calls"},
+        {"key": "what", "label": "latest calls"},
         {"key": "amounts", "label": "amounts"},
         {"key": "status", "label": "status"},
     ]
@@ -526,10 +526,10 @@ def AgentView(market: Market, account: str) -> None:
             for block, *rest in views.agent_card(market, account)["receipts"]
         ]
 
-    empty = "nothing sent since it was followed"
-    _Table("Its last calls", columns, receipts, [market, account], empty)
+    empty = "nothing sent since it has been followed"
+    _Table("Latest calls", columns, receipts, [market, account], empty)
     numbered = [
-        {"key": "number", "label": "its numbers"},
+        {"key": "number", "label": "setting or state"},
         {"key": "value", "label": "", "number": True},
         {"key": "unit", "label": "unit"},
     ]
@@ -540,7 +540,7 @@ def AgentView(market: Market, account: str) -> None:
             for number, value, unit, _ in views.agent_card(market, account)["numbers"]
         ]
 
-    _Table("Its numbers", numbered, numbers, [market, account], "it has none")
+    _Table("Settings and state", numbered, numbers, [market, account], "none")
 
 
 @solara.component

@@ -337,7 +337,7 @@ def _still_there(shock: Any, setup: Any) -> bool:
 
 def twin_choices(setup: Scenario) -> dict[str, str]:
     """What a twin may differ in, by choice, in words."""
-    found = {"shocks": "no shock at all", "mine": "no shock of mine"}
+    found = {"shocks": "without any shock", "mine": "without my shocks"}
     for name, value in setup.switches:
         found[f"switches.{name}"] = f"{name.replace('_', ' ')}: {'off' if value else 'on'}"
     for name in setup.agents:

@@ -222,7 +222,7 @@ def _Opening(session: Session) -> None:
         solara.Text(session.busy.value or "Opening the market")
         _Progress()
         solara.Text(
-            "Only the first start compiles, about a minute; later ones take a second.",
+            "The first start compiles for about a minute; later ones take a second.",
             classes=["ut-note"],
         )
 
@@ -458,15 +458,15 @@ def _Follow(session: Session, market: LiveMarket) -> None:
 
     first = next(iter(market.cohorts), "traders")
     Choice(
-        label=f"Name of an account, as {first}-0", value=session.followed.value, event_choose=follow
+        label=f"Account name, such as {first}-0", value=session.followed.value, event_choose=follow
     )
     if unknown:
-        text = f"There is no {wanted}; the first of a class is called 0."
+        text = f"There is no {wanted}; agents of a class are numbered from 0."
         solara.Text(text, classes=["ut-wrong"])
     if session.followed.value:
         AgentView(market, session.followed.value).key(session.followed.value)
     else:
-        text = "Give a name, or click a row among the endangered positions."
+        text = "Enter a name, or click a row in the table of positions at risk."
         solara.Text(text, classes=["ut-note"])
 
 
@@ -496,7 +496,7 @@ def _Side(session: Session, late: bool) -> None:
 
     Choice(label="Seed", value=str(market.seed_number), disabled=bool(busy), event_choose=reseed)
     with solara.Div(classes=["ut-acts"]):
-        Tabs(label="What can be done", names=list(TABS), chosen=tab, event_choose=set_tab)
+        Tabs(label="Actions", names=list(TABS), chosen=tab, event_choose=set_tab)
         for name, pane in zip(TABS, (_Shock, _Cuts, _Compare, _Story, _Save), strict=True):
             shown = {} if name == tab else {"display": "none"}
             with solara.Div(classes=["ut-pane"], style=shown).key(
@@ -585,7 +585,8 @@ def _Caption(session: Session) -> None:
 def _Cuts(session: Session) -> None:
     session.acts.get()
     Switches(
-        legend="What works. Untick to cut it from the next block on, tick to let it work again.",
+        legend="Active mechanisms. Untick one to switch it off from the next block; tick it to "
+        "switch it back on.",
         items=[{"label": k, "on": action is None} for k, (_, action) in session.cuts().items()],
         event_turn=lambda told: session.switch(str(told["label"]), not told["on"]),
     )
@@ -597,13 +598,13 @@ def _Compare(session: Session) -> None:
     assert market is not None
     session.twins.get()
     Choice(
-        label="The twin has",
+        label="Twin run",
         value=market.twin_choice,
-        options=[("", "no twin"), *twin_choices(market.asked).items()],
+        options=[("", "none"), *twin_choices(market.asked).items()],
         event_choose=session.compare,
         disabled=bool(session.busy.value),
     )
-    text = "The same scenario and seed with one thing different, from the first block on. Dashed."
+    text = "The same scenario and seed with one difference from the first block on; drawn dashed."
     solara.Text(text, classes=["ut-note"])
 
 
@@ -612,17 +613,17 @@ def _Save(session: Session) -> None:
     market = session.market
     assert market is not None
     ShareLink()
-    solara.Text("This view, as a file:", classes=["ut-note"])
+    solara.Text("Export this view:", classes=["ut-note"])
     ExportView()
     toml = solara.use_memo(lambda: market.as_scenario().to_toml(), [market, session.acts.value])
     FileLinks(files=[{"name": "scenario.toml", "content": toml}])
     Button(
-        text="Make the run's files",
+        text="Prepare result files",
         event_press=lambda _: session.prepare_files(),
         disabled=bool(session.busy.value),
     )
     if session.files.value:
-        text = f"Up to block {session.files_block:,}, as undertow run leaves them:"
+        text = f"Results up to block {session.files_block:,}, as written by undertow run:"
         solara.Text(text, classes=["ut-note"])
         files = [
             {"name": name, "content": content}

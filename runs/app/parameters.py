@@ -38,11 +38,12 @@ _MAIN = {
 MOST_AGENTS = 100_000
 MOST_BLOCKS = 1_000_000
 _ELSEWHERE = {
-    "prices": "a page reads no files; start it with a scenario that names its prices",
-    "rng": "is the seed; set it beside the scenario",
+    "prices": "cannot be set here, since the page reads no files; start it with a scenario that "
+    "names its prices",
+    "rng": "is the seed; set it below the scenario",
     "shocks": "are added with Shock now",
-    "measures": "are what the page draws",
-    "audit": "stays as it is",
+    "measures": "are set by the page",
+    "audit": "cannot be changed here",
 }
 """What to say of what no visitor of a page may change, where there is more to say."""
 
@@ -119,7 +120,7 @@ def _multiplied(table: BaseModel, path: str, section: str) -> Iterator[Parameter
         extra = field.json_schema_extra
         label = extra.get("multiplied") if isinstance(extra, dict) else None
         if isinstance(label, str):
-            text = f"All its {_spoken(name)}, multiple of the scenario's."
+            text = f"All {_spoken(name)} together, multiple of the scenario's."
             whole = (f"{path}.{name}.*", section, label, text, "times", "number", 1.0)
             yield Parameter(*whole, 0.1, 10.0, True)
 
@@ -236,11 +237,12 @@ def _carried(changes: Mapping[str, Any], agents: float, values: Mapping[str, Any
     if agents > MOST_AGENTS:
         field = next((p for p in changes if p.endswith(".count")), "agents")
         text = (
-            f"makes {agents:,.0f} agents; a page carries {MOST_AGENTS:,}: undertow run takes more"
+            f"makes {agents:,.0f} agents; the page allows {MOST_AGENTS:,}; use undertow run "
+            "for more"
         )
         raise ScenarioError([(field, text)])
     if values.get("blocks", 0) > MOST_BLOCKS:
-        text = f"is more than a page goes through; give {MOST_BLOCKS:,} or fewer"
+        text = f"is more than the page allows; give {MOST_BLOCKS:,} or fewer"
         raise ScenarioError([("blocks", f"{values['blocks']:,} {text}")])
 
 
@@ -255,7 +257,7 @@ def _not_offered(base: Scenario, path: str, offered: Collection[str]) -> str:
     if known is not None:
         return "cannot be changed here; write a scenario file"
     close = difflib.get_close_matches(path[:200], offered, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else "the page lists those that there are"
+    hint = f"did you mean {close[0]!r}?" if close else "the page lists all fields"
     return f"no such field; {hint}"
 
 

@@ -48,7 +48,7 @@ def last_cascade(setup: Scenario, rng: int, blocks: int) -> list[dict[str, Any]]
     try:
         market.run(blocks)
         if not market.shocks.struck:
-            raise ScenarioError([("cascade", "no shock has struck yet; strike one and go on")])
+            raise ScenarioError([("cascade", "no shock has occurred yet; apply one and continue")])
         since, shock = market.shocks.struck[-1]
         events = cascades(market, reruns=0, since=since).events.to_dict("records")
         unit = market.numeraire

@@ -133,9 +133,9 @@ def serve(
     address = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}"
     if not is_loopback(bound):
         console.print(
-            "[yellow]warning:[/yellow] everybody who can reach this machine can open the page and "
-            "use its processor and memory. The page runs no code that is typed into it and reads "
-            "no files, but it asks for no password: put it behind a proxy that does.",
+            "[yellow]warning:[/yellow] anyone who can reach this machine can open the page and use "
+            "its processor and memory. The page runs no user code and reads no files, but has no "
+            "password: put it behind a proxy that asks for one.",
             highlight=False,
         )
     sys.setswitchinterval(_SWITCH_SECONDS)

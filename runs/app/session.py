@@ -33,16 +33,16 @@ _FIRST = "calm"
 _MECHANISMS = {
     "interconnected": "links between pools",
     "gas_binds": "gas and full blocks",
-    "venue_depth_is_finite": "impact on the outside venue",
-    "liquidators_sell": "liquidators sell",
-    "liquidators_share_capital": "liquidators' one purse",
+    "venue_depth_is_finite": "price impact at the outside venue",
+    "liquidators_sell": "liquidators sell collateral",
+    "liquidators_share_capital": "liquidators' shared capital",
     "funds_sell_across": "funds sell all that they hold",
-    "investors_redeem": "funds' investors leave",
+    "investors_redeem": "funds' investors redeem",
     "providers_leave": "providers may leave",
     "lenders_leave": "lenders may leave",
-    "makers_capital_binds": "makers' capital",
-    "fear_spreads": "fear spreads",
-    "debts_move": "debts move",
+    "makers_capital_binds": "market makers' capital limit",
+    "fear_spreads": "fear spreads between markets",
+    "debts_move": "debts move between markets",
 }
 
 
@@ -168,7 +168,7 @@ class Session:
             MemoryError,
             OSError,
         ) as error:  # a ScenarioError is a value's
-            self.notice.set(f"The link could not be followed. {_said(error)}")
+            self.notice.set(f"The link could not be opened. {_said(error)}")
             self._open(Link(first_scenario(), link.rng))
 
     def _open(self, link: Link) -> None:
@@ -224,7 +224,7 @@ class Session:
                     self.errors.set(dict(error.problems))
                 self.notice.set(_said(error))
             except (LedgerError, MemoryError, OSError) as error:
-                self.notice.set(f"That did not work: {error}")
+                self.notice.set(f"An error occurred: {error}")
             finally:
                 force_update()
 
@@ -328,7 +328,7 @@ class Session:
             return
         here = {"block": market.block, "node": self.chosen.value}
         if len(self.story.notes.value) >= MOST_NOTES:
-            self.notice.set(f"A story has at most {MOST_NOTES} notes; take one out.")
+            self.notice.set(f"A story has at most {MOST_NOTES} notes; remove one.")
             return
         try:
             self.story.add(note_of({**content, **here}))
@@ -377,7 +377,7 @@ class Session:
             steps = last_cascade(setup, rng, block)
             self.cascade.set(steps)
             if len(steps) < 2:
-                self.notice.set("The last shock has led to nothing that can be traced.")
+                self.notice.set("The last shock triggered nothing that can be traced.")
 
         self.work("Tracing the cascade", make)
 
@@ -390,7 +390,7 @@ class Session:
             return
         with market.lock:
             if not market.running:
-                self.shock_errors.set({"": "the run is over; reset it, or make it longer"})
+                self.shock_errors.set({"": "the run has ended; reset it, or make it longer"})
                 return
             try:
                 shock = shock_of(market.asked, content, market.block + 1)

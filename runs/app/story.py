@@ -56,11 +56,13 @@ def note_of(content: Any) -> Note:
     node, zoom = content.get("node", ""), content.get("zoom") or ()
     problems = []
     if type(block) is not int or not 0 <= block < 10**9:
-        problems.append(("note.block", f"{shown(str(block))} is no block; give a number from 0 on"))
+        problems.append(
+            ("note.block", f"{shown(str(block))} is not a block; give a number of 0 or more")
+        )
     if not isinstance(text, str) or not text.strip() or len(text) > MOST_TEXT:
         problems.append(("note.text", f"give 1 to {MOST_TEXT} characters"))
     if not isinstance(node, str) or len(node) > MOST_TEXT:
-        problems.append(("note.node", "is no name of a node"))
+        problems.append(("note.node", "is not the name of a node"))
     numbers = isinstance(zoom, (list, tuple)) and all(
         isinstance(b, (int, float)) and 0 <= b < 10**9 for b in zoom
     )

@@ -256,7 +256,7 @@ def _state(market: Market, name: str, kind: str, value: float) -> State:
         lost = max(1.0 - value / start, 0.0) if start > 0.0 and value == value else 0.0
         about = (
             f"{len(cohort):,} agents of kind {market.setup.agents[name].kind}, wealth "
-            f"{money(value)} {unit}, distress: {100.0 * lost:.1f} % of their wealth lost"
+            f"{money(value)} {unit}, distress: {100.0 * lost:.1f} % of wealth lost"
         )
         return State(None, min(lost, 1.0), f"{len(cohort):,} · {money(value)} {unit}", about)
     if kind == "venue":
@@ -286,7 +286,7 @@ def charts(market: Market) -> list[Chart]:
             found.append(Chart(f"Price of {asset}", unit, prices_of(setup, asset)))
     for shown in all_shown():
         found += shown.charts(setup)
-    lines = {"mean paid outside": "gas.mean", "base fee": "gas.base_fee"}
+    lines = {"mean bid of others": "gas.mean", "base fee": "gas.base_fee"}
     if setup.switches.gas_binds:
         found.append(Chart("Gas price", "gwei", lines, log=True))
     lines = {c: f"loss.{c}" for c in setup.agents}
@@ -578,7 +578,7 @@ def headline(market: Market) -> list[dict[str, str]]:
         gas = float(market.world.chain[0]["mean_gas_price"])
         found.append({"label": "gas", "value": f"{gas:,.3g}", "unit": "gwei"})
         waiting = int(market.world.chain[0]["waiting"])
-        found.append({"label": "waiting", "value": f"{waiting:,}", "unit": "calls"})
+        found.append({"label": "pending", "value": f"{waiting:,}", "unit": "calls"})
     return found
 
 
@@ -606,7 +606,7 @@ def differences(market: LiveMarket) -> list[dict[str, Any]]:
 def difference_chart(market: LiveMarket) -> Chart:
     """Losses by class: those here less those in the twin."""
     lines = {c: f"loss.{c}" for c in market.cohorts}
-    return Chart("Losses, this run less its twin", market.numeraire, lines, "money")
+    return Chart("Loss difference, this run minus twin", market.numeraire, lines, "money")
 
 
 def difference_rows(

@@ -102,7 +102,7 @@ def test_a_frame_that_was_seen_is_shown_again(visit: Visit) -> None:
     page.play(30)
     ring = ".ut-net [data-node=borrowers] .ring"
     assert page.tab.locator(ring).count() == 1
-    page.tab.get_by_label("Look back at a block").fill("2")
+    page.tab.get_by_label("Show an earlier block").fill("2")
     page.tab.locator(ring).wait_for(state="detached")
     assert "price jump" not in page.tab.locator(".ut-head .news").inner_text()
     page.button("Back to now").click()

@@ -53,7 +53,7 @@ def test_to_the_end_takes_seconds_and_its_frames_can_be_looked_at_again(visit: V
     page.button("To the end").click()
     page.reach(14_400)
     assert time.perf_counter() - begun < 40.0  # 15 alone on two cores
-    back = page.tab.get_by_label("Look back at a block")
+    back = page.tab.get_by_label("Show an earlier block")
     back.fill("7200")
     assert page.tab.locator(".ut-bar .where").inner_text().startswith("7,200")
     assert page.tab.locator(".ut-chart-when").first.inner_text().startswith("block 7,2")
@@ -220,7 +220,7 @@ def test_a_slider_moves_its_value_within_the_reach(visit: Visit) -> None:
         ("pools.eth-usdc.fee", "2", "is out of range; give a number below 1"),
         ("pools.eth-usdc.fee", "cheap", "number"),
         ("lending.bank.reserves.eth.threshold", "0.1", "is below the loan-to-value"),
-        ("agents.traders.count", "9000000", "a page carries 100,000"),
+        ("agents.traders.count", "9000000", "the page allows 100,000"),
     ],
 )
 def test_a_bad_value_is_said_beside_its_field(
@@ -292,7 +292,7 @@ def test_a_gas_surge(visit: Visit) -> None:
     page.step(3)
     page.shock("gas_surge", multiple="20", blocks="50")
     page.step(2)
-    before, after = around(page, "Gas price", "mean paid outside", 3)
+    before, after = around(page, "Gas price", "mean bid of others", 3)
     assert after > 5.0 * before
 
 
@@ -402,15 +402,15 @@ def test_cuts_hold_until_they_are_ticked_again(visit: Visit) -> None:
 
 def test_a_mechanism_is_cut_in_the_middle_of_a_run(visit: Visit) -> None:
     page = visit("?scenario=black_thursday&rng=1&block=200")
-    assert page.value("Gas price", "mean paid outside") > 0.0
+    assert page.value("Gas price", "mean bid of others") > 0.0
     page.open_tab("Cut")
     gas = page.tab.get_by_label("gas and full blocks", exact=True)
     gas.uncheck()
     page.step(2)
-    assert page.value("Gas price", "mean paid outside") == 0.0
+    assert page.value("Gas price", "mean bid of others") == 0.0
     gas.check()
     page.step(2)
-    assert page.value("Gas price", "mean paid outside") > 0.0
+    assert page.value("Gas price", "mean bid of others") > 0.0
 
 
 # Comparing, saving, sharing
@@ -419,18 +419,18 @@ def test_a_mechanism_is_cut_in_the_middle_of_a_run(visit: Visit) -> None:
 def test_the_twin_shows_what_the_shock_did(visit: Visit) -> None:
     page = visit("?scenario=calm&rng=7&block=20")
     page.open_tab("Twin")
-    page.choose("The twin has", "no shock of mine")
-    page.tab.get_by_text("This run and its twin: no shock of mine").wait_for()
+    page.choose("Twin run", "without my shocks")
+    page.tab.get_by_text("This run and its twin: without my shocks").wait_for()
     page.step(1)
-    assert page.value("Losses, this run less its twin", "borrowers") == 0.0
+    assert page.value("Loss difference, this run minus twin", "borrowers") == 0.0
     page.shock("price_jump", asset="eth", size="-0.2")
     page.play(20)
-    assert page.value("Losses, this run less its twin", "borrowers") > 100_000.0
+    assert page.value("Loss difference, this run minus twin", "borrowers") > 100_000.0
     assert page.value("Price of eth", "outside venue (twin)") == pytest.approx(2400.0, rel=0.02)
     assert page.value("Price of eth", "outside venue") < 2200.0
     page.open_tab("Twin")
-    page.choose("The twin has", "no twin")
-    page.tab.get_by_text("This run and its twin: no shock of mine").wait_for(state="detached")
+    page.choose("Twin run", "none")
+    page.tab.get_by_text("This run and its twin: without my shocks").wait_for(state="detached")
 
 
 def test_the_files_are_those_of_the_run(visit: Visit) -> None:
@@ -439,7 +439,7 @@ def test_the_files_are_those_of_the_run(visit: Visit) -> None:
     page.shock("price_jump", asset="eth", size="-0.2")
     page.step(9)
     page.open_tab("Save")
-    page.button("Make the run's files").click()
+    page.button("Prepare result files").click()
     files = {}
     for name in ("blocks.parquet", "receipts.parquet", "report.html", "scenario.toml"):
         link = page.tab.locator(f'a[download="{name}"]')

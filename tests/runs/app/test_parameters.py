@@ -83,7 +83,7 @@ def test_a_pool_grows_as_a_whole() -> None:
         ("pools.eth-usdc.reserves.*", "big", "above 0"),
         ("pools.nowhere.reserves.*", 2.0, "no such field"),
         ("agents.traders.count", -3, "at least 0"),
-        ("agents.traders.count", 10_000_000, "a page carries"),
+        ("agents.traders.count", 10_000_000, "the page allows"),
         pytest.param("agents.traders.count", 10**5000, "out of range", id="digits"),
         ("blocks", 10**9, "1,000,000 or fewer"),
         ("agents.traders.size.median", 0.0, "above 0"),

@@ -107,7 +107,7 @@ def test_nothing_strikes_after_the_end(session: Session) -> None:
     settled(session)
     market_of(session).advance(3)
     session.strike({"kind": "price_jump", "asset": "eth", "size": -0.1})
-    assert "the run is over" in session.shock_errors.value[""]
+    assert "the run has ended" in session.shock_errors.value[""]
 
 
 def test_switching_a_cut_on_and_off(session: Session) -> None:
