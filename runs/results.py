@@ -1,4 +1,4 @@
-"""Results of a run, of an open market or a folder: frame, units, plots, figures, files."""
+"""Results of a run, from an open market or a folder: frame, units, plots, figures, files."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 
 class Results:
-    """What came out of a run: read from an open market, a folder, or a run of a sweep.
+    """Results of one run, from an open market, a folder or a run of a sweep.
 
-    An open market's results are those of the moment in which they are asked.
+    Results of an open market reflect its state when they are requested.
 
     >>> market.results.plot("pool.*.imbalance")
     >>> market.results.save("out/mine")
@@ -70,7 +70,7 @@ class Results:
 
     @staticmethod
     def read(folder: str | Path) -> Results:
-        """Results that `save`, or ``undertow run --out``, left in a folder.
+        """Read results that `save` or ``undertow run --out`` wrote to a folder.
 
         Raises:
             ScenarioError: If a file is missing or cannot be read.
@@ -92,16 +92,16 @@ class Results:
 
     @property
     def receipts(self) -> pd.DataFrame:
-        """A row per call, in the order of execution."""
+        """One row per call, in order of execution."""
         raise NotImplementedError
 
     @property
     def summary(self) -> Summary:
-        """The figures that people ask for first; printed, they are a line each."""
+        """Key figures of the run; printed, they take one line each."""
         raise NotImplementedError
 
     def save(self, folder: str | Path, report: bool = False) -> Path:
-        """Leave the files of a run in a folder; `read` and ``undertow report`` take them.
+        """Write the files of a run to a folder, for `read` and ``undertow report``.
 
         Args:
             folder: Where.
@@ -118,7 +118,7 @@ class Results:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """A row per collected block, by clock time (UTC): ``block``, then a column per measure."""
+        """One row per collected block, by time (UTC): ``block``, then a column per measure."""
         moment = self._moment()
         if self._frame is None or self._frame[0] != moment:
             rows = self._rows()
@@ -131,13 +131,13 @@ class Results:
 
     @property
     def units(self) -> dict[str, str]:
-        """Unit of each measure, by name; "" where nobody has said it."""
+        """Unit of each measure, by name; "" where none is given."""
         money = self.setup.venue.numeraire
         known = self._units()
         return {name: re.sub(r"\bnumeraire\b", money, known.get(name, "")) for name in self.names()}
 
     def names(self, *patterns: str) -> list[str]:
-        """Names of the measures, or of those that match patterns (`*` and `?`).
+        """Names of all measures, or of those that match patterns (`*` and `?`).
 
         Raises:
             ScenarioError: If a pattern matches none.
@@ -155,12 +155,12 @@ class Results:
 
     @property
     def losses(self) -> pd.DataFrame:
-        """Result against holding of each group and special account, numeraire, and its parts."""
+        """Result against holding of each group and special account, by cause, numeraire."""
         return pd.DataFrame.from_dict(self.summary["losses"], orient="index").rename_axis("entity")
 
     @property
     def exposure(self) -> nx.MultiDiGraph:
-        """Who is exposed to whom at the end (`Market.exposure`)."""
+        """The exposure network at the end (`Market.exposure`)."""
         return nx.node_link_graph(self.summary["exposure"], edges="edges")
 
     def _window(self, start: Any, end: Any) -> pd.DataFrame:
@@ -187,7 +187,7 @@ class Results:
         log: bool = False,
         width: float = 9.0,
     ) -> Figure:
-        """Draw measures over time, for a notebook or a paper (matplotlib).
+        """Plot measures over time with matplotlib, for a notebook or a paper.
 
         Args:
             *asked: Patterns of names (`*` and `?`). Each has a panel for each unit; a list of
@@ -208,7 +208,7 @@ class Results:
         return drawn(self._window(start, end), wanted, seconds, marks, log, width)
 
     def chart(self, *asked: str | Sequence[str], start: Any = None, end: Any = None) -> Any:
-        """The same as an interactive altair chart: zoom, values under the pointer, lines picked.
+        """The same as an interactive Altair chart with zoom, tooltips and selectable lines.
 
         Raises:
             ImportError: If altair is not installed.
@@ -221,7 +221,7 @@ class Results:
         return interactive(self._window(start, end), wanted, marks)
 
     def figure(self, file: str | Path, *asked: str | Sequence[str], **how: Any) -> Path:
-        """Write what `plot` draws as SVG, PDF or PNG, by the file's ending.
+        """Save the output of `plot` as SVG, PDF or PNG, depending on the file's extension.
 
         Args:
             file: Where.
@@ -245,13 +245,13 @@ class Results:
 
     @property
     def shocks(self) -> list[tuple[str, datetime]]:
-        """Shocks of the scenario that struck within it: kind, and clock time without a zone."""
+        """Shocks that occurred during the run: kind, and time (UTC, without a zone)."""
         s = self.setup
         blocks = [(shock.kind, s.block_of(shock)) for shock in s.shocks]
         return [(kind, s.time_of(b).replace(tzinfo=None)) for kind, b in blocks if b <= s.blocks]
 
     def market(self) -> Market:
-        """A market that makes the run again, to the bit, opened anew."""
+        """A new market that repeats the run bit for bit."""
         return Market(self.setup, rng=self.rng)
 
     def __repr__(self) -> str:

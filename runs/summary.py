@@ -253,7 +253,7 @@ def loss_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         told = [
             f"{c.replace('_', ' ')} {money(v)}" for c, v in parts.items() if abs(v) > 1e-6 * size
         ]
-        text += " against holding its initial balance"
+        text += " against holding"
         rows.append((f"Result of {name}", f"{text} ({', '.join(told)})" if told else text))
     if still:
         rows.append(

@@ -1,4 +1,4 @@
-"""The contagion laboratory: models of the literature beside the simulation."""
+"""The contagion laboratory: attribution of losses, and models from the literature."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Cuts:
-    """What a shock induces with all links open, and with each cut alone.
+    """Losses induced by a shock with all links open, and with each link cut alone.
 
     Attributes:
         links: Names, in order.
@@ -154,7 +154,7 @@ class Cuts:
 
 @dataclass(frozen=True)
 class LossMatrix:
-    """Who loses what when a place is shocked.
+    """Losses of each entity under a shock to each place.
 
     Attributes:
         induced: By shock and loser, float64[seeds], loss beyond the twin's.
@@ -208,7 +208,7 @@ def attribute(
     samples: int = 0,
     plan: Plan | None = None,
 ) -> Attribution:
-    """Say how much of what a shock induces each link carries.
+    """Attribute the loss induced by a shock to the links that carry it (Shapley values).
 
     Args:
         scenario: A scenario, its name, or a path to its file.
@@ -255,7 +255,7 @@ def cut_each(
     shocks: Sequence[Mapping[str, Any]] | None = None,
     plan: Plan | None = None,
 ) -> Cuts:
-    """Cut links one at a time: two runs a seed for each, where `attribute` makes all sets of them.
+    """Cut links one at a time: two runs per seed and link, where `attribute` needs all subsets.
 
     Args:
         scenario: A scenario, its name, or a path to its file.
@@ -291,7 +291,7 @@ def loss_matrix(
     losses: Mapping[str, str],
     plan: Plan | None = None,
 ) -> LossMatrix:
-    """Shock each place by itself, and see who loses.
+    """Shock each place separately and record who loses.
 
     Args:
         scenario: A scenario, its name, or a path to its file; its own shocks strike all runs.

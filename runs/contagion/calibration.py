@@ -41,7 +41,7 @@ RIDGE = 1e-9
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was found.
+    """Result of a calibration.
 
     Attributes:
         names: Of the moments.
@@ -135,7 +135,7 @@ def calibrate(
     level: float = 0.95,
     plan: Plan | None = None,
 ) -> Calibration:
-    """Find parameters at which a scenario has the moments that were measured.
+    """Calibrate a scenario's parameters to measured moments.
 
     Args:
         scenario: A scenario, its name, or a path to its file.

@@ -224,7 +224,7 @@ def cascades(
     since: int = 0,
     watched: Mapping[str, Sequence[tuple[str, str]]] | None = None,
 ) -> Cascades:
-    """Trace a run's liquidations, defaults, withdrawals and flights to what led to them.
+    """Trace a run's liquidations, defaults, withdrawals and exits back to their causes.
 
     Args:
         market: After its run, of a scenario that keeps receipts.

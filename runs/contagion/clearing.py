@@ -21,7 +21,7 @@ ROUNDING = 1e-12
 
 
 def eisenberg_noe(liabilities: Any, external: Vector) -> Any:
-    """Payments that clear a network without costs of default: the greatest vector.
+    """Clearing payments of a network without default costs: the greatest clearing vector.
 
     Args:
         liabilities: L[i, j], what i owes j; a matrix, a data frame, or a graph.
@@ -39,7 +39,7 @@ def eisenberg_noe(liabilities: Any, external: Vector) -> Any:
 def rogers_veraart(
     liabilities: Any, external: Vector, alpha: float, beta: float, least: bool = False
 ) -> Any:
-    """Payments that clear a network in which defaults cost something.
+    """Clearing payments of a network with default costs.
 
     Args:
         liabilities: L[i, j], what i owes j; a matrix, a data frame, or a graph.
@@ -152,7 +152,7 @@ def _by_rounds(flow: Floats, brought: Floats, owed: Floats, above: bool) -> Floa
 
 
 def losses_of(liabilities: Any, external: Vector, payments: Any) -> Any:
-    """What each node is not paid of what it is owed, and its equity, after clearing.
+    """Unpaid claims and equity of each node after clearing.
 
     Args:
         liabilities: As of `rogers_veraart`.

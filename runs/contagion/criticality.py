@@ -64,7 +64,7 @@ PLATEAU = 0.97
 
 @dataclass(frozen=True)
 class Critical:
-    """Where an event sets in as a parameter moves.
+    """The critical value of a parameter at which an event sets in.
 
     Attributes:
         name: Of the parameter.
@@ -150,7 +150,7 @@ def critical(
     rounds: int = 8,
     plan: Plan | None = None,
 ) -> Critical:
-    """Find the value of a parameter at which a shock turns systemic.
+    """Find the parameter value at which a shock becomes systemic.
 
     Args:
         scenario: A scenario with its shocks, its name, or a path to its file.
@@ -339,7 +339,7 @@ def _next(places: Floats, hits: Hits, share: float, tolerance: float) -> Floats:
 
 
 def spiral(system: System) -> float:
-    """Gain of a fire sale: how much price fall a price fall makes; at 1 it feeds itself.
+    """Gain of a fire sale: the further price fall per unit of price fall; self-sustaining at 1.
 
     A fall f of prices costs i ``sum_k H[i, k] f_k``; back at its debt over equity B_i it sells B_i
     times that, in proportion W to what it holds, and prices fall by L per value sold (Greenwood,
@@ -366,7 +366,7 @@ def spiral(system: System) -> float:
 
 @dataclass(frozen=True)
 class PhaseMap:
-    """How often an event is there over two parameters.
+    """Frequency of an event over two parameters.
 
     Attributes:
         names: Of the parameter along, and of that upwards.
@@ -513,7 +513,7 @@ def phase_map(
     level: float = 0.95,
     plan: Plan | None = None,
 ) -> PhaseMap:
-    """Map how often an event is there over two parameters, and what is predicted.
+    """Map the frequency of an event over two parameters, and compare it with predictions.
 
     Args:
         scenario: A scenario with its shocks, its name, or a path to its file.

@@ -108,7 +108,7 @@ def _passes_on(claims: Floats, held: Floats, owes: Floats) -> bool:
 
 
 def derive(market: Market, by: str = "group") -> System:
-    """Read a market's balance sheets as matrices.
+    """Express a market's balance sheets as matrices.
 
     Args:
         market: As it stands.
@@ -176,7 +176,7 @@ def _add_claims(market: Market, entities: Entities, parts: Floats, owed: Floats)
 
 
 def foretold(system: System, shock: Mapping[str, float], years: float = 1 / 365) -> pd.DataFrame:
-    """What each model of the literature says that a shock costs everybody.
+    """Losses of each entity after a shock, as predicted by each model from the literature.
 
     Args:
         system: As `derive` reads it; who passes everything on is looked through.
@@ -222,7 +222,7 @@ def _volatility(s: System) -> pd.Series:
 
 
 def score(told: pd.DataFrame, simulated: pd.Series, least: float = 0.0) -> pd.DataFrame:
-    """How well models foretell who loses how much.
+    """Score how well models predict who loses how much.
 
     Args:
         told: Losses by entity and model, as `foretold` says.

@@ -34,7 +34,7 @@ def debtrank(
     propagation: Literal["linear", "once", "threshold"] = "linear",
     threshold: float = 1.0,
 ) -> Any:
-    """Losses of equity when distress passes along claims before anybody fails.
+    """Losses of equity when distress spreads along claims before any default (DebtRank).
 
     Bardoscia, Battiston, Caccioli, Caldarelli, "DebtRank: a microscopic foundation for shock
     propagation", PLoS ONE 10 (2015): with Lambda[i, j] = A[i, j] / E_i and h the relative loss,
@@ -96,7 +96,7 @@ def _once(pass_on: Floats, first: Floats, was: Floats) -> Floats:
 
 
 def furfine(interbank: Any, equity: Vector, failed: Any, loss_given_default: float = 1.0) -> Any:
-    """Who fails when some do, default by default.
+    """Sequential defaults after initial failures (Furfine).
 
     Furfine, "Interbank exposures: quantifying the risk of contagion", Journal of Money, Credit
     and Banking 35 (2003): a node fails once what it loses on failed ones exceeds its equity.
@@ -146,7 +146,7 @@ def neva(
     recovery: float = 1.0,
     shock: Vector = 0.0,
 ) -> Any:
-    """Equities when claims are valued by how likely and how far their debtors can pay.
+    """Equities when claims are valued by their debtors' expected ability to pay (NEVA).
 
     Barucca, Bardoscia, Caccioli, D'Errico, Visentin, Caldarelli, Battiston, "Network valuation in
     financial systems", Mathematical Finance 30 (2020): E_i = a_i - d_i + sum_j A[i, j] V(E_j) -

@@ -88,7 +88,7 @@ def _autocorrelation(rows: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class EarlyWarnings:
-    """How well indicators tell runs that end in a crisis.
+    """Performance of indicators in predicting runs that end in a crisis.
 
     Attributes:
         blocks: Of the rows, float64[rows].
@@ -247,7 +247,7 @@ def early_warnings(
     level: float = 0.95,
     plan: Plan | None = None,
 ) -> EarlyWarnings:
-    """Judge indicators over runs, some of which end in a crisis.
+    """Evaluate early-warning indicators over runs, some of which end in a crisis.
 
     Args:
         scenario: A scenario, its name, or a path to its file.

@@ -30,7 +30,7 @@ STAYED = "stayed"
 
 @dataclass(frozen=True)
 class Holders:
-    """Holders of a promise, and what each has lost.
+    """Holders of a claim, with the loss of each.
 
     Attributes:
         frame: A row for each: entity, group, began (what it had at the start, at the prices of
@@ -110,7 +110,7 @@ class Holders:
 
 
 def holders(market: Market, groups: Iterable[str] | str, tokens: Iterable[str] | str) -> Holders:
-    """Who held a promise, what each has lost, and when it left.
+    """Losses and exit times of the holders of a claim.
 
     Args:
         market: After its run; ``measures.losses = true`` and receipts kept in its scenario.

@@ -39,7 +39,7 @@ STRUCK, TWIN = "struck", "twin"
 
 @dataclass(frozen=True)
 class Interconnection:
-    """Who was hit in markets of more and more links.
+    """Entities hit in markets with an increasing number of links.
 
     Attributes:
         degrees: How much each market is joined.
@@ -141,7 +141,7 @@ def interconnection(
     systemic: float = SYSTEMIC,
     plan: Plan | None = None,
 ) -> Interconnection:
-    """Shock markets that differ in their links, and count who is hit.
+    """Shock markets that differ in their links, and count the entities hit.
 
     Args:
         markets: Scenarios, by how much they are joined.

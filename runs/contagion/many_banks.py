@@ -75,7 +75,7 @@ def many_banks(
     network: int = 0,
     changes: Mapping[str, Any] | None = None,
 ) -> Scenario:
-    """The market.
+    """A market of many similar banks.
 
     Args:
         degrees: Of families of firms (`FAMILIES`); those left out: 1.

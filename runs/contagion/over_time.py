@@ -205,7 +205,7 @@ class Networks:
 def record_networks(
     market: Market, every: int = 100, by: str = "group", channels: Iterable[str] | None = None
 ) -> Networks:
-    """Run a market to its end, and record its exposure network on the way.
+    """Run a market to its end and record its exposure network along the way.
 
     The run is that of the same market without a record, to the bit.
 

@@ -14,7 +14,7 @@ from runs.contagion.networks import Floats
 
 
 def run_threshold(long_return: float, early: float) -> float:
-    """Withdrawals from which waiting pays less than leaving: (R - r1) / (r1 (R - 1)).
+    """Withdrawals beyond which waiting pays less than leaving: (R - r1) / (r1 (R - 1)).
 
     Who waits gets ``R (1 - r1 f) / (1 - f)`` if a share f leaves; at the threshold that is r1.
 
@@ -61,7 +61,7 @@ class Queue:
 def diamond_dybvig(
     deposits: Floats, leaves: Floats, early: float, long_return: float, salvage: float = 1.0
 ) -> Queue:
-    """Serve a queue: who leaves is paid in order, who stays shares what is left at the end.
+    """Serve a queue: leavers are paid in order, stayers share what is left at the end.
 
     Args:
         deposits: Of each, in the order of the queue, float64[n].

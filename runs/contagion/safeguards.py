@@ -158,7 +158,7 @@ def _insurance(content: Mapping[str, Any], markets: Sequence[str]) -> dict[str, 
 
 @dataclass(frozen=True)
 class Frontier:
-    """What safeguards save in a crisis and cost in calm.
+    """Losses that safeguards avoid in a crisis, and their cost in calm times.
 
     Attributes:
         guards: Names.
@@ -309,7 +309,7 @@ def _name(figure: Figure, axis: Axes, named: pd.DataFrame) -> None:
 
 @dataclass(frozen=True)
 class Choice:
-    """The cheapest set that keeps a bound.
+    """The cheapest set of safeguards that keeps losses within a bound.
 
     Attributes:
         chosen: The set.

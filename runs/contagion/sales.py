@@ -18,7 +18,7 @@ from runs.contagion.networks import Floats, Vector, as_vector
 
 @dataclass(frozen=True)
 class FireSales:
-    """What a shock and the sales that follow it do.
+    """Effects of a shock and the fire sales that follow.
 
     Attributes:
         entities: Names.

@@ -40,7 +40,7 @@ SEED = 1
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """How much a result hangs on each parameter.
+    """Sensitivity of a result to each parameter.
 
     Attributes:
         method: morris, sobol or delta.
@@ -170,7 +170,7 @@ def sensitivity(
     level: float = 0.95,
     plan: Plan | None = None,
 ) -> Sensitivity:
-    """Say which parameters results hang on.
+    """Determine which parameters drive the results.
 
     Args:
         scenario: A scenario, its name, or a path to its file.

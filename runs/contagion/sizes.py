@@ -42,7 +42,7 @@ NESTED = frozenset({"truncated_power_law"})
 
 @dataclass(frozen=True)
 class Amplification:
-    """What a shock induces, with the loop and without it, on common seeds.
+    """Losses induced by a shock with and without a feedback loop, on common seeds.
 
     Attributes:
         total: By loss, float64[seeds].
@@ -102,7 +102,7 @@ def amplified(
     shocks: Sequence[Mapping[str, Any]] | None = None,
     plan: Plan | None = None,
 ) -> Amplification:
-    """Say how much a loop adds to what a shock does.
+    """Measure how much a feedback loop amplifies a shock.
 
     Args:
         scenario: A scenario, its name, or a path to its file.
@@ -137,7 +137,7 @@ def amplified(
 
 @dataclass(frozen=True)
 class SizeDistribution:
-    """Sizes of cascades and the laws that fit their tail.
+    """Cascade sizes and the distributions fitted to their tail.
 
     Attributes:
         sizes: Above 0, in order.
@@ -190,7 +190,7 @@ class SizeDistribution:
 def size_distribution(
     sizes: npt.ArrayLike, discrete: bool = False, xmin: float | None = None
 ) -> SizeDistribution:
-    """Fit the laws that sizes of cascades may follow.
+    """Fit candidate distributions to cascade sizes.
 
     Args:
         sizes: Of each cascade, 0 or more; those of 0 are counted apart.
@@ -233,7 +233,7 @@ def cascade_sizes(
     shocks: Sequence[Mapping[str, Any]] | None = None,
     plan: Plan | None = None,
 ) -> Floats:
-    """Sizes of what a shock induces, one for each seed.
+    """Sizes of the losses induced by a shock, one per seed.
 
     Args:
         scenario: A scenario, its name, or a path to its file.

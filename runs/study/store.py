@@ -589,7 +589,7 @@ def read_definition(out: str | Path, study: str | None = None) -> Study:
 
 
 def read_study(out: str | Path, study: str | None = None) -> pd.DataFrame:
-    """All runs of a study so far: parameters, seeds, variants and what was kept of each.
+    """All runs of a study so far: parameters, seeds, variants and kept values.
 
     Args:
         out: Folder of a sweep.
@@ -637,7 +637,7 @@ def read_series(
     columns: Sequence[str] | None = None,
     point: int | None = None,
 ) -> pd.DataFrame:
-    """Measures over time of a study's runs, where it keeps them.
+    """Time series of a study's runs, if the study keeps them.
 
     Args:
         out: Folder of a sweep.
@@ -663,7 +663,7 @@ def read_series(
 
 
 def read_scenario(out: str | Path, run: int, study: str | None = None) -> Scenario:
-    """The resolved scenario of a run, with its seed: `Market(...)` makes the run again.
+    """The resolved scenario of a run, with its seed; `Market(...)` repeats the run.
 
     Args:
         out: Folder of a sweep.
@@ -695,7 +695,7 @@ def read_scenario(out: str | Path, run: int, study: str | None = None) -> Scenar
 
 
 def read_results(folder: str | Path, run: int | None = None, study: str | None = None) -> Results:
-    """Results that lie in a folder: of a run, or of one run of a sweep.
+    """Read the results of a run, or of one run of a sweep, from a folder.
 
     Args:
         folder: Where ``undertow run --out``, `Results.save` or the page left a run, or a sweep.

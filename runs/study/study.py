@@ -85,14 +85,14 @@ class _Table(BaseModel):
 
 
 class Parameter(_Table):
-    """What a study varies: the value of some fields, or a factor applied to them."""
+    """A parameter of a study: a value for some fields, or a factor applied to them."""
 
     path: Paths = Field([], description="Dotted paths, with * and ?, that take the value.")
     multiply: Paths = Field(
         [], description="Dotted paths whose value in the scenario is multiplied by it."
     )
     values: list[Any] | None = Field(
-        None, description="The values.", min_length=1, max_length=MOST_POINTS
+        None, description="Values of the parameter.", min_length=1, max_length=MOST_POINTS
     )
     levels: dict[str, Any] | None = Field(
         None, description="Values with names, as for tables.", min_length=1, max_length=MOST_POINTS
@@ -103,7 +103,7 @@ class Parameter(_Table):
         None, description="Number of values of a range, in a grid or a list."
     )
     scale: Literal["linear", "log"] = Field("linear", description="Scale of a range.")
-    label: Line = Field("", description="For pictures, with the unit.")
+    label: Line = Field("", description="Label in charts, with the unit.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Parameter:
@@ -169,7 +169,7 @@ class Seeds(_Table):
     first: Annotated[int, Field(ge=0, le=MOST_SEED // 2)] = Field(
         1, description="First seed; the others follow."
     )
-    count: _Count = Field(20, description="Seeds in the first round.")
+    count: _Count = Field(20, description="Number of seeds in the first round.")
     step: _Count | None = Field(
         None,
         description="Seeds in each further round, where `until` asks for more; default: count.",
@@ -202,26 +202,26 @@ class StatisticsSettings(_Table):
 
 
 class ReportSettings(_Table):
-    """What the pictures show."""
+    """What the report shows."""
 
     measures: list[str] | None = Field(
         None, description="Measures to show, kept or derived; default: all."
     )
     labels: dict[str, Line] = Field({}, description="Labels of measures, with their unit.")
     contours: dict[str, list[Finite]] = Field(
-        {}, description="Levels of a column whose lines are drawn over every phase map."
+        {}, description="Levels of a column drawn as contours on every phase map."
     )
-    contours_of: str = Field(BASE, description="Variant whose column that is.")
+    contours_of: str = Field(BASE, description="Variant from which that column is taken.")
 
 
 class Study(_Table):
-    """Many runs of one scenario."""
+    """A study: many runs of one scenario over parameters, variants and seeds."""
 
     name: str = Field("", description="Name of its folder; default: that of the file.")
     title: Line = ""
     description: Text = ""
     scenario: Any = Field(
-        description="Name, path beside the study's file, or content with `extends`."
+        description="Name, path relative to the study's file, or content with `extends`."
     )
     set: dict[str, Any] = Field({}, description="Values for all runs, by dotted path.")
     parameters: dict[ColumnName, Parameter] = {}
@@ -261,7 +261,7 @@ class Study(_Table):
         return html_table(self.title or self.name, self.outline())
 
     def outline(self) -> list[tuple[str, str]]:
-        """What it says, in a screenful: (what, text)."""
+        """A short summary of the study as (label, text) pairs."""
         scenario = self.scenario if isinstance(self.scenario, str) else "given in it"
         many = self.seeds.numbers
         seeds = (
@@ -364,7 +364,7 @@ class Study(_Table):
 
     @staticmethod
     def names() -> list[str]:
-        """Names of the studies that come with the package."""
+        """Names of the studies shipped with the package."""
         return sorted(_shipped())
 
     @classmethod
@@ -396,7 +396,7 @@ class Study(_Table):
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], file: Path | None = None) -> Study:
-        """Make a study of the content of a file.
+        """Build a study from the content of a file.
 
         Args:
             content: As in TOML.
@@ -446,7 +446,7 @@ class Study(_Table):
         return setup.override(self.kept_settings(setup) | paths.expand(setup, self.set, "set"))
 
     def kept_settings(self, setup: Scenario) -> dict[str, Any]:
-        """What a run has to measure, and no more, unless functions may look at all of it."""
+        """The measures a run needs; all of them if a function is kept."""
         if self.functions:
             return {}
         wanted = [Reduction.parse(what).measure for what in self.keep.values()]
@@ -455,21 +455,21 @@ class Study(_Table):
 
     @property
     def functions(self) -> dict[str, Callable[[Any], float]]:
-        """What is kept by calling a function with the market."""
+        """Kept values computed by a function of the market."""
         return {name: what for name, what in self.keep.items() if callable(what)}
 
     @property
     def measures(self) -> list[str]:
-        """Columns of numbers, kept and derived."""
+        """Names of the numeric columns, kept and derived."""
         return [*self.keep, *self.derived]
 
     @property
     def variant_names(self) -> list[str]:
-        """Names of the variants, the first of which changes nothing."""
+        """Names of the variants; the first is the unchanged base."""
         return [BASE, *self.variants]
 
     def seeds_of_round(self, number: int) -> list[int]:
-        """Seeds of a round, counted from 0; empty when there are no more."""
+        """Seeds of a round, numbered from 0; empty when there are no more."""
         s = self.seeds
         if s.numbers is not None:
             return s.numbers if number == 0 else []
@@ -482,13 +482,13 @@ class Study(_Table):
         return [s.first + i for i in range(start, stop)]
 
     def label(self, column: str) -> str:
-        """What a column is called in pictures."""
+        """Label of a column in charts."""
         if column in self.parameters and self.parameters[column].label:
             return self.parameters[column].label
         return self.report.labels.get(column, column.replace("_", " "))
 
     def identity(self) -> dict[str, Any]:
-        """All that decides the results, fit for JSON."""
+        """Everything that determines the results, as JSON-compatible data."""
         content = self.model_dump(exclude=_SHOWN)
         content["keep"] = {n: w if isinstance(w, str) else "python" for n, w in self.keep.items()}
         content["scenario"] = json.loads(paths.to_json(self.base))
@@ -499,12 +499,12 @@ class Study(_Table):
         return json.loads(json.dumps(content, default=str))
 
     def presentation(self) -> dict[str, Any]:
-        """How the results are shown, fit for JSON."""
+        """How the results are presented, as JSON-compatible data."""
         return self.model_dump(include=_SHOWN)
 
     @classmethod
     def from_identity(cls, identity: Mapping[str, Any], shown: Mapping[str, Any]) -> Study:
-        """The study that `identity` and `presentation` tell of; its functions cannot be called."""
+        """Rebuild a study from `identity` and `presentation`; its functions cannot be called."""
         content = {k: v for k, v in identity.items() if k not in ("decided_by", "source")}
         keep = {n: _untold if w == "python" else w for n, w in content["keep"].items()}
         return cls.from_dict(content | {"keep": keep} | dict(shown))

@@ -131,9 +131,9 @@ class Sweep:
             study: What to run.
             out: Folder of the results; those that are there are kept.
             executor: Where to run; default: in this process.
-            retry_failed: Also do the runs again that failed.
-            any_version: Go on with results that other versions made.
-            on_progress: Called now and then with how far the sweep is.
+            retry_failed: Also repeat failed runs.
+            any_version: Resume results of another version.
+            on_progress: Called regularly with the progress of the sweep.
             patience: How long to wait for a lost scheduler, seconds.
 
         Raises:
@@ -197,7 +197,7 @@ class Sweep:
             All runs, as `runs.study.store.read_study` reads them.
 
         Raises:
-            SweepError: If it cannot go on; what is done is safe.
+            SweepError: If it cannot continue; finished runs are saved.
             ScenarioError: If a point's scenario cannot be run.
         """
         self._started = time.perf_counter()
@@ -521,23 +521,23 @@ def sweep(
     any_version: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> pd.DataFrame:
-    """Do all runs of a study that are missing in a folder.
+    """Run a study: make all runs that are missing in a folder.
 
     Args:
         study: A study, its name or its file.
         out: Folder of the results.
-        executor: Where to run; default: local processes, or this one.
-        workers: Local processes; 0: none, all runs are done in this one.
-        retry_failed: Also do the runs again that failed.
-        any_version: Go on with results that other versions made.
-        on_progress: Called now and then with how far the sweep is.
+        executor: Executor for the runs; default: local processes, or this one.
+        workers: Number of local processes; 0: none, run in this process.
+        retry_failed: Also repeat failed runs.
+        any_version: Resume results of another version.
+        on_progress: Called regularly with the progress of the sweep.
 
     Returns:
-        A row per run: parameters, variant, seed, what is kept, status and error.
+        One row per run: parameters, variant, seed, kept values, status and error.
 
     Raises:
         ScenarioError: If the study or the folder cannot be used.
-        SweepError: If it cannot go on; what is done is safe.
+        SweepError: If it cannot continue; finished runs are saved.
     """
     if not isinstance(study, Study):
         study = Study.load(study)

@@ -81,7 +81,7 @@ def test_hosting_for_others_warns_and_ctrl_c_ends_it() -> None:
         line = server.stderr.readline()
         assert line, said
         said += line
-    assert "everybody who can reach this machine" in said
+    assert "anyone who can reach this machine" in said
     assert "no code" in said
     server.send_signal(2)
     try:
