@@ -86,7 +86,7 @@ def test_no_line_tells_what_is_no_number(crashed: Market) -> None:
     summary["liquidated_at_first_chance"]["before_gas_peak"] = math.nan
     text = repr(summary)
     assert "nan" not in text
-    assert "Pool eth-usdc" in text and "of liquidations came in the first block" in text
+    assert "Pool eth-usdc" in text and "of liquidations came in the first possible block" in text
 
 
 def test_gas_that_costs_nothing_is_not_told(small: Callable[..., Scenario]) -> None:

@@ -50,7 +50,7 @@ def test_the_network_is_shown_before_at_the_worst_and_after(
     assert [title.split(" (")[0] for title in titles] == [
         "At the start", "At the worst block", "At the end",
     ]  # fmt: skip
-    assert "least equity of all entities but the venue" in text and "against the start" in text
+    assert "lowest total equity, excluding the venue" in text and "against the start" in text
 
 
 def test_what_never_changes_is_told_and_not_drawn(lively: Callable[..., Scenario]) -> None:
