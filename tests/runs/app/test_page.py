@@ -518,7 +518,7 @@ def test_a_tab_that_is_closed_while_it_plays_leaves_the_server_in_peace(visit: V
     [
         ("?scenario=nowhere", "no such scenario"),
         ("?scenario=/etc/passwd", "no such scenario"),
-        ("?scenario=calm&set=prices.file=%22/etc/passwd%22", "a page reads no files"),
+        ("?scenario=calm&set=prices.file=%22/etc/passwd%22", "the page reads no files"),
         ("?scenario=calm&set=agents.traders.kind=%22os:path%22", "cannot be changed here"),
         (
             "?scenario=calm&set=agents.traders={%22kind%22:%22os:path%22}",

@@ -167,12 +167,12 @@ def test_each_variant_says_what_it_changes(tmp_path: Path) -> None:
     frame = sweep(study, tmp_path)
     lines = dict(study_rows(study, frame))["low of ether (dollars)"].split("\n")
     assert lines[0].startswith("base: mean ")
-    assert lines[0].endswith(" over all points")
-    assert lines[1].startswith("still: by +")
+    assert lines[0].endswith(" across all points")
+    assert lines[1].startswith("still: +")
     both = frame.pivot_table(index=["point", "seed"], columns="variant", values="low")
     change = both["still"] - both["base"]
-    assert f"by +{number(change.mean())} (" in lines[1]
-    assert lines[1].endswith(f"up in {100 * (change > 0.0).mean():.0f} % of pairs")
+    assert f"+{number(change.mean())} (" in lines[1]
+    assert lines[1].endswith(f"higher in {100 * (change > 0.0).mean():.0f} % of pairs")
     alone = Study.from_dict(SMALL | {"name": "alone", "variants": {}})
     text = dict(study_rows(alone, sweep(alone, tmp_path)))["value"]
     assert text.startswith("mean ")
