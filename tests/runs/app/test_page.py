@@ -562,11 +562,11 @@ def test_a_node_tells_its_state_and_history(visit: Visit) -> None:
 def test_an_agent_is_followed(visit: Visit) -> None:
     page = visit("?scenario=calm&rng=7&block=20")
     page.tab.locator("[aria-label='Most endangered positions'] tbody tr").first.click()
-    page.tab.locator("[aria-label='Its numbers']").wait_for()
+    page.tab.locator("[aria-label='Settings and state']").wait_for()
     shown = page.tab.locator(".ut-stack").last.inner_text()
     assert "health factor in bank" in shown
     assert "Collateral" not in shown  # its columns are called as the agent's file calls them
-    name = page.tab.get_by_label(re.compile("^Name of an account"))
+    name = page.tab.get_by_label(re.compile("^Account name"))
     name.fill("nobody-7")
     name.press("Enter")
     page.tab.get_by_text("There is no nobody-7").wait_for()
@@ -575,7 +575,7 @@ def test_an_agent_is_followed(visit: Visit) -> None:
     page.tab.get_by_text("traders-234, ").wait_for()
     page.play(60)
     assert page.value("traders-234: wealth", "wealth") > 0.0
-    calls = page.tab.locator("[aria-label='Its last calls'] tbody")
+    calls = page.tab.locator("[aria-label='Latest calls'] tbody")
     assert "swap" in calls.inner_text()
 
 

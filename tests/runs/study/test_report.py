@@ -49,8 +49,8 @@ def test_a_report_needs_nothing_but_itself(tmp_path: Path) -> None:
     assert "A &lt;small&gt; study" in text
     assert text.count("<svg") == 3 + 4  # a map per measure, fans at four points
     assert len(list((page.parent / "figures").iterdir())) == 2 * 7
-    assert "the seeds 1 to 6" in text and "@software{undertow" in text
-    assert "the middle 50 % and 90 % of runs" in text
+    assert "seeds 1 to 6" in text and "@software{undertow" in text
+    assert "central 50 % and 90 % of runs" in text
     home = page.parent
     statistics = pd.read_csv(home / "statistics.csv")
     assert len(statistics) == 6 * 2 * 3 * 6  # points, variants, measures, statistics
