@@ -82,7 +82,7 @@ def test_hosting_for_others_warns_and_ctrl_c_ends_it() -> None:
         assert line, said
         said += line
     assert "anyone who can reach this machine" in said
-    assert "no code" in said
+    assert "no user code" in said
     server.send_signal(2)
     try:
         _, rest = server.communicate(timeout=60)

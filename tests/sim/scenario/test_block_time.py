@@ -144,7 +144,7 @@ def test_as_much_happens_in_a_time() -> None:
 
 
 def test_no_time_is_refused() -> None:
-    with pytest.raises(ScenarioError, match="no time; give seconds above 0"):
+    with pytest.raises(ScenarioError, match="not a block time; give seconds above 0"):
         Scenario.load("calm").at_block_time(0.0)
 
 
