@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,19 @@ def test_all_that_speaks_of_blocks_is_told_apart() -> None:
                 found = dimension_of_field(model, name, field)
                 kind = (model.__name__.lstrip("_").removeprefix("Own"), name)
                 assert found is not None or kind in NOT_OF_BLOCKS, (model, name)
+
+
+def test_no_field_became_another_by_the_words_of_its_description() -> None:
+    """A description that was edited once turned a fee into a period: what each is stands here."""
+    Scenario.load("everything")
+    found = {}
+    for model in below(BaseModel):
+        for name, field in model.model_fields.items():  # type: ignore[attr-defined]
+            dimension = dimension_of_field(model, name, field)  # type: ignore[arg-type]
+            if dimension is not None and model.__module__.split(".")[0] in OURS:
+                found[f"{model.__name__.lstrip('_').removeprefix('Own')}.{name}"] = dimension
+    listed = Path(__file__).with_name("block_times.json").read_text(encoding="utf-8")
+    assert found == json.loads(listed)
 
 
 def test_what_speaks_of_blocks_and_is_no_time() -> None:
