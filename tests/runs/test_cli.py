@@ -339,7 +339,7 @@ def test_contagion_killed_ends_with_the_same_bytes(tmp_path: Path) -> None:
 
 def test_new_says_which_files_it_wrote_and_how_to_run_them(tmp_path: Path) -> None:
     done = undertow("new", "scenario", "mine", cwd=tmp_path)
-    assert done.stdout.splitlines() == ["mine.toml", "Run it: undertow run mine.toml"]
+    assert done.stdout.splitlines() == ["mine.toml", "To run it: undertow run mine.toml"]
     again = undertow("new", "scenario", "mine", cwd=tmp_path)
     assert again.returncode == 2
     assert again.stderr.strip() == (

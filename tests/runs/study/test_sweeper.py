@@ -413,7 +413,7 @@ def test_a_driver_that_is_interrupted_says_how_to_go_on(tmp_path: Path) -> None:
     finally:
         driver.kill()
     assert driver.returncode == 130
-    assert "the same command goes on" in said
+    assert "repeat the command to resume" in said
     assert "Traceback" not in said
 
 
