@@ -16,7 +16,6 @@ from protocols.custom import CustomProtocol
 from protocols.lending import (
     CASH,
     SUPPLY_INDEX,
-    YEAR,
     accrue,
     adapted,
     borrow,
@@ -35,6 +34,7 @@ from sim import LedgerError, Market, Scenario
 from sim.codes import ALL, Reason
 from sim.errors import ScenarioError
 from sim.ledger import begin
+from sim.units import INTEREST_YEAR
 from tests.conftest import BASE, merged
 
 
@@ -177,7 +177,7 @@ def test_interest_is_what_the_rate_says(small: Callable[..., Scenario]) -> None:
     owed, deposits = bank.debt_of("ann", "usdc"), bank.deposits("usdc")
     assert bank.borrow_rate("usdc") == pytest.approx(0.04, rel=1e-4)
     market.run(1000)
-    interest = 40_000.0 * 0.04 * 1000 * 12.0 / YEAR
+    interest = 40_000.0 * 0.04 * 1000 * 12.0 / INTEREST_YEAR
     assert bank.debt_of("ann", "usdc") - owed == pytest.approx(interest, rel=1e-3)
     assert bank.deposits("usdc") - deposits == pytest.approx(interest, rel=1e-3)
     treasury = bank.deposit_of("bank-treasury", "usdc")
@@ -771,7 +771,7 @@ def test_the_adaptive_rate_moves_while_utilisation_is_off_its_target(
     assert before < 0.04, "nothing is lent"
     ann.borrow("bank", "usdc", 1000.0)
     market.run(50)
-    years = 50 * 12.0 / YEAR
+    years = 50 * 12.0 / INTEREST_YEAR
     now = float(lender.reserve("usdc")["at_target"])
     assert now == pytest.approx(before * math.exp(5000.0 * years), rel=1e-6)
     assert lender.borrow_rate("usdc") == pytest.approx(4.0 * now)

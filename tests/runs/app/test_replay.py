@@ -44,5 +44,5 @@ def test_what_happens_without_the_shock_as_well_is_no_step() -> None:
 
 
 def test_without_a_shock_there_is_nothing_to_trace() -> None:
-    with pytest.raises(ScenarioError, match="no shock has struck"):
+    with pytest.raises(ScenarioError, match="no shock has occurred"):
         last_cascade(Scenario.load("calm"), 3, 5)

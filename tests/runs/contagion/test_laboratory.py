@@ -30,7 +30,7 @@ def test_it_finds_what_its_parts_find(setup: Scenario, tmp_path: Path) -> None:
         setup, tmp_path, [DROP], links, Plan(seeds=2), reruns=10, tell=stages.append
     )
     assert stages == [
-        "attribution", "loss matrix", "cascade trees and networks", "models of the literature",
+        "attribution", "loss matrix", "cascade trees and networks", "models from the literature",
     ]  # fmt: skip
     losses = losses_of_everybody(setup)
     assert set(losses) == {"bank", *CROWD} and found.losses == list(losses)

@@ -52,7 +52,7 @@ def test_arbitrageurs_earn_what_providers_lose_less_fees_and_gas() -> None:
 
 def test_tables_are_markdown() -> None:
     row = {key: 0.001 for key, *_ in CALM_ROWS}
-    assert calm_table([row, row]).count("\n") == 15
+    assert calm_table([row, row]).count("\n") == 16
     figures = [
         {
             "cut": cut,

@@ -30,7 +30,7 @@ def test_a_line_for_each_delay_and_a_column_for_each_step(frame: pd.DataFrame) -
     assert lines[0] == "Nobody votes: 5.00 % off, lowest price 0.900, debt grows by 20 %."
     assert "| effect after | 1 points | 50 points |" in lines
     assert (
-        next(x for x in lines if x.startswith("| 0.5 days | 1.5")).count("1.51 (1.01 to 2.02)") == 1
+        next(x for x in lines if x.startswith("| 0.5 days | 1.5")).count("1.52 (1.01 to 2.02)") == 1
     )
     assert next(x for x in lines if x.startswith("| 3 days | 9"))
     assert len(governed.unvoted(promises.done("x"))) == 2
