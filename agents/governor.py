@@ -19,17 +19,14 @@ The price that it looks at is a mean over its memory: a vote is not about one tr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar
-
-from pydantic import Field
+from typing import TYPE_CHECKING, ClassVar
 
 from agents.base import Behaviour, Column
-from agents.targets import Targets
+from agents.targets import DebtPositions, Targets
 from protocols import cdp
 from protocols.interface import read
 from sim.compiled import inner, kernel, record_at
 from sim.distribution import MOST
-from sim.fields import Names
 from sim.measures import market_price
 
 if TYPE_CHECKING:
@@ -40,7 +37,7 @@ PEG, CEILINGS, AUCTIONS = range(3)
 """What is voted on."""
 VOTES = 3
 LONGEST = 10_000_000.0
-"""Blocks, which no duration goes beyond: `sim.fields.Period`."""
+"""Blocks: nearly four years of twelve seconds."""
 SAFEST = 100.0
 """Least collateral over debt that no vote goes beyond: `protocols.cdp.Collateral`."""
 
@@ -126,7 +123,7 @@ def decide(w, me):
         my = me.rows[i]
         if not my.price > 0.0:
             my.price = price
-        my.price += (price - my.price) / max(my.memory, 1.0)
+        my.price += (price - my.price) / my.memory
         for vote in range(VOTES):
             if my.due[vote] > 0.0:
                 if block >= my.due[vote]:
@@ -137,15 +134,7 @@ def decide(w, me):
                         my.debt_seen = read(w, protocol.settled_debt)
                         my.bids_seen = read(w, protocol.settled_bids)
             elif block >= my.rests[vote] and _is_wanted(w, my, protocol, vote):
-                my.due[vote] = block + max(my.delay, 1.0)
-
-
-class GovernorTargets(Targets):
-    """What it governs."""
-
-    protocol: Annotated[str, Names("protocols:cdp")] = Field(
-        description="Protocol of debt positions."
-    )
+                my.due[vote] = block + my.delay
 
 
 class Governor(Behaviour):
@@ -176,7 +165,7 @@ class Governor(Behaviour):
         "rests": Column("Until when it decides nothing", "block", state=True, count=VOTES),
         "steps": Column("Times that it has acted", "times", state=True, count=VOTES),
     }  # fmt: skip
-    targets: ClassVar[type[Targets]] = GovernorTargets
+    targets: ClassVar[type[Targets]] = DebtPositions
     decide = staticmethod(decide)
 
     @classmethod

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -38,7 +38,7 @@ from agents.base import Behaviour, Column
 from agents.intents import OUTSIDE, THEN, Order, ask, trade
 from agents.issued import NOWHERE
 from agents.leveraged_borrower import routes
-from agents.targets import Places, Targets
+from agents.targets import DebtPositions, Places, Targets
 from agents.tools import (
     BUMP,
     affordable,
@@ -70,7 +70,7 @@ from protocols.auctions import (
 )
 from protocols.interface import cell, read
 from sim.compiled import inner, kernel, record_at
-from sim.fields import Names, Switch
+from sim.fields import Switch
 from sim.measures import market_price
 from sim.randomness import agent_uniform
 
@@ -336,10 +336,16 @@ def _work(w, me, i, my, protocol, row, means):
 
 
 @inner
+def _unsafe(w, protocol, at):
+    """A vault of those that can be bitten: (account of its owner, number of its collateral)."""
+    s, rows = w.books.storage, protocol.unsafe_rows
+    return int(s[cell(rows, at, 2, WHO)]), int(s[cell(rows, at, 2, WHAT)])
+
+
+@inner
 def _start(w, me, i, my, protocol, at, means):
     """Start the liquidation of a listed vault, or pay its debt for a bonus. Returns coins paid."""
-    owner = int(w.books.storage[cell(protocol.unsafe_rows, at, 2, WHO)])
-    k = int(w.books.storage[cell(protocol.unsafe_rows, at, 2, WHAT)])
+    owner, k = _unsafe(w, protocol, at)
     line, coin, p = protocol.collaterals[k], cdp.coin_of(protocol), me.places[PROTOCOL]
     if protocol.auction != cdp.BONUS:
         order = _offer(w, me, i, my, GAS)
@@ -420,41 +426,58 @@ def _unsafe_worth(w, protocol):
     """What the vaults that can be bitten hold, at the venue's price, numeraire."""
     worth = 0.0
     for at in range(int(read(w, protocol.listed))):
-        owner = int(w.books.storage[cell(protocol.unsafe_rows, at, 2, WHO)])
-        k = int(w.books.storage[cell(protocol.unsafe_rows, at, 2, WHAT)])
+        owner, k = _unsafe(w, protocol, at)
         line = protocol.collaterals[k]
         worth += w.books.balances[owner, line.locked] * market_price(w, line.token)
     return worth
 
 
 @inner
-def _in_play(w, protocol, account, oldest, count):
-    """Lots of collateral that still take bids, and what is to come.
+def _numbers(w, protocol):
+    """Auctions that may be under way: (number of the first, how many from there)."""
+    oldest, latest = int(read(w, protocol.oldest)), int(read(w, protocol.latest))
+    return oldest, min(latest - oldest + 1, protocol.auctions_rows)
+
+
+@inner
+def _on_offer(w, protocol, account, oldest, count):
+    """Lots of collateral that others have bid for, or nobody, and that still take bids."""
+    found, rows = 0, protocol.auctions_rows
+    for n in range(count):
+        row = (oldest + n) % rows
+        if auctions.number(w, protocol, row, KIND) == FLIP:
+            if auctions.number(w, protocol, row, BIDDER) != account:
+                found += auctions.takes_bids(w, protocol, row)
+    return found
+
+
+@inner
+def _in_play(w, protocol):
+    """What is for sale and what is to come, and the coins that are bid for it; alike for all.
 
     As much is to come in the time of a bid as came in the last, as far as unsafe vaults hold it.
 
     Returns:
-        (how many lots others lead, or nobody; what all are worth, and what is to come, numeraire;
-        coins bid in all).
+        (worth of the lots that still take bids, and of what is to come, numeraire; coins bid).
     """
-    found, worth, lately, coins, rows = 0, 0.0, 0.0, 0.0, protocol.auctions_rows
+    worth, lately, coins, rows = 0.0, 0.0, 0.0, protocol.auctions_rows
+    oldest, count = _numbers(w, protocol)
     since = w.chain[0].block - protocol.bid_duration
     for n in range(count):
         row = (oldest + n) % rows
         if auctions.number(w, protocol, row, KIND) == FLIP:
             if auctions.takes_bids(w, protocol, row):
-                found += auctions.number(w, protocol, row, BIDDER) != account
                 one = _worth_of_lot(w, protocol, row)
                 worth += one
                 coins += auctions.number(w, protocol, row, BID)
                 if auctions.number(w, protocol, row, BEGAN) >= since:
                     lately += one
     coming = min(lately, _unsafe_worth(w, protocol)) if lately > 0.0 else 0.0
-    return found, worth, coming, coins
+    return worth, coming, coins
 
 
 @inner
-def _part(w, me, my, protocol, row, means, play):
+def _part(w, my, protocol, row, means, lots, play):
     """Coins that one which rations bids for a lot at the most.
 
     As much as the coins in play would pay for it if all lots are to be bought: those that stand as
@@ -463,9 +486,10 @@ def _part(w, me, my, protocol, row, means, play):
 
     Args:
         means: Coins that it has left.
+        lots: That others lead, or nobody.
         play: Of `_in_play`.
     """
-    lots, worth, coming, coins = play
+    worth, coming, coins = play
     if lots <= 0 or not worth > 0.0:
         return means
     reach = my.most * max(my.attention * protocol.bid_duration, 1.0)
@@ -475,7 +499,7 @@ def _part(w, me, my, protocol, row, means, play):
 
 
 @inner
-def _hunt(w, me, i, my, protocol):
+def _hunt(w, me, i, my, protocol, play):
     """Go through auctions and unsafe vaults until it has its hands full. Returns what it sent."""
     listed = int(read(w, protocol.listed))
     if listed == 0 and read(w, protocol.open) == 0.0:
@@ -483,12 +507,10 @@ def _hunt(w, me, i, my, protocol):
     bids, sent, rows = my.bids >= 0.5, 0, protocol.auctions_rows
     means = _means(w, me, i, cdp.coin_of(protocol)) if bids else 0.0
     my.pledged = my.bought = 0.0
-    oldest, latest = int(read(w, protocol.oldest)), int(read(w, protocol.latest))
-    count = min(latest - oldest + 1, rows) if bids else 0
+    oldest, count = _numbers(w, protocol)
+    count = count if bids else 0
     turn = int(agent_uniform(me.key, i, 1) * count) if count > 1 else 0
-    play = (0, 0.0, 0.0, 0.0)
-    if my.rations >= 0.5:
-        play = _in_play(w, protocol, me.first + i, oldest, count)
+    lots = _on_offer(w, protocol, me.first + i, oldest, count) if my.rations >= 0.5 else 0
     for n in range(count):
         if sent >= my.most:
             return sent
@@ -496,11 +518,12 @@ def _hunt(w, me, i, my, protocol):
         if auctions.number(w, protocol, row, KIND) > 0.0:
             part, before = means, 0.0
             if my.rations >= 0.5 and auctions.number(w, protocol, row, KIND) == FLIP:
-                part = _part(w, me, my, protocol, row, means, play)
+                part = _part(w, my, protocol, row, means, lots, play)
                 before = auctions.number(w, protocol, row, BID)
             acted, coins = _work(w, me, i, my, protocol, row, part)
             if coins > 0.0:  # the others have what is left
-                play = (play[0] - 1, play[1], play[2], play[3] + coins - before)
+                lots -= 1
+                play = (play[0], play[1], play[2] + coins - before)
             sent += acted
             means -= coins
     # Who pays a debt for a bonus at once is one that bids: nothing is started.
@@ -537,6 +560,7 @@ def decide(w, me):
     _wait(w, me)
     chain = w.chain[0]
     protocol = record_at(w.protocols[me.places[PROTOCOL]].record, RECORD)
+    known, play = False, (0.0, 0.0, 0.0)
     for i in range(me.size):
         my = me.rows[i]
         if chain.block < my.busy:
@@ -548,20 +572,19 @@ def decide(w, me):
             my.kept = w.books.balances[account, w.rules[0].gas_token]
         if not refuel(w, account, me.ident, GAS):
             continue
+        if my.rations >= 0.5 and not known:
+            known, play = True, _in_play(w, protocol)
         # What is won is sold first: who does not, has no coins for the next lot.
-        sent = int(_sell(w, me, i, my, protocol)) + _hunt(w, me, i, my, protocol)
+        sent = int(_sell(w, me, i, my, protocol)) + _hunt(w, me, i, my, protocol, play)
         if sent == 0 and my.starts >= 0.5:
             sent = int(_vow(w, me, i, my, protocol))
         if sent > 0:
             my.busy = chain.block + 1
 
 
-class KeeperTargets(Places):
+class KeeperTargets(DebtPositions, Places):
     """Whose auctions it bids in, and where it sells what it wins and buys its coins."""
 
-    protocol: Annotated[str, Names("protocols:cdp")] = Field(
-        description="Protocol of debt positions."
-    )
     exchange: Switch = Field(
         False, description="They trade at the outside venue too, beside the pools."
     )

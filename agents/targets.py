@@ -18,6 +18,7 @@ __all__ = [
     "AnyCredit",
     "Assets",
     "Credit",
+    "DebtPositions",
     "Graph",
     "Issued",
     "LendingName",
@@ -73,6 +74,14 @@ class Places(Targets):
     pools: list[PoolName] = Field([], description="Pools to trade in; none: the outside venue.")
     route: Place | None = Field(
         None, description='A single place to trade, instead of `pools`: a pool or "venue".'
+    )
+
+
+class DebtPositions(Targets):
+    """A protocol of debt positions."""
+
+    protocol: Annotated[str, Names("protocols:cdp")] = Field(
+        description="Protocol of debt positions."
     )
 
 

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -37,14 +37,13 @@ from agents.intents import OUTSIDE, THEN, Order, ask, trade
 from agents.issued import NOWHERE
 from agents.leveraged_borrower import routes, target_leverage, volatility_ratio_of
 from agents.positions import refuse_more_than_there_is
-from agents.targets import Places, Targets, Token
+from agents.targets import DebtPositions, Places, Targets, Token
 from agents.tools import BUMP, best_place, fitting_place, going_bid, rebid, refuel
 from protocols import cdp
 from sim.clock import ask_bounds, bound, look, must_bound, ring
 from sim.codes import PREVIOUS
 from sim.compiled import inner, kernel, record_at
 from sim.errors import ScenarioError
-from sim.fields import Names
 from sim.ledger import begin, transfer
 from sim.measures import market_price
 from sim.names import HOLDERS, VENUE
@@ -375,12 +374,9 @@ def decide(w, me):
                 _alert(w, me, my, 1.0)
 
 
-class VaultTargets(Places):
+class VaultTargets(DebtPositions, Places):
     """Where its vault is, of which collateral, and where it buys and sells."""
 
-    protocol: Annotated[str, Names("protocols:cdp")] = Field(
-        description="Protocol of debt positions."
-    )
     collateral: Token = Field(description="Token that its vault holds.")
 
 
