@@ -77,7 +77,7 @@ def draw(folder: str | Path, path: Path, seed: int = 1) -> None:
         market = Market(Scenario.load(SCENARIO).override(dict(changes)), rng=seed).run()
         found = market.datacollector.get_model_vars_dataframe()
         market.close()
-        time = [days(float(block)) for block in found["block"]]
+        time = found["block"].to_numpy(dtype=float) * days(1.0)
         prices.plot(time, found[PRICE].rolling(24, min_periods=1).mean(), lw=1.2, label=name)
         fees.plot(time, 100.0 * found[FEE], lw=1.2, label=name)
     prices.set(xlabel="days", ylabel="price of the coin, mean of a day (dollars)")

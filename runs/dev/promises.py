@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -465,6 +466,12 @@ RICH: dict[str, Any] = {
 CALM_GAS = {"shocks.0.multiple": 1.0}
 
 
+@cache
+def _keepers() -> dict[str, Any]:
+    """Those of `black_thursday`, as its file has them."""
+    return dict(Scenario.load("black_thursday").to_dict()["agents"]["keepers"])
+
+
 def newcomers(margin: float) -> dict[str, Any]:
     """Who comes for cheap lots: as many keepers again, with 20 times the dollars, who look rarely.
 
@@ -473,9 +480,8 @@ def newcomers(margin: float) -> dict[str, Any]:
     Args:
         margin: Share of what a lot is worth that they want.
     """
-    keepers = Scenario.load("black_thursday").to_dict()["agents"]["keepers"]
     dollars = {"distribution": "lognormal", "median": 1e6, "sigma": 1.0}
-    group = keepers | {
+    group = _keepers() | {
         "margin": margin,
         "attention": 0.02,
         "wallet": {"usdc": dollars, "eth": 40.0},

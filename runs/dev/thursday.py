@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from runs.results import write_whole
@@ -108,6 +109,8 @@ ROWS = (
     ("gas_high", "gas: highest price that just got in", 1.0, 0, "200"),
 )
 """Figure, label, scale, digits, and what happened."""
+TOLD = {key: (label, scale, digits) for key, label, scale, digits, _ in ROWS}
+"""How a figure is told, by its name."""
 
 
 def table(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
@@ -126,6 +129,12 @@ def table(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
             cells.append(f"{numbers[0]} ({numbers[1]} to {numbers[2]})")
         lines.append(f"| {label} | " + " | ".join([*cells, happened]) + " |")
     return "\n".join(lines)
+
+
+def _mean(values: npt.NDArray[np.float64], digits: int) -> str:
+    """A mean with its standard error."""
+    error = values.std(ddof=1) / np.sqrt(values.size) if values.size > 1 else np.nan
+    return f"{values.mean():,.{digits}f} ± {error:,.{digits}f}"
 
 
 def by_draws(runs: Sequence[Mapping[str, float]]) -> str:
@@ -161,16 +170,15 @@ BARS = {
 def overall(runs: Sequence[Mapping[str, float]]) -> str:
     """Mean with its standard error, median, and how many runs lie within the bars, as Markdown."""
     frame = pd.DataFrame(runs)
-    rows = {key: (label, scale, digits) for key, label, scale, digits, _ in ROWS}
     lines = ["| | mean | median | middle half | asked for | runs within |", "|---|" + "---:|" * 5]
     for key, (low, high) in BARS.items():
-        label, scale, digits = rows[key]
+        label, scale, digits = TOLD[key]
         x = frame[key].dropna().to_numpy(dtype=float) * scale
         low, high = low * scale, high * scale
         first, third = np.quantile(x, [0.25, 0.75])
         asked = f"{low:g} to {high:g}" if high < np.inf else f"from {low:g}"
         cells = [
-            f"{x.mean():.{digits}f} ± {x.std(ddof=1) / np.sqrt(x.size):.{digits}f}",
+            _mean(x, digits),
             f"{np.median(x):.{digits}f}",
             f"{first:.{digits}f} to {third:.{digits}f}",
             asked,
@@ -180,7 +188,7 @@ def overall(runs: Sequence[Mapping[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def _limits(*gwei: float) -> dict[str, Any]:
+def limits(*gwei: float) -> dict[str, Any]:
     """Of keepers' programs for gas, each as likely."""
     return {"agents.keepers.most_gas": {"distribution": "choice", "values": list(gwei)}}
 
@@ -239,11 +247,11 @@ def variations() -> dict[str, dict[str, Any]]:
     """What is changed, by what it is called in the table."""
     return {
         "as it ships": {},
-        "keepers' limits for gas: not 7 gwei": _limits(70.0, 100.0, NO_LIMIT),
-        "keepers' limits for gas: not 70 gwei": _limits(7.0, 100.0, NO_LIMIT),
-        "keepers' limits for gas: not 100 gwei": _limits(7.0, 70.0, NO_LIMIT),
-        "keepers' limits for gas: nobody without": _limits(7.0, 70.0, 100.0),
-        "keepers' limits for gas: none": _limits(NO_LIMIT),
+        "keepers' limits for gas: not 7 gwei": limits(70.0, 100.0, NO_LIMIT),
+        "keepers' limits for gas: not 70 gwei": limits(7.0, 100.0, NO_LIMIT),
+        "keepers' limits for gas: not 100 gwei": limits(7.0, 70.0, NO_LIMIT),
+        "keepers' limits for gas: nobody without": limits(7.0, 70.0, 100.0),
+        "keepers' limits for gas: none": limits(NO_LIMIT),
         "keepers' limits for gas: any, around 70 gwei": {
             "agents.keepers.most_gas": {"distribution": "lognormal", "median": 70.0, "sigma": 1.15}
         },
@@ -300,16 +308,14 @@ HANGS = (
 
 def hangs(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
     """Means with standard errors, a line for each change, as Markdown."""
-    rows = {key: (label, scale, digits) for key, label, scale, digits, _ in ROWS}
-    lines = ["| | " + " | ".join(rows[key][0] for key in HANGS) + " |"]
+    lines = ["| | " + " | ".join(TOLD[key][0] for key in HANGS) + " |"]
     lines.append("|---|" + "---:|" * len(HANGS))
     for name, runs in found.items():
         cells = []
         for key in HANGS:
-            _, scale, digits = rows[key]
+            _, scale, digits = TOLD[key]
             x = np.array([figures[key] for figures in runs]) * scale
-            error = x.std(ddof=1) / np.sqrt(x.size) if x.size > 1 else np.nan
-            cells.append(f"{x.mean():,.{digits}f} ± {error:,.{digits}f}")
+            cells.append(_mean(x, digits))
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

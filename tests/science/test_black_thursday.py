@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from runs.dev.thursday import GAS, NO_LIMIT, PRICES, _limits, figures, recorded
+from runs.dev.thursday import GAS, NO_LIMIT, PRICES, figures, limits, recorded
 from sim import Market, Scenario
 
 Shared = Callable[[str], Path]
@@ -54,11 +54,11 @@ def test_auctions_are_won_for_nothing_while_gas_is_dear_and_hardly_when_it_is_fr
     shared_data: Shared, found: pd.DataFrame
 ) -> None:
     # Whom a limit keeps out leaves lots to a bid of nothing; where nobody has one there are none.
-    kept_out = replays(shared_data, **_limits(7.0, 70.0, 100.0))
+    kept_out = replays(shared_data, **limits(7.0, 70.0, 100.0))
     assert kept_out["zero_bid_share"].min() > 0.2
     assert kept_out["bad_debt"].mean() > found["bad_debt"].mean()
     assert kept_out["bad_debt"].max() > 1e6
-    assert replays(shared_data, **_limits(NO_LIMIT))["zero_bid_share"].max() < 0.05
+    assert replays(shared_data, **limits(NO_LIMIT))["zero_bid_share"].max() < 0.05
     free = replays(shared_data, **{"switches.gas_binds": False})
     # Who has few coins spreads them over all lots, so none is left to a bid of nothing.
     assert (free["zero_bid_share"] < 0.005).all()
